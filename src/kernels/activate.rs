@@ -1,0 +1,107 @@
+//! The activation function over whole vectors, padding kept at zero.
+
+use super::backend::{Backend, Kernel, dispatch};
+use super::elementary;
+use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, lanes_for};
+use super::simd::Simd;
+use crate::science::activation::Activation;
+
+/// y = σ(z) for rows of `n_units` numbers, each padded; what pads a row becomes zero whatever σ(0) is.
+pub(crate) fn activate(backend: Backend, activation: Activation, n_units: usize, vectors: &mut [Lanes]) {
+    dispatch(backend, Activate { activation, n_units, vectors });
+}
+
+struct Activate<'a> {
+    activation: Activation,
+    n_units: usize,
+    vectors: &'a mut [Lanes],
+}
+
+impl Kernel for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        // Matched once, outside the loop, so that each function is a loop of its own.
+        match self.activation {
+            Activation::Softplus { beta } => {
+                for block in self.vectors.iter_mut() {
+                    block.0 = elementary::softplus(block.0, beta);
+                }
+            }
+            other => {
+                for block in self.vectors.iter_mut() {
+                    block.0 = other.value(block.0);
+                }
+            }
+        }
+        let stride = lanes_for(self.n_units);
+        if !self.n_units.is_multiple_of(WIDTH) {
+            for row in self.vectors.chunks_exact_mut(stride) {
+                as_flat_mut(row)[self.n_units..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Replaces the logits of one sample by their softmax: e^{z − max} over its sum, added in ascending order.
+pub(crate) fn softmax(backend: Backend, n_units: usize, logits: &mut [Lanes]) {
+    dispatch(backend, Softmax { n_units, logits });
+}
+
+struct Softmax<'a> {
+    n_units: usize,
+    logits: &'a mut [Lanes],
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let max = as_flat(self.logits)[..self.n_units].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for block in self.logits.iter_mut() {
+            block.0 = elementary::exp(block.0.map(|z| z - max));
+        }
+        as_flat_mut(self.logits)[self.n_units..].fill(0.0);
+        let sum: f32 = as_flat(self.logits)[..self.n_units].iter().sum();
+        for block in self.logits.iter_mut() {
+            block.0 = block.0.map(|p| p / sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::zeros;
+
+    #[test]
+    fn softmax_sums_to_one_over_more_than_one_vector() {
+        let mut p = zeros(47);
+        as_flat_mut(&mut p)[..47].iter_mut().zip(0..).for_each(|(z, k)| *z = (k as f32 * 0.7).sin());
+        let exponentials: Vec<f64> = as_flat(&p)[..47].iter().map(|&z| libm::exp(f64::from(z))).collect();
+        let total: f64 = exponentials.iter().sum();
+        softmax(Backend::Portable, 47, &mut p);
+        for (p, e) in as_flat(&p).iter().zip(&exponentials) {
+            assert!((f64::from(*p) - e / total).abs() < 1e-8);
+        }
+        assert_eq!(as_flat(&p)[47], 0.0);
+    }
+
+    #[test]
+    fn extreme_logits_stay_finite() {
+        let mut p = zeros(3);
+        as_flat_mut(&mut p)[..3].copy_from_slice(&[1e30, 0.0, -1e30]);
+        softmax(Backend::Portable, 3, &mut p);
+        assert!(p[0].0[0] == 1.0 && p[0].0[1] < 1e-37);
+    }
+
+    #[test]
+    fn padding_stays_zero_although_softplus_of_zero_is_not() {
+        let mut y = zeros(17);
+        activate(Backend::Portable, Activation::Softplus { beta: 10.0 }, 17, &mut y);
+        assert!(as_flat(&y)[..17].iter().all(|&y| (y - 0.069_314_72).abs() < 1e-8));
+        assert!(as_flat(&y)[17..].iter().all(|&y| y == 0.0));
+    }
+}

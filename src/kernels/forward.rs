@@ -1,0 +1,189 @@
+//! z = W y: every output adds its inputs in ascending order, one fused multiply-add each, starting from zero.
+//!
+//! One vector, one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) and a batch of vectors all
+//! follow that order, so all three give the same bits.
+
+use super::backend::{Backend, Kernel, dispatch};
+use super::lanes::{Lanes, as_flat, lanes_for};
+use super::matrix::InputMajor;
+use super::simd::Simd;
+
+/// The inputs that are not zero, in ascending order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Active {
+    index: Vec<u32>,
+    value: Vec<f32>,
+}
+
+impl Active {
+    /// Room for `n` inputs.
+    pub fn with_capacity(n: usize) -> Self {
+        Self { index: vec![0; n + 1], value: vec![0.0; n + 1] }.emptied()
+    }
+
+    fn emptied(mut self) -> Self {
+        self.index.clear();
+        self.value.clear();
+        self
+    }
+
+    /// Replaces the content by the non-zero ones among `bytes`, each as `value_of[byte]`; `value_of[0]` must be 0.
+    pub fn read_bytes(&mut self, bytes: &[u8], value_of: &[f32; 256]) {
+        // Branchless: every byte is written, only non-zero ones advance. One slot more than there are bytes.
+        self.index.resize(bytes.len() + 1, 0);
+        self.value.resize(bytes.len() + 1, 0.0);
+        let mut n = 0;
+        for (i, &byte) in bytes.iter().enumerate() {
+            self.index[n] = i as u32;
+            self.value[n] = value_of[usize::from(byte)];
+            n += usize::from(byte != 0);
+        }
+        self.index.truncate(n);
+        self.value.truncate(n);
+    }
+
+    /// (input, value), ascending.
+    #[inline(always)]
+    pub fn iter(&self) -> impl Iterator<Item = (usize, f32)> + Clone + '_ {
+        self.index.iter().zip(&self.value).map(|(&i, &x)| (i as usize, x))
+    }
+}
+
+/// z = W y. `y` is padded to n_in, `z` to n_out.
+pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {
+    assert_eq!(y.len(), lanes_for(weights.n_in()));
+    let y = &as_flat(y)[..weights.n_in()];
+    dispatch(backend, Forward { weights, inputs: y.iter().copied().enumerate(), z });
+}
+
+/// z = W x for an input given by its non-zero entries.
+pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: &Active, z: &mut [Lanes]) {
+    dispatch(backend, Forward { weights, inputs: x.iter(), z });
+}
+
+struct Forward<'a, I> {
+    weights: &'a InputMajor,
+    inputs: I,
+    z: &'a mut [Lanes],
+}
+
+impl<I: Iterator<Item = (usize, f32)> + Clone> Kernel for Forward<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let stride = self.weights.stride();
+        assert_eq!(self.z.len(), stride);
+        // Columns in nearly equal tiles, each held in registers over all inputs.
+        let tiles = stride.div_ceil(S::ACCUMULATORS);
+        for tile in 0..tiles {
+            let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
+            let z = &mut self.z[from..to];
+            let inputs = self.inputs.clone();
+            match to - from {
+                1 => columns::<S, _, 1>(simd, self.weights, inputs, from, z),
+                2 => columns::<S, _, 2>(simd, self.weights, inputs, from, z),
+                3 => columns::<S, _, 3>(simd, self.weights, inputs, from, z),
+                4 => columns::<S, _, 4>(simd, self.weights, inputs, from, z),
+                5 => columns::<S, _, 5>(simd, self.weights, inputs, from, z),
+                6 => columns::<S, _, 6>(simd, self.weights, inputs, from, z),
+                7 => columns::<S, _, 7>(simd, self.weights, inputs, from, z),
+                8 => columns::<S, _, 8>(simd, self.weights, inputs, from, z),
+                9 => columns::<S, _, 9>(simd, self.weights, inputs, from, z),
+                10 => columns::<S, _, 10>(simd, self.weights, inputs, from, z),
+                11 => columns::<S, _, 11>(simd, self.weights, inputs, from, z),
+                12 => columns::<S, _, 12>(simd, self.weights, inputs, from, z),
+                _ => unreachable!("no backend has more than 12 accumulators"),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn columns<S: Simd, I: Iterator<Item = (usize, f32)>, const T: usize>(
+    simd: S,
+    weights: &InputMajor,
+    inputs: I,
+    from: usize,
+    z: &mut [Lanes],
+) {
+    let (rows, stride) = (weights.lanes(), weights.stride());
+    let mut sum = [simd.splat(0.0); T];
+    for (i, y) in inputs {
+        let start = i * stride + from;
+        let row: &[Lanes; T] = rows[start..start + T].try_into().expect("T columns");
+        let y = simd.splat(y);
+        for t in 0..T {
+            sum[t] = simd.mul_add(y, simd.load(&row[t]), sum[t]);
+        }
+    }
+    for t in 0..T {
+        simd.store(sum[t], &mut z[t]);
+    }
+}
+
+/// Z = Y Wᵀ for a batch: `y` holds one padded row of n_in numbers a sample, `z` one padded row of n_out.
+pub(crate) fn forward_batch(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {
+    let in_stride = lanes_for(weights.n_in());
+    assert_eq!(y.len() % in_stride, 0);
+    assert_eq!(z.len(), y.len() / in_stride * weights.stride());
+    dispatch(backend, ForwardBatch { weights, y, z });
+}
+
+struct ForwardBatch<'a> {
+    weights: &'a InputMajor,
+    y: &'a [Lanes],
+    z: &'a mut [Lanes],
+}
+
+impl Kernel for ForwardBatch<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { weights, y, z } = self;
+        let (in_stride, stride) = (lanes_for(weights.n_in()), weights.stride());
+        let samples = y.len() / in_stride;
+        // One column of weights (n_in × 16) stays in the first-level cache while all samples pass.
+        for column in 0..stride {
+            let mut s = 0;
+            while s + 12 <= samples && S::ACCUMULATORS >= 12 {
+                tile::<S, 12>(simd, weights, y, z, s, column);
+                s += 12;
+            }
+            while s + 6 <= samples {
+                tile::<S, 6>(simd, weights, y, z, s, column);
+                s += 6;
+            }
+            while s < samples {
+                tile::<S, 1>(simd, weights, y, z, s, column);
+                s += 1;
+            }
+        }
+    }
+}
+
+/// `M` samples from `first` on, one column of sixteen outputs.
+#[inline(always)]
+fn tile<S: Simd, const M: usize>(
+    simd: S,
+    weights: &InputMajor,
+    y: &[Lanes],
+    z: &mut [Lanes],
+    first: usize,
+    column: usize,
+) {
+    let (n_in, in_stride, stride) = (weights.n_in(), lanes_for(weights.n_in()), weights.stride());
+    let inputs: [&[f32]; M] =
+        std::array::from_fn(|m| &as_flat(&y[(first + m) * in_stride..(first + m + 1) * in_stride])[..n_in]);
+    let mut sum = [simd.splat(0.0); M];
+    for (i, row) in weights.lanes()[column..].iter().step_by(stride).take(n_in).enumerate() {
+        let w = simd.load(row);
+        for m in 0..M {
+            sum[m] = simd.mul_add(simd.splat(inputs[m][i]), w, sum[m]);
+        }
+    }
+    for m in 0..M {
+        simd.store(sum[m], &mut z[(first + m) * stride + column]);
+    }
+}

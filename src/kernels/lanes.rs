@@ -1,0 +1,65 @@
+//! Storage of the kernels: sixteen numbers at a time, aligned to a cache line.
+
+/// Numbers that one [`Lanes`] holds: one AVX-512 register, two AVX2 registers, one cache line.
+pub(crate) const WIDTH: usize = 16;
+
+/// Sixteen `f32`, aligned to 64 bytes, so that no vector load ever straddles two cache lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub(crate) struct Lanes(pub [f32; WIDTH]);
+
+impl Lanes {
+    pub const ZERO: Lanes = Lanes([0.0; WIDTH]);
+}
+
+/// How many [`Lanes`] hold `n` numbers.
+pub(crate) const fn lanes_for(n: usize) -> usize {
+    n.div_ceil(WIDTH)
+}
+
+/// A zero vector of `n` numbers; what pads the last [`Lanes`] is zero too, and kernels keep it so.
+pub(crate) fn zeros(n: usize) -> Vec<Lanes> {
+    vec![Lanes::ZERO; lanes_for(n)]
+}
+
+/// The numbers of a padded vector, padding included.
+pub(crate) fn as_flat(lanes: &[Lanes]) -> &[f32] {
+    // SAFETY: `Lanes` is `repr(C)` around `[f32; WIDTH]` and its alignment equals its size (64 bytes), so a slice of
+    // `Lanes` is `WIDTH` times as many contiguous, initialised `f32`; lifetime and mutability carry over.
+    unsafe { std::slice::from_raw_parts(lanes.as_ptr().cast::<f32>(), lanes.len() * WIDTH) }
+}
+
+/// The numbers of a padded vector, padding included, for writing.
+pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
+    // SAFETY: as in `as_flat`; the exclusive borrow carries over, and every bit pattern of an `f32` is a valid `Lanes`.
+    unsafe { std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast::<f32>(), lanes.len() * WIDTH) }
+}
+
+/// Whether every number is finite. `x · 0` is NaN exactly for infinities and NaN, and NaN survives a sum.
+pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
+    let mut zero = [0.0_f32; WIDTH];
+    for block in lanes {
+        for k in 0..WIDTH {
+            zero[k] += block.0[k] * 0.0;
+        }
+    }
+    zero.iter().all(|&x| x == 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_non_finite_number_anywhere_is_noticed() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 15, 16, 47] {
+                let mut vector = zeros(48);
+                as_flat_mut(&mut vector).fill(f32::MAX);
+                assert!(all_finite(&vector));
+                as_flat_mut(&mut vector)[at] = bad;
+                assert!(!all_finite(&vector), "{bad} at {at}");
+            }
+        }
+    }
+}

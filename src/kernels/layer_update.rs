@@ -1,0 +1,305 @@
+//! One layer's backward product, projection and plasticity in a single pass over its weights.
+//!
+//! For each input i, while its row W_i (all outgoing weights) is in the first-level cache:
+//!
+//! - e_{ℓ-1,i} = (W_i · e_ℓ) σ′(z_{ℓ-1,i}), or with B_i in place of W_i where feedback has weights of its own (7);
+//! - d_i = W_i · y_ℓ = (Wᵀ y_ℓ)_i, what Oja's rule projects back;
+//! - W_i ← (1 − λ) W_i + α_i e_ℓ + γ_i y_ℓ, α_i and γ_i being linear in the local values y_{ℓ-1,i}, e_{ℓ-1,i}, d_i.
+//!
+//! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
+
+use super::backend::{Backend, Kernel, dispatch};
+use super::lanes::{Lanes, WIDTH, lanes_for};
+use super::matrix::InputMajor;
+use super::simd::Simd;
+use crate::science::activation::Activation;
+
+/// What the presynaptic side contributes: activation · y_{ℓ-1,i} + error · e_{ℓ-1,i} + projection · d_i.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PreFactor {
+    pub activation: f32,
+    pub error: f32,
+    pub projection: f32,
+}
+
+impl PreFactor {
+    #[inline(always)]
+    fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
+        let mut factor = [0.0; WIDTH];
+        // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
+        if self.activation != 0.0 {
+            factor = std::array::from_fn(|k| self.activation * y[k]);
+        }
+        if self.error != 0.0 {
+            factor = std::array::from_fn(|k| self.error.mul_add(e[k], factor[k]));
+        }
+        if self.projection != 0.0 {
+            factor = std::array::from_fn(|k| self.projection.mul_add(d[k], factor[k]));
+        }
+        factor
+    }
+}
+
+/// row_i ← (1 − decay) row_i + by_error_i e_ℓ + by_activation_i y_ℓ.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowRule {
+    pub by_error: PreFactor,
+    pub by_activation: PreFactor,
+    pub decay: f32,
+}
+
+impl RowRule {
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn reads_error(&self) -> bool {
+        self.by_error.error != 0.0 || self.by_activation.error != 0.0
+    }
+
+    fn reads_projection(&self) -> bool {
+        self.by_error.projection != 0.0 || self.by_activation.projection != 0.0
+    }
+}
+
+/// What happens to W and to B of one layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct SynapticRule {
+    pub forward: RowRule,
+    pub feedback: RowRule,
+}
+
+impl SynapticRule {
+    /// Whether any term reads e_{ℓ-1}.
+    pub fn reads_pre_error(&self) -> bool {
+        self.forward.reads_error() || self.feedback.reads_error()
+    }
+
+    /// Whether any term reads Wᵀ y_ℓ.
+    pub fn reads_projection(&self) -> bool {
+        self.forward.reads_projection() || self.feedback.reads_projection()
+    }
+}
+
+/// What the synapses of a layer see, all vectors padded.
+pub(crate) struct LayerSignals<'a> {
+    /// e_ℓ.
+    pub error: &'a [Lanes],
+    /// y_ℓ.
+    pub activation: &'a [Lanes],
+    /// y_{ℓ-1}.
+    pub pre_activation: &'a [Lanes],
+    /// σ, and whether layer ℓ − 1 is the input, which e_0 masks differently.
+    pub function: Activation,
+    pub pre_is_input: bool,
+    /// Whether e_{ℓ-1} is wanted even if no term reads it.
+    pub propagate: bool,
+    /// Receives e_{ℓ-1} where it is wanted or read.
+    pub pre_error: &'a mut [Lanes],
+    /// Receives Wᵀ y_ℓ where it is read.
+    pub projection: &'a mut [Lanes],
+}
+
+/// Runs the pass. Errors travel through `feedback` where given, else through `weights`, as they were before the update.
+///
+/// Returns Σ|α_i| and Σ|γ_i| for W, then for B: with the largest |e|, |y| they bound how much a weight can have moved.
+pub(crate) fn update_layer(
+    backend: Backend,
+    rule: &SynapticRule,
+    weights: &mut InputMajor,
+    feedback: Option<&mut InputMajor>,
+    signals: LayerSignals<'_>,
+) -> [f32; 4] {
+    let (n_in, stride) = (weights.n_in(), weights.stride());
+    assert_eq!([signals.error.len(), signals.activation.len()], [stride; 2]);
+    assert_eq!([signals.pre_activation.len(), signals.pre_error.len(), signals.projection.len()], [lanes_for(n_in); 3]);
+    if let Some(b) = &feedback {
+        assert_eq!((b.n_in(), b.n_out()), (n_in, weights.n_out()));
+    }
+    dispatch(backend, Pass { rule, weights, feedback, signals })
+}
+
+struct Pass<'a> {
+    rule: &'a SynapticRule,
+    weights: &'a mut InputMajor,
+    feedback: Option<&'a mut InputMajor>,
+    signals: LayerSignals<'a>,
+}
+
+impl Kernel for Pass<'_> {
+    type Output = [f32; 4];
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) -> [f32; 4] {
+        let LayerSignals { error, activation, pre_activation, function, pre_is_input, propagate, .. } = self.signals;
+        let (n_in, stride) = (self.weights.n_in(), self.weights.stride());
+        let wants_error = propagate || self.rule.reads_pre_error();
+        let wants_projection = self.rule.reads_projection();
+        let plastic_feedback = !self.rule.feedback.is_zero();
+        let mut moved = [[0.0_f32; WIDTH]; 4];
+        // Sixteen rows at a time: they fit in the first-level cache, and their local values in one `Lanes`.
+        for (block, y) in pre_activation.iter().enumerate() {
+            let first = block * WIDTH;
+            let rows = WIDTH.min(n_in - first);
+            let span = first * stride..(first + rows) * stride;
+            let w = &mut self.weights.lanes_mut()[span.clone()];
+            let mut b = self.feedback.as_mut().map(|b| &mut b.lanes_mut()[span]);
+
+            let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
+            match (&b, wants_error, wants_projection) {
+                (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
+                (None, true, false) => dots(simd, w, stride, error, &mut e),
+                (Some(b), true, _) => dots(simd, b, stride, error, &mut e),
+                (_, false, _) => {}
+            }
+            if wants_projection && (b.is_some() || !wants_error) {
+                dots(simd, w, stride, activation, &mut d);
+            }
+            if wants_error {
+                let slope = if pre_is_input { function.input_mask(y.0) } else { function.derivative(y.0) };
+                e = std::array::from_fn(|k| e[k] * slope[k]);
+                self.signals.pre_error[block].0 = e;
+            }
+            if wants_projection {
+                self.signals.projection[block].0 = d;
+            }
+
+            let [alpha, gamma] = update(simd, &self.rule.forward, w, stride, error, activation, (&y.0, &e, &d));
+            accumulate(&mut moved[0], &alpha);
+            accumulate(&mut moved[1], &gamma);
+            if let (true, Some(b)) = (plastic_feedback, &mut b) {
+                let [alpha, gamma] = update(simd, &self.rule.feedback, b, stride, error, activation, (&y.0, &e, &d));
+                accumulate(&mut moved[2], &alpha);
+                accumulate(&mut moved[3], &gamma);
+            }
+        }
+        moved.map(|lanes| lanes.iter().sum())
+    }
+}
+
+#[inline(always)]
+fn accumulate(sum: &mut [f32; WIDTH], factor: &[f32; WIDTH]) {
+    for k in 0..WIDTH {
+        sum[k] += factor[k].abs();
+    }
+}
+
+/// out_r = row_r · v for up to sixteen rows.
+#[inline(always)]
+fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; WIDTH]) {
+    let mut quads = rows.chunks_exact(4 * stride);
+    let mut r = 0;
+    for quad in &mut quads {
+        let (a, rest) = quad.split_at(stride);
+        let (b, rest) = rest.split_at(stride);
+        let (c, d) = rest.split_at(stride);
+        let d = &d[..stride];
+        let mut sum = [simd.splat(0.0); 4];
+        for t in 0..stride {
+            let v = simd.load(&v[t]);
+            sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
+            sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
+            sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
+            sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
+        }
+        for q in 0..4 {
+            out[r + q] = simd.sum(sum[q]);
+        }
+        r += 4;
+    }
+    for row in quads.remainder().chunks_exact(stride) {
+        let mut sum = simd.splat(0.0);
+        for t in 0..stride {
+            sum = simd.mul_add(simd.load(&row[t]), simd.load(&v[t]), sum);
+        }
+        out[r] = simd.sum(sum);
+        r += 1;
+    }
+}
+
+/// u_r = row_r · a and v_r = row_r · b in one reading of the rows.
+#[inline(always)]
+fn dots_two<S: Simd>(
+    simd: S,
+    rows: &[Lanes],
+    stride: usize,
+    a: &[Lanes],
+    b: &[Lanes],
+    u: &mut [f32; WIDTH],
+    v: &mut [f32; WIDTH],
+) {
+    let mut pairs = rows.chunks_exact(2 * stride);
+    let mut r = 0;
+    for pair in &mut pairs {
+        let (p, q) = pair.split_at(stride);
+        let q = &q[..stride];
+        let mut sum = [simd.splat(0.0); 4];
+        for t in 0..stride {
+            let (a, b) = (simd.load(&a[t]), simd.load(&b[t]));
+            let (p, q) = (simd.load(&p[t]), simd.load(&q[t]));
+            sum[0] = simd.mul_add(p, a, sum[0]);
+            sum[1] = simd.mul_add(p, b, sum[1]);
+            sum[2] = simd.mul_add(q, a, sum[2]);
+            sum[3] = simd.mul_add(q, b, sum[3]);
+        }
+        (u[r], v[r]) = (simd.sum(sum[0]), simd.sum(sum[1]));
+        (u[r + 1], v[r + 1]) = (simd.sum(sum[2]), simd.sum(sum[3]));
+        r += 2;
+    }
+    for row in pairs.remainder().chunks_exact(stride) {
+        let mut sum = [simd.splat(0.0); 2];
+        for t in 0..stride {
+            let w = simd.load(&row[t]);
+            sum[0] = simd.mul_add(w, simd.load(&a[t]), sum[0]);
+            sum[1] = simd.mul_add(w, simd.load(&b[t]), sum[1]);
+        }
+        (u[r], v[r]) = (simd.sum(sum[0]), simd.sum(sum[1]));
+        r += 1;
+    }
+}
+
+/// Applies `rule` to up to sixteen rows and returns their α and γ. A factor that is exactly 0 is skipped, as a silent
+/// pixel is under plain backpropagation.
+#[inline(always)]
+fn update<S: Simd>(
+    simd: S,
+    rule: &RowRule,
+    rows: &mut [Lanes],
+    stride: usize,
+    error: &[Lanes],
+    activation: &[Lanes],
+    (y, e, d): (&[f32; WIDTH], &[f32; WIDTH], &[f32; WIDTH]),
+) -> [[f32; WIDTH]; 2] {
+    let alpha = rule.by_error.of(y, e, d);
+    let gamma = rule.by_activation.of(y, e, d);
+    let keep = 1.0 - rule.decay;
+    for (r, row) in rows.chunks_exact_mut(stride).enumerate() {
+        if rule.decay != 0.0 {
+            let keep = simd.splat(keep);
+            for w in row.iter_mut() {
+                simd.store(simd.mul(keep, simd.load(w)), w);
+            }
+        }
+        let (a, g) = (simd.splat(alpha[r]), simd.splat(gamma[r]));
+        match (alpha[r] != 0.0, gamma[r] != 0.0) {
+            (true, true) => {
+                for t in 0..stride {
+                    let w = simd.mul_add(g, simd.load(&activation[t]), simd.load(&row[t]));
+                    simd.store(simd.mul_add(a, simd.load(&error[t]), w), &mut row[t]);
+                }
+            }
+            (true, false) => {
+                for t in 0..stride {
+                    simd.store(simd.mul_add(a, simd.load(&error[t]), simd.load(&row[t])), &mut row[t]);
+                }
+            }
+            (false, true) => {
+                for t in 0..stride {
+                    simd.store(simd.mul_add(g, simd.load(&activation[t]), simd.load(&row[t])), &mut row[t]);
+                }
+            }
+            (false, false) => {}
+        }
+    }
+    [alpha, gamma]
+}

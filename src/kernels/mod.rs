@@ -1,0 +1,23 @@
+//! The few hot loops, behind a safe interface, returning the same bits on every processor.
+//!
+//! A kernel is a [`Kernel`]: a body generic over [`simd::Simd`], compiled once for each [`Backend`]. Sums run in an
+//! order that the mathematics fixes (an output adds its inputs in ascending order; a dot product adds sixteen partial
+//! sums in one tree), never in one that a block size, a register count or a thread chooses.
+
+mod activate;
+mod backend;
+pub(crate) mod elementary;
+mod forward;
+mod lanes;
+mod layer_update;
+mod matrix;
+mod simd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use activate::{activate, softmax};
+pub use backend::{Backend, backend};
+pub(crate) use forward::{Active, forward, forward_active, forward_batch};
+pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, lanes_for, zeros};
+pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_layer};
+pub(crate) use matrix::InputMajor;

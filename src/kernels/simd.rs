@@ -1,0 +1,65 @@
+//! What a kernel asks of a processor: six operations on sixteen numbers.
+//!
+//! Every implementation rounds once an operation, fuses exactly the multiply-adds that are written as such, and sums in
+//! the one order that [`Simd::sum`] fixes. So all of them return the same bits.
+
+use super::lanes::{Lanes, WIDTH};
+
+/// Sixteen-wide arithmetic. A value of the type is proof that the processor can do it.
+pub(crate) trait Simd: Copy {
+    /// Sixteen numbers in registers.
+    type V: Copy;
+    /// Accumulators of one [`Lanes`] each that a loop may hold beside its operands without spilling.
+    const ACCUMULATORS: usize;
+
+    fn splat(self, x: f32) -> Self::V;
+    fn load(self, from: &Lanes) -> Self::V;
+    fn store(self, v: Self::V, to: &mut Lanes);
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c, rounded once.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Pairwise tree: lane k + lane k+8, then k + k+4, k + k+2, k + k+1.
+    fn sum(self, v: Self::V) -> f32;
+}
+
+/// Plain Rust, for any processor. Without a hardware FMA every `mul_add` is a correctly rounded library call: slow, but
+/// the same bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    type V = [f32; WIDTH];
+    const ACCUMULATORS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; WIDTH]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> Self::V {
+        from.0
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::V, to: &mut Lanes) {
+        to.0 = v;
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|k| a[k] * b[k])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|k| a[k].mul_add(b[k], c[k]))
+    }
+
+    #[inline(always)]
+    fn sum(self, v: Self::V) -> f32 {
+        let eight: [f32; 8] = std::array::from_fn(|k| v[k] + v[k + 8]);
+        let four: [f32; 4] = std::array::from_fn(|k| eight[k] + eight[k + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
+}

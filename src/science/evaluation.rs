@@ -1,0 +1,144 @@
+//! A network's activations on many samples, its accuracy and its loss.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use super::network::Network;
+use super::samples::{INTENSITY, Samples};
+use crate::kernels::{self, Active, Lanes, as_flat, as_flat_mut, lanes_for, zeros};
+
+/// Samples that travel through the layers together. The numbers do not depend on it: it is chosen so that the widest
+/// activations of a block stay in the second-level cache beside the weights.
+const BLOCK: usize = 48;
+
+/// How well a network classifies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Share of samples whose largest output is that of their label; ties go to the smaller class.
+    pub accuracy: f64,
+    /// Mean cross-entropy −ln p_label, in nats.
+    pub loss: f64,
+    /// Number of samples.
+    pub n_samples: usize,
+}
+
+impl Network {
+    /// Accuracy and mean cross-entropy over `samples[range]`. The network must fit the samples.
+    ///
+    /// # Panics
+    /// If images or classes do not fit the network, or `range` exceeds the samples.
+    pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
+        let n_samples = range.len();
+        let n_outputs = self.architecture().sizes()[self.n_layers()];
+        assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
+        let (mut correct, mut loss) = (0_usize, 0.0_f64);
+        self.for_each_block(samples, range, |first, layers| {
+            let logits = layers.last().expect("a network has layers");
+            for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
+                let label = samples.label(first + s);
+                let row = &as_flat(row)[..n_outputs];
+                correct += usize::from(arg_max(row) == label);
+                loss += cross_entropy(row, label);
+            }
+        });
+        let n = n_samples as f64;
+        Evaluation { accuracy: correct as f64 / n, loss: loss / n, n_samples }
+    }
+
+    /// y_ℓ (n_samples × n_ℓ) of each of `layers`: y_0 is the input, y_L the softmax.
+    ///
+    /// # Panics
+    /// If images do not fit the network, `range` exceeds the samples, or a layer is beyond L.
+    pub fn activations(&self, samples: &Samples, range: Range<usize>, layers: &[usize]) -> Vec<Array2<f32>> {
+        let sizes = self.architecture().sizes();
+        let mut out: Vec<_> = layers.iter().map(|&layer| Array2::zeros((range.len(), sizes[layer]))).collect();
+        let start = range.start;
+        self.for_each_block(samples, range, |first, activations| {
+            for (array, &layer) in out.iter_mut().zip(layers) {
+                let mut y = activations[layer].clone();
+                for (s, row) in y.chunks_exact_mut(lanes_for(sizes[layer])).enumerate() {
+                    if layer == self.n_layers() {
+                        kernels::softmax(self.backend, sizes[layer], row);
+                    }
+                    let mut target = array.row_mut(first - start + s);
+                    let target = target.as_slice_mut().expect("rows of a standard-layout array are contiguous");
+                    target.copy_from_slice(&as_flat(row)[..sizes[layer]]);
+                }
+            }
+        });
+        out
+    }
+
+    /// Calls `visit` with the index of a block's first sample and, for ℓ = 0 … L, the block's padded rows: x, y_1 …
+    /// y_{L-1}, and the logits z_L. Blocks ascend; nothing is allocated a sample.
+    pub(crate) fn for_each_block(
+        &self,
+        samples: &Samples,
+        range: Range<usize>,
+        mut visit: impl FnMut(usize, &[Vec<Lanes>]),
+    ) {
+        let sizes = self.architecture().sizes();
+        assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
+        let mut active = Active::with_capacity(sizes[0]);
+        let mut layers: Vec<Vec<Lanes>> = Vec::new();
+        for first in range.clone().step_by(BLOCK) {
+            let n = BLOCK.min(range.end - first);
+            if layers.first().is_none_or(|x| x.len() != n * lanes_for(sizes[0])) {
+                layers = sizes.iter().map(|&size| vec![Lanes::ZERO; n * lanes_for(size)]).collect();
+            }
+            let (input, later) = layers.split_first_mut().expect("a network has an input");
+            let input = input.chunks_exact_mut(lanes_for(sizes[0]));
+            let first_layer = later[0].chunks_exact_mut(lanes_for(sizes[1]));
+            for (s, (x, z)) in input.zip(first_layer).enumerate() {
+                let pixels = samples.pixels(first + s);
+                for (x, &pixel) in as_flat_mut(x).iter_mut().zip(pixels) {
+                    *x = INTENSITY[usize::from(pixel)];
+                }
+                active.read_bytes(pixels, &INTENSITY);
+                kernels::forward_active(self.backend, &self.forward[0], &active, z);
+            }
+            for layer in 1..self.n_layers() {
+                let (y, z) = later.split_at_mut(layer);
+                kernels::activate(self.backend, self.architecture().activation(), sizes[layer], &mut y[layer - 1]);
+                kernels::forward_batch(self.backend, &self.forward[layer], &y[layer - 1], &mut z[0]);
+            }
+            visit(first, &layers);
+        }
+    }
+}
+
+/// Index of the largest number; the first of equal ones. Where none compares (all NaN), 0.
+fn arg_max(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (k, &z) in logits.iter().enumerate() {
+        if z > logits[best] {
+            best = k;
+        }
+    }
+    best
+}
+
+/// −ln softmax(z)_label = ln Σ e^{z_k − max} − (z_label − max), in double precision.
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let max = f64::from(logits[arg_max(logits)]);
+    let sum: f64 = logits.iter().map(|&z| libm::exp(f64::from(z) - max)).sum();
+    libm::log(sum) - (f64::from(logits[label]) - max)
+}
+
+/// One padded row a layer, ℓ = 0 … L.
+pub(crate) fn layer_vectors(sizes: &[usize]) -> Vec<Vec<Lanes>> {
+    sizes.iter().map(|&size| zeros(size)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_smaller_class_and_extreme_logits_stay_finite() {
+        assert_eq!(arg_max(&[0.0, 3.0, 3.0]), 1);
+        assert!((cross_entropy(&[0.0, 0.0], 1) - std::f64::consts::LN_2).abs() < 1e-15);
+        assert_eq!(cross_entropy(&[0.0, 1e4], 0), 1e4);
+    }
+}

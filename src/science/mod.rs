@@ -1,0 +1,19 @@
+//! Pure mathematics: no file, no table, no clock, no global state.
+//!
+//! Symbols, throughout: layers ℓ = 0 … L, L counting weight matrices; n_ℓ units in layer ℓ; y_ℓ activations, z_ℓ their
+//! arguments, e_ℓ errors; W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) forward and B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ) feedback weights. There are
+//! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
+
+pub mod activation;
+pub mod bootstrap;
+pub mod decomposition;
+mod error;
+pub mod evaluation;
+pub mod initialization;
+pub mod network;
+pub mod online;
+pub mod plasticity;
+pub mod samples;
+pub mod seed;
+
+pub use error::InvalidParameter;

@@ -1,0 +1,224 @@
+//! A feed-forward network: y_ℓ = σ(W_{ℓ-1,ℓ} y_{ℓ-1}), softmax at the output, equation (1).
+
+use ndarray::{Array2, ArrayView2};
+
+use super::InvalidParameter;
+use super::activation::Activation;
+use super::initialization::{Feedback, Initialization};
+use super::seed::{Purpose, stream};
+use crate::kernels::{self, Backend, InputMajor};
+
+/// Layer sizes n_0 … n_L and σ, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    sizes: Vec<usize>,
+    activation: Activation,
+}
+
+impl Architecture {
+    /// `sizes`: n_0 (the input) … n_L (the output).
+    ///
+    /// # Errors
+    /// If there are fewer than two sizes, one is 0, or the activation's parameter makes no sense.
+    pub fn new(sizes: Vec<usize>, activation: Activation) -> Result<Self, InvalidParameter> {
+        if sizes.len() < 2 || sizes.contains(&0) {
+            return Err(InvalidParameter::new(format!(
+                "layer sizes: at least an input and an output are needed, none of them 0; found {sizes:?}"
+            )));
+        }
+        Ok(Self { sizes, activation: activation.check()? })
+    }
+
+    /// n_0 … n_L.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// L, the number of weight matrices.
+    pub fn n_layers(&self) -> usize {
+        self.sizes.len() - 1
+    }
+
+    /// σ of the hidden layers.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+}
+
+/// The weights of a network. How they lie in memory is the kernels' affair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    architecture: Architecture,
+    feedback: Feedback,
+    /// W_{ℓ-1,ℓ} at ℓ − 1.
+    pub(crate) forward: Vec<InputMajor>,
+    /// B_{ℓ,ℓ-1} at ℓ − 1; empty where feedback is symmetric.
+    pub(crate) backward: Vec<InputMajor>,
+    pub(crate) backend: Backend,
+}
+
+impl Network {
+    /// Weights drawn from the streams of `seed`: forward and feedback weights of each layer from streams of their own.
+    pub fn initialize(
+        architecture: &Architecture,
+        initialization: &Initialization,
+        feedback: Feedback,
+        seed: u64,
+    ) -> Network {
+        let shapes = || architecture.sizes.windows(2).map(|pair| (pair[0], pair[1])).zip(1..);
+        let forward = shapes()
+            .map(|((n_in, n_out), layer)| {
+                let mut stream = stream(seed, Purpose::ForwardWeights, layer);
+                let w = Array2::from_shape_simple_fn((n_out, n_in), || initialization.draw(n_in, n_out, &mut stream));
+                InputMajor::from_fn(n_in, n_out, |i, j| w[[j, i]])
+            })
+            .collect();
+        let backward = match feedback {
+            Feedback::Symmetric => Vec::new(),
+            Feedback::Random | Feedback::Plastic => shapes()
+                .map(|((n_in, n_out), layer)| {
+                    let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
+                    // B is n_in × n_out, its rows are the kernels' rows; its scale is that of the W which it answers.
+                    InputMajor::from_fn(n_in, n_out, |_, _| initialization.draw(n_in, n_out, &mut stream))
+                })
+                .collect(),
+        };
+        Network { architecture: architecture.clone(), feedback, forward, backward, backend: kernels::backend() }
+    }
+
+    /// Given weights: W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) and, if feedback has its own, B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), for
+    /// ℓ = 1 … L. With B the feedback counts as [`Feedback::Plastic`]; under a rule without feedback terms it stays fixed.
+    ///
+    /// # Errors
+    /// If a number or a shape of the matrices does not fit the architecture.
+    pub fn from_weights(
+        architecture: &Architecture,
+        forward: &[ArrayView2<f32>],
+        feedback: Option<&[ArrayView2<f32>]>,
+    ) -> Result<Network, InvalidParameter> {
+        let shapes: Vec<(usize, usize)> = architecture.sizes.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        let forward_shapes = shapes.iter().map(|&(n_in, n_out)| (n_out, n_in)).collect::<Vec<_>>();
+        check_shapes("forward", forward, &forward_shapes)?;
+        if let Some(feedback) = feedback {
+            check_shapes("feedback", feedback, &shapes)?;
+        }
+        let forward = forward.iter().zip(&shapes);
+        let backward = feedback.unwrap_or_default().iter().zip(&shapes);
+        Ok(Network {
+            architecture: architecture.clone(),
+            feedback: if feedback.is_some() { Feedback::Plastic } else { Feedback::Symmetric },
+            forward: forward.map(|(w, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| w[[j, i]])).collect(),
+            backward: backward.map(|(b, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| b[[i, j]])).collect(),
+            backend: kernels::backend(),
+        })
+    }
+
+    /// The same network, computed with the instructions of `backend`; the numbers do not change.
+    ///
+    /// # Errors
+    /// If this processor lacks them.
+    pub fn on(mut self, backend: Backend) -> Result<Network, InvalidParameter> {
+        if !backend.is_available() {
+            return Err(InvalidParameter::new(format!("this processor has no {backend}")));
+        }
+        self.backend = backend;
+        Ok(self)
+    }
+
+    /// L, the number of weight matrices.
+    pub fn n_layers(&self) -> usize {
+        self.architecture.n_layers()
+    }
+
+    /// Sizes and σ.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Where errors travel back.
+    pub fn feedback(&self) -> Feedback {
+        self.feedback
+    }
+
+    /// W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}).
+    ///
+    /// # Panics
+    /// If `layer` is not one of 1 … L.
+    pub fn forward_weights(&self, layer: usize) -> Array2<f32> {
+        let w = &self.forward[self.matrix_index(layer)];
+        Array2::from_shape_fn((w.n_out(), w.n_in()), |(j, i)| w.outgoing(i)[j])
+    }
+
+    /// B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), where feedback has weights of its own.
+    ///
+    /// # Panics
+    /// If `layer` is not one of 1 … L.
+    pub fn feedback_weights(&self, layer: usize) -> Option<Array2<f32>> {
+        let b = self.backward.get(self.matrix_index(layer))?;
+        Some(Array2::from_shape_fn((b.n_in(), b.n_out()), |(i, j)| b.outgoing(i)[j]))
+    }
+
+    fn matrix_index(&self, layer: usize) -> usize {
+        assert!((1..=self.n_layers()).contains(&layer), "layer {layer} is not one of 1 … {}", self.n_layers());
+        layer - 1
+    }
+}
+
+fn check_shapes(name: &str, found: &[ArrayView2<f32>], expected: &[(usize, usize)]) -> Result<(), InvalidParameter> {
+    if found.len() != expected.len() {
+        return Err(InvalidParameter::new(format!(
+            "{name} weights: {} matrices given, {} layers need them",
+            found.len(),
+            expected.len()
+        )));
+    }
+    for (layer, (matrix, &(rows, columns))) in (1..).zip(found.iter().zip(expected)) {
+        if matrix.dim() != (rows, columns) {
+            return Err(InvalidParameter::new(format!(
+                "{name} weights of layer {layer}: {} × {} given, {rows} × {columns} needed",
+                matrix.nrows(),
+                matrix.ncols()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn architecture() -> Architecture {
+        Architecture::new(vec![20, 17, 3], Activation::Tanh).unwrap()
+    }
+
+    #[test]
+    fn weights_survive_the_way_in_and_out() {
+        let network = Network::initialize(&architecture(), &Initialization::Xavier, Feedback::Random, 5);
+        let w = [network.forward_weights(1), network.forward_weights(2)];
+        let b = [network.feedback_weights(1).unwrap(), network.feedback_weights(2).unwrap()];
+        assert_eq!((w[0].dim(), b[0].dim()), ((17, 20), (20, 17)));
+        let again = Network::from_weights(
+            &architecture(),
+            &w.each_ref().map(|w| w.view()),
+            Some(&b.each_ref().map(|b| b.view())),
+        )
+        .unwrap();
+        assert_eq!((again.forward, again.backward), (network.forward, network.backward));
+    }
+
+    #[test]
+    fn feedback_does_not_change_the_forward_weights() {
+        let forward = |feedback| Network::initialize(&architecture(), &Initialization::Kaiming, feedback, 5).forward;
+        assert_eq!(forward(Feedback::Symmetric), forward(Feedback::Random));
+    }
+
+    #[test]
+    fn a_wrong_shape_is_refused_by_name() {
+        let w = [Array2::zeros((17, 20)), Array2::zeros((17, 3))];
+        let error = Network::from_weights(&architecture(), &w.each_ref().map(|w| w.view()), None).unwrap_err();
+        assert_eq!(error.to_string(), "forward weights of layer 2: 17 × 3 given, 3 × 17 needed");
+        assert!(Architecture::new(vec![4], Activation::Tanh).is_err());
+        assert!(Architecture::new(vec![4, 0, 2], Activation::Tanh).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! Labelled images, as the training loop sees them.
+
+use std::ops::Range;
+
+use super::InvalidParameter;
+
+/// n images of `n_pixels` bytes with one label each.
+///
+/// A network's input is x = pixel / 255 in single precision, not standardised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    pixels: Vec<u8>,
+    labels: Vec<u16>,
+    n_pixels: usize,
+    n_classes: usize,
+}
+
+/// x for each value of a pixel.
+pub(crate) const INTENSITY: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut pixel = 0;
+    while pixel < 256 {
+        table[pixel] = pixel as f32 / 255.0;
+        pixel += 1;
+    }
+    table
+};
+
+impl Samples {
+    /// `pixels`: n × `n_pixels`, row-major; `labels`: n numbers below `n_classes`.
+    ///
+    /// # Errors
+    /// If an image has no pixels, the lengths do not agree, or a label is not below `n_classes`.
+    pub fn new(pixels: Vec<u8>, labels: Vec<u16>, n_pixels: usize, n_classes: usize) -> Result<Self, InvalidParameter> {
+        if n_pixels == 0 {
+            return Err(InvalidParameter::new("samples: an image needs at least one pixel"));
+        }
+        if labels.len().checked_mul(n_pixels) != Some(pixels.len()) {
+            return Err(InvalidParameter::new(format!(
+                "samples: {} labels and {} pixels do not make images of {n_pixels} pixels",
+                labels.len(),
+                pixels.len()
+            )));
+        }
+        if let Some((index, label)) = labels.iter().enumerate().find(|&(_, &l)| usize::from(l) >= n_classes) {
+            return Err(InvalidParameter::new(format!(
+                "samples: label {label} of sample {index} is not below the number of classes, {n_classes}"
+            )));
+        }
+        Ok(Self { pixels, labels, n_pixels, n_classes })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Pixels an image.
+    pub fn n_pixels(&self) -> usize {
+        self.n_pixels
+    }
+
+    /// Classes a label can name.
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// The bytes of image `index`.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        &self.pixels[index * self.n_pixels..(index + 1) * self.n_pixels]
+    }
+
+    /// The class of image `index`.
+    pub fn label(&self, index: usize) -> usize {
+        usize::from(self.labels[index])
+    }
+
+    /// The images of `range`, copied.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        Self {
+            pixels: self.pixels[range.start * self.n_pixels..range.end * self.n_pixels].to_vec(),
+            labels: self.labels[range].to_vec(),
+            ..*self
+        }
+    }
+
+    /// The images at `indices`, copied, in that order.
+    pub fn select(&self, indices: &[u32]) -> Self {
+        Self {
+            pixels: indices.iter().flat_map(|&i| self.pixels(i as usize)).copied().collect(),
+            labels: indices.iter().map(|&i| self.labels[i as usize]).collect(),
+            ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_labels_are_checked() {
+        let message = |r: Result<Samples, InvalidParameter>| r.unwrap_err().to_string();
+        assert!(message(Samples::new(vec![0; 5], vec![0; 2], 2, 10)).contains("2 labels and 5 pixels"));
+        assert!(message(Samples::new(vec![0; 4], vec![0, 10], 2, 10)).contains("label 10 of sample 1"));
+        assert!(message(Samples::new(vec![], vec![], 0, 10)).contains("at least one pixel"));
+    }
+
+    #[test]
+    fn select_and_slice_keep_image_and_label_together() {
+        let samples = Samples::new((0..8).collect(), vec![0, 1, 2, 3], 2, 4).unwrap();
+        let chosen = samples.select(&[3, 1]);
+        assert_eq!((chosen.pixels(0), chosen.label(0)), (&[6, 7][..], 3));
+        assert_eq!(samples.slice(1..3), samples.select(&[1, 2]));
+    }
+}
