@@ -78,6 +78,16 @@ impl Role {
         }
     }
 
+    /// For messages: "training images".
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::TrainImages => "training images",
+            Self::TrainLabels => "training labels",
+            Self::TestImages => "test images",
+            Self::TestLabels => "test labels",
+        }
+    }
+
     /// The file's name in MNIST, compressed, and in every set that was imported.
     pub(super) fn canonical_name(self) -> &'static str {
         match self {
@@ -137,11 +147,11 @@ impl DataSetInfo {
     pub(super) fn read(folder: &Path) -> Result<Self, DataError> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !valid_name(&name) {
-            return Err(DataError::InvalidName { name });
+            return Err(DataError::InvalidFolderName { name, folder: folder.to_owned() });
         }
         let file = folder.join(FILE_NAME);
         let text =
-            fs::read_to_string(&file).map_err(|source| DataError::Io { action: "read", path: file.clone(), source })?;
+            fs::read_to_string(&file).map_err(|error| DataError::Io { action: "read", path: file.clone(), error })?;
         let invalid = |problem| DataError::InvalidDescription { file: file.clone(), problem };
         let description: Description = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
         description.check().map_err(invalid)?;

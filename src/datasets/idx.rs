@@ -16,8 +16,8 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
-use super::error::{FileFault, count};
-use super::{COLS, PIXELS, ROWS};
+use super::words::counted;
+use super::{COLS, FileFault, PIXELS, ROWS};
 
 /// The largest number of images that a file may hold: 1.6 GB of pixels, five times the largest split of EMNIST.
 /// It bounds the memory that a forged header together with a gzip bomb can ask for.
@@ -63,7 +63,7 @@ impl Kind {
 
     /// `1 image`, `60,000 labels`.
     pub(super) fn count(self, items: u64) -> String {
-        count(items, self.plural().trim_end_matches('s'))
+        counted(items, self.plural().trim_end_matches('s'))
     }
 }
 
@@ -137,7 +137,7 @@ fn decode(mut stream: impl Read, kind: Kind, expected: Option<(u64, &str)>) -> R
     }
 
     // `read_to_end` grows the buffer with what arrives. One byte beyond the end is asked for: it shows a file that is
-    // too long, and where there is none, the stream is read to its end, where gzip keeps its check sum.
+    // too long, and where there is none, the stream is read to its end, where gzip keeps its checksum.
     let body_len = items * kind.bytes_per_item();
     let mut body = Vec::new();
     stream.by_ref().take(body_len + 1).read_to_end(&mut body).map_err(read_fault)?;

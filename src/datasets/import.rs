@@ -12,7 +12,6 @@ use tempfile::TempDir;
 
 use super::DataError;
 use super::description::{DataSetInfo, FILE_NAME, FileInfo, Role};
-use super::error::FETCH_AGAIN;
 use super::idx::{self, Idx};
 use super::load::verify;
 use super::registry::valid_name;
@@ -56,16 +55,16 @@ struct Content {
 impl Content {
     fn read(source: &Source) -> Result<Self, DataError> {
         let read = |role: Role, expected: Option<(u64, &str)>| {
-            idx::read(source.path(role), role.kind(), expected).map_err(|fault| DataError::File {
-                file: source.path(role).to_owned(),
-                fault,
-                remedy: FETCH_AGAIN,
+            let file = source.path(role);
+            idx::read(&file, role.kind(), expected).map_err(|fault| {
+                let remedy = fault.import_remedy().to_owned();
+                DataError::File { file, fault, remedy }
             })
         };
         // The labels come first and say how many images there must be: a wrong header is refused before a large read.
         let read_split = |images: Role, labels: Role| {
             let (labels_name, labels) = (source.file_name(labels), read(labels, None)?);
-            Ok::<_, DataError>((read(images, Some((labels.count, labels_name.as_str())))?, labels))
+            Ok::<_, DataError>((read(images, Some((labels.count, labels_name)))?, labels))
         };
         let (train_images, train_labels) = read_split(Role::TrainImages, Role::TrainLabels)?;
         let (test_images, test_labels) = read_split(Role::TestImages, Role::TestLabels)?;
@@ -175,7 +174,7 @@ fn temporary_folder(data_dir: &Path) -> io::Result<TempDir> {
 }
 
 fn at<T>(path: &Path, action: &'static str, result: io::Result<T>) -> Result<T, DataError> {
-    result.map_err(|source| DataError::Io { action, path: path.to_owned(), source })
+    result.map_err(|error| DataError::Io { action, path: path.to_owned(), error })
 }
 
 #[cfg(test)]

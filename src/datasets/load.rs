@@ -1,9 +1,8 @@
 //! [`DataSetInfo`] → [`DataSet`]: reading the four files and checking every statement made about them.
 
 use super::description::{DataSetInfo, FileInfo, Role};
-use super::error::{FileFault, RESTORE};
 use super::idx::{self, Kind};
-use super::{COLS, DataError, DataSet, ROWS, Split};
+use super::{COLS, DataError, DataSet, FileFault, ROWS, Split};
 
 /// Reads a data set. What is returned has the checksums, and thus the identity, of `info`.
 ///
@@ -52,7 +51,14 @@ pub fn verify(info: &DataSetInfo) -> Vec<FileStatus> {
 }
 
 fn file_error(info: &DataSetInfo, role: Role, fault: FileFault) -> DataError {
-    DataError::File { file: info.path(role), fault, remedy: RESTORE }
+    let file = info.path(role);
+    let remedy = format!(
+        "`ojaflow data import DIR --as {}` repairs it from the original files; if the set ships with ojaflow, so does \
+         `git checkout -- {}`",
+        info.name,
+        info.folder.display()
+    );
+    DataError::File { file, fault, remedy }
 }
 
 /// The body of one file, if it is the one described.

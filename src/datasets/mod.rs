@@ -3,7 +3,7 @@
 //! ```text
 //! data/mnist/dataset.toml ──find──▶ DataSetInfo ──load──▶ DataSet
 //!          (title, sizes, checksums)     │           (pixels, labels)
-//!                                        └─identity──▶ key of the `load` stage
+//!                                        └──identity──▶ key of the `load` stage
 //! ```
 //!
 //! A data set's identity is known from `dataset.toml` alone, so that planning reads no image. Everything read afterwards
@@ -14,15 +14,18 @@
 
 mod description;
 mod error;
+mod fault;
 mod idx;
 mod import;
 mod load;
 mod registry;
 mod source;
+mod words;
 
 pub use description::{DataSetInfo, FileInfo, Role};
-pub use error::{DataError, FileFault};
-pub use idx::MAX_ITEMS;
+pub use error::DataError;
+pub use fault::FileFault;
+pub use idx::{Kind, MAX_ITEMS};
 pub use import::import;
 pub use load::{FileStatus, load, verify};
 pub use registry::{find, list};

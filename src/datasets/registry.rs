@@ -34,7 +34,7 @@ pub(super) fn valid_name(name: &str) -> bool {
 }
 
 fn names(data_dir: &Path) -> Result<Vec<String>, DataError> {
-    let unreadable = |source| DataError::Io { action: "read", path: data_dir.to_owned(), source };
+    let unreadable = |error| DataError::Io { action: "read", path: data_dir.to_owned(), error };
     let entries = match fs::read_dir(data_dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

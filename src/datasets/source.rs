@@ -23,7 +23,9 @@ const NAMES: [(&str, Role); 6] = [
 /// The files of the one data set in a folder.
 #[derive(Debug)]
 pub struct Source {
-    paths: [PathBuf; 4],
+    dir: PathBuf,
+    /// In the order of [`Role::ALL`].
+    names: [String; 4],
 }
 
 impl Source {
@@ -31,13 +33,12 @@ impl Source {
     /// No set, an incomplete one, several, or two files for one purpose in `dir`; or `dir` cannot be read.
     pub fn find(dir: &Path) -> Result<Self, DataError> {
         let listing = listing(dir)?;
-        let mut sets: BTreeMap<String, BTreeMap<Role, PathBuf>> = BTreeMap::new();
+        let mut sets: BTreeMap<String, BTreeMap<Role, String>> = BTreeMap::new();
         for name in &listing {
             let Some((prefix, role)) = parse(name) else { continue };
-            let path = dir.join(name);
-            if let Some(first) = sets.entry(prefix).or_default().insert(role, path.clone()) {
-                let what = role.key().replace('_', " ");
-                return Err(DataError::DuplicateSourceFiles { first, second: path, what });
+            if let Some(first) = sets.entry(prefix).or_default().insert(role, name.clone()) {
+                let (dir, purpose) = (dir.to_owned(), role.description().to_owned());
+                return Err(DataError::DuplicateSourceFiles { dir, purpose, first, second: name.clone() });
             }
         }
         if sets.len() > 1 {
@@ -50,23 +51,22 @@ impl Source {
         if !missing.is_empty() {
             return Err(DataError::MissingSourceFiles { dir: dir.to_owned(), missing, found: listing });
         }
-        let paths = Role::ALL.map(|role| files.remove(&role).expect("no file is missing"));
-        Ok(Self { paths })
+        let names = Role::ALL.map(|role| files.remove(&role).expect("no file is missing"));
+        Ok(Self { dir: dir.to_owned(), names })
     }
 
-    pub fn path(&self, role: Role) -> &Path {
-        &self.paths[role as usize]
+    pub fn path(&self, role: Role) -> PathBuf {
+        self.dir.join(self.file_name(role))
     }
 
-    /// The file's name, for messages and for the record of where a set came from.
-    pub fn file_name(&self, role: Role) -> String {
-        self.path(role).file_name().unwrap_or_default().to_string_lossy().into_owned()
+    pub fn file_name(&self, role: Role) -> &str {
+        &self.names[role as usize]
     }
 }
 
 /// What is in `dir`, sorted; folders end in `/`.
 fn listing(dir: &Path) -> Result<Vec<String>, DataError> {
-    let unreadable = |source| DataError::Io { action: "read", path: dir.to_owned(), source };
+    let unreadable = |error| DataError::Io { action: "read", path: dir.to_owned(), error };
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;

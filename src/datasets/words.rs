@@ -1,0 +1,64 @@
+//! Numbers, bytes and lists as the messages of this module write them.
+
+/// `60000` → `60,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 byte`, `2,000 bytes`.
+pub fn counted(number: u64, singular: &str) -> String {
+    format!("{} {singular}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1f 8b`.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a list of names, and how many more there are; `nothing` for an empty one.
+pub fn listed(names: &[String], nothing: &str) -> String {
+    const SHOWN: usize = 12;
+    match names.len() {
+        0 => nothing.to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+/// Every line set in, so that it reads as part of the message above it.
+pub fn indented(text: &str, by: usize) -> String {
+    let indent = " ".repeat(by);
+    text.trim_end().lines().map(|line| format!("{indent}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_in_threes() {
+        let numbers = [0, 12, 123, 1234, 60_000, 4_294_967_295];
+        assert_eq!(numbers.map(grouped), ["0", "12", "123", "1,234", "60,000", "4,294,967,295"]);
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 1000].map(|n| counted(n, "byte")), ["0 bytes", "1 byte", "1,000 bytes"]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..20).map(|i| format!("file{i}")).collect();
+        assert!(listed(&names, "nothing").ends_with("file11 and 8 more"));
+        assert_eq!(listed(&names[..2], "nothing"), "file0, file1");
+        assert_eq!(listed(&[], "nothing"), "nothing");
+    }
+}
