@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::elementary;
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, WIDTH, as_flat, each_lane, as_flat_mut, lanes_for};
 use super::simd::Simd;
 use crate::science::activation::Activation;
 
@@ -61,12 +61,12 @@ impl Kernel for Softmax<'_> {
     fn run<S: Simd>(self, _: S) {
         let max = as_flat(self.logits)[..self.n_units].iter().copied().fold(f32::NEG_INFINITY, f32::max);
         for block in self.logits.iter_mut() {
-            block.0 = elementary::exp(block.0.map(|z| z - max));
+            block.0 = elementary::exp(each_lane!(k => block.0[k] - max));
         }
         as_flat_mut(self.logits)[self.n_units..].fill(0.0);
         let sum: f32 = as_flat(self.logits)[..self.n_units].iter().sum();
         for block in self.logits.iter_mut() {
-            block.0 = block.0.map(|p| p / sum);
+            block.0 = each_lane!(k => block.0[k] / sum);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! divisions, all correctly rounded by IEEE 754. Each function states its largest error, which its test measures
 //! against double precision.
 
-use super::lanes::WIDTH;
+use super::lanes::{WIDTH, each_lane};
 
 type L = [f32; WIDTH];
 
@@ -40,7 +40,7 @@ fn reduce(x: f32) -> (f32, f32) {
 /// eˣ, relative error below 1.2e-7. Saturates at e^−87 ≈ 1.6e-38 and e^88 ≈ 1.7e38; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp(x: L) -> L {
-    std::array::from_fn(|k| {
+    each_lane!(k => {
         let (scale, p) = reduce(x[k]);
         scale.mul_add(p, scale)
     })
@@ -49,7 +49,7 @@ pub(crate) fn exp(x: L) -> L {
 /// eˣ − 1 for x ≤ 88, relative error below 2.5e-7: it does not lose small arguments to cancellation.
 #[inline(always)]
 pub(crate) fn exp_m1(x: L) -> L {
-    std::array::from_fn(|k| {
+    each_lane!(k => {
         let (scale, p) = reduce(x[k]);
         scale.mul_add(p, scale - 1.0)
     })
@@ -59,7 +59,7 @@ pub(crate) fn exp_m1(x: L) -> L {
 /// s¹⁵ leaves 1.4e-9.
 #[inline(always)]
 pub(crate) fn ln_1p(t: L) -> L {
-    std::array::from_fn(|k| {
+    each_lane!(k => {
         let s = t[k] / (2.0 + t[k]);
         let u = s * s;
         let mut p = 1.0 / 15.0;
@@ -73,8 +73,8 @@ pub(crate) fn ln_1p(t: L) -> L {
 /// ln(1 + e^{βz}) / β as max(z, 0) + ln1p(e^{−β|z|}) / β, which never overflows.
 #[inline(always)]
 pub(crate) fn softplus(z: L, beta: f32) -> L {
-    let tail = ln_1p(exp(std::array::from_fn(|k| -beta * z[k].abs())));
-    std::array::from_fn(|k| {
+    let tail = ln_1p(exp(each_lane!(k => -beta * z[k].abs())));
+    each_lane!(k => {
         let rectified = if z[k] < 0.0 { 0.0 } else { z[k] };
         rectified + tail[k] / beta
     })
@@ -83,15 +83,15 @@ pub(crate) fn softplus(z: L, beta: f32) -> L {
 /// 1 / (1 + e^{−z}), relative error below 3e-7.
 #[inline(always)]
 pub(crate) fn sigmoid(z: L) -> L {
-    let t = exp(std::array::from_fn(|k| -z[k].abs()));
-    std::array::from_fn(|k| (if z[k] < 0.0 { t[k] } else { 1.0 }) / (1.0 + t[k]))
+    let t = exp(each_lane!(k => -z[k].abs()));
+    each_lane!(k => (if z[k] < 0.0 { t[k] } else { 1.0 }) / (1.0 + t[k]))
 }
 
 /// tanh z = −m / (2 + m) with m = e^{−2|z|} − 1, and the sign of z; relative error below 4e-7.
 #[inline(always)]
 pub(crate) fn tanh(z: L) -> L {
-    let m = exp_m1(std::array::from_fn(|k| -2.0 * z[k].abs()));
-    std::array::from_fn(|k| (-m[k] / (2.0 + m[k])).copysign(z[k]))
+    let m = exp_m1(each_lane!(k => -2.0 * z[k].abs()));
+    each_lane!(k => (-m[k] / (2.0 + m[k])).copysign(z[k]))
 }
 
 #[cfg(test)]

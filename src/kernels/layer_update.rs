@@ -9,7 +9,7 @@
 //! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, lanes_for};
+use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use crate::science::activation::Activation;
@@ -28,13 +28,13 @@ impl PreFactor {
         let mut factor = [0.0; WIDTH];
         // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
         if self.activation != 0.0 {
-            factor = std::array::from_fn(|k| self.activation * y[k]);
+            factor = each_lane!(k => self.activation * y[k]);
         }
         if self.error != 0.0 {
-            factor = std::array::from_fn(|k| self.error.mul_add(e[k], factor[k]));
+            factor = each_lane!(k => self.error.mul_add(e[k], factor[k]));
         }
         if self.projection != 0.0 {
-            factor = std::array::from_fn(|k| self.projection.mul_add(d[k], factor[k]));
+            factor = each_lane!(k => self.projection.mul_add(d[k], factor[k]));
         }
         factor
     }
@@ -157,7 +157,7 @@ impl Kernel for Pass<'_> {
             }
             if wants_error {
                 let slope = if pre_is_input { function.input_mask(y.0) } else { function.derivative(y.0) };
-                e = std::array::from_fn(|k| e[k] * slope[k]);
+                e = each_lane!(k => e[k] * slope[k]);
                 self.signals.pre_error[block].0 = e;
             }
             if wants_projection {

@@ -18,6 +18,6 @@ mod x86;
 pub(crate) use activate::{activate, softmax};
 pub use backend::{Backend, backend};
 pub(crate) use forward::{Active, forward, forward_active, forward_batch};
-pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, lanes_for, zeros};
+pub(crate) use lanes::{Lanes, WIDTH, all_finite, each_lane, as_flat, as_flat_mut, lanes_for, zeros};
 pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_layer};
 pub(crate) use matrix::InputMajor;

@@ -3,7 +3,7 @@
 //! Every implementation rounds once an operation, fuses exactly the multiply-adds that are written as such, and sums in
 //! the one order that [`Simd::sum`] fixes. So all of them return the same bits.
 
-use super::lanes::{Lanes, WIDTH};
+use super::lanes::{Lanes, WIDTH, each_lane};
 
 /// Sixteen-wide arithmetic. A value of the type is proof that the processor can do it.
 pub(crate) trait Simd: Copy {
@@ -48,12 +48,12 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|k| a[k] * b[k])
+        each_lane!(k => a[k] * b[k])
     }
 
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        std::array::from_fn(|k| a[k].mul_add(b[k], c[k]))
+        each_lane!(k => a[k].mul_add(b[k], c[k]))
     }
 
     #[inline(always)]

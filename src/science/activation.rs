@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::InvalidParameter;
-use crate::kernels::{WIDTH, elementary};
+use crate::kernels::{WIDTH, each_lane, elementary};
 
 /// σ in y_ℓ = σ(z_ℓ), equation (1).
 ///
@@ -44,7 +44,7 @@ impl Activation {
             Activation::Softplus { beta } => elementary::softplus(z, beta),
             Activation::Tanh => elementary::tanh(z),
             // A comparison that is false for NaN, so that NaN stays visible.
-            Activation::Relu => z.map(|z| if z < 0.0 { 0.0 } else { z }),
+            Activation::Relu => each_lane!(k => if z[k] < 0.0 { 0.0 } else { z[k] }),
             Activation::Sigmoid => elementary::sigmoid(z),
         }
     }
@@ -53,10 +53,13 @@ impl Activation {
     #[inline(always)]
     pub(crate) fn derivative(self, y: [f32; WIDTH]) -> [f32; WIDTH] {
         match self {
-            Activation::Softplus { beta } => elementary::exp_m1(y.map(|y| -beta * y)).map(|m| -m),
-            Activation::Tanh => y.map(|y| y.mul_add(-y, 1.0)),
-            Activation::Relu => y.map(|y| if y > 0.0 { 1.0 } else { 0.0 }),
-            Activation::Sigmoid => y.map(|y| y.mul_add(-y, y)),
+            Activation::Softplus { beta } => {
+                let m = elementary::exp_m1(each_lane!(k => -beta * y[k]));
+                each_lane!(k => -m[k])
+            },
+            Activation::Tanh => each_lane!(k => y[k].mul_add(-y[k], 1.0)),
+            Activation::Relu => each_lane!(k => if y[k] > 0.0 { 1.0 } else { 0.0 }),
+            Activation::Sigmoid => each_lane!(k => y[k].mul_add(-y[k], y[k])),
         }
     }
 

@@ -13,6 +13,9 @@ pub mod initialization;
 pub mod network;
 pub mod online;
 pub mod plasticity;
+pub mod recurrent;
+#[cfg(test)]
+mod reference;
 pub mod samples;
 pub mod seed;
 

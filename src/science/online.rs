@@ -254,3 +254,6 @@ fn largest_weight(network: &Network, index: usize) -> f64 {
     let backward = network.backward.get(index).map_or(0.0, |b| largest(b.lanes()));
     largest(network.forward[index].lanes()).max(backward)
 }
+
+#[cfg(test)]
+mod tests;

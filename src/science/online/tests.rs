@@ -1,0 +1,254 @@
+use ndarray::{Array1, Array2};
+use proptest::prelude::*;
+
+use super::*;
+use crate::kernels::Backend;
+use crate::science::activation::Activation;
+use crate::science::initialization::Initialization;
+use crate::science::plasticity::{Coefficient, Form, Signal, Synapses, Term};
+use crate::science::reference::{Reference, architecture, deviation, input, noise, outer};
+
+const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
+const ACTIVATIONS: [Activation; 4] = [SOFTPLUS, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
+
+fn rule(terms: &[(&str, f64)]) -> Rule {
+    Rule::new(&terms.iter().map(|&(name, c)| (name, Coefficient::Uniform(c))).collect::<Vec<_>>()).unwrap()
+}
+
+fn network(sizes: &[usize], activation: Activation, feedback: Feedback) -> Network {
+    Network::initialize(&architecture(sizes, activation), &Initialization::Xavier, feedback, 3)
+}
+
+/// Every term at once, in sizes that are and are not multiples of the vector width.
+#[test]
+fn steps_follow_rule_nine_in_double_precision() {
+    let samples = noise(40, 37, 10, 1);
+    let order: Vec<u32> = (0..40).collect();
+    let forward = [("gradient", 0.02), ("error_hebb", -0.03), ("oja", 0.004), ("decay", 0.001), ("hebb", 0.0005)];
+    let everything: Vec<_> = forward.into_iter().chain([("feedback_hebb", 0.01), ("feedback_decay", 0.002)]).collect();
+    for activation in ACTIVATIONS {
+        for (feedback, terms) in [
+            (Feedback::Symmetric, &forward[..1]),
+            (Feedback::Symmetric, &[forward[0], forward[2]]),
+            (Feedback::Symmetric, &forward),
+            (Feedback::Random, &forward[..1]),
+            (Feedback::Random, &forward),
+            (Feedback::Plastic, &everything),
+        ] {
+            let start = network(&[37, 33, 16, 10], activation, feedback);
+            let mut reference = Reference::of(&start);
+            let rule = rule(terms);
+            for index in 0..order.len() {
+                reference.step(&rule, &input(&samples, index), samples.label(index));
+            }
+            let mut trainer = OnlineTrainer::new(start, rule).unwrap();
+            trainer.advance(&samples, &order).unwrap();
+            for layer in 1..=3 {
+                let found = deviation(&trainer.network().forward_weights(layer), &reference.w[layer - 1]);
+                assert!(found < 2e-5, "{activation} {feedback:?} {terms:?}: W of layer {layer} is off by {found:e}");
+                if let (Some(b), Some(expected)) = (trainer.network().feedback_weights(layer), &reference.b) {
+                    assert!(deviation(&b, &expected[layer - 1]) < 2e-5, "{activation}: B of layer {layer}");
+                }
+            }
+        }
+    }
+}
+
+/// The gradient term is minus the derivative of the loss, by central differences of the double-precision forward pass;
+/// the trainer's step agrees with it.
+#[test]
+fn gradient_term_descends_the_loss() {
+    const H: f64 = 1e-5;
+    let samples = noise(1, 9, 4, 2);
+    let x = input(&samples, 0);
+    for activation in [SOFTPLUS, Activation::Tanh, Activation::Sigmoid] {
+        let start = network(&[9, 7, 6, 4], activation, Feedback::Symmetric);
+        let reference = Reference::of(&start);
+        // Coefficient 1: the update is the gradient itself.
+        let mut trainer = OnlineTrainer::new(start.clone(), rule(&[("gradient", 1.0)])).unwrap();
+        trainer.advance(&samples, &[0]).unwrap();
+        for layer in 1..=3 {
+            let (n_out, n_in) = reference.w[layer - 1].dim();
+            let difference = Array2::from_shape_fn((n_out, n_in), |at| {
+                let loss = |h: f64| {
+                    let mut moved = reference.clone();
+                    moved.w[layer - 1][at] += h;
+                    moved.loss(&x, samples.label(0))
+                };
+                -(loss(H) - loss(-H)) / (2.0 * H)
+            });
+            let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
+            assert!(deviation(&step, &difference) < 1e-5, "{activation}: layer {layer}");
+        }
+    }
+}
+
+#[test]
+fn feedback_alignment_sends_errors_through_fixed_random_weights() {
+    let samples = noise(1, 20, 5, 3);
+    let start = network(&[20, 18, 5], Activation::Tanh, Feedback::Random);
+    let reference = Reference::of(&start);
+    let mut trainer = OnlineTrainer::new(start.clone(), rule(&[("gradient", 1.0)])).unwrap();
+    trainer.advance(&samples, &[0]).unwrap();
+    let (z, y) = reference.forward(&input(&samples, 0));
+    let mut e_2 = y[2].clone();
+    e_2[samples.label(0)] -= 1.0;
+    let e_1: Array1<f64> = reference.b.as_ref().unwrap()[1].dot(&e_2) * z[0].mapv(|z| 1.0 - z.tanh().powi(2));
+    let step = trainer.network().forward_weights(1) - start.forward_weights(1);
+    assert!(deviation(&step, &outer(&e_1, &y[0]).mapv(|x| -x)) < 1e-5);
+    assert_eq!(trainer.network().feedback_weights(2), start.feedback_weights(2));
+}
+
+/// Figure S1, claim C17: under plain backpropagation the whole update is its gradient part. The parts are also checked
+/// against whole matrices in double precision.
+#[test]
+fn update_norms_are_those_of_the_applied_parts() {
+    let samples = noise(3, 30, 10, 4);
+    for (terms, plain) in [(&[("gradient", 0.05)][..], true), (&[("gradient", 0.05), ("oja", 0.01)], false)] {
+        let start = network(&[30, 20, 10], SOFTPLUS, Feedback::Symmetric);
+        let mut reference = Reference::of(&start);
+        let rule = rule(terms);
+        for index in 0..2 {
+            reference.step(&rule, &input(&samples, index), samples.label(index));
+        }
+        let mut trainer = OnlineTrainer::new(start, rule.clone()).unwrap();
+        let norms = trainer.advance_recording(&samples, &[0, 1, 2]).unwrap();
+        let x = input(&samples, 2);
+        let part = |keep: &str| {
+            let only = Rule::new(&[(keep, Coefficient::Uniform(rule.coefficient(keep, 1)))]).unwrap();
+            reference.update(&only, &x, samples.label(2))
+        };
+        let whole = reference.update(&rule, &x, samples.label(2));
+        let norm = |m: &Array2<f64>| m.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for (l, found) in norms.iter().enumerate() {
+            assert!((found.gradient / norm(&part("gradient")[l].0) - 1.0).abs() < 1e-4);
+            assert!((found.total / norm(&whole[l].0) - 1.0).abs() < 1e-3);
+            if plain {
+                assert_eq!(found.oja, 0.0);
+                // Each weight's own rounding, 6e-8 of weights near 0.3, against updates near 1e-3.
+                assert!((found.total / found.gradient - 1.0).abs() < 1e-3);
+            } else {
+                assert!((found.oja / norm(&part("oja")[l].0) - 1.0).abs() < 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn looking_and_cutting_into_chunks_do_not_change_the_trained_bytes() {
+    let samples = noise(60, 50, 10, 5);
+    let order: Vec<u32> = (0..60).rev().collect();
+    let start = || {
+        let network = network(&[50, 33, 20, 10], SOFTPLUS, Feedback::Symmetric);
+        OnlineTrainer::new(network, rule(&[("gradient", 0.01), ("oja", 0.003)])).unwrap()
+    };
+    let mut straight = start();
+    straight.advance(&samples, &order).unwrap();
+    let mut watched = start();
+    for chunk in order.chunks(7) {
+        watched.advance_recording(&samples, chunk).unwrap();
+        watched.network().evaluate(&samples, 0..60);
+        watched.network().activations(&samples, 0..10, &[1, 3]);
+    }
+    assert_eq!(watched.network(), straight.network());
+    assert_eq!(watched.steps(), 60);
+}
+
+/// A term that the program does not ship: presynaptic error times postsynaptic activation.
+#[test]
+fn a_made_up_term_changes_the_weights_as_its_formula_says() {
+    let term = Term {
+        name: "error_times_activity".into(),
+        synapses: Synapses::Forward,
+        form: Form::Outer {
+            left: vec![(1.0, Signal::PostActivation), (0.5, Signal::PostError)].into(),
+            right: vec![(2.0, Signal::PreError), (-1.0, Signal::Projection)].into(),
+        },
+        plausibility: "made up".into(),
+    };
+    let samples = noise(1, 20, 6, 6);
+    let start = network(&[20, 17, 6], Activation::Tanh, Feedback::Random);
+    let reference = Reference::of(&start);
+    let rule = Rule::with_terms(vec![(term, Coefficient::PerLayer(vec![0.1, 0.2]))]).unwrap();
+    let mut trainer = OnlineTrainer::new(start.clone(), rule).unwrap();
+    trainer.advance(&samples, &[0]).unwrap();
+    let (z, y) = reference.forward(&input(&samples, 0));
+    let e = reference.errors(&z, &y, samples.label(0));
+    for (layer, c) in [(1, 0.1), (2, 0.2)] {
+        let left = &y[layer] + &(&e[layer] * 0.5);
+        let right = &e[layer - 1] * 2.0 - reference.w[layer - 1].t().dot(&y[layer]);
+        let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
+        assert!(deviation(&step, &(outer(&left, &right) * c)) < 1e-5);
+    }
+}
+
+#[test]
+fn divergence_names_the_first_sample_and_stays() {
+    let samples = noise(200, 30, 10, 7);
+    let order: Vec<u32> = (0..200).collect();
+    let start = || OnlineTrainer::new(network(&[30, 20, 10], Activation::Relu, Feedback::Random), rule(&[("hebb", 30.0)])).unwrap();
+    let mut whole = start();
+    let first = whole.advance(&samples, &order).unwrap_err();
+    assert!(first.step > 1 && first.step < 200 && first.step == whole.steps(), "{first:?}");
+    assert_eq!(whole.advance(&samples, &order), Err(first));
+    let mut pieces = start();
+    let noticed = order.chunks(3).find_map(|chunk| pieces.advance(&samples, chunk).err());
+    assert_eq!(noticed, Some(first));
+    assert_eq!(whole.network(), pieces.network());
+}
+
+/// An overflowing weight behind a silent input would never show in an activation: it must be found in the weights.
+#[test]
+fn a_weight_that_overflows_unseen_is_found() {
+    let samples = Samples::new(vec![0, 255], vec![0], 2, 2).unwrap();
+    let w = ndarray::array![[3e38_f32, 0.1], [0.1, 0.1]];
+    let architecture = architecture(&[2, 2], SOFTPLUS);
+    let network = Network::from_weights(&architecture, &[w.view()], None).unwrap();
+    let mut trainer = OnlineTrainer::new(network, rule(&[("decay", -0.5)])).unwrap();
+    assert_eq!(trainer.advance(&samples, &[0]), Err(Divergence { step: 1, layer: 1 }));
+}
+
+#[test]
+fn feedback_terms_need_plastic_feedback_and_a_coefficient_for_each_layer() {
+    for feedback in [Feedback::Symmetric, Feedback::Random] {
+        let error = OnlineTrainer::new(network(&[4, 3], SOFTPLUS, feedback), rule(&[("feedback_hebb", 0.1)])).unwrap_err();
+        assert!(error.to_string().contains("must be plastic"));
+    }
+    let rule = Rule::new(&[("oja", Coefficient::PerLayer(vec![0.1; 3]))]).unwrap();
+    assert!(OnlineTrainer::new(network(&[4, 3], SOFTPLUS, Feedback::Symmetric), rule).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// All backends of this machine train and evaluate to the same bits.
+    #[test]
+    fn backends_agree_to_the_last_bit(
+        n_pixels in prop::sample::select(vec![1_usize, 15, 16, 17, 50, 113]),
+        hidden in prop::sample::select(vec![1_usize, 15, 16, 17, 100, 170]),
+        narrow in prop::sample::select(vec![1_usize, 7, 16, 33]),
+        activation in prop::sample::select(ACTIVATIONS.to_vec()),
+        feedback in prop::sample::select(vec![Feedback::Symmetric, Feedback::Random, Feedback::Plastic]),
+        terms in prop::sample::subsequence(vec![("gradient", 0.02), ("error_hebb", 0.01), ("oja", 0.005), ("decay", 0.01)], 1..=4),
+        seed in 0_u64..1000,
+    ) {
+        let samples = noise(9, n_pixels, 10, seed);
+        let mut terms = terms;
+        if feedback == Feedback::Plastic {
+            terms.extend([("feedback_hebb", 0.02), ("feedback_decay", 0.01)]);
+        }
+        let mut results = Backend::available().map(|backend| {
+            let start = network(&[n_pixels, hidden, narrow, 10], activation, feedback).on(backend).unwrap();
+            let mut trainer = OnlineTrainer::new(start, rule(&terms)).unwrap();
+            trainer.advance(&samples, &[0, 3, 1, 2, 8, 7]).unwrap();
+            let network = trainer.network().clone();
+            let evaluation = network.evaluate(&samples, 0..9);
+            let activations = network.activations(&samples, 1..9, &[0, 1, 2, 3]);
+            (network.on(Backend::Portable).unwrap(), evaluation, activations)
+        });
+        let first = results.next().unwrap();
+        for other in results {
+            prop_assert!(other == first);
+        }
+    }
+}
