@@ -7,13 +7,16 @@
 pub mod activation;
 pub mod bootstrap;
 pub mod decomposition;
+pub mod diagnostics;
 mod error;
 pub mod evaluation;
 pub mod initialization;
 pub mod network;
+pub mod norms;
 pub mod online;
 pub mod plasticity;
 pub mod recurrent;
+pub mod reconstruction;
 #[cfg(test)]
 mod reference;
 pub mod samples;

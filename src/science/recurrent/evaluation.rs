@@ -1,0 +1,110 @@
+//! What the recurrent network answers, and how large its hidden states are, over many images.
+
+use std::ops::Range;
+
+use super::RecurrentNetwork;
+use crate::kernels::{self, Active, Lanes, as_flat, lanes_for};
+use crate::science::evaluation::Evaluation;
+use crate::science::samples::{INTENSITY, Samples};
+
+/// Samples that pass through time together: their states and W_h stay in the second-level cache. No number depends on it.
+const BLOCK: usize = 96;
+
+impl RecurrentNetwork {
+    /// Accuracy and mean cross-entropy over `samples[range]` of the output after T steps.
+    ///
+    /// # Panics
+    /// If images or classes do not fit the network, or `range` exceeds the samples.
+    pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
+        let n_samples = range.len();
+        let (n_outputs, n_steps) = (self.architecture().n_outputs(), self.architecture().n_steps());
+        let (mut correct, mut loss) = (0_usize, 0.0_f64);
+        let mut logits = Vec::new();
+        self.for_each_block(samples, range, |first, t, _, h| {
+            if t + 1 < n_steps {
+                return;
+            }
+            let n = h.len() / lanes_for(self.architecture().n_hidden());
+            logits.resize(n * lanes_for(n_outputs), Lanes::ZERO);
+            kernels::forward_batch(self.backend, &self.readout, h, &mut logits);
+            for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
+                let (row, label) = (&as_flat(row)[..n_outputs], samples.label(first + s));
+                let (is_correct, cross_entropy) = score(row, label);
+                correct += usize::from(is_correct);
+                loss += cross_entropy;
+            }
+        });
+        let n = n_samples as f64;
+        Evaluation { accuracy: correct as f64 / n, loss: loss / n, n_samples }
+    }
+
+    /// Mean over `samples[range]` of ‖z_t‖, for t = 1 … T.
+    ///
+    /// # Panics
+    /// As [`RecurrentNetwork::evaluate`].
+    pub fn hidden_norms(&self, samples: &Samples, range: Range<usize>) -> Vec<f64> {
+        let n_samples = range.len() as f64;
+        let mut sums = vec![0.0; self.architecture().n_steps()];
+        self.for_each_block(samples, range, |_, t, z, _| {
+            for row in z.chunks_exact(lanes_for(self.architecture().n_hidden())) {
+                sums[t] += as_flat(row).iter().map(|&z| f64::from(z).powi(2)).sum::<f64>().sqrt();
+            }
+        });
+        sums.into_iter().map(|sum| sum / n_samples).collect()
+    }
+
+    /// Calls `visit` with the index of a block's first sample, t counted from 0, and the block's padded rows z_t and h_t:
+    /// blocks ascend, and t within each. The same bits as in training.
+    fn for_each_block(
+        &self,
+        samples: &Samples,
+        range: Range<usize>,
+        mut visit: impl FnMut(usize, usize, &[Lanes], &[Lanes]),
+    ) {
+        self.check_fit(samples);
+        let architecture = self.architecture();
+        let (n_hidden, stride) = (architecture.n_hidden(), lanes_for(architecture.n_hidden()));
+        let mut active = Active::with_capacity(architecture.n_inputs());
+        let rows = vec![Lanes::ZERO; BLOCK.min(range.len()) * stride];
+        let (mut drive, mut z, mut h) = (rows.clone(), rows.clone(), rows);
+        for first in range.clone().step_by(BLOCK) {
+            let n = BLOCK.min(range.end - first);
+            let (drive, z, h) = (&mut drive[..n * stride], &mut z[..n * stride], &mut h[..n * stride]);
+            for (s, drive) in drive.chunks_exact_mut(stride).enumerate() {
+                active.read_bytes(samples.pixels(first + s), &INTENSITY);
+                kernels::forward_active(self.backend, &self.input, &active, drive);
+            }
+            for t in 0..architecture.n_steps() {
+                if t == 0 {
+                    z.copy_from_slice(drive);
+                } else {
+                    kernels::forward_batch(self.backend, &self.recurrent, h, z);
+                    if t < architecture.n_input_steps() {
+                        for (z, x) in z.iter_mut().zip(drive.iter()) {
+                            z.0 = std::array::from_fn(|k| z.0[k] + x.0[k]);
+                        }
+                    }
+                }
+                h.copy_from_slice(z);
+                kernels::activate(self.backend, architecture.activation(), n_hidden, h);
+                visit(first, t, z, h);
+            }
+        }
+    }
+
+    /// # Panics
+    /// If images or classes do not fit the network.
+    pub(super) fn check_fit(&self, samples: &Samples) {
+        let (n_inputs, n_outputs) = (self.architecture().n_inputs(), self.architecture().n_outputs());
+        assert_eq!(samples.n_pixels(), n_inputs, "the images do not fit the network's input");
+        assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
+    }
+}
+
+/// Whether the largest logit is the label's (of equal ones the first counts), and −ln softmax(z)_label in nats.
+fn score(logits: &[f32], label: usize) -> (bool, f64) {
+    let best = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
+    let max = f64::from(logits[best]);
+    let sum: f64 = logits.iter().map(|&z| libm::exp(f64::from(z) - max)).sum();
+    (best == label, libm::log(sum) - (f64::from(logits[label]) - max))
+}

@@ -1,0 +1,77 @@
+//! A recurrent network that has to remember an image, and learns by backpropagation through time, with or without Oja's
+//! rule (section 2.4, Figure 7).
+//!
+//! Symbols: time t = 1 … T; image x, shown for the first S steps, then zero input; hidden states z_t (n_h), h_t = σ(z_t);
+//! W_x (n_h × n_0) input, W_h (n_h × n_h) recurrent, W_o (n_o × n_h) readout weights; no biases.
+//!
+//! - z_1 = W_x x_1, z_{t+1} = W_h h_t + W_x x_{t+1}; the output is W_o h_T, with softmax p and cross-entropy.
+//! - e_T = (W_oᵀ (p − onehot)) ⊙ σ′(z_T), e_t = (W_hᵀ e_{t+1}) ⊙ σ′(z_t), equation (5).
+//! - ΔW_h = −θ_gradient Σ_{t<T} e_{t+1} h_tᵀ + θ_oja Σ_{t<T} v_t (z_t − W_hᵀ v_t)ᵀ with v_t = W_h h_t. The paper's (4)
+//!   prints + for the first sign, which would ascend.
+//! - ΔW_o = −θ_gradient (p − onehot) h_Tᵀ, ΔW_x = −θ_gradient Σ_t e_t x_tᵀ.
+//!
+//! The Oja part is minus the gradient of ½ Σ ‖z_t − W_hᵀ v_t‖² with v_t held fixed; it is not the gradient of the loss, nor
+//! that of the whole of (6). All matrices learn from the weights before the update.
+
+mod evaluation;
+mod network;
+mod trainer;
+
+pub use network::{RecurrentArchitecture, RecurrentNetwork};
+pub use trainer::RecurrentTrainer;
+
+use super::InvalidParameter;
+
+/// What Oja's rule on W_h reconstructs from v_t.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OjaTarget {
+    /// z_t, as printed in (6) and in the update below it.
+    #[default]
+    HiddenState,
+    /// σ(z_t), which W_h is actually applied to: the subspace rule on the recurrent layer's own input.
+    Activation,
+}
+
+/// Coefficients of the learning rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecurrentRule {
+    gradient: f64,
+    oja: f64,
+    oja_target: OjaTarget,
+}
+
+impl RecurrentRule {
+    /// θ_gradient on all three matrices, θ_oja on W_h.
+    ///
+    /// # Errors
+    /// If a coefficient is not finite.
+    pub fn new(gradient: f64, oja: f64, oja_target: OjaTarget) -> Result<Self, InvalidParameter> {
+        for (name, coefficient) in [("gradient", gradient), ("oja", oja)] {
+            if !coefficient.is_finite() {
+                return Err(InvalidParameter::new(format!("`{name}` must be finite, found {coefficient}")));
+            }
+        }
+        Ok(Self { gradient, oja, oja_target })
+    }
+
+    /// The rule as it is run, in plain text.
+    pub fn equation(&self) -> String {
+        let Self { gradient, oja, oja_target } = self;
+        let target = match oja_target {
+            OjaTarget::HiddenState => "z_t",
+            OjaTarget::Activation => "σ(z_t)",
+        };
+        let oja_part = if *oja == 0.0 {
+            String::new()
+        } else {
+            format!(" + {oja} Σ_{{t<T}} v_t ({target} - W_hᵀ v_t)ᵀ, v_t = W_h σ(z_t)")
+        };
+        format!(
+            "ΔW_h = -{gradient} Σ_{{t<T}} e_{{t+1}} σ(z_t)ᵀ{oja_part}; ΔW_o = -{gradient} (p - onehot) σ(z_T)ᵀ; \
+             ΔW_x = -{gradient} Σ_t e_t x_tᵀ"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
