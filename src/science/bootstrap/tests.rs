@@ -155,3 +155,29 @@ fn coverage_is_what_theory_gives() {
     let many = coverage(2000, 5000, 200);
     assert!((many - THEORY_ENDLESS).abs() < 0.013, "5,000 resamples cover {many}");
 }
+
+#[test]
+fn agrees_with_numpy_on_the_same_resamples() {
+    let fixture = include_str!("../../../tests/reference/fixtures/bootstrap_intervals.json");
+    let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    let level = fixture["level"].as_f64().unwrap();
+    let n_resamples = fixture["n_resamples"].as_u64().unwrap() as usize;
+    for case in fixture["cases"].as_array().unwrap() {
+        let floats = |name: &str| -> Vec<f64> { serde_json::from_value(case[name].clone()).unwrap() };
+        let (a, b) = (floats("a"), floats("b"));
+        let resamples = Resamples::draw(case["seed"].as_u64().unwrap(), a.len(), n_resamples);
+        let groups = Array2::from_shape_vec((3, a.len()), floats("groups")).unwrap();
+        for (name, interval) in [
+            ("interval", resamples.interval(&a, level)),
+            ("difference", resamples.interval_of_difference(&a, &b, level)),
+            ("ratio", resamples.interval_of_ratio(&a, &b, level)),
+            ("spread", resamples.interval_of_spread(groups.view(), level)),
+        ] {
+            let expected = |key: &str| case[name][key].as_f64().unwrap();
+            let found = [interval.mean, interval.ci_low.unwrap(), interval.ci_high.unwrap()];
+            for (found, key) in found.into_iter().zip(["mean", "ci_low", "ci_high"]) {
+                assert!((found - expected(key)).abs() < 1e-13, "{name} {key}: {found} instead of {}", expected(key));
+            }
+        }
+    }
+}
