@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::elementary;
-use super::lanes::{Lanes, WIDTH, as_flat, each_lane, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
 use super::simd::Simd;
 use crate::science::activation::Activation;
 

@@ -1,7 +1,7 @@
 //! z = W y: every output adds its inputs in ascending order, one fused multiply-add each, starting from zero.
 //!
-//! One vector, one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) and a batch of vectors all
-//! follow that order, so all three give the same bits.
+//! One vector and one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) follow that order, as does a
+//! batch of vectors (`batch_product`), so all three give the same bits.
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, as_flat, lanes_for};
@@ -119,71 +119,5 @@ fn columns<S: Simd, I: Iterator<Item = (usize, f32)>, const T: usize>(
     }
     for t in 0..T {
         simd.store(sum[t], &mut z[t]);
-    }
-}
-
-/// Z = Y Wᵀ for a batch: `y` holds one padded row of n_in numbers a sample, `z` one padded row of n_out.
-pub(crate) fn forward_batch(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {
-    let in_stride = lanes_for(weights.n_in());
-    assert_eq!(y.len() % in_stride, 0);
-    assert_eq!(z.len(), y.len() / in_stride * weights.stride());
-    dispatch(backend, ForwardBatch { weights, y, z });
-}
-
-struct ForwardBatch<'a> {
-    weights: &'a InputMajor,
-    y: &'a [Lanes],
-    z: &'a mut [Lanes],
-}
-
-impl Kernel for ForwardBatch<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { weights, y, z } = self;
-        let (in_stride, stride) = (lanes_for(weights.n_in()), weights.stride());
-        let samples = y.len() / in_stride;
-        // One column of weights (n_in × 16) stays in the first-level cache while all samples pass.
-        for column in 0..stride {
-            let mut s = 0;
-            while s + 12 <= samples && S::ACCUMULATORS >= 12 {
-                tile::<S, 12>(simd, weights, y, z, s, column);
-                s += 12;
-            }
-            while s + 6 <= samples {
-                tile::<S, 6>(simd, weights, y, z, s, column);
-                s += 6;
-            }
-            while s < samples {
-                tile::<S, 1>(simd, weights, y, z, s, column);
-                s += 1;
-            }
-        }
-    }
-}
-
-/// `M` samples from `first` on, one column of sixteen outputs.
-#[inline(always)]
-fn tile<S: Simd, const M: usize>(
-    simd: S,
-    weights: &InputMajor,
-    y: &[Lanes],
-    z: &mut [Lanes],
-    first: usize,
-    column: usize,
-) {
-    let (n_in, in_stride, stride) = (weights.n_in(), lanes_for(weights.n_in()), weights.stride());
-    let inputs: [&[f32]; M] =
-        std::array::from_fn(|m| &as_flat(&y[(first + m) * in_stride..(first + m + 1) * in_stride])[..n_in]);
-    let mut sum = [simd.splat(0.0); M];
-    for (i, row) in weights.lanes()[column..].iter().step_by(stride).take(n_in).enumerate() {
-        let w = simd.load(row);
-        for m in 0..M {
-            sum[m] = simd.mul_add(simd.splat(inputs[m][i]), w, sum[m]);
-        }
-    }
-    for m in 0..M {
-        simd.store(sum[m], &mut z[(first + m) * stride + column]);
     }
 }

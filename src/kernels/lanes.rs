@@ -53,8 +53,8 @@ pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
 pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
     let mut zero = [0.0_f32; WIDTH];
     for block in lanes {
-        for k in 0..WIDTH {
-            zero[k] += block.0[k] * 0.0;
+        for (zero, x) in zero.iter_mut().zip(block.0) {
+            *zero += x * 0.0;
         }
     }
     zero.iter().all(|&x| x == 0.0)

@@ -6,18 +6,22 @@
 
 mod activate;
 mod backend;
+mod batch_product;
 pub(crate) mod elementary;
 mod forward;
 mod lanes;
 mod layer_update;
 mod matrix;
+mod scatter;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use activate::{activate, softmax};
 pub use backend::{Backend, backend};
-pub(crate) use forward::{Active, forward, forward_active, forward_batch};
-pub(crate) use lanes::{Lanes, WIDTH, all_finite, each_lane, as_flat, as_flat_mut, lanes_for, zeros};
+pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use forward::{Active, forward, forward_active};
+pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, zeros};
 pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_layer};
 pub(crate) use matrix::InputMajor;
+pub(crate) use scatter::Scatter;

@@ -56,7 +56,7 @@ impl Activation {
             Activation::Softplus { beta } => {
                 let m = elementary::exp_m1(each_lane!(k => -beta * y[k]));
                 each_lane!(k => -m[k])
-            },
+            }
             Activation::Tanh => each_lane!(k => y[k].mul_add(-y[k], 1.0)),
             Activation::Relu => each_lane!(k => if y[k] > 0.0 { 1.0 } else { 0.0 }),
             Activation::Sigmoid => each_lane!(k => y[k].mul_add(-y[k], y[k])),

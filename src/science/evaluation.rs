@@ -55,12 +55,9 @@ impl Network {
         let mut out: Vec<_> = layers.iter().map(|&layer| Array2::zeros((range.len(), sizes[layer]))).collect();
         let start = range.start;
         self.for_each_block(samples, range, |first, activations| {
+            self.softmax_block(activations);
             for (array, &layer) in out.iter_mut().zip(layers) {
-                let mut y = activations[layer].clone();
-                for (s, row) in y.chunks_exact_mut(lanes_for(sizes[layer])).enumerate() {
-                    if layer == self.n_layers() {
-                        kernels::softmax(self.backend, sizes[layer], row);
-                    }
+                for (s, row) in activations[layer].chunks_exact(lanes_for(sizes[layer])).enumerate() {
                     let mut target = array.row_mut(first - start + s);
                     let target = target.as_slice_mut().expect("rows of a standard-layout array are contiguous");
                     target.copy_from_slice(&as_flat(row)[..sizes[layer]]);
@@ -70,13 +67,21 @@ impl Network {
         out
     }
 
+    /// Turns the logits of a block into y_L.
+    pub(crate) fn softmax_block(&self, layers: &mut [Vec<Lanes>]) {
+        let n_outputs = self.architecture().sizes()[self.n_layers()];
+        for row in layers[self.n_layers()].chunks_exact_mut(lanes_for(n_outputs)) {
+            kernels::softmax(self.backend, n_outputs, row);
+        }
+    }
+
     /// Calls `visit` with the index of a block's first sample and, for ℓ = 0 … L, the block's padded rows: x, y_1 …
     /// y_{L-1}, and the logits z_L. Blocks ascend; nothing is allocated a sample.
     pub(crate) fn for_each_block(
         &self,
         samples: &Samples,
         range: Range<usize>,
-        mut visit: impl FnMut(usize, &[Vec<Lanes>]),
+        mut visit: impl FnMut(usize, &mut [Vec<Lanes>]),
     ) {
         let sizes = self.architecture().sizes();
         assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
@@ -103,7 +108,7 @@ impl Network {
                 kernels::activate(self.backend, self.architecture().activation(), sizes[layer], &mut y[layer - 1]);
                 kernels::forward_batch(self.backend, &self.forward[layer], &y[layer - 1], &mut z[0]);
             }
-            visit(first, &layers);
+            visit(first, &mut layers);
         }
     }
 }

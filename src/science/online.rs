@@ -210,8 +210,9 @@ impl OnlineTrainer {
             let [a, g, b_a, b_g] = moved.map(f64::from);
             let growth = (1.0 - f64::from(rule.forward.decay)).abs().max((1.0 - f64::from(rule.feedback.decay)).abs());
             bounds[layer - 1] = bounds[layer - 1] * growth.max(1.0) + (a + b_a) * e + (g + b_g) * y;
-            // Written so that a NaN bound is looked into as well.
-            if !(bounds[layer - 1] < SURELY_FINITE) {
+            // False for a NaN bound too, which is then looked into.
+            let surely_finite = bounds[layer - 1] < SURELY_FINITE;
+            if !surely_finite {
                 bounds[layer - 1] = largest_weight(network, layer - 1);
                 if !bounds[layer - 1].is_finite() {
                     return Err(layer);

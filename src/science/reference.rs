@@ -81,9 +81,7 @@ impl Reference {
                 Some(b) => b[l].dot(&e[l + 1]),
             };
             e[l] = match (l, self.activation) {
-                (0, Activation::Softplus { beta }) => {
-                    back * y[0].mapv(|x| 1.0 - libm::exp(-f64::from(beta) * x))
-                }
+                (0, Activation::Softplus { beta }) => back * y[0].mapv(|x| 1.0 - libm::exp(-f64::from(beta) * x)),
                 (0, _) => back,
                 _ => back * z[l - 1].mapv(|z| sigma(self.activation, z).1),
             };

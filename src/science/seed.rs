@@ -98,7 +98,48 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    /// `tests/reference/streams.py` makes the same numbers from the definitions alone.
+    #[test]
+    fn numbers_are_those_of_the_independent_implementation() {
+        let fixture = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/fixtures/streams.json"));
+        let vectors: Vec<Value> = serde_json::from_str(fixture).unwrap();
+        let purposes = [
+            Purpose::ForwardWeights,
+            Purpose::FeedbackWeights,
+            Purpose::SampleOrder,
+            Purpose::Bootstrap,
+            Purpose::Task,
+        ];
+        assert_eq!(vectors.len(), 30);
+        for vector in vectors {
+            let seed = vector["seed"].as_str().unwrap().parse().unwrap();
+            let purpose = *purposes.iter().find(|p| p.name() == vector["purpose"]).unwrap();
+            let make = || stream(seed, purpose, vector["layer"].as_u64().unwrap() as u32);
+            let integers = |key: &str| -> Vec<u32> {
+                vector[key].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u32).collect()
+            };
+
+            let mut uniforms = make();
+            let drawn: Vec<f64> = (0..40).map(|_| uniforms.uniform_f64()).collect();
+            let expected = vector["uniform_times_2_53"].as_array().unwrap();
+            for (drawn, expected) in drawn.iter().step_by(13).zip(expected) {
+                assert_eq!((drawn * 2_f64.powi(53)) as u64, expected.as_u64().unwrap());
+            }
+            let mut belows = make();
+            let limits = [[3 << 30; 8].as_slice(), &[1, 10, 60_000]].concat();
+            assert_eq!(limits.iter().map(|&n| belows.below(n)).collect::<Vec<_>>(), integers("below"));
+            let mut normals = make();
+            for expected in vector["normal"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()) {
+                // The fixture's logarithm and cosine are another library's.
+                assert!((normals.normal() - expected).abs() < 1e-14);
+            }
+            assert_eq!(make().without_replacement(50_000, 6), integers("without_replacement"));
+        }
+    }
 
     #[test]
     fn purpose_layer_and_seed_each_make_a_stream_of_their_own() {

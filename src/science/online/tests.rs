@@ -186,7 +186,9 @@ fn a_made_up_term_changes_the_weights_as_its_formula_says() {
 fn divergence_names_the_first_sample_and_stays() {
     let samples = noise(200, 30, 10, 7);
     let order: Vec<u32> = (0..200).collect();
-    let start = || OnlineTrainer::new(network(&[30, 20, 10], Activation::Relu, Feedback::Random), rule(&[("hebb", 30.0)])).unwrap();
+    let start = || {
+        OnlineTrainer::new(network(&[30, 20, 10], Activation::Relu, Feedback::Random), rule(&[("hebb", 30.0)])).unwrap()
+    };
     let mut whole = start();
     let first = whole.advance(&samples, &order).unwrap_err();
     assert!(first.step > 1 && first.step < 200 && first.step == whole.steps(), "{first:?}");
@@ -211,7 +213,8 @@ fn a_weight_that_overflows_unseen_is_found() {
 #[test]
 fn feedback_terms_need_plastic_feedback_and_a_coefficient_for_each_layer() {
     for feedback in [Feedback::Symmetric, Feedback::Random] {
-        let error = OnlineTrainer::new(network(&[4, 3], SOFTPLUS, feedback), rule(&[("feedback_hebb", 0.1)])).unwrap_err();
+        let error =
+            OnlineTrainer::new(network(&[4, 3], SOFTPLUS, feedback), rule(&[("feedback_hebb", 0.1)])).unwrap_err();
         assert!(error.to_string().contains("must be plastic"));
     }
     let rule = Rule::new(&[("oja", Coefficient::PerLayer(vec![0.1; 3]))]).unwrap();

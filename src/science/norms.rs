@@ -1,0 +1,148 @@
+//! How large and how varied a layer's activations are (Figure 6).
+
+use std::ops::Range;
+
+use super::network::Network;
+use super::samples::Samples;
+use crate::kernels::{Scatter, as_flat, lanes_for};
+
+/// Statistics of y_ℓ over samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActivationNorms {
+    /// ℓ; 0 is the input, L the softmax.
+    pub layer: usize,
+    /// Mean over samples of ‖y_ℓ‖.
+    pub mean_norm: f64,
+    /// Its standard deviation over samples (population).
+    pub std_norm: f64,
+    /// Mean over samples and units.
+    pub mean_activation: f64,
+    /// Standard deviation over samples and units (population).
+    pub std_activation: f64,
+    /// (Σλ)² / Σλ² over the eigenvalues λ of the centred covariance, that is tr(C)² / tr(C²): the number of directions
+    /// that matter, 1 … n_ℓ. None if nothing varies, or not finite.
+    pub participation_ratio: Option<f64>,
+    /// Number of samples.
+    pub n_samples: usize,
+}
+
+impl Network {
+    /// Statistics of each of `layers` over `samples[range]`.
+    ///
+    /// # Panics
+    /// If images do not fit the network, `range` exceeds the samples or is empty, or a layer is beyond L.
+    pub fn activation_norms(&self, samples: &Samples, range: Range<usize>, layers: &[usize]) -> Vec<ActivationNorms> {
+        assert!(!range.is_empty(), "norms need at least one sample");
+        let sizes = self.architecture().sizes();
+        let n = range.len() as f64;
+        // Twice through the samples rather than all activations in memory: means first, deviations second.
+        let mut norms: Vec<Vec<f64>> = layers.iter().map(|_| Vec::with_capacity(range.len())).collect();
+        let mut means: Vec<Vec<f64>> = layers.iter().map(|&layer| vec![0.0; sizes[layer]]).collect();
+        self.for_each_block(samples, range.clone(), |_, y| {
+            self.softmax_block(y);
+            for ((&layer, norms), means) in layers.iter().zip(&mut norms).zip(&mut means) {
+                for row in y[layer].chunks_exact(lanes_for(sizes[layer])) {
+                    norms.push(libm::sqrt(as_flat(row).iter().map(|&y| f64::from(y).powi(2)).sum()));
+                    means.iter_mut().zip(as_flat(row)).for_each(|(mean, &y)| *mean += f64::from(y));
+                }
+            }
+        });
+        means.iter_mut().flatten().for_each(|mean| *mean /= n);
+
+        let mut scatters: Vec<_> = layers.iter().map(|&layer| Scatter::new(self.backend, sizes[layer])).collect();
+        self.for_each_block(samples, range.clone(), |_, y| {
+            self.softmax_block(y);
+            for ((&layer, scatter), means) in layers.iter().zip(&mut scatters).zip(&means) {
+                for row in y[layer].chunks_exact(lanes_for(sizes[layer])) {
+                    scatter.add(means.iter().zip(as_flat(row)).map(|(mean, &y)| f64::from(y) - mean));
+                }
+            }
+        });
+
+        let layers = layers.iter().zip(norms).zip(means.iter().zip(scatters));
+        layers
+            .map(|((&layer, norms), (means, scatter))| {
+                let (mut trace, mut trace_of_square) = (0.0, 0.0);
+                scatter.for_each_upper(|i, j, c| {
+                    let twice = if i == j { 1.0 } else { 2.0 };
+                    trace += if i == j { c } else { 0.0 };
+                    trace_of_square += twice * c * c;
+                });
+                let (mean_norm, std_norm) = mean_and_std(&norms);
+                let (mean_activation, spread_of_means) = mean_and_std(means);
+                // Variance over samples and units: within units, plus between their means.
+                let variance = trace / (n * sizes[layer] as f64) + spread_of_means.powi(2);
+                let ratio = trace * trace / trace_of_square;
+                ActivationNorms {
+                    layer,
+                    mean_norm,
+                    std_norm,
+                    mean_activation,
+                    std_activation: libm::sqrt(variance),
+                    participation_ratio: ratio.is_finite().then_some(ratio),
+                    n_samples: range.len(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Mean and population standard deviation.
+fn mean_and_std(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, libm::sqrt(values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, Axis};
+
+    use super::*;
+    use crate::science::activation::Activation;
+    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::reference::{Reference, architecture, input, noise};
+
+    #[test]
+    fn statistics_are_those_of_their_definitions() {
+        let architecture = architecture(&[40, 30, 10], Activation::Softplus { beta: 10.0 });
+        let network = Network::initialize(&architecture, &Initialization::Xavier, Feedback::Symmetric, 4);
+        let samples = noise(100, 40, 10, 1);
+        let reference = Reference::of(&network);
+        for found in network.activation_norms(&samples, 0..100, &[0, 1, 2]) {
+            let mut y = Array2::zeros((100, architecture.sizes()[found.layer]));
+            for s in 0..100 {
+                y.row_mut(s).assign(&reference.forward(&input(&samples, s)).1[found.layer]);
+            }
+            let norms = y.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+            let centred = &y - &y.mean_axis(Axis(0)).unwrap();
+            let covariance = centred.t().dot(&centred) / 100.0;
+            let ratio = covariance.diag().sum().powi(2) / covariance.dot(&covariance).diag().sum();
+            for (a, b) in [
+                (found.mean_norm, norms.mean().unwrap()),
+                (found.std_norm, norms.std(0.0)),
+                (found.mean_activation, y.mean().unwrap()),
+                (found.std_activation, y.std(0.0)),
+                (found.participation_ratio.unwrap(), ratio),
+            ] {
+                assert!((a / b - 1.0).abs() < 1e-5, "layer {}: {a} against {b}", found.layer);
+            }
+        }
+    }
+
+    /// Two independent pixels of equal variance make two directions; a constant image makes none.
+    #[test]
+    fn participation_ratio_counts_directions() {
+        let network = Network::initialize(
+            &architecture(&[2, 1], Activation::Tanh),
+            &Initialization::Xavier,
+            Feedback::Symmetric,
+            0,
+        );
+        let corners = Samples::new(vec![0, 0, 0, 255, 255, 0, 255, 255], vec![0; 4], 2, 1).unwrap();
+        let ratio = |range| network.activation_norms(&corners, range, &[0])[0].participation_ratio;
+        assert_eq!(ratio(0..4), Some(2.0));
+        assert_eq!(ratio(0..2), Some(1.0));
+        assert_eq!(ratio(0..1), None);
+    }
+}
