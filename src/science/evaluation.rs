@@ -139,6 +139,66 @@ pub(crate) fn layer_vectors(sizes: &[usize]) -> Vec<Vec<Lanes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::science::activation::Activation;
+    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::online::OnlineTrainer;
+    use crate::science::plasticity::{Coefficient, Rule};
+    use crate::science::reference::{Reference, architecture, input, noise};
+    use crate::science::seed::{Purpose, stream};
+
+    const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
+
+    #[test]
+    fn blocks_and_single_samples_agree_with_double_precision() {
+        let architecture = architecture(&[40, 33, 17, 10], SOFTPLUS);
+        let network = Network::initialize(&architecture, &Initialization::Kaiming, Feedback::Symmetric, 2);
+        let samples = noise(103, 40, 10, 8);
+        let reference = Reference::of(&network);
+        let (mut correct, mut loss) = (0, 0.0);
+        let found = network.activations(&samples, 2..103, &[3, 0, 2]);
+        for s in 0..101 {
+            let (_, y) = reference.forward(&input(&samples, s + 2));
+            let label = samples.label(s + 2);
+            correct += usize::from(y[3].iter().all(|p| *p <= y[3][label]));
+            loss -= y[3][label].ln() / 101.0;
+            for (found, layer) in found.iter().zip([3, 0, 2]) {
+                let scale = y[layer].iter().fold(0.0_f64, |m, y| m.max(y.abs()));
+                assert!(found.row(s).iter().zip(&y[layer]).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5 * scale));
+            }
+        }
+        let evaluation = network.evaluate(&samples, 2..103);
+        assert_eq!((evaluation.n_samples, evaluation.accuracy), (101, correct as f64 / 101.0));
+        assert!((evaluation.loss - loss).abs() < 1e-5 * loss);
+        // A sample's numbers do not depend on its neighbours in a block.
+        let alone = network.activations(&samples, 60..61, &[3]);
+        assert_eq!(alone[0].row(0), found[0].row(58));
+    }
+
+    /// Three noisy prototypes: an easy problem is learned, which a sign or an index at fault would prevent.
+    #[test]
+    fn a_separable_problem_is_learned_with_and_without_oja() {
+        let mut random = stream(5, Purpose::Task, 0);
+        let labels: Vec<u16> = (0..600).map(|_| random.below(3) as u16).collect();
+        let bright = |label: u16, pixel: u16| if pixel % 3 == label { 160 } else { 40 };
+        let pixels = labels.iter().flat_map(|&label| (0..48).map(move |pixel| bright(label, pixel)));
+        let pixels = pixels.map(|mean| (mean + random.below(90)) as u8).collect();
+        let samples = Samples::new(pixels, labels, 48, 3).unwrap();
+        let order: Vec<u32> = (0..400).collect();
+        for oja in [0.0, 1e-3] {
+            let network = Network::initialize(
+                &architecture(&[48, 30, 20, 3], SOFTPLUS),
+                &Initialization::Xavier,
+                Feedback::Symmetric,
+                1,
+            );
+            let before = network.evaluate(&samples, 400..600);
+            let rule = Rule::new(&[("gradient", Coefficient::Uniform(0.05)), ("oja", Coefficient::Uniform(oja))]);
+            let mut trainer = OnlineTrainer::new(network, rule.unwrap()).unwrap();
+            trainer.advance(&samples, &order).unwrap();
+            let after = trainer.network().evaluate(&samples, 400..600);
+            assert!(after.accuracy > 0.95 && after.loss < 0.3 * before.loss, "{before:?} → {after:?}");
+        }
+    }
 
     #[test]
     fn ties_go_to_the_smaller_class_and_extreme_logits_stay_finite() {

@@ -21,5 +21,7 @@ pub mod reconstruction;
 mod reference;
 pub mod samples;
 pub mod seed;
+#[cfg(test)]
+mod theory;
 
 pub use error::InvalidParameter;
