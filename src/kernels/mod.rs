@@ -12,6 +12,7 @@ mod forward;
 mod lanes;
 mod layer_update;
 mod matrix;
+mod outer_sum;
 mod scatter;
 mod simd;
 #[cfg(target_arch = "x86_64")]
@@ -24,4 +25,5 @@ pub(crate) use forward::{Active, forward, forward_active};
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, zeros};
 pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_layer};
 pub(crate) use matrix::InputMajor;
+pub(crate) use outer_sum::outer_sum;
 pub(crate) use scatter::Scatter;

@@ -105,6 +105,9 @@ impl Network {
             }
             for layer in 1..self.n_layers() {
                 let (y, z) = later.split_at_mut(layer);
+                if let Some(normalization) = self.normalization.get(layer - 1) {
+                    normalization.apply(&mut y[layer - 1]);
+                }
                 kernels::activate(self.backend, self.architecture().activation(), sizes[layer], &mut y[layer - 1]);
                 kernels::forward_batch(self.backend, &self.forward[layer], &y[layer - 1], &mut z[0]);
             }

@@ -5,6 +5,7 @@
 //! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
 
 pub mod activation;
+pub mod batch;
 pub mod bootstrap;
 pub mod decomposition;
 pub mod diagnostics;
@@ -12,8 +13,10 @@ mod error;
 pub mod evaluation;
 pub mod initialization;
 pub mod network;
+pub mod normalization;
 pub mod norms;
 pub mod online;
+pub mod optimizer;
 pub mod plasticity;
 pub mod recurrent;
 pub mod reconstruction;

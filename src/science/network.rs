@@ -6,7 +6,7 @@ use super::InvalidParameter;
 use super::activation::Activation;
 use super::initialization::{Feedback, Initialization};
 use super::seed::{Purpose, stream};
-use crate::kernels::{self, Backend, InputMajor};
+use crate::kernels::{self, Backend, InputMajor, Lanes, as_flat, as_flat_mut};
 
 /// Layer sizes n_0 … n_L and σ, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,26 @@ pub struct Network {
     pub(crate) forward: Vec<InputMajor>,
     /// B_{ℓ,ℓ-1} at ℓ − 1; empty where feedback is symmetric.
     pub(crate) backward: Vec<InputMajor>,
+    /// What batch normalisation has become by evaluation time, for the hidden layers ℓ = 1 … L − 1; else empty.
+    pub(crate) normalization: Vec<ScaleAndShift>,
     pub(crate) backend: Backend,
+}
+
+/// y_ℓ = σ(scale ⊙ z_ℓ + shift): a trained batch normalisation with its running statistics.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ScaleAndShift {
+    pub scale: Vec<Lanes>,
+    pub shift: Vec<Lanes>,
+}
+
+impl ScaleAndShift {
+    /// Applies it to rows of padded z.
+    pub fn apply(&self, z: &mut [Lanes]) {
+        for row in z.chunks_exact_mut(self.scale.len()) {
+            let units = as_flat_mut(row).iter_mut().zip(as_flat(&self.scale)).zip(as_flat(&self.shift));
+            units.for_each(|((z, scale), shift)| *z = *z * scale + shift);
+        }
+    }
 }
 
 impl Network {
@@ -83,7 +102,14 @@ impl Network {
                 })
                 .collect(),
         };
-        Network { architecture: architecture.clone(), feedback, forward, backward, backend: kernels::backend() }
+        Network {
+            architecture: architecture.clone(),
+            feedback,
+            forward,
+            backward,
+            normalization: Vec::new(),
+            backend: kernels::backend(),
+        }
     }
 
     /// Given weights: W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) and, if feedback has its own, B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), for
@@ -109,6 +135,7 @@ impl Network {
             feedback: if feedback.is_some() { Feedback::Plastic } else { Feedback::Symmetric },
             forward: forward.map(|(w, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| w[[j, i]])).collect(),
             backward: backward.map(|(b, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| b[[i, j]])).collect(),
+            normalization: Vec::new(),
             backend: kernels::backend(),
         })
     }
@@ -133,6 +160,11 @@ impl Network {
     /// Sizes and σ.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// Whether hidden layers are normalised, which a [`super::batch::BatchTrainer`] can make them.
+    pub fn is_normalized(&self) -> bool {
+        !self.normalization.is_empty()
     }
 
     /// Where errors travel back.

@@ -66,8 +66,14 @@ impl OnlineTrainer {
     /// `network`, to be trained by `rule`.
     ///
     /// # Errors
-    /// If the rule has not as many coefficients as the network has layers, or moves feedback weights that are not plastic.
+    /// If the rule has not as many coefficients as the network has layers, or moves feedback weights that are not plastic,
+    /// or if the network is normalised, which takes batches.
     pub fn new(network: Network, rule: Rule) -> Result<Self, InvalidParameter> {
+        if network.is_normalized() {
+            return Err(InvalidParameter::new(
+                "batch normalisation has no online form: train without it, or in batches",
+            ));
+        }
         rule.check_layers(network.n_layers())?;
         if rule.moves_feedback() && network.feedback() != Feedback::Plastic {
             return Err(InvalidParameter::new(

@@ -1,0 +1,205 @@
+//! Mini-batches, with the engineering that the introduction names: momentum, Adam, batch normalisation (section 2.3).
+//!
+//! The gradient term is the mean over the batch, moved by an [`Optimizer`]; Oja's term, if wanted, is the mean over the
+//! batch with a coefficient of its own, added beside the optimiser. Feedback is symmetric.
+
+use super::InvalidParameter;
+use super::initialization::Feedback;
+use super::network::Network;
+use super::normalization::{BatchNorm, NormalizedLayer};
+use super::online::Divergence;
+use super::optimizer::{Optimizer, OptimizerState};
+use super::samples::{INTENSITY, Samples};
+use crate::kernels::{self, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
+
+/// How to train in mini-batches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchSettings {
+    /// Samples a batch, m.
+    pub batch_size: usize,
+    /// What turns the mean gradient into an update.
+    pub optimizer: Optimizer,
+    /// Normalisation of z_ℓ in the hidden layers, if wanted.
+    pub batch_norm: Option<BatchNorm>,
+    /// Coefficient of the Oja term, mean over the batch; 0 for none.
+    pub oja: f64,
+}
+
+/// A network that learns from mini-batches.
+#[derive(Clone, Debug)]
+pub struct BatchTrainer {
+    network: Network,
+    settings: BatchSettings,
+    normalized: Vec<NormalizedLayer>,
+    /// One a layer.
+    optimizer_states: Vec<OptimizerState>,
+    gradients: Vec<InputMajor>,
+    /// Samples of the batch that is not full yet.
+    pending: Vec<u32>,
+    steps: u64,
+    diverged: Option<Divergence>,
+}
+
+impl BatchTrainer {
+    /// `network`, to be trained as `settings` say.
+    ///
+    /// # Errors
+    /// If the batch is empty (or has one sample, with batch normalisation, which has then no variance), a parameter is out
+    /// of range, or the network's feedback is not symmetric.
+    pub fn new(mut network: Network, settings: BatchSettings) -> Result<Self, InvalidParameter> {
+        settings.optimizer.check()?;
+        let least = if settings.batch_norm.is_some() { 2 } else { 1 };
+        if settings.batch_size < least {
+            return Err(InvalidParameter::new(format!(
+                "batch size: at least {least} is needed here, found {}",
+                settings.batch_size
+            )));
+        }
+        if !settings.oja.is_finite() {
+            return Err(InvalidParameter::new(format!("oja: {} is not a finite coefficient", settings.oja)));
+        }
+        if network.feedback() != Feedback::Symmetric {
+            return Err(InvalidParameter::new(
+                "mini-batch training is backpropagation: its feedback must be symmetric",
+            ));
+        }
+        let mut normalized = Vec::new();
+        if let Some(constants) = settings.batch_norm {
+            let constants = constants.check()?;
+            let hidden = &network.architecture().sizes()[1..network.n_layers()];
+            normalized.extend(hidden.iter().map(|&size| NormalizedLayer::new(constants, size)));
+        }
+        network.normalization = normalized.iter().map(NormalizedLayer::evaluated).collect();
+        Ok(Self {
+            settings,
+            normalized,
+            optimizer_states: vec![OptimizerState::default(); network.n_layers()],
+            gradients: network.forward.clone(),
+            network,
+            pending: Vec::with_capacity(settings.batch_size),
+            steps: 0,
+            diverged: None,
+        })
+    }
+
+    /// Sees the samples of `order`; every `batch_size` of them make an update. How a sequence is cut into calls does not
+    /// change any number: what does not fill a batch waits for the next call, which must bring the same samples.
+    ///
+    /// # Errors
+    /// If a number is no longer finite; the trainer then stays where it was and returns the same again.
+    ///
+    /// # Panics
+    /// If the samples do not fit the network.
+    pub fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
+        if let Some(divergence) = self.diverged {
+            return Err(divergence);
+        }
+        let sizes = self.network.architecture().sizes();
+        assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
+        assert!(samples.n_classes() <= sizes[sizes.len() - 1], "more classes than outputs");
+        for &index in order {
+            self.steps += 1;
+            self.pending.push(index);
+            if self.pending.len() == self.settings.batch_size {
+                let learned = self.learn(samples);
+                self.pending.clear();
+                if let Err(layer) = learned {
+                    return Err(*self.diverged.insert(Divergence { step: self.steps, layer: layer as u32 }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The network after the last full batch, normalised by its running statistics where it is normalised.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Training samples seen, those that wait for their batch included.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// One update from the pending batch. Fails with the first layer that is not finite.
+    fn learn(&mut self, samples: &Samples) -> Result<(), usize> {
+        let Self { network, settings, normalized, optimizer_states, gradients, pending, .. } = self;
+        let sizes = network.architecture().sizes().to_vec();
+        let (backend, function, n_layers) = (network.backend, network.architecture().activation(), network.n_layers());
+        let m = pending.len();
+        let rows = |size: usize| vec![Lanes::ZERO; m * lanes_for(size)];
+
+        let mut y: Vec<Vec<Lanes>> = sizes.iter().map(|&size| rows(size)).collect();
+        for (row, &index) in y[0].chunks_exact_mut(lanes_for(sizes[0])).zip(pending.iter()) {
+            let pixels = samples.pixels(index as usize);
+            as_flat_mut(row).iter_mut().zip(pixels).for_each(|(x, &pixel)| *x = INTENSITY[usize::from(pixel)]);
+        }
+        for layer in 1..=n_layers {
+            let (below, z) = y.split_at_mut(layer);
+            kernels::forward_batch(backend, &network.forward[layer - 1], &below[layer - 1], &mut z[0]);
+            if !all_finite(&z[0]) {
+                return Err(layer);
+            }
+            if layer == n_layers {
+                z[0].chunks_exact_mut(lanes_for(sizes[layer])).for_each(|z| kernels::softmax(backend, sizes[layer], z));
+            } else {
+                if let Some(normalized) = normalized.get_mut(layer - 1) {
+                    normalized.forward(&mut z[0]);
+                }
+                kernels::activate(backend, function, sizes[layer], &mut z[0]);
+            }
+        }
+
+        let mut error = y[n_layers].clone();
+        for (row, &index) in error.chunks_exact_mut(lanes_for(sizes[n_layers])).zip(pending.iter()) {
+            as_flat_mut(row)[samples.label(index as usize)] -= 1.0;
+        }
+        for layer in (1..=n_layers).rev() {
+            let weights = &mut network.forward[layer - 1];
+            // What the layer below is told, before its weights or these change: ∂/∂y_{ℓ-1}, then ∂/∂u_{ℓ-1}.
+            let mut below = rows(sizes[layer - 1]);
+            if layer > 1 {
+                kernels::project_batch(backend, weights, &error, &mut below);
+                kernels::times_slope(backend, function, &y[layer - 1], &mut below);
+            }
+            let oja = (settings.oja != 0.0).then(|| oja_sum(backend, weights, &y[layer - 1], &y[layer]));
+            kernels::outer_sum(backend, &y[layer - 1], &error, &mut gradients[layer - 1]);
+            as_flat_mut(gradients[layer - 1].lanes_mut()).iter_mut().for_each(|g| *g /= m as f32);
+            let w = as_flat_mut(weights.lanes_mut());
+            optimizer_states[layer - 1].update(settings.optimizer, w, as_flat(gradients[layer - 1].lanes()));
+            if let Some(oja) = oja {
+                let rate = (settings.oja / m as f64) as f32;
+                w.iter_mut().zip(as_flat(oja.lanes())).for_each(|(w, oja)| *w += rate * oja);
+            }
+            if !all_finite(weights.lanes()) {
+                return Err(layer);
+            }
+            if layer > 1 {
+                if let Some(normalized) = normalized.get_mut(layer - 2) {
+                    normalized.backward(settings.optimizer, &mut below);
+                }
+                if !all_finite(&below) {
+                    return Err(layer - 1);
+                }
+            }
+            error = below;
+        }
+        network.normalization = normalized.iter().map(NormalizedLayer::evaluated).collect();
+        Ok(())
+    }
+}
+
+/// Σ_s y_s (y_{ℓ-1,s} − Wᵀ y_s)ᵀ, in the layout of W.
+fn oja_sum(backend: kernels::Backend, weights: &InputMajor, pre: &[Lanes], post: &[Lanes]) -> InputMajor {
+    let mut residual = vec![Lanes::ZERO; pre.len()];
+    kernels::project_batch(backend, weights, post, &mut residual);
+    for (d, y) in as_flat_mut(&mut residual).iter_mut().zip(as_flat(pre)) {
+        *d = y - *d;
+    }
+    let mut sum = weights.clone();
+    kernels::outer_sum(backend, &residual, post, &mut sum);
+    sum
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+use ndarray::{Array1, Array2};
+
+use super::*;
+use crate::kernels::Backend;
+use crate::science::activation::Activation;
+use crate::science::initialization::Initialization;
+use crate::science::online::OnlineTrainer;
+use crate::science::plasticity::{Coefficient, Rule};
+use crate::science::reference::{Reference, architecture, deviation, input, noise, sigma};
+
+const SIZES: [usize; 4] = [37, 20, 17, 10];
+const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
+
+fn network(activation: Activation) -> Network {
+    Network::initialize(&architecture(&SIZES, activation), &Initialization::Xavier, Feedback::Symmetric, 6)
+}
+
+fn settings(batch_size: usize, optimizer: Optimizer) -> BatchSettings {
+    BatchSettings { batch_size, optimizer, batch_norm: None, oja: 0.0 }
+}
+
+#[test]
+fn a_batch_moves_by_the_mean_of_its_samples_updates() {
+    let samples = noise(9, 37, 10, 1);
+    for oja in [0.0, 0.02] {
+        let start = network(SOFTPLUS);
+        let reference = Reference::of(&start);
+        let rule = Rule::new(&[("gradient", Coefficient::Uniform(0.1)), ("oja", Coefficient::Uniform(oja))]).unwrap();
+        let mut trainer =
+            BatchTrainer::new(start, BatchSettings { oja, ..settings(9, Optimizer::Sgd { rate: 0.1 }) }).unwrap();
+        trainer.advance(&samples, &(0..9).collect::<Vec<_>>()).unwrap();
+        for layer in 1..=3 {
+            let mut expected = reference.w[layer - 1].clone();
+            for s in 0..9 {
+                expected += &(&reference.update(&rule, &input(&samples, s), samples.label(s))[layer - 1].0 / 9.0);
+            }
+            assert!(deviation(&trainer.network().forward_weights(layer), &expected) < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn batches_of_one_are_online_learning() {
+    let samples = noise(20, 37, 10, 2);
+    let order: Vec<u32> = (0..20).collect();
+    let mut batch = BatchTrainer::new(network(SOFTPLUS), settings(1, Optimizer::Sgd { rate: 0.05 })).unwrap();
+    batch.advance(&samples, &order).unwrap();
+    let rule = Rule::new(&[("gradient", Coefficient::Uniform(0.05))]).unwrap();
+    let mut online = OnlineTrainer::new(network(SOFTPLUS), rule).unwrap();
+    online.advance(&samples, &order).unwrap();
+    for layer in 1..=3 {
+        let online = online.network().forward_weights(layer).mapv(f64::from);
+        assert!(deviation(&batch.network().forward_weights(layer), &online) < 1e-5);
+    }
+}
+
+/// The mean of vectors, and their variance with the given divisor.
+fn mean_and_variance(z: &[Array1<f64>], divisor: f64) -> (Array1<f64>, Array1<f64>) {
+    let zero = Array1::<f64>::zeros(z[0].len());
+    let mean = z.iter().fold(zero.clone(), |sum, z| sum + z) / z.len() as f64;
+    let variance = z.iter().fold(zero, |sum, z| sum + (z - &mean).mapv(|d| d * d)) / divisor;
+    (mean, variance)
+}
+
+/// The mean loss of a batch with normalised hidden layers (γ = 1, β = 0), in double precision.
+fn normalized_loss(w: &[Array2<f64>], activation: Activation, samples: &Samples, epsilon: f64) -> f64 {
+    let mut y: Vec<Array1<f64>> = (0..samples.len()).map(|s| input(samples, s)).collect();
+    let m = y.len() as f64;
+    for (l, w) in w.iter().enumerate() {
+        let mut z: Vec<Array1<f64>> = y.iter().map(|y| w.dot(y)).collect();
+        if l + 1 < SIZES.len() - 1 {
+            let (mean, variance) = mean_and_variance(&z, m);
+            let std = variance.mapv(|v: f64| (v + epsilon).sqrt());
+            z = z.into_iter().map(|z| ((z - &mean) / &std).mapv(|u| sigma(activation, u).0)).collect();
+        }
+        y = z;
+    }
+    let loss = |(s, z): (usize, &Array1<f64>)| z.mapv(f64::exp).sum().ln() - z[samples.label(s)];
+    y.iter().enumerate().map(loss).sum::<f64>() / m
+}
+
+#[test]
+fn gradients_through_batch_normalisation_agree_with_finite_differences() {
+    const H: f64 = 1e-5;
+    let samples = noise(6, 37, 10, 3);
+    for activation in [SOFTPLUS, Activation::Tanh] {
+        let start = network(activation);
+        let constants = BatchNorm { momentum: 0.1, epsilon: 1e-3 };
+        let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
+        let with = BatchSettings { batch_norm: Some(constants), ..settings(6, Optimizer::Sgd { rate: 1.0 }) };
+        let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
+        trainer.advance(&samples, &[0, 1, 2, 3, 4, 5]).unwrap();
+        for layer in 1..=3 {
+            let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
+            let difference = Array2::from_shape_fn(step.dim(), |at| {
+                let loss = |h: f64| {
+                    let mut moved = weights.clone();
+                    moved[layer - 1][at] += h;
+                    normalized_loss(&moved, activation, &samples, constants.epsilon)
+                };
+                -(loss(H) - loss(-H)) / (2.0 * H)
+            });
+            let found = deviation(&step, &difference);
+            assert!(found < 1e-4, "{activation}: layer {layer} is off by {found:e}");
+        }
+    }
+}
+
+/// With momentum 1 the running statistics are the last batch's (its variance with divisor m − 1), and evaluation uses them.
+#[test]
+fn evaluation_normalises_by_running_statistics() {
+    let samples = noise(30, 37, 10, 4);
+    let start = network(Activation::Tanh);
+    let constants = BatchNorm { momentum: 1.0, epsilon: 1e-5 };
+    let still = BatchSettings { batch_norm: Some(constants), ..settings(30, Optimizer::Sgd { rate: 0.0 }) };
+    let mut trainer = BatchTrainer::new(start.clone(), still).unwrap();
+    trainer.advance(&samples, &(0..30).collect::<Vec<_>>()).unwrap();
+    assert!(trainer.network().is_normalized());
+    let w = start.forward_weights(1).mapv(f64::from);
+    let z: Vec<Array1<f64>> = (0..30).map(|s| w.dot(&input(&samples, s))).collect();
+    let (mean, variance) = mean_and_variance(&z, 29.0);
+    let y = &trainer.network().activations(&samples, 0..30, &[1])[0];
+    for (s, z) in z.iter().enumerate() {
+        let expected = (z - &mean) / variance.mapv(|v: f64| (v + 1e-5).sqrt());
+        assert!(y.row(s).iter().zip(&expected).all(|(y, u)| (f64::from(*y) - u.tanh()).abs() < 1e-5));
+    }
+    assert!(OnlineTrainer::new(trainer.network().clone(), Rule::new(&[]).unwrap()).is_err());
+}
+
+#[test]
+fn chunks_and_backends_do_not_show() {
+    let samples = noise(50, 37, 10, 5);
+    let order: Vec<u32> = (0..50).collect();
+    let everything = BatchSettings {
+        batch_size: 8,
+        optimizer: Optimizer::adam(0.01),
+        batch_norm: Some(BatchNorm::default()),
+        oja: 0.01,
+    };
+    let run = |backend, chunk| {
+        let mut trainer = BatchTrainer::new(network(SOFTPLUS).on(backend).unwrap(), everything).unwrap();
+        order.chunks(chunk).for_each(|chunk| trainer.advance(&samples, chunk).unwrap());
+        assert_eq!(trainer.steps(), 50);
+        trainer.network().clone().on(Backend::Portable).unwrap()
+    };
+    let expected = run(Backend::Portable, 50);
+    for backend in Backend::available() {
+        assert_eq!(run(backend, 50), expected, "{backend}");
+        assert_eq!(run(backend, 7), expected, "{backend}");
+    }
+}
+
+#[test]
+fn divergence_is_noticed_and_wrong_settings_are_refused() {
+    let samples = noise(40, 37, 10, 6);
+    let order: Vec<u32> = (0..40).collect();
+    let mut trainer = BatchTrainer::new(network(Activation::Relu), settings(4, Optimizer::Sgd { rate: 1e20 })).unwrap();
+    let divergence = trainer.advance(&samples, &order).unwrap_err();
+    assert!(divergence.step.is_multiple_of(4) && divergence.step < 40);
+    assert_eq!(trainer.advance(&samples, &order), Err(divergence));
+
+    let refused = |settings| BatchTrainer::new(network(SOFTPLUS), settings).unwrap_err().to_string();
+    let sgd = Optimizer::Sgd { rate: 0.1 };
+    assert!(refused(settings(0, sgd)).contains("at least 1"));
+    assert!(
+        refused(BatchSettings { batch_norm: Some(BatchNorm::default()), ..settings(1, sgd) }).contains("at least 2")
+    );
+    assert!(refused(BatchSettings { oja: f64::NAN, ..settings(4, sgd) }).contains("oja"));
+    let random = Network::initialize(&architecture(&SIZES, SOFTPLUS), &Initialization::Xavier, Feedback::Random, 0);
+    assert!(BatchTrainer::new(random, settings(4, sgd)).is_err());
+}
