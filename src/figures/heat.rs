@@ -14,10 +14,8 @@ const BAR_GAP: f64 = 7.0;
 const BAR_WIDTH: f64 = 7.0;
 const CELL_TEXT_SIZE: f64 = 6.5;
 
-/// Height of a cell in points, given its width: flat enough for a row to read as one.
-fn cell_height(cell_width: f64) -> f64 {
-    (0.72 * cell_width).clamp(15.0, 24.0)
-}
+/// Less leaves no room for the colour bar's numbers.
+const LEAST_HEIGHT: f64 = 60.0;
 
 pub(super) fn left_margin(panel: &HeatPanel) -> f64 {
     let labels = number::coefficients(&panel.y_values);
@@ -78,12 +76,17 @@ impl<'a> Surface<'a> {
         self.width / self.panel.x_values.len().max(1) as f64
     }
 
+    /// Flat enough for a row to read as one.
+    fn cell_height(&self) -> f64 {
+        (0.72 * self.cell_width()).clamp(15.0, 24.0).max(LEAST_HEIGHT / self.rows() as f64)
+    }
+
     pub fn height(&self) -> f64 {
-        cell_height(self.cell_width()) * self.rows() as f64
+        self.cell_height() * self.rows() as f64
     }
 
     pub fn bottom_margin(&self) -> f64 {
-        self.numbers_height() + style::GAP + LABEL_LEADING + style::GAP
+        self.numbers_height() + LABEL_LEADING + style::GAP
     }
 
     /// Numbers too wide for their column stand upright.
@@ -98,7 +101,7 @@ impl<'a> Surface<'a> {
 
     /// The cell in `row` (from below) and `column`.
     fn cell(&self, row: usize, column: usize) -> Rect {
-        let (width, height) = (self.cell_width(), cell_height(self.cell_width()));
+        let (width, height) = (self.cell_width(), self.cell_height());
         Rect { x: width * column as f64, y: height * (self.rows() - 1 - row) as f64, width, height }
     }
 
@@ -180,7 +183,7 @@ impl<'a> Surface<'a> {
             let y = cell.y + cell.height / 2.0 + half_cap;
             canvas.text(label, (-style::GAP, y), Lettering::new(style::TICK_SIZE, Anchor::End));
         }
-        let below = foot + self.numbers_height() + style::GAP + LABEL_LEADING - 2.0;
+        let below = foot + self.numbers_height() + LABEL_LEADING;
         let lettering = Lettering::new(style::LABEL_SIZE, Anchor::Middle);
         canvas.text(&self.panel.x_label, (self.width / 2.0, below), lettering);
         canvas.text(&self.panel.y_label, (-left + LABEL_LEADING - 2.0, foot / 2.0), lettering.upwards());

@@ -17,8 +17,9 @@ use super::{style, text};
 const PAGE_MARGIN: f64 = 4.0;
 const COLUMN_GAP: f64 = 14.0;
 const ROW_GAP: f64 = 10.0;
-/// From the top of a panel with a letter or title to its plotting area.
-const HEAD_HEIGHT: f64 = 15.0;
+const TITLE_LEADING: f64 = 10.0;
+/// Between a panel's title and its plotting area.
+const HEAD_SPACE: f64 = 5.0;
 const LEGEND_GAP: f64 = 4.0;
 const CAPTION_LEADING: f64 = 8.5;
 
@@ -90,10 +91,10 @@ struct Page<'a> {
     figure: &'a Figure,
     columns: usize,
     width: f64,
-    /// By grid column.
-    lefts: Vec<f64>,
-    body_widths: Vec<f64>,
-    cell_width: f64,
+    /// Left and right margins by grid column.
+    margins: Vec<(f64, f64)>,
+    /// The same for every panel: what stands side by side compares.
+    body_width: f64,
     drawings: Vec<Drawing<'a>>,
     legends: Vec<SharedLegend>,
 }
@@ -115,28 +116,38 @@ impl<'a> Page<'a> {
         } else {
             Figure::DOUBLE_COLUMN_MM
         });
-        let cell_width = (width - 2.0 * PAGE_MARGIN - COLUMN_GAP * (columns - 1) as f64) / columns as f64;
+        let free = width - 2.0 * PAGE_MARGIN - COLUMN_GAP * (columns - 1) as f64;
+        let cell_width = free / columns as f64;
         let widest = |column: usize, margin: &dyn Fn(&PanelKind) -> f64| {
             let in_column = figure.panels.iter().skip(column).step_by(columns);
             in_column.map(|panel| margin(&panel.kind)).fold(0.0, f64::max)
         };
-        let lefts: Vec<f64> = (0..columns).map(|c| widest(c, &|kind| left_margin(kind, cell_width))).collect();
-        let body_width = |column: usize| (cell_width - lefts[column] - widest(column, &right_margin)).max(20.0);
-        let body_widths: Vec<f64> = (0..columns).map(body_width).collect();
-        let drawing = |(i, panel): (usize, &'a Panel)| match &panel.kind {
-            PanelKind::Lines(panel) => {
-                Drawing::Lines(Chart::new(panel, body_widths[i % columns], lines::height(cell_width)))
-            }
-            PanelKind::Heat(panel) => Drawing::Heat(Surface::new(panel, body_widths[i % columns])),
-            PanelKind::Images(panel) => Drawing::Images(Sheet::new(panel, body_widths[i % columns])),
+        let left = |kind: &PanelKind| left_margin(kind, cell_width);
+        let margins: Vec<(f64, f64)> = (0..columns).map(|c| (widest(c, &left), widest(c, &right_margin))).collect();
+        let taken: f64 = margins.iter().map(|(left, right)| left + right).sum();
+        let body_width = ((free - taken) / columns as f64).max(20.0);
+        let drawing = |panel: &'a Panel| match &panel.kind {
+            PanelKind::Lines(panel) => Drawing::Lines(Chart::new(panel, body_width, lines::height(cell_width))),
+            PanelKind::Heat(panel) => Drawing::Heat(Surface::new(panel, body_width)),
+            PanelKind::Images(panel) => Drawing::Images(Sheet::new(panel, body_width)),
         };
-        let drawings: Vec<Drawing> = figure.panels.iter().enumerate().map(drawing).collect();
+        let drawings: Vec<Drawing> = figure.panels.iter().map(drawing).collect();
         let legends = shared_legends(&drawings, columns);
-        Self { figure, columns, width, lefts, body_widths, cell_width, drawings, legends }
+        Self { figure, columns, width, margins, body_width, drawings, legends }
     }
 
     fn cell_left(&self, column: usize) -> f64 {
-        PAGE_MARGIN + (self.cell_width + COLUMN_GAP) * column as f64
+        let before = self.margins[..column].iter().map(|(left, right)| left + self.body_width + right + COLUMN_GAP);
+        PAGE_MARGIN + before.sum::<f64>()
+    }
+
+    fn body_left(&self, column: usize) -> f64 {
+        self.cell_left(column) + self.margins[column].0
+    }
+
+    /// The outer sides of `span` plotting areas from `column` on.
+    fn body_sides(&self, column: usize, span: usize) -> (f64, f64) {
+        (self.body_left(column), self.body_left(column + span - 1) + self.body_width)
     }
 
     /// Draws everything and says how high it came out.
@@ -179,8 +190,8 @@ impl<'a> Page<'a> {
         };
         // A legend for several panels stands over their titles, one panel's own between its title and its plot.
         let (over, under) = (highest(true), highest(false));
-        let headed = |i: usize| self.figure.panels[i].letter.is_some() || self.figure.panels[i].title.is_some();
-        let head = if members.clone().any(headed) { HEAD_HEIGHT } else { 4.0 };
+        let lines = |i: usize| self.title_lines(i).len().max(usize::from(self.figure.panels[i].letter.is_some()));
+        let head = HEAD_SPACE + TITLE_LEADING * members.clone().map(lines).max().unwrap_or(0) as f64;
         let body_top = top + over + head + under;
         for i in members.clone() {
             self.draw_panel(canvas, i, top + over, body_top);
@@ -195,16 +206,6 @@ impl<'a> Page<'a> {
         body_top + body + drawings.iter().map(Drawing::bottom_margin).fold(0.0, f64::max)
     }
 
-    fn body_left(&self, column: usize) -> f64 {
-        self.cell_left(column) + self.lefts[column]
-    }
-
-    /// Outer sides of the plotting areas of `span` panels from `column` on.
-    fn body_sides(&self, column: usize, span: usize) -> (f64, f64) {
-        let last = column + span - 1;
-        (self.body_left(column), self.body_left(last) + self.body_widths[last])
-    }
-
     /// Legends over panels of a row: first panel, number of panels, legend.
     fn strips(&self, members: std::ops::Range<usize>) -> Vec<(usize, usize, Legend)> {
         let strip = |shared: &SharedLegend| match shared.home {
@@ -217,15 +218,33 @@ impl<'a> Page<'a> {
         self.legends.iter().filter_map(strip).collect()
     }
 
+    /// The letter with the space after it.
+    fn letter_width(&self, i: usize) -> f64 {
+        let letter = self.figure.panels[i].letter.as_ref();
+        letter.map_or(0.0, |letter| text::width(letter, Face::Bold, style::LETTER_SIZE) + 5.0)
+    }
+
+    /// A panel's title in lines that fit beside its letter.
+    fn title_lines(&self, i: usize) -> Vec<String> {
+        let (left, right) = self.margins[i % self.columns];
+        let room = left + self.body_width + right - self.letter_width(i);
+        let title = self.figure.panels[i].title.as_deref().unwrap_or_default();
+        text::wrap(title, Face::Regular, style::TITLE_SIZE, room)
+    }
+
     fn draw_panel(&self, canvas: &mut Canvas, i: usize, top: f64, body_top: f64) {
         let (panel, column) = (&self.figure.panels[i], i % self.columns);
         let (cell_left, body_left) = (self.cell_left(column), self.body_left(column));
         if let Some(letter) = &panel.letter {
             canvas.text(letter, (cell_left, top + 8.0), Lettering::new(style::LETTER_SIZE, Anchor::Start).bold());
         }
-        if let Some(title) = &panel.title {
-            let middle = body_left + self.body_widths[column] / 2.0;
-            canvas.text(title, (middle, top + 8.0), Lettering::new(style::TITLE_SIZE, Anchor::Middle));
+        let titles = self.title_lines(i);
+        let widest = titles.iter().map(|line| text::width(line, Face::Regular, style::TITLE_SIZE)).fold(0.0, f64::max);
+        // Over the middle of the plot, unless that would run into the letter.
+        let middle = (body_left + self.body_width / 2.0).max(cell_left + self.letter_width(i) + widest / 2.0);
+        for (line, title) in titles.iter().enumerate() {
+            let y = top + 8.0 + TITLE_LEADING * line as f64;
+            canvas.text(title, (middle, y), Lettering::new(style::TITLE_SIZE, Anchor::Middle));
         }
         canvas.group_at((body_left, body_top), |canvas| match &self.drawings[i] {
             Drawing::Lines(chart) => {
@@ -233,9 +252,9 @@ impl<'a> Page<'a> {
                     Home::Inside(legend, at) if shared.panel == i => Some((legend, *at)),
                     _ => None,
                 });
-                chart.draw(canvas, self.lefts[column], inside);
+                chart.draw(canvas, self.margins[column].0, inside);
             }
-            Drawing::Heat(surface) => surface.draw(canvas, self.lefts[column]),
+            Drawing::Heat(surface) => surface.draw(canvas, self.margins[column].0),
             Drawing::Images(sheet) => sheet.draw(canvas),
         });
     }

@@ -20,28 +20,39 @@ const SAMPLE_GAP: f64 = 4.0;
 const LINE_HEIGHT: f64 = 9.5;
 const COLUMN_GAP: f64 = 9.0;
 
-/// Entries in columns, filled downwards.
+/// Entries on a grid.
 #[derive(Debug, Clone)]
 pub(super) struct Legend {
-    entries: Vec<Entry>,
+    /// By column, from the left.
+    columns: Vec<Vec<Entry>>,
     rows: usize,
     column_widths: Vec<f64>,
 }
 
 impl Legend {
+    /// Filled downwards, as one reads a list.
     fn in_columns(entries: &[Entry], columns: usize) -> Self {
         let rows = entries.len().div_ceil(columns.max(1)).max(1);
-        let label = |entry: &Entry| text::width(&entry.label, Face::Regular, style::TICK_SIZE);
-        let widest = |column: &[Entry]| column.iter().map(label).fold(0.0, f64::max);
-        let column_widths = entries.chunks(rows).map(|column| SAMPLE_LENGTH + SAMPLE_GAP + widest(column)).collect();
-        Self { entries: entries.to_vec(), rows, column_widths }
+        Self::of(entries.chunks(rows).map(<[Entry]>::to_vec).collect())
     }
 
-    /// As few rows as fit into `width`.
+    /// Filled along the rows, as one reads a line; as few rows as fit into `width`.
     pub fn strip(entries: &[Entry], width: f64) -> Self {
-        let arrangements = (1..=entries.len()).rev().map(|columns| Self::in_columns(entries, columns));
-        let fitting = { arrangements }.find(|legend| legend.width() <= width);
-        fitting.unwrap_or_else(|| Self::in_columns(entries, 1))
+        let in_rows = |columns: usize| {
+            let column = |first: usize| entries.iter().skip(first).step_by(columns).cloned().collect();
+            Self::of((0..columns).map(column).collect())
+        };
+        // Equal rows look planned: nine entries that do not fit into one row of eight stand in five and four.
+        let rows_first = (1..=entries.len().max(1)).map(|rows| in_rows(entries.len().max(1).div_ceil(rows)));
+        { rows_first }.find(|legend| legend.width() <= width).unwrap_or_else(|| in_rows(1))
+    }
+
+    fn of(columns: Vec<Vec<Entry>>) -> Self {
+        let label = |entry: &Entry| text::width(&entry.label, Face::Regular, style::TICK_SIZE);
+        let widest = |column: &Vec<Entry>| column.iter().map(label).fold(0.0, f64::max);
+        let column_widths = columns.iter().map(|column| SAMPLE_LENGTH + SAMPLE_GAP + widest(column)).collect();
+        let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
+        Self { columns, rows, column_widths }
     }
 
     pub fn width(&self) -> f64 {
@@ -55,7 +66,7 @@ impl Legend {
     /// Draws it with `at` as its upper left corner.
     pub fn draw(&self, canvas: &mut Canvas, at: Point) {
         let mut x = at.0;
-        for (column, width) in self.entries.chunks(self.rows).zip(&self.column_widths) {
+        for (column, width) in self.columns.iter().zip(&self.column_widths) {
             for (row, entry) in column.iter().enumerate() {
                 let middle = at.1 + LINE_HEIGHT * (row as f64 + 0.5);
                 let colour = entry.style.rgb();

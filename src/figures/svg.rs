@@ -1,5 +1,5 @@
 //! Writing SVG: fixed number formatting, escaping, embedded fonts. Presentation attributes only and no ids, so that
-//! several figures can stand in one HTML page.
+//! several figures can stand in one HTML page (one exception: `image-rendering: pixelated` is CSS, not an attribute).
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -114,7 +114,7 @@ impl Canvas {
     /// A PNG stretched over the rectangle, its pixels kept square-edged.
     pub fn image(&mut self, rect: &Rect, png: &[u8]) {
         self.write(format_args!(
-            "<image{} preserveAspectRatio=\"none\" image-rendering=\"pixelated\" href=\"{}\"/>",
+            "<image{} preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
             placement(rect),
             data_uri("image/png", png)
         ));
