@@ -94,54 +94,67 @@ impl Kernel for ProjectBatch<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { weights, y, d } = self;
-        let samples = y.len() / weights.stride();
-        let n_in = weights.n_in();
+        let (stride, in_stride) = (weights.stride(), lanes_for(weights.n_in()));
         let mut i = 0;
-        while i < n_in {
-            let pair = i + 2 <= n_in;
-            let mut s = 0;
-            while s < samples {
-                s += match (pair, s + 3 <= samples) {
-                    (true, true) => project_tile::<S, 2, 3>(simd, weights, y, d, i, s),
-                    (true, false) => project_tile::<S, 2, 1>(simd, weights, y, d, i, s),
-                    (false, true) => project_tile::<S, 1, 3>(simd, weights, y, d, i, s),
-                    (false, false) => project_tile::<S, 1, 1>(simd, weights, y, d, i, s),
-                };
+        // Two rows of weights stay in the first-level cache while all samples pass, three at a time.
+        for rows in weights.lanes().chunks(2 * stride) {
+            let (p, q) = rows.split_at(stride);
+            let samples = y.chunks(3 * stride).zip(d.chunks_mut(3 * in_stride));
+            for (y, d) in samples {
+                if let (true, Some(tile)) = (q.len() == stride, three(y, stride)) {
+                    let sums = six_dots(simd, [p, q], tile);
+                    for (d, [first, second]) in d.chunks_exact_mut(in_stride).zip(sums) {
+                        let d = as_flat_mut(d);
+                        (d[i], d[i + 1]) = (first, second);
+                    }
+                } else {
+                    for (y, d) in y.chunks_exact(stride).zip(d.chunks_exact_mut(in_stride)) {
+                        for (r, row) in rows.chunks_exact(stride).enumerate() {
+                            as_flat_mut(d)[i + r] = dot(simd, row, y);
+                        }
+                    }
+                }
             }
-            i += if pair { 2 } else { 1 };
+            i += 2;
         }
     }
 }
 
-/// `R` rows of weights from `i` on times `M` samples from `first` on; returns `M`.
+/// Three vectors of `stride`, if there are three.
 #[inline(always)]
-fn project_tile<S: Simd, const R: usize, const M: usize>(
-    simd: S,
-    weights: &InputMajor,
-    y: &[Lanes],
-    d: &mut [Lanes],
-    i: usize,
-    first: usize,
-) -> usize {
-    let (stride, in_stride) = (weights.stride(), lanes_for(weights.n_in()));
-    let rows = &weights.lanes()[i * stride..(i + R) * stride];
-    let samples = &y[first * stride..(first + M) * stride];
-    let mut sum = [[simd.splat(0.0); M]; R];
-    for t in 0..stride {
-        for r in 0..R {
-            let w = simd.load(&rows[r * stride + t]);
-            for m in 0..M {
-                sum[r][m] = simd.mul_add(w, simd.load(&samples[m * stride + t]), sum[r][m]);
-            }
-        }
+fn three(y: &[Lanes], stride: usize) -> Option<[&[Lanes]; 3]> {
+    let (a, rest) = y.split_at_checked(stride)?;
+    let (b, rest) = rest.split_at_checked(stride)?;
+    Some([a, b, rest.split_at_checked(stride)?.0])
+}
+
+#[inline(always)]
+fn dot<S: Simd>(simd: S, row: &[Lanes], y: &[Lanes]) -> f32 {
+    let mut sum = simd.splat(0.0);
+    for (w, y) in row.iter().zip(y) {
+        sum = simd.mul_add(simd.load(w), simd.load(y), sum);
     }
-    for m in 0..M {
-        let row = as_flat_mut(&mut d[(first + m) * in_stride..(first + m + 1) * in_stride]);
-        for r in 0..R {
-            row[i + r] = simd.sum(sum[r][m]);
-        }
+    simd.sum(sum)
+}
+
+/// The dot products of each of three vectors with each of two rows, each in the order of [`dot`].
+#[inline(always)]
+fn six_dots<S: Simd>(simd: S, [p, q]: [&[Lanes]; 2], [a, b, c]: [&[Lanes]; 3]) -> [[f32; 2]; 3] {
+    let n = p.len();
+    // Equal lengths said once, so that the loop needs no bounds checks.
+    let (q, a, b, c) = (&q[..n], &a[..n], &b[..n], &c[..n]);
+    let mut sum = [simd.splat(0.0); 6];
+    for t in 0..n {
+        let (p, q) = (simd.load(&p[t]), simd.load(&q[t]));
+        let (a, b, c) = (simd.load(&a[t]), simd.load(&b[t]), simd.load(&c[t]));
+        sum[0] = simd.mul_add(p, a, sum[0]);
+        sum[1] = simd.mul_add(q, a, sum[1]);
+        sum[2] = simd.mul_add(p, b, sum[2]);
+        sum[3] = simd.mul_add(q, b, sum[3]);
+        sum[4] = simd.mul_add(p, c, sum[4]);
+        sum[5] = simd.mul_add(q, c, sum[5]);
     }
-    M
+    [[simd.sum(sum[0]), simd.sum(sum[1])], [simd.sum(sum[2]), simd.sum(sum[3])], [simd.sum(sum[4]), simd.sum(sum[5])]]
 }
 
 /// e ← e ⊙ σ′(z), σ′ from y = σ(z).
