@@ -13,6 +13,8 @@ mod lanes;
 mod layer_update;
 mod matrix;
 mod outer_sum;
+#[doc(hidden)]
+pub mod probes;
 mod scatter;
 mod simd;
 #[cfg(target_arch = "x86_64")]
