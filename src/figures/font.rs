@@ -14,7 +14,7 @@ pub(super) enum Face {
     Italic,
 }
 
-/// First choice and what a program without the embedded font may take: all close to Helvetica in width.
+/// First choice, and what a program that ignores the embedded font may take: all narrower than Inter.
 pub(super) const FAMILIES: &str = "Inter, Helvetica, Arial, 'Liberation Sans', sans-serif";
 
 /// Height of capital letters in em (from the font's `OS/2` table).

@@ -11,6 +11,8 @@ use super::{font, style, text};
 pub(super) struct Entry {
     pub label: String,
     pub style: SeriesStyle,
+    /// Of the curve, in points.
+    pub width: f64,
     pub dashes: &'static [f64],
     pub band: bool,
 }
@@ -75,7 +77,7 @@ impl Legend {
                     let end = x + SAMPLE_LENGTH;
                     canvas.polygon(&[(x, top), (end, top), (end, bottom), (x, bottom)], colour, style::BAND_OPACITY);
                 }
-                let stroke = Stroke { colour, width: style::CURVE_WIDTH, dashes: entry.dashes };
+                let stroke = Stroke { colour, width: entry.width, dashes: entry.dashes };
                 canvas.line((x, middle), (x + SAMPLE_LENGTH, middle), stroke);
                 let baseline = middle + font::CAP_HEIGHT * style::TICK_SIZE / 2.0;
                 let lettering = Lettering::new(style::TICK_SIZE, Anchor::Start);
@@ -104,7 +106,7 @@ impl Obstacles {
     }
 }
 
-/// A place inside `body` that keeps clear of everything; the roomiest of a few, in the corner that readers expect.
+/// A place inside `body` that keeps clear of everything: in as few columns and as far from all else as there is room.
 pub(super) fn place(entries: &[Entry], body: &Rect, obstacles: &Obstacles) -> Option<(Legend, Point)> {
     const INSET: f64 = 5.0;
     let columns = 1..=entries.len().min(5);
@@ -118,23 +120,20 @@ pub(super) fn place(entries: &[Entry], body: &Rect, obstacles: &Obstacles) -> Op
             }
             let (left, right) = (body.x + INSET, body.right() - width - 1.0);
             let (top, bottom) = (body.y, body.bottom() - height - INSET);
-            let (middle, centre) = ((left + right) / 2.0, (top + bottom) / 2.0);
-            // Learning curves rise and saturate: the lower right is free most often.
-            let corners = [
-                (right, bottom),
-                (left, top),
-                (right, top),
-                (right, centre),
-                (middle, bottom),
-                (middle, top),
-                (left, bottom),
-                (left, centre),
-            ];
+            // Learning curves rise and saturate: the lower right is free most often. Corners look best, then the sides
+            // (the right one from below, the left one from above), then the middle.
+            let corners = [(right, bottom), (left, top), (right, top), (left, bottom)];
+            let down = |i: i32| top + (bottom - top) * f64::from(i) / 12.0;
+            let candidates = corners
+                .into_iter()
+                .chain((1..12).rev().map(|i| (right, down(i))))
+                .chain((1..12).map(|i| (left, down(i))))
+                .chain((0..=12).rev().map(|i| ((left + right) / 2.0, down(i))));
             let free = |at: &Point| {
                 let area = Rect { x: at.0, y: at.1, width, height };
                 !obstacles.touch(&area.grown(clearance))
             };
-            if let Some(at) = corners.into_iter().find(free) {
+            if let Some(at) = { candidates }.find(free) {
                 return Some((legend.clone(), at));
             }
         }
@@ -153,6 +152,7 @@ mod tests {
         let entry = |index| Entry {
             label: format!("y_{{{index}}}"),
             style: SeriesStyle::Ordered { index, count: n },
+            width: style::CURVE_WIDTH,
             dashes: &[],
             band: true,
         };

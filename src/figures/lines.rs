@@ -91,6 +91,7 @@ impl<'a> Chart<'a> {
         let entry = |(series, dashes): (&Series, &'static [f64])| Entry {
             label: series.label.clone(),
             style: series.style,
+            width: self.curve_width(),
             dashes,
             band: series.band.is_some(),
         };
@@ -120,11 +121,21 @@ impl<'a> Chart<'a> {
         self.curves.iter().all(Curve::is_empty)
     }
 
-    /// Solid where colour alone tells the series apart: two categories, or shades in order.
+    /// More values than a line of dashes can follow.
+    fn is_dense(&self) -> bool {
+        self.panel.series.iter().any(|series| series.x.len() > 200)
+    }
+
+    fn curve_width(&self) -> f64 {
+        if self.is_dense() { style::DENSE_CURVE_WIDTH } else { style::CURVE_WIDTH }
+    }
+
+    /// Solid where colour alone tells the series apart: two categories, or shades in order. Solid, too, where many
+    /// values make a line so jagged that dashes would read as gaps; the hues differ in lightness.
     fn dashes(&self) -> Vec<&'static [f64]> {
         const PATTERNS: [&[f64]; 6] = [&[], &[4.5, 1.8], &[1.3, 1.5], &[5.0, 1.5, 1.3, 1.5], &[2.6, 1.4], &[8.0, 2.0]];
         let is_category = |series: &&Series| matches!(series.style, SeriesStyle::Category(_));
-        let many = self.panel.series.iter().filter(is_category).count() > 2;
+        let many = self.panel.series.iter().filter(is_category).count() > 2 && !self.is_dense();
         let mut seen = 0;
         let mut pattern = |series: &Series| {
             if !many || !is_category(&series) {
@@ -166,7 +177,7 @@ impl<'a> Chart<'a> {
             }
         }
         for ((curve, series), dashes) in self.curves.iter().zip(&self.panel.series).zip(self.dashes()) {
-            let stroke = Stroke { colour: series.style.rgb(), width: style::CURVE_WIDTH, dashes };
+            let stroke = Stroke { colour: series.style.rgb(), width: self.curve_width(), dashes };
             for line in &curve.strokes {
                 canvas.polyline(line, stroke);
             }

@@ -1,9 +1,9 @@
 //! Drawing only: a description and columns of numbers in, SVG text and PNG bytes out. No file, no table, no stage.
 //!
-//! The SVG is written directly. Plotting libraries were tried and left: journal figures need millimetres, axes aligned
-//! across panels, legends that keep clear of intervals, image grids and embedded fonts, and a library of general plots
-//! gives these up or has to be fought for them. What remains is small: [`layout`] places panels, [`lines`], [`heat`]
-//! and [`images`] fill them, [`axis`] and [`ticks`] choose numbers, [`text`] and [`font`] measure words, [`svg`] writes.
+//! The SVG is written directly. A plotting library (kuva) was considered and left: journal figures need millimetres,
+//! axes aligned across panels, legends that keep clear of intervals, image grids and embedded fonts, and a library of
+//! general plots lays out in pixels, panel by panel. What is needed is small: `layout` places panels, `lines`, `heat` and
+//! `images` fill them, `axis` and `ticks` choose numbers, `text` and `font` measure words, `svg` writes.
 //!
 //! The same description gives the same bytes: numbers have two decimals, nothing is hashed, measured or timed.
 

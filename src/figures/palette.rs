@@ -90,7 +90,7 @@ impl SeriesStyle {
     }
 }
 
-/// The viridis map at `t` in 0 … 1, linear between eleven of its colours (largest deviation 3 of 255).
+/// The viridis map at `t` in 0 … 1, linear between eleven of its colours.
 pub(super) fn viridis(t: f64) -> Rgb {
     const STOPS: [(u8, u8, u8); 11] = [
         (68, 1, 84),

@@ -12,6 +12,8 @@ pub(super) const CAPTION_SIZE: f64 = 6.5;
 
 pub(super) const AXIS_WIDTH: f64 = 0.6;
 pub(super) const CURVE_WIDTH: f64 = 1.1;
+/// For hundreds of values that jump from one to the next.
+pub(super) const DENSE_CURVE_WIDTH: f64 = 0.7;
 /// Opacity of shaded intervals: two that overlap remain distinguishable.
 pub(super) const BAND_OPACITY: f64 = 0.2;
 

@@ -112,6 +112,10 @@ pub(super) fn width(text: &str, face: Face, size: f64) -> f64 {
     size * runs(text, face).iter().map(run_width).sum::<f64>()
 }
 
+/// How much wider a line may come out in a program that ignores the embedded font and takes another (DejaVu Sans,
+/// the usual one on Linux).
+const ANOTHER_FONT: f64 = 1.08;
+
 /// Lines of at most `limit` in width, broken at spaces and at `\n`; a word that is wider than that keeps its own line.
 pub(super) fn wrap(text: &str, face: Face, size: f64, limit: f64) -> Vec<String> {
     let mut lines = Vec::new();
@@ -119,7 +123,7 @@ pub(super) fn wrap(text: &str, face: Face, size: f64, limit: f64) -> Vec<String>
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
             let longer = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
-            if line.is_empty() || width(&longer, face, size) <= limit {
+            if line.is_empty() || ANOTHER_FONT * width(&longer, face, size) <= limit {
                 line = longer;
             } else {
                 lines.push(std::mem::replace(&mut line, word.to_string()));
