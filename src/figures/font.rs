@@ -14,7 +14,7 @@ pub(super) enum Face {
     Italic,
 }
 
-/// First choice, and what a program that ignores the embedded font may take: all narrower than Inter.
+/// First choice, and what a program that ignores the embedded font may take: the named ones are narrower than Inter.
 pub(super) const FAMILIES: &str = "Inter, Helvetica, Arial, 'Liberation Sans', sans-serif";
 
 /// Height of capital letters in em (from the font's `OS/2` table).
