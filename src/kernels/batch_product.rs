@@ -2,7 +2,7 @@
 //! measured on a batch is, to the last bit, what online learning sees.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, as_flat_mut, each_lane, lanes_for};
+use super::lanes::{Lanes, WIDTH, as_flat_mut, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use crate::science::activation::Activation;
@@ -59,13 +59,18 @@ fn forward_tile<S: Simd, const M: usize>(
     column: usize,
 ) {
     let (n_in, in_stride, stride) = (weights.n_in(), lanes_for(weights.n_in()), weights.stride());
-    let inputs: [&[f32]; M] =
-        std::array::from_fn(|m| &as_flat(&y[(first + m) * in_stride..(first + m + 1) * in_stride])[..n_in]);
+    let samples = &y[first * in_stride..(first + M) * in_stride];
     let mut sum = [simd.splat(0.0); M];
-    for (i, row) in weights.lanes()[column..].iter().step_by(stride).take(n_in).enumerate() {
-        let w = simd.load(row);
+    for (block, rows) in weights.lanes().chunks(WIDTH * stride).enumerate() {
+        let mut inputs = [&Lanes::ZERO; M];
         for m in 0..M {
-            sum[m] = simd.mul_add(simd.splat(inputs[m][i]), w, sum[m]);
+            inputs[m] = &samples[m * in_stride + block];
+        }
+        for k in 0..WIDTH.min(n_in - block * WIDTH) {
+            let w = simd.load(&rows[k * stride + column]);
+            for m in 0..M {
+                sum[m] = simd.mul_add(simd.splat(inputs[m].0[k]), w, sum[m]);
+            }
         }
     }
     for m in 0..M {
@@ -184,7 +189,7 @@ impl Kernel for TimesSlope<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{WIDTH, forward, zeros};
+    use crate::kernels::{as_flat, forward, zeros};
     use crate::science::seed::{Purpose, stream};
 
     /// For ragged sizes and every backend of this machine: a batch gives the bits of one vector at a time, and those of

@@ -3,51 +3,11 @@
 //! One vector and one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) follow that order, as does a
 //! batch of vectors (`batch_product`), so all three give the same bits.
 
+use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, as_flat, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
-
-/// The inputs that are not zero, in ascending order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Active {
-    index: Vec<u32>,
-    value: Vec<f32>,
-}
-
-impl Active {
-    /// Room for `n` inputs.
-    pub fn with_capacity(n: usize) -> Self {
-        Self { index: vec![0; n + 1], value: vec![0.0; n + 1] }.emptied()
-    }
-
-    fn emptied(mut self) -> Self {
-        self.index.clear();
-        self.value.clear();
-        self
-    }
-
-    /// Replaces the content by the non-zero ones among `bytes`, each as `value_of[byte]`; `value_of[0]` must be 0.
-    pub fn read_bytes(&mut self, bytes: &[u8], value_of: &[f32; 256]) {
-        // Branchless: every byte is written, only non-zero ones advance. One slot more than there are bytes.
-        self.index.resize(bytes.len() + 1, 0);
-        self.value.resize(bytes.len() + 1, 0.0);
-        let mut n = 0;
-        for (i, &byte) in bytes.iter().enumerate() {
-            self.index[n] = i as u32;
-            self.value[n] = value_of[usize::from(byte)];
-            n += usize::from(byte != 0);
-        }
-        self.index.truncate(n);
-        self.value.truncate(n);
-    }
-
-    /// (input, value), ascending.
-    #[inline(always)]
-    pub fn iter(&self) -> impl Iterator<Item = (usize, f32)> + Clone + '_ {
-        self.index.iter().zip(&self.value).map(|(&i, &x)| (i as usize, x))
-    }
-}
 
 /// z = W y. `y` is padded to n_in, `z` to n_out.
 pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {

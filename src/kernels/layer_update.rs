@@ -8,6 +8,7 @@
 //!
 //! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
 
+use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
 use super::matrix::InputMajor;
@@ -70,6 +71,13 @@ pub(crate) struct SynapticRule {
 }
 
 impl SynapticRule {
+    /// Whether all that moves is W, by α_i e_ℓ with α_i proportional to y_{ℓ-1,i}: plain backpropagation, where a silent
+    /// input moves nothing.
+    pub fn moves_active_inputs_only(&self) -> bool {
+        let by_error = PreFactor { activation: self.forward.by_error.activation, ..PreFactor::default() };
+        *self == Self { forward: RowRule { by_error, ..RowRule::default() }, ..Self::default() }
+    }
+
     /// Whether any term reads e_{ℓ-1}.
     pub fn reads_pre_error(&self) -> bool {
         self.forward.reads_error() || self.feedback.reads_error()
@@ -117,6 +125,42 @@ pub(crate) fn update_layer(
         assert_eq!((b.n_in(), b.n_out()), (n_in, weights.n_out()));
     }
     dispatch(backend, Pass { rule, weights, feedback, signals })
+}
+
+/// As [`update_layer`] on the first layer, for a rule that [`SynapticRule::moves_active_inputs_only`]: the rows of silent
+/// inputs are not even looked at. Returns Σ|α_i|.
+pub(crate) fn update_active(
+    backend: Backend,
+    rule: &SynapticRule,
+    weights: &mut InputMajor,
+    x: &Active,
+    error: &[Lanes],
+) -> f32 {
+    assert_eq!(error.len(), weights.stride());
+    dispatch(backend, UpdateActive { factor: rule.forward.by_error.activation, weights, x, error })
+}
+
+struct UpdateActive<'a> {
+    factor: f32,
+    weights: &'a mut InputMajor,
+    x: &'a Active,
+    error: &'a [Lanes],
+}
+
+impl Kernel for UpdateActive<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let Self { factor, weights, x, error } = self;
+        let mut moved = 0.0;
+        for (i, value) in x.iter() {
+            let alpha = factor * value;
+            moved += alpha.abs();
+            add(simd, weights.row_mut(i), alpha, error, 0.0, error);
+        }
+        moved
+    }
 }
 
 struct Pass<'a> {
@@ -187,6 +231,7 @@ fn accumulate(sum: &mut [f32; WIDTH], factor: &[f32; WIDTH]) {
 /// out_r = row_r · v for up to sixteen rows.
 #[inline(always)]
 fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; WIDTH]) {
+    let v = &v[..stride];
     let mut quads = rows.chunks_exact(4 * stride);
     let mut r = 0;
     for quad in &mut quads {
@@ -228,6 +273,8 @@ fn dots_two<S: Simd>(
     u: &mut [f32; WIDTH],
     v: &mut [f32; WIDTH],
 ) {
+    // Lengths said once, so that the loops need no bounds checks.
+    let (a, b) = (&a[..stride], &b[..stride]);
     let mut pairs = rows.chunks_exact(2 * stride);
     let mut r = 0;
     for pair in &mut pairs {
@@ -273,33 +320,80 @@ fn update<S: Simd>(
     let alpha = rule.by_error.of(y, e, d);
     let gamma = rule.by_activation.of(y, e, d);
     let keep = 1.0 - rule.decay;
-    for (r, row) in rows.chunks_exact_mut(stride).enumerate() {
-        if rule.decay != 0.0 {
-            let keep = simd.splat(keep);
-            for w in row.iter_mut() {
-                simd.store(simd.mul(keep, simd.load(w)), w);
-            }
-        }
-        let (a, g) = (simd.splat(alpha[r]), simd.splat(gamma[r]));
-        match (alpha[r] != 0.0, gamma[r] != 0.0) {
-            (true, true) => {
-                for t in 0..stride {
-                    let w = simd.mul_add(g, simd.load(&activation[t]), simd.load(&row[t]));
-                    simd.store(simd.mul_add(a, simd.load(&error[t]), w), &mut row[t]);
-                }
-            }
-            (true, false) => {
-                for t in 0..stride {
-                    simd.store(simd.mul_add(a, simd.load(&error[t]), simd.load(&row[t])), &mut row[t]);
-                }
-            }
-            (false, true) => {
-                for t in 0..stride {
-                    simd.store(simd.mul_add(g, simd.load(&activation[t]), simd.load(&row[t])), &mut row[t]);
-                }
-            }
-            (false, false) => {}
+    if rule.decay != 0.0 {
+        let keep = simd.splat(keep);
+        for w in rows.iter_mut() {
+            simd.store(simd.mul(keep, simd.load(w)), w);
         }
     }
+    // Two rows share each reading of e and y.
+    for (r, pair) in rows.chunks_mut(2 * stride).enumerate() {
+        let (p, q) = pair.split_at_mut(stride);
+        if q.len() == stride {
+            let (a, g) = ([alpha[2 * r], alpha[2 * r + 1]], [gamma[2 * r], gamma[2 * r + 1]]);
+            if a[0] != 0.0 && a[1] != 0.0 && g[0] != 0.0 && g[1] != 0.0 {
+                add_two(simd, [p, q], a, error, g, activation);
+                continue;
+            }
+            if a == [0.0; 2] && g[0] != 0.0 && g[1] != 0.0 {
+                add_one_to_two(simd, [p, q], g, activation);
+                continue;
+            }
+            if g == [0.0; 2] && a[0] != 0.0 && a[1] != 0.0 {
+                add_one_to_two(simd, [p, q], a, error);
+                continue;
+            }
+            add(simd, q, alpha[2 * r + 1], error, gamma[2 * r + 1], activation);
+        }
+        add(simd, p, alpha[2 * r], error, gamma[2 * r], activation);
+    }
     [alpha, gamma]
+}
+
+/// row ← row + γ y, then + α e; a factor that is 0 is skipped.
+#[inline(always)]
+fn add<S: Simd>(simd: S, row: &mut [Lanes], alpha: f32, error: &[Lanes], gamma: f32, activation: &[Lanes]) {
+    for (factor, vector) in [(gamma, activation), (alpha, error)] {
+        if factor != 0.0 {
+            let factor = simd.splat(factor);
+            for (w, v) in row.iter_mut().zip(vector) {
+                simd.store(simd.mul_add(factor, simd.load(v), simd.load(w)), w);
+            }
+        }
+    }
+}
+
+/// As [`add`] for two rows whose factors of one vector are 0 and whose factors of the other are not.
+#[inline(always)]
+fn add_one_to_two<S: Simd>(simd: S, [p, q]: [&mut [Lanes]; 2], factors: [f32; 2], vector: &[Lanes]) {
+    let [f, g] = factors.map(|f| simd.splat(f));
+    let ahead = WIDTH * vector.len();
+    for ((p, q), v) in p.iter_mut().zip(q).zip(vector) {
+        simd.prefetch((&raw const *p).wrapping_add(ahead));
+        simd.prefetch((&raw const *q).wrapping_add(ahead));
+        let v = simd.load(v);
+        simd.store(simd.mul_add(f, v, simd.load(p)), p);
+        simd.store(simd.mul_add(g, v, simd.load(q)), q);
+    }
+}
+
+/// As [`add`] for two rows none of whose factors is 0.
+#[inline(always)]
+fn add_two<S: Simd>(
+    simd: S,
+    [p, q]: [&mut [Lanes]; 2],
+    alpha: [f32; 2],
+    error: &[Lanes],
+    gamma: [f32; 2],
+    activation: &[Lanes],
+) {
+    let (alpha, gamma) = (alpha.map(|a| simd.splat(a)), gamma.map(|g| simd.splat(g)));
+    let ahead = WIDTH * error.len();
+    for (((p, q), e), y) in p.iter_mut().zip(q).zip(error).zip(activation) {
+        simd.prefetch((&raw const *p).wrapping_add(ahead));
+        simd.prefetch((&raw const *q).wrapping_add(ahead));
+        let (e, y) = (simd.load(e), simd.load(y));
+        simd.store(simd.mul_add(alpha[0], e, simd.mul_add(gamma[0], y, simd.load(p))), p);
+        simd.store(simd.mul_add(alpha[1], e, simd.mul_add(gamma[1], y, simd.load(q))), q);
+    }
 }

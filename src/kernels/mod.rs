@@ -5,6 +5,7 @@
 //! sums in one tree), never in one that a block size, a register count or a thread chooses.
 
 mod activate;
+mod active;
 mod backend;
 mod batch_product;
 pub(crate) mod elementary;
@@ -21,11 +22,12 @@ mod simd;
 mod x86;
 
 pub(crate) use activate::{activate, softmax};
+pub(crate) use active::Active;
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
-pub(crate) use forward::{Active, forward, forward_active};
+pub(crate) use forward::{forward, forward_active};
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, zeros};
-pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_layer};
+pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_active, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
 pub(crate) use scatter::Scatter;

@@ -6,9 +6,10 @@ use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::{
     Active, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active, forward_batch,
-    outer_sum, project_batch, update_layer,
+    outer_sum, project_batch, update_active, update_layer,
 };
 use crate::science::activation::Activation;
+use crate::science::samples::INTENSITY;
 
 /// One kernel on made-up numbers.
 pub struct Probe {
@@ -108,12 +109,13 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
 
     // A fifth of MNIST's pixels are not silent.
     let bytes: Vec<u8> = (0..n_in).map(|i| if i % 5 == 0 { 200 } else { 0 }).collect();
-    let (mut active, w, mut z) = (Active::with_capacity(n_in), weights(n_in, n_out), vectors(n_out, 1));
-    active.read_bytes(&bytes, &crate::science::samples::INTENSITY);
-    let n_active = active.iter().count();
+    let mut active = Active::with_capacity(n_in);
+    active.read_bytes(&bytes, &INTENSITY);
+    let (w, x, mut z) = (weights(n_in, n_out), active.clone(), vectors(n_out, 1));
+    let n_active = active.len();
     let row = lanes_for(n_out) * WIDTH * 4;
     probes.push(Probe::new("forward 784→170, a fifth active", 2 * n_active * n_out, n_active * row, move || {
-        forward_active(backend, &w, &active, &mut z);
+        forward_active(backend, &w, &x, &mut z);
     }));
 
     for (n_in, n_out) in [(170, 130), (100, 70)] {
@@ -128,8 +130,16 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
     let oja = PreFactor { activation: 1e-9, error: 0.0, projection: -1e-9 };
     let bp = SynapticRule { forward: RowRule { by_error: gradient, ..RowRule::default() }, ..SynapticRule::default() };
     let with_oja = SynapticRule { forward: RowRule { by_activation: oja, ..bp.forward }, ..bp };
+    let (mut w, e) = (weights(n_in, n_out), vectors(n_out, 1));
+    probes.push(Probe::new(
+        "update 784→170, BP, a fifth active",
+        2 * n_active * n_out,
+        2 * n_active * row,
+        move || {
+            update_active(backend, &bp, &mut w, &active, &e);
+        },
+    ));
     for (n_in, n_out, name, rule) in [
-        (784, 170, "BP", bp),
         (784, 170, "BP+Oja", with_oja),
         (170, 130, "BP", bp),
         (170, 130, "BP+Oja", with_oja),
@@ -139,15 +149,13 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
         let dots = usize::from(propagate) + usize::from(rule.reads_projection());
         let updates = 1 + usize::from(rule.reads_projection());
         let (mut w, mut x) = (weights(n_in, n_out), vectors(n_in, 1));
-        let mut touched = n_in;
         if !propagate {
             as_flat_mut(&mut x).iter_mut().enumerate().filter(|(i, _)| i % 5 != 0).for_each(|(_, x)| *x = 0.0);
-            touched = if rule == bp { n_in.div_ceil(5) } else { n_in };
         }
         let (e, y) = (vectors(n_out, 1), vectors(n_out, 1));
         let (mut pre_error, mut projection) = (vectors(n_in, 1), vectors(n_in, 1));
-        let traffic = 2 * touched * lanes_for(n_out) * WIDTH * 4;
-        let flops = 2 * touched * n_out * (dots + updates);
+        let traffic = 2 * n_in * lanes_for(n_out) * WIDTH * 4;
+        let flops = 2 * n_in * n_out * (dots + updates);
         probes.push(Probe::new(format!("update {n_in}→{n_out}, {name}"), flops, traffic, move || {
             let signals = LayerSignals {
                 error: &e,

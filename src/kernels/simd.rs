@@ -18,6 +18,8 @@ pub(crate) trait Simd: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Asks for a cache line that will be needed soon; a hint, whatever the address.
+    fn prefetch(self, line: *const Lanes);
     /// Pairwise tree: lane k + lane k+8, then k + k+4, k + k+2, k + k+1.
     fn sum(self, v: Self::V) -> f32;
 }
@@ -55,6 +57,9 @@ impl Simd for Portable {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         each_lane!(k => a[k].mul_add(b[k], c[k]))
     }
+
+    #[inline(always)]
+    fn prefetch(self, _: *const Lanes) {}
 
     #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {

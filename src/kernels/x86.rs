@@ -84,6 +84,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, line: *const Lanes) {
+        // SAFETY: SSE is part of x86-64, and a prefetch reads nothing that the program can see, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    }
+
+    #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {
         // SAFETY: `self` proves AVX.
         unsafe { sum_of_eight(_mm256_add_ps(v[0], v[1])) }
@@ -122,6 +128,12 @@ impl Simd for Avx512 {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, line: *const Lanes) {
+        // SAFETY: SSE is part of x86-64, and a prefetch reads nothing that the program can see, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@ pub mod diagnostics;
 mod error;
 pub mod evaluation;
 pub mod initialization;
+pub mod meta;
 pub mod network;
 pub mod normalization;
 pub mod norms;

@@ -184,20 +184,18 @@ impl OnlineTrainer {
     /// Errors and plasticity, from the output down. Fails with the first layer that is not finite.
     fn learn(&mut self, label: usize) -> Result<(), usize> {
         let Self { network, synaptic, bounds, state, .. } = self;
-        let State { activations, errors, projections, .. } = state;
+        let State { active, activations, errors, projections } = state;
         let n_layers = synaptic.len();
         errors[n_layers].copy_from_slice(&activations[n_layers]);
         as_flat_mut(&mut errors[n_layers])[label] -= 1.0;
         let function = network.architecture().activation();
         for layer in (1..=n_layers).rev() {
             let (pre_errors, post_errors) = errors.split_at_mut(layer);
-            let rule = &synaptic[layer - 1];
-            let moved = kernels::update_layer(
-                network.backend,
-                rule,
-                &mut network.forward[layer - 1],
-                network.backward.get_mut(layer - 1),
-                LayerSignals {
+            let (rule, weights) = (&synaptic[layer - 1], &mut network.forward[layer - 1]);
+            let moved = if layer == 1 && rule.moves_active_inputs_only() {
+                [kernels::update_active(network.backend, rule, weights, active, &post_errors[0]), 0.0, 0.0, 0.0]
+            } else {
+                let signals = LayerSignals {
                     error: &post_errors[0],
                     activation: &activations[layer],
                     pre_activation: &activations[layer - 1],
@@ -206,8 +204,9 @@ impl OnlineTrainer {
                     propagate: layer > 1,
                     pre_error: &mut pre_errors[layer - 1],
                     projection: &mut projections[layer - 1],
-                },
-            );
+                };
+                kernels::update_layer(network.backend, rule, weights, network.backward.get_mut(layer - 1), signals)
+            };
             if (layer > 1 || rule.reads_pre_error()) && !all_finite(&pre_errors[layer - 1]) {
                 return Err(layer - 1);
             }
