@@ -130,6 +130,18 @@ impl Resamples {
         Interval::between_percentiles(statistic(&every_run), resampled, self.n_runs, level)
     }
 
+    /// As [`Resamples::interval_of`], for a statistic that some selections do not have (a ratio to zero, runs that are all
+    /// missing): such resamples are left out, and there is no interval where the whole sample has no value.
+    pub fn interval_of_defined(&self, statistic: impl Fn(&[u32]) -> Option<f64>, level: f64) -> Option<Interval> {
+        let every_run: Vec<u32> = (0..self.n_runs as u32).collect();
+        let estimate = statistic(&every_run)?;
+        let resampled: Vec<f64> = self.iter().filter_map(&statistic).collect();
+        if resampled.is_empty() {
+            return Some(Interval { mean: estimate, ci_low: None, ci_high: None });
+        }
+        Some(Interval::between_percentiles(estimate, resampled, self.n_runs, level))
+    }
+
     #[track_caller]
     fn check_length(&self, n_values: usize) {
         assert_eq!(n_values, self.n_runs, "a bootstrap needs one value a run");

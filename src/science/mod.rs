@@ -19,8 +19,8 @@ pub mod norms;
 pub mod online;
 pub mod optimizer;
 pub mod plasticity;
-pub mod recurrent;
 pub mod reconstruction;
+pub mod recurrent;
 #[cfg(test)]
 mod reference;
 pub mod samples;

@@ -1,0 +1,160 @@
+//! The command line, without logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::plan::Format;
+
+/// What a plasticity rule does to a deep network: reproducible pipelines from training to figure.
+#[derive(Debug, Parser)]
+#[command(name = "ojaflow", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub roots: Roots,
+}
+
+#[derive(Debug, Args)]
+pub struct Roots {
+    /// Where results are published, and kept in `.store`
+    #[arg(long, global = true, env = "OJAFLOW_OUTPUTS", default_value = "outputs", value_name = "DIR")]
+    pub outputs: PathBuf,
+    /// Where data sets are
+    #[arg(long, global = true, env = "OJAFLOW_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where pipelines are looked up by name
+    #[arg(
+        long,
+        global = true,
+        env = "OJAFLOW_PIPELINES",
+        default_value = "pipelines",
+        value_name = "DIR",
+        hide = true
+    )]
+    pub pipelines: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline; without a name, list them
+    Pipeline(PipelineArgs),
+    /// Show what would run and what is cached
+    Plan(PlanArgs),
+    /// List the data sets and check them, or import one
+    Data(DataArgs),
+    /// Look after the kept results
+    Store(StoreArgs),
+    /// Print the JSON Schema of pipeline files
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct PipelineArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Run anew although results are there: one stage, or all
+    #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
+    pub force: Option<String>,
+    /// Tasks side by side; the number of cores if left out
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Show the plan and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one machine-readable record on stdout, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct RequestArgs {
+    /// Override one value of the TOML: `matrix.seed.count=3`; repeats
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The name to publish under
+    #[arg(long = "as", value_name = "NAME")]
+    pub publish_as: Option<String>,
+    /// Only what this stage needs
+    #[arg(long, value_name = "STAGE")]
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: String,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Name what changed since the pipeline was published
+    #[arg(long)]
+    pub why: bool,
+    #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
+    pub force: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    pub action: Option<DataAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataAction {
+    /// Take over any IDX data set of 28×28 images from a folder
+    Import {
+        folder: PathBuf,
+        /// The name that pipelines will use
+        #[arg(long = "as", value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    pub action: Option<StoreAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreAction {
+    /// What is kept, and for whom
+    Ls,
+    /// Read every result again and compare it with its digest
+    Verify,
+    /// Remove what no published pipeline and no run in flight refers to
+    Gc {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `90 s`, `12 min`, `2.5 h`
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// `12.3 MB`
+pub fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        b if b < 1e3 => format!("{b:.0} B"),
+        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
+        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.2} GB", b / 1e9),
+    }
+}

@@ -1,0 +1,146 @@
+//! `ojaflow pipeline` and `ojaflow plan`
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::progress::Shown;
+use super::{environment, print, report, request};
+use crate::cli::{PipelineArgs, PlanArgs, RequestArgs, Roots};
+use crate::error::{Error, Result};
+use crate::plan::{self, Plan, Statuses, display, explain};
+use crate::publish::manifest::Manifest;
+use crate::publish::{self, Published};
+use crate::run::Run;
+use crate::spec::Spec;
+use crate::store::{Session, Store};
+
+/// Set by Ctrl-C; runs look at it between two steps.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+pub fn list(roots: &Roots) -> Result<()> {
+    let environment = environment(roots)?;
+    let names = plan::names(&roots.pipelines);
+    if names.is_empty() {
+        return Err(Error::usage(format!(
+            "no pipelines in {}: run from the project's root",
+            roots.pipelines.display()
+        )));
+    }
+    let mut rows = Vec::new();
+    for name in names {
+        let file = roots.pipelines.join(format!("{name}.toml"));
+        let spec = Spec::load(&file, &[])?;
+        // A pipeline that cannot be planned here (a data set that was not imported) is listed all the same.
+        let tasks = match plan::build(&environment, &request(&name, &RequestArgs::default())) {
+            Ok(plan) => plan.tasks.len().to_string(),
+            Err(_) => "–".to_owned(),
+        };
+        rows.push((name, spec.header.figure.unwrap_or_default(), tasks, spec.header.title));
+    }
+    let width = |cell: fn(&(String, String, String, String)) -> &str| {
+        rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0)
+    };
+    let (names, figures) = (width(|row| &row.0), width(|row| &row.1));
+    let mut lines =
+        vec![format!("{:<names$}  {:<figures$}  {:>6}  title", "name", "figure", "tasks", figures = figures.max(6))];
+    for (name, figure, tasks, title) in &rows {
+        lines.push(format!("{name:<names$}  {figure:<figures$}  {tasks:>6}  {title}", figures = figures.max(6)));
+    }
+    print(&lines.join("\n"))
+}
+
+pub fn plan(roots: &Roots, args: &PlanArgs) -> Result<()> {
+    let environment = environment(roots)?;
+    let plan = plan::build(&environment, &request(&args.name, &args.request))?;
+    let store = Store::new(&roots.outputs);
+    check_force(&plan, args.force.as_deref())?;
+    let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
+    print(&display(&plan, &statuses, args.format))?;
+    if args.why { why(roots, &plan, &statuses) } else { Ok(()) }
+}
+
+fn why(roots: &Roots, plan: &Plan, statuses: &Statuses) -> Result<()> {
+    let main = plan.main();
+    // A run with overrides is compared with the full run that it departs from.
+    let base = main.document["pipeline"]["name"].as_str().unwrap_or(&main.name);
+    let published = match Manifest::read(&roots.outputs.join(&main.name))? {
+        Some(manifest) => Some(manifest),
+        None => Manifest::read(&roots.outputs.join(base))?,
+    };
+    let changes = explain(plan, statuses, published.as_ref());
+    if changes.is_empty() {
+        return print("\nnothing would run");
+    }
+    let mut lines = vec![String::new()];
+    for change in changes {
+        let tasks = match change.tasks.as_slice() {
+            [only] => only.clone(),
+            tasks => format!("{} ({} tasks, the first: {})", change.stage, tasks.len(), tasks[0]),
+        };
+        lines.push(format!("{tasks}\n    {}", change.reason));
+    }
+    print(&lines.join("\n"))
+}
+
+fn check_force(plan: &Plan, force: Option<&str>) -> Result<()> {
+    match force {
+        Some(stage) if !stage.is_empty() => {
+            let names: Vec<&str> = plan.main().stages.iter().map(|stage| stage.name.as_str()).collect();
+            if names.contains(&stage) {
+                return Ok(());
+            }
+            let there = crate::spec::node::choices(names);
+            Err(Error::usage(format!("`--force {stage}`: there is no such stage; there are: {there}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
+    let started = Instant::now();
+    let environment = environment(roots)?;
+    let plan = plan::build(&environment, &request(name, &args.request))?;
+    check_force(&plan, args.force.as_deref())?;
+    let store = Store::new(&roots.outputs);
+    if args.dry_run {
+        let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
+        return print(&display(&plan, &statuses, if args.json { plan::Format::Json } else { plan::Format::Text }));
+    }
+    // Ctrl-C (or a polite kill) stops between two steps; nothing half done stays.
+    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    let session = Session::begin(&store)?;
+    session.protect(plan.tasks.iter().map(|task| &task.key))?;
+    let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
+    let quiet = args.quiet || args.json;
+    if !quiet {
+        eprintln!("{}: {}", plan.main().name, plan::summary(&plan, &statuses));
+    }
+    let progress = Shown::new(&plan, &statuses, quiet);
+    let run = Run::new(&plan, &store, &session, &statuses, &environment, &progress, &INTERRUPTED);
+    let jobs = args.jobs.map_or_else(cores, |jobs| jobs as usize);
+    let executed = run.execute(jobs);
+    let published = executed.and_then(|executed| Ok((executed, publish_all(roots, &run)?)));
+    progress.finish();
+    let (executed, published) = published?;
+    let outcome = report::Outcome { executed, statuses: &statuses, seconds: started.elapsed().as_secs_f64() };
+    if args.json {
+        print(&report::json(&published, &outcome))
+    } else if args.quiet {
+        Ok(())
+    } else {
+        print(&report::text(&published, &outcome, std::io::stdout().is_terminal()))
+    }
+}
+
+fn publish_all(roots: &Roots, run: &Run<'_>) -> Result<Vec<Published>> {
+    let mut published: Vec<Published> = Vec::new();
+    for pipeline in &run.plan.pipelines {
+        published.push(publish::publish(run, pipeline, &roots.outputs, &published)?);
+    }
+    Ok(published)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

@@ -1,0 +1,275 @@
+//! What a finished run says: what was written, the headline numbers, the verdict of each claim.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::json;
+
+use crate::cli::{duration, size};
+use crate::plan::{Disposition, Statuses};
+use crate::publish::Published;
+use crate::stages::claims::{natural, overall};
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::parquet;
+
+/// How the run went.
+pub struct Outcome<'a> {
+    pub executed: usize,
+    pub statuses: &'a Statuses,
+    pub seconds: f64,
+}
+
+/// One condition of a claim, as published.
+struct Condition {
+    claim: String,
+    statement: String,
+    condition: String,
+    estimate: Option<f64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    holds: Option<bool>,
+}
+
+/// The report for people.
+pub fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> String {
+    let mut text = String::new();
+    for one in published {
+        let state = if one.changed { "" } else { " (as before)" };
+        line(&mut text, format_args!("{}/{state}", one.folder.display()));
+        // A composition lists its parts by name; their tables stand in their own folders.
+        let brief = published.len() > 1;
+        if !brief {
+            for table in &one.manifest.tables {
+                line(
+                    &mut text,
+                    format_args!("  {:<28} {:>9} rows  {:>9}", table.path, grouped(table.rows), size(table.bytes)),
+                );
+            }
+            for figure in &one.manifest.figures {
+                line(&mut text, format_args!("  {:<28} {:>14}  {:>9}", figure.name, "", size(figure.bytes)));
+            }
+        }
+        let headlines = headlines(one);
+        if !headlines.is_empty() && !brief {
+            text.push('\n');
+            headlines.iter().for_each(|headline| line(&mut text, format_args!("  {headline}")));
+        }
+    }
+    let conditions: Vec<Condition> = match published.last() {
+        Some(last) => conditions(last),
+        None => Vec::new(),
+    };
+    if !conditions.is_empty() {
+        text.push('\n');
+        text += &verdicts(&conditions, colour);
+    }
+    let cached = outcome.statuses.count(Disposition::Cached);
+    let rate = outcome.seconds;
+    write!(text, "\n{} tasks run, {cached} from the store, {}", outcome.executed, duration(rate))
+        .expect("writing to a string");
+    text
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    writeln!(text, "{arguments}").expect("writing to a string");
+}
+
+/// The last point of every curve of the summary tables.
+fn headlines(published: &Published) -> Vec<String> {
+    let mut lines = Vec::new();
+    for table in &published.manifest.tables {
+        let has = |name: &str| table.schema.column(name).is_some();
+        if !["panel", "series", "x", "mean", "ci_low", "ci_high"].into_iter().all(has) {
+            continue;
+        }
+        let Some(frame) = read(published, &table.path) else { continue };
+        let (Some(panels), Some(series), Some(x), Some(mean)) =
+            (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
+        else {
+            continue;
+        };
+        let (low, high) = (frame.numbers("ci_low").unwrap_or_default(), frame.numbers("ci_high").unwrap_or_default());
+        let mut last: Vec<(Cell, Cell, usize)> = Vec::new();
+        for row in 0..frame.n_rows() {
+            match last.iter_mut().find(|(panel, curve, _)| *panel == panels[row] && *curve == series[row]) {
+                Some((_, _, best)) if x[row] > x[*best] => *best = row,
+                Some(_) => {}
+                None => last.push((panels[row].clone(), series[row].clone(), row)),
+            }
+        }
+        for (panel, curve, row) in last {
+            let at = x[row].map_or(String::new(), |x| format!(" at {x}"));
+            lines.push(format!(
+                "{:<34} {}",
+                format!("{panel}, {curve}{at}:"),
+                interval(mean[row], low[row], high[row])
+            ));
+        }
+    }
+    lines
+}
+
+fn read(published: &Published, path: &str) -> Option<Frame> {
+    let table = published.manifest.tables.iter().find(|table| table.path == path)?;
+    let bytes = fs::read(published.folder.join(path)).ok()?;
+    let read = parquet::read(bytes.into(), &table.schema).ok()?;
+    Some(Frame::new(read.to_batch().ok()?))
+}
+
+fn conditions(published: &Published) -> Vec<Condition> {
+    let Some(frame) = published
+        .manifest
+        .tables
+        .iter()
+        .find(|table| table.schema.kind == "claims")
+        .and_then(|table| read(published, &table.path))
+    else {
+        return Vec::new();
+    };
+    let texts = |name: &str| frame.strings(name).unwrap_or_default();
+    let numbers = |name: &str| frame.numbers(name).unwrap_or_default();
+    let holds = frame.cells("holds").unwrap_or_default();
+    let (claims, statements, conditions) = (texts("claim"), texts("statement"), texts("condition"));
+    let (estimates, lows, highs) = (numbers("estimate"), numbers("ci_low"), numbers("ci_high"));
+    (0..frame.n_rows())
+        .map(|row| Condition {
+            claim: claims[row].clone().unwrap_or_default(),
+            statement: statements[row].clone().unwrap_or_default(),
+            condition: conditions[row].clone().unwrap_or_default(),
+            estimate: estimates[row],
+            ci_low: lows[row],
+            ci_high: highs[row],
+            holds: match holds[row] {
+                Cell::Boolean(holds) => Some(holds),
+                _ => None,
+            },
+        })
+        .collect()
+}
+
+fn verdicts(conditions: &[Condition], colour: bool) -> String {
+    let mut text = String::new();
+    let mut claims: Vec<(&str, &str)> = conditions.iter().map(|c| (c.claim.as_str(), c.statement.as_str())).collect();
+    claims.sort_by_key(|(claim, _)| natural(claim));
+    claims.dedup();
+    for (claim, statement) in claims {
+        let of_claim =
+            || conditions.iter().filter(|condition| condition.claim == claim && condition.statement == statement);
+        let verdict = word(overall(of_claim().map(|condition| condition.holds)), colour);
+        line(&mut text, format_args!("{claim:<4} {verdict}  {statement}"));
+        for condition in of_claim() {
+            let mark = match condition.holds {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "?",
+            };
+            let found = interval(condition.estimate, condition.ci_low, condition.ci_high);
+            line(&mut text, format_args!("       {mark:<3}  {found:<32} {}", condition.condition));
+        }
+    }
+    text
+}
+
+fn word(verdict: Option<bool>, colour: bool) -> String {
+    let (word, code) = match verdict {
+        Some(true) => ("holds          ", 32),
+        Some(false) => ("does not hold  ", 31),
+        None => ("cannot be judged", 33),
+    };
+    if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+}
+
+/// `0.841 [0.835, 0.847]`
+fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    match (mean, low, high) {
+        (None, ..) => "–".to_owned(),
+        (Some(mean), Some(low), Some(high)) => format!("{} [{}, {}]", number(mean), number(low), number(high)),
+        (Some(mean), ..) => number(mean),
+    }
+}
+
+/// Four significant digits.
+fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    if (-4..6).contains(&magnitude) {
+        let decimals = (3 - magnitude).max(0) as usize;
+        format!("{value:.decimals$}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// `12,345`
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The record for programs.
+pub fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
+    let pipelines: Vec<_> = published
+        .iter()
+        .map(|one| {
+            let claims: Vec<_> = conditions(one)
+                .into_iter()
+                .map(|condition| {
+                    json!({
+                        "claim": condition.claim,
+                        "statement": condition.statement,
+                        "condition": condition.condition,
+                        "estimate": condition.estimate,
+                        "ci_low": condition.ci_low,
+                        "ci_high": condition.ci_high,
+                        "holds": condition.holds,
+                    })
+                })
+                .collect();
+            let tables: Vec<_> = one
+                .manifest
+                .tables
+                .iter()
+                .map(|table| json!({ "name": table.name, "path": one.folder.join(&table.path), "rows": table.rows, "digest": table.digest }))
+                .collect();
+            let figures: Vec<_> = one.manifest.figures.iter().map(|figure| one.folder.join(&figure.name)).collect();
+            json!({
+                "pipeline": one.manifest.pipeline,
+                "folder": one.folder,
+                "changed": one.changed,
+                "tables": tables,
+                "figures": figures,
+                "claims": claims,
+            })
+        })
+        .collect();
+    let record = json!({
+        "pipelines": pipelines,
+        "tasks_run": outcome.executed,
+        "tasks_cached": outcome.statuses.count(Disposition::Cached),
+        "seconds": outcome.seconds,
+    });
+    serde_json::to_string_pretty(&record).expect("plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_four_significant_digits() {
+        assert_eq!(number(0.84123), "0.8412");
+        assert_eq!(number(-0.0041236), "-0.004124");
+        assert_eq!(number(1234.5), "1234");
+        assert_eq!(number(1.5e9), "1.500e9");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

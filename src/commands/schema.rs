@@ -1,0 +1,88 @@
+//! `ojaflow schema`: the JSON Schema of pipeline files, made from the types that read them.
+
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use crate::spec::Header;
+use crate::stages::{self, claims::ClaimSpec, train::RuleSpec};
+
+/// Where the schema is committed; the first line of each pipeline names it.
+pub const SCHEMA_FILE: &str = "pipelines/schema.json";
+
+/// The schema, ending without a newline.
+pub fn schema_text() -> String {
+    let mut generator = SchemaGenerator::default();
+    let header = generator.subschema_for::<Header>();
+    let rule = generator.subschema_for::<RuleSpec>();
+    let claim = generator.subschema_for::<ClaimSpec>();
+    let mut kinds = Vec::new();
+    for kind in stages::kinds() {
+        let parameters = kind.schema(&mut generator);
+        let definition = resolve(parameters.as_value(), &generator);
+        let mut definition = definition.as_object().cloned().unwrap_or_default();
+        // What the matrix sets need not stand in the stage, so nothing but the kind is required.
+        definition.remove("required");
+        let mut properties = Map::new();
+        properties.insert("kind".into(), json!({ "const": kind.name(), "description": kind.summary() }));
+        let keep = "Whether the tables are stored; otherwise they are handed on in memory.";
+        properties.insert("keep".into(), json!({ "type": "boolean", "default": true, "description": keep }));
+        if let Some(Value::Object(own)) = definition.get("properties") {
+            properties.extend(own.clone());
+        }
+        definition.insert("properties".into(), Value::Object(properties));
+        definition.insert("required".into(), json!(["kind"]));
+        definition.insert("additionalProperties".into(), json!(false));
+        definition.insert("title".into(), json!(kind.name()));
+        kinds.push(Value::Object(definition));
+    }
+    let definitions: Map<String, Value> = generator.take_definitions(true).into_iter().collect();
+    let include = json!({
+        "type": "array",
+        "description": "Pipelines that run as part of this one.",
+        "items": { "anyOf": [
+            { "type": "string" },
+            {
+                "type": "object",
+                "properties": {
+                    "pipeline": { "type": "string" },
+                    "set": { "type": "array", "items": { "type": "string" }, "description": "Overrides, as after --set." },
+                    "as": { "type": "string", "description": "The name to publish under." }
+                },
+                "required": ["pipeline"],
+                "additionalProperties": false
+            }
+        ] }
+    });
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ojaflow pipeline",
+        "type": "object",
+        "properties": {
+            "pipeline": header,
+            "include": include,
+            "matrix": {
+                "type": "object",
+                "description": "Axes of the experiment; every combination of their values is one task of each stage that depends on them.",
+                "additionalProperties": true
+            },
+            "rules": { "type": "object", "description": "Learning rules by name.", "additionalProperties": rule },
+            "stages": {
+                "type": "object",
+                "description": "Stages by name.",
+                "additionalProperties": { "oneOf": kinds }
+            },
+            "claims": { "type": "array", "items": claim }
+        },
+        "required": ["pipeline"],
+        "additionalProperties": false,
+        "$defs": definitions
+    });
+    serde_json::to_string_pretty(&schema).expect("plain data")
+}
+
+/// The definition that a reference points to.
+fn resolve(schema: &Value, generator: &SchemaGenerator) -> Value {
+    let reference = schema.get("$ref").and_then(Value::as_str);
+    let name = reference.and_then(|reference| reference.rsplit('/').next());
+    name.and_then(|name| generator.definitions().get(name).cloned()).unwrap_or_else(|| schema.clone())
+}

@@ -1,0 +1,148 @@
+//! A plan for people and for programs: text, JSON, and graphs of its stages.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{Disposition, Pipeline, Plan, Statuses};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table of stages.
+    #[default]
+    Text,
+    /// Every task with its key.
+    Json,
+    /// Graphviz.
+    Dot,
+    /// For Markdown.
+    Mermaid,
+}
+
+/// The plan in a format.
+pub fn display(plan: &Plan, statuses: &Statuses, format: Format) -> String {
+    match format {
+        Format::Text => text(plan, statuses),
+        Format::Json => json(plan, statuses),
+        Format::Dot => graph(
+            plan,
+            "digraph pipeline {\n  rankdir = LR;\n  node [shape = box];\n",
+            "  {a} -> {b};\n",
+            "  {id} [label = \"{label}\"];\n",
+            "}\n",
+        ),
+        Format::Mermaid => graph(plan, "flowchart LR\n", "  {a} --> {b}\n", "  {id}[\"{label}\"]\n", ""),
+    }
+}
+
+fn text(plan: &Plan, statuses: &Statuses) -> String {
+    let mut text = String::new();
+    let mut line = |cells: [&str; 6]| {
+        let [stage, kind, tasks, run, replay, cached] = cells;
+        writeln!(text, "  {stage:<24} {kind:<20} {tasks:>6} {run:>6} {replay:>9} {cached:>7}")
+            .expect("writing to a string");
+    };
+    for pipeline in &plan.pipelines {
+        line([&pipeline.name, "kind", "tasks", "run", "replayed", "cached"]);
+        for stage in &pipeline.stages {
+            let count = |wanted| stage.tasks.iter().filter(|&&task| statuses.of[task] == wanted).count();
+            let show = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
+            line([
+                &format!("  {}", stage.name),
+                stage.kind,
+                &stage.tasks.len().to_string(),
+                &show(count(Disposition::Run)),
+                &show(count(Disposition::Replay)),
+                &show(count(Disposition::Cached)),
+            ]);
+        }
+    }
+    text += &summary(plan, statuses);
+    text
+}
+
+/// `41 tasks: 20 to run, 1 replayed in memory, 20 cached; about 12 s`
+pub fn summary(plan: &Plan, statuses: &Statuses) -> String {
+    let (run, replay, cached) =
+        (statuses.count(Disposition::Run), statuses.count(Disposition::Replay), statuses.count(Disposition::Cached));
+    let mut text = format!("{} tasks: {run} to run", run + replay + cached);
+    if replay > 0 {
+        write!(text, ", {replay} replayed in memory").expect("writing to a string");
+    }
+    write!(text, ", {cached} cached").expect("writing to a string");
+    let seconds: f64 =
+        (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).map(|task| plan.tasks[task].work.cost()).sum();
+    if seconds >= 1.0 {
+        write!(text, "; about {} of one core", crate::cli::duration(seconds)).expect("writing to a string");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct TaskRecord<'a> {
+    pipeline: &'a str,
+    stage: &'a str,
+    label: &'a str,
+    key: &'a str,
+    status: &'static str,
+    inputs: Vec<&'a str>,
+    parameters: &'a serde_json::Value,
+}
+
+fn json(plan: &Plan, statuses: &Statuses) -> String {
+    let mut records = Vec::new();
+    for pipeline in &plan.pipelines {
+        for stage in &pipeline.stages {
+            for &index in &stage.tasks {
+                let task = &plan.tasks[index];
+                records.push(TaskRecord {
+                    pipeline: &pipeline.name,
+                    stage: &stage.name,
+                    label: &task.label,
+                    key: task.key.as_str(),
+                    status: status_word(statuses.of[index]),
+                    inputs: task.material.inputs.iter().map(|input| input.key.as_str()).collect(),
+                    parameters: &task.material.parameters,
+                });
+            }
+        }
+    }
+    serde_json::to_string_pretty(&records).expect("plain data")
+}
+
+pub fn status_word(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Cached => "cached",
+        Disposition::Run => "run",
+        Disposition::Replay => "replay",
+        Disposition::Idle => "idle",
+    }
+}
+
+fn graph(plan: &Plan, head: &str, edge: &str, node: &str, foot: &str) -> String {
+    let mut text = head.to_owned();
+    for pipeline in &plan.pipelines {
+        let id = |stage: &str| format!("{}_{stage}", pipeline.name).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        for stage in &pipeline.stages {
+            let label = format!("{} ({}, {} tasks)", stage.name, stage.kind, stage.tasks.len());
+            text += &node.replace("{id}", &id(&stage.name)).replace("{label}", &label);
+            for source in sources(plan, pipeline, &stage.tasks) {
+                text += &edge.replace("{a}", &id(&source)).replace("{b}", &id(&stage.name));
+            }
+        }
+    }
+    text + foot
+}
+
+/// The stages of the pipeline that tasks read from.
+fn sources(plan: &Plan, pipeline: &Pipeline, tasks: &[usize]) -> Vec<String> {
+    let Some(&first) = tasks.first() else { return Vec::new() };
+    let dependencies: Vec<usize> = plan.tasks[first].dependencies().collect();
+    pipeline
+        .stages
+        .iter()
+        .filter(|stage| stage.tasks.iter().any(|task| dependencies.contains(task)))
+        .map(|stage| stage.name.clone())
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! [`Spec`](crate::spec::Spec) → [`Plan`]: every task with its key, before anything runs.
+//!
+//! The matrix is expanded, references and cycles are checked, parameters become checked types, schemas are known. What
+//! the planner predicts is what runs: `ojaflow plan` and `ojaflow pipeline` look at the same plan.
+
+mod build;
+pub mod coefficients;
+mod display;
+pub mod environment;
+mod explain;
+mod status;
+
+pub use build::{Request, build, names};
+pub use display::{Format, display, status_word, summary};
+pub use explain::{Change, explain};
+pub use status::{Disposition, Statuses};
+
+use std::path::PathBuf;
+
+use crate::stages::{Output, Work};
+use crate::store::{Key, KeyMaterial};
+use crate::tables::TableSchema;
+use crate::tables::frame::Cell;
+
+/// Everything that would run, equal tasks once.
+#[derive(Debug)]
+pub struct Plan {
+    /// Inputs come before what reads them.
+    pub tasks: Vec<Task>,
+    /// Included pipelines before the one that includes them; the last is the one asked for.
+    pub pipelines: Vec<Pipeline>,
+}
+
+impl Plan {
+    /// The pipeline that was asked for.
+    pub fn main(&self) -> &Pipeline {
+        self.pipelines.last().expect("a plan has at least the pipeline asked for")
+    }
+}
+
+/// One task: a piece of work, what it reads and its identity.
+#[derive(Debug)]
+pub struct Task {
+    pub key: Key,
+    pub material: KeyMaterial,
+    /// `train rule=bp seed=3`, as a person names it.
+    pub label: String,
+    pub stage: String,
+    pub work: Box<dyn Work>,
+    pub inputs: Vec<Input>,
+    pub gathered: Vec<GatheredInput>,
+    /// Whether the stage keeps its tables at all.
+    pub keep: bool,
+}
+
+impl Task {
+    /// Tasks that have to be done, or their results be there, before this one.
+    pub fn dependencies(&self) -> impl Iterator<Item = usize> + '_ {
+        let parts = self.gathered.iter().flat_map(|gathered| gathered.parts.iter().map(|part| part.task));
+        self.inputs.iter().map(|input| input.task).chain(parts)
+    }
+
+    /// Whether an output is stored.
+    pub fn keeps(&self, output: &Output) -> bool {
+        self.keep && output.storage == crate::stages::Storage::Kept
+    }
+
+    /// Whether the task leaves anything in the store.
+    pub fn leaves_a_result(&self) -> bool {
+        self.keep
+    }
+}
+
+/// A table that a task reads from one other task.
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub role: String,
+    pub task: usize,
+    pub table: String,
+    /// Handed on in memory: the other task runs whenever this one does.
+    pub passing: bool,
+}
+
+/// A table that a task reads as published: all parts, axes as columns.
+#[derive(Clone, Debug)]
+pub struct GatheredInput {
+    pub name: String,
+    pub schema: TableSchema,
+    pub parts: Vec<Part>,
+}
+
+/// One task's share of a published table.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub task: usize,
+    pub table: String,
+    /// The values of the columns that publishing adds, in the order of the schema.
+    pub axes: Vec<Cell>,
+}
+
+/// One pipeline of a plan, as it is published.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The folder's name.
+    pub name: String,
+    pub title: String,
+    pub figure: Option<String>,
+    pub file: PathBuf,
+    /// The merged document and the overrides in it.
+    pub document: serde_json::Value,
+    pub overrides: Vec<String>,
+    pub stages: Vec<Stage>,
+    pub tables: Vec<PublishedTable>,
+    pub files: Vec<PublishedFile>,
+    /// The axes with all their values.
+    pub axes: Vec<(String, Vec<Cell>)>,
+    /// Included pipelines, by published name.
+    pub includes: Vec<String>,
+}
+
+/// A stage and its tasks, in the order of the matrix.
+#[derive(Debug)]
+pub struct Stage {
+    pub name: String,
+    pub kind: &'static str,
+    pub tasks: Vec<usize>,
+    /// The axes that the stage depends on, with the values of each task.
+    pub axes: Vec<String>,
+    pub coordinates: Vec<Vec<Cell>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PublishedTable {
+    pub name: String,
+    pub stage: String,
+    /// With axes.
+    pub schema: TableSchema,
+    pub parts: Vec<Part>,
+    /// How many of the schema's first columns are axes.
+    pub n_axes: usize,
+    /// For folders, which leave axes out: the `runs` table that has them.
+    pub runs: Option<String>,
+}
+
+/// A figure.
+#[derive(Clone, Debug)]
+pub struct PublishedFile {
+    pub name: String,
+    pub stage: String,
+    pub task: usize,
+    pub file: &'static str,
+}

@@ -1,0 +1,57 @@
+//! Switching a published folder from one complete state to the next.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::manifest;
+use crate::error::{Error, Result};
+
+/// Puts `new` in the place of `folder`; what was there goes to `workshop` and away with it.
+///
+/// # Errors
+/// The place is taken by something that is not a published folder, or cannot be written.
+pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<()> {
+    let writing = |error| Error::io("publish", folder)(error);
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(new, folder).map_err(writing),
+        Err(error) => return Err(writing(error)),
+        Ok(_) => {}
+    }
+    let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !folder.join(manifest::FILE).is_file() && !is_empty {
+        return Err(Error::usage(format!(
+            "{} is in the way: it was not published by ojaflow (no {}); move it, or choose another name with `--as`",
+            folder.display(),
+            manifest::FILE
+        )));
+    }
+    match renameat_with(CWD, new, CWD, folder, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        // Not every file system can exchange two folders; then there is a moment without either.
+        Err(_) => {
+            fs::rename(folder, workshop.join("replaced")).map_err(writing)?;
+            fs::rename(new, folder).map_err(writing)
+        }
+    }
+}
+
+/// The published folders in an outputs folder.
+pub(super) fn published(outputs: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(outputs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", outputs)(error)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io("list", outputs))?.path();
+        if path.join(manifest::FILE).is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}

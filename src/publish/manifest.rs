@@ -1,0 +1,211 @@
+//! `manifest.json`: where every number in a published folder comes from.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::plan::{Pipeline, Plan};
+use crate::store::{Key, KeyMaterial};
+use crate::tables::TableSchema;
+use crate::tables::frame::Cell;
+
+pub(super) const FILE: &str = "manifest.json";
+
+/// The format of the manifest itself.
+const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub pipeline: String,
+    pub title: String,
+    pub figure: Option<String>,
+    pub program: Program,
+    /// Equal where a folder would come out equal: nothing has to be written then.
+    pub fingerprint: String,
+    /// The overrides as they were typed.
+    pub overrides: Vec<String>,
+    /// The pipeline file with the overrides in it.
+    pub document: serde_json::Value,
+    /// Pipelines that this one is composed of, by published name.
+    pub includes: Vec<String>,
+    pub axes: Vec<(String, Vec<Cell>)>,
+    pub stages: Vec<StageEntry>,
+    pub tables: Vec<TableEntry>,
+    pub figures: Vec<FileEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    pub name: String,
+    pub version: String,
+    /// The library behind decompositions, the only numbers that depend on a build.
+    pub linear_algebra: String,
+}
+
+impl Program {
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            linear_algebra: if cfg!(feature = "openblas") { "openblas" } else { "faer" }.to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageEntry {
+    pub name: String,
+    pub kind: String,
+    pub axes: Vec<String>,
+    pub tasks: Vec<TaskEntry>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TaskEntry {
+    /// The values of the stage's axes.
+    pub coordinates: Vec<Cell>,
+    pub key: Key,
+    /// What the key is the digest of: parameters (the seed among them) and inputs.
+    pub material: KeyMaterial,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableEntry {
+    pub name: String,
+    pub stage: String,
+    /// Relative to the folder; ends with `/` where it is a folder of parts.
+    pub path: String,
+    pub schema: TableSchema,
+    pub rows: usize,
+    /// BLAKE3 of the file; folders have one for each part.
+    pub digest: Option<String>,
+    pub bytes: u64,
+    pub parts: Vec<PartEntry>,
+}
+
+/// One task's share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartEntry {
+    pub key: Key,
+    pub table: String,
+    pub rows: usize,
+    /// BLAKE3 of the stored part.
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileEntry {
+    pub name: String,
+    pub stage: String,
+    pub key: Key,
+    pub digest: String,
+    pub bytes: u64,
+}
+
+/// The digest of all that a published folder depends on.
+pub(super) fn fingerprint(plan: &Plan, pipeline: &Pipeline) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("ojaflow 2026 published folder v1");
+    let mut add = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    add(&serde_json::to_string(&Program::this()).expect("plain data"));
+    add(&pipeline.document.to_string());
+    add(&pipeline.overrides.join("\n"));
+    for stage in &pipeline.stages {
+        add(&stage.name);
+        for (task, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
+            add(plan.tasks[*task].key.as_str());
+            add(&serde_json::to_string(coordinates).expect("plain data"));
+        }
+    }
+    // A composition shows the claims of its parts.
+    for included in plan.pipelines.iter().filter(|other| pipeline.includes.contains(&other.name)) {
+        add(&fingerprint(plan, included));
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+impl Manifest {
+    pub(super) fn new(
+        plan: &Plan,
+        pipeline: &Pipeline,
+        fingerprint: String,
+        tables: Vec<TableEntry>,
+        figures: Vec<FileEntry>,
+    ) -> Self {
+        let stages = pipeline.stages.iter().map(|stage| StageEntry {
+            name: stage.name.clone(),
+            kind: stage.kind.to_owned(),
+            axes: stage.axes.clone(),
+            tasks: stage
+                .tasks
+                .iter()
+                .zip(&stage.coordinates)
+                .map(|(&task, coordinates)| TaskEntry {
+                    coordinates: coordinates.clone(),
+                    key: plan.tasks[task].key.clone(),
+                    material: plan.tasks[task].material.clone(),
+                })
+                .collect(),
+        });
+        Self {
+            format: FORMAT,
+            pipeline: pipeline.name.clone(),
+            title: pipeline.title.clone(),
+            figure: pipeline.figure.clone(),
+            program: Program::this(),
+            fingerprint,
+            overrides: pipeline.overrides.clone(),
+            document: pipeline.document.clone(),
+            includes: pipeline.includes.clone(),
+            axes: pipeline.axes.clone(),
+            stages: stages.collect(),
+            tables,
+            figures,
+        }
+    }
+
+    /// The manifest of a published folder; none where there is no such folder or another version wrote it.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice::<Self>(&bytes).ok().filter(|manifest| manifest.format == FORMAT)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        let mut text = serde_json::to_vec_pretty(self).expect("a manifest is plain data");
+        text.push(b'\n');
+        fs::write(&path, text).map_err(Error::io("write", &path))
+    }
+
+    /// Whether every file that it speaks of is there, with the size that it had.
+    pub(super) fn is_complete(&self, folder: &Path) -> bool {
+        let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len()).ok();
+        let figures = self.figures.iter().all(|file| size(&folder.join(&file.name)) == Some(file.bytes));
+        let tables = self.tables.iter().all(|table| {
+            let path = folder.join(&table.path);
+            match table.digest {
+                Some(_) => size(&path) == Some(table.bytes),
+                None => table.parts.iter().all(|part| path.join(format!("{}.parquet", part.key.short())).is_file()),
+            }
+        });
+        figures && tables && folder.join("views.sql").is_file()
+    }
+
+    /// Every result that the folder was made of.
+    pub fn keys(&self) -> Vec<Key> {
+        self.stages.iter().flat_map(|stage| stage.tasks.iter().map(|task| task.key.clone())).collect()
+    }
+}

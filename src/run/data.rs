@@ -1,0 +1,94 @@
+//! Data sets in memory, decoded once for all tasks of a run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type};
+
+use crate::error::Result;
+use crate::science::samples::Samples;
+use crate::stages::parameters::{Split, TUNING_SAMPLES};
+use crate::store::Key;
+use crate::tables::Table;
+use crate::tables::vectors::uint8_values;
+
+/// The splits of a data set.
+#[derive(Debug)]
+pub struct DataSplits {
+    pub train: Samples,
+    pub test: Samples,
+}
+
+impl DataSplits {
+    /// Decodes a `dataset` table.
+    ///
+    /// # Errors
+    /// The table is not one that the `load` stage writes.
+    pub fn from_table(table: &Table) -> Result<Self, String> {
+        let mut parts: BTreeMap<String, (Vec<u8>, Vec<u16>)> = BTreeMap::new();
+        let mut n_pixels = 0;
+        for batch in &table.batches {
+            let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("no column `{name}`"));
+            let splits = cast(column("split")?, &DataType::Utf8).map_err(|error| error.to_string())?;
+            let splits = splits.as_string::<i32>();
+            let labels = column("label")?.as_primitive::<Int32Type>();
+            let pixels = column("pixels")?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let values = uint8_values(pixels);
+            n_pixels = values.len() / batch.num_rows();
+            for row in 0..batch.num_rows() {
+                if !parts.contains_key(splits.value(row)) {
+                    parts.insert(splits.value(row).to_owned(), Default::default());
+                }
+                let part = parts.get_mut(splits.value(row)).expect("just inserted");
+                part.0.extend_from_slice(&values[row * n_pixels..(row + 1) * n_pixels]);
+                part.1.push(labels.value(row) as u16);
+            }
+        }
+        let n_classes = parts.values().flat_map(|(_, labels)| labels).max().map_or(0, |&label| usize::from(label) + 1);
+        let mut split = |name: &str| {
+            let (pixels, labels) = parts.remove(name).ok_or_else(|| format!("no split `{name}`"))?;
+            Samples::new(pixels, labels, n_pixels, n_classes).map_err(|error| error.to_string())
+        };
+        Ok(Self { train: split("train")?, test: split("test")? })
+    }
+
+    /// Images that networks are trained on: all but the last 10,000 of the training set.
+    pub fn n_training(&self) -> usize {
+        self.train.len().saturating_sub(TUNING_SAMPLES)
+    }
+
+    /// The images that a network is looked at with, and where they begin.
+    pub fn held_out(&self, split: Split) -> (&Samples, usize) {
+        match split {
+            Split::Test => (&self.test, 0),
+            Split::Tuning => (&self.train, self.n_training()),
+        }
+    }
+}
+
+type Slot = Arc<Mutex<Option<Arc<DataSplits>>>>;
+
+/// Data sets by the key of the task that loaded them.
+#[derive(Default)]
+pub(super) struct Memo {
+    known: Mutex<BTreeMap<Key, Slot>>,
+}
+
+impl Memo {
+    pub fn get(&self, key: &Key, decode: impl FnOnce() -> Result<DataSplits>) -> Result<Arc<DataSplits>> {
+        let slot = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        // The slot's own lock: others wait for this data set only, and an error leaves it empty for the next try.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(data) = &*slot {
+            return Ok(data.clone());
+        }
+        let data = Arc::new(decode()?);
+        *slot = Some(data.clone());
+        Ok(data)
+    }
+}

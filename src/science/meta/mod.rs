@@ -1,0 +1,28 @@
+//! Meta-learning of rule (9): an outer loop finds the coefficients with which an inner loop learns (section 2.5, Figure 8).
+//!
+//! An episode draws a task ([`ClassPool`]), trains a fresh network on it online, asks it about query samples, and moves the
+//! coefficients down the exact gradient of the query loss ([`MetaLearner`]). The rule, as it is read here:
+//!
+//! - ΔW = −θ0 e_ℓ y_{ℓ-1}ᵀ + θ1 e_ℓ e_{ℓ-1}ᵀ + θ2 (y_ℓ y_{ℓ-1}ᵀ − y_ℓ y_ℓᵀ W) − θ3 W,
+//! - ΔB = −θ4 y_{ℓ-1} e_ℓᵀ − θ5 B.
+//!
+//! The paper prints y_ℓ e_{ℓ-1}ᵀ for the first term of ΔB, which has the shape of W and would not align B with it.
+//! Backpropagation is the same with symmetric feedback and θ0 alone.
+
+mod inner;
+mod learner;
+mod real;
+mod reverse;
+mod task;
+
+pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
+pub use task::{ClassPool, Task, TaskSize};
+
+/// θ0 … θ5 of rule (9), in the order of [`TERMS`].
+pub type Coefficients = [f64; 6];
+
+/// The names of the terms whose coefficients θ0 … θ5 are, as [`plasticity`](super::plasticity) defines them.
+pub const TERMS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! `[matrix]`: the axes of an experiment, and the combinations of their values that it runs.
+//!
+//! An axis takes plain values (`rule = ["bp", "bp_oja"]`, `seed = { first = 0, count = 20 }`), each of which sets the
+//! parameter of the axis' name, or named bundles of parameters, written as one table a value:
+//!
+//! ```toml
+//! [matrix.network."5 layers"]
+//! train.layers = [784, 170, 130, 100, 70, 10]
+//! ```
+//!
+//! `combinations = [{ rule = ["bp"], gradient = […] }, { rule = ["bp_oja"], gradient = […], oja = […] }]` replaces the
+//! full product by a union of products; an axis that an entry leaves out is null there. Axes outside of
+//! `combinations` multiply every entry.
+
+use serde::Deserialize;
+
+use super::node::{Fault, Key, Node, Span, Table, Value};
+use crate::tables::frame::Cell;
+
+/// Values that a generated axis may have at most: more is a slip of the keyboard.
+const MAX_GENERATED: u64 = 1_000_000;
+
+#[derive(Debug, Default)]
+pub struct Matrix {
+    /// All axes, in the order in which they were written.
+    pub axes: Vec<Axis>,
+    /// Every combination: for each axis the index of its value, or none where it does not apply.
+    pub combinations: Vec<Vec<Option<usize>>>,
+}
+
+#[derive(Debug)]
+pub struct Axis {
+    pub name: String,
+    pub span: Span,
+    pub values: Vec<AxisValue>,
+}
+
+#[derive(Debug)]
+pub struct AxisValue {
+    /// What stands in the axis' column.
+    pub label: Cell,
+    pub setting: Setting,
+}
+
+/// What a value of an axis changes.
+#[derive(Debug)]
+pub enum Setting {
+    /// The parameter of the axis' name.
+    Plain(Node),
+    /// Parameters of named stages.
+    Bundle(Table),
+}
+
+impl Axis {
+    pub fn is_bundle(&self) -> bool {
+        self.values.iter().any(|value| matches!(value.setting, Setting::Bundle(_)))
+    }
+}
+
+pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
+    let mut matrix = Matrix { axes: Vec::new(), combinations: vec![Vec::new()] };
+    let Some(node) = node else { return matrix };
+    let table = match node.expect_table("`[matrix]`") {
+        Ok(table) => table,
+        Err(fault) => {
+            faults.push(fault);
+            return matrix;
+        }
+    };
+    // The union of products, each as (axis, its value indices).
+    let mut entries: Vec<Vec<(usize, Vec<usize>)>> = vec![Vec::new()];
+    if let Some(node) = table.get("combinations") {
+        match read_combinations(node, &mut matrix.axes) {
+            Ok(read) => entries = read,
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let mut common = Vec::new();
+    for (key, node) in table.entries.iter().filter(|(key, _)| key.name != "combinations") {
+        if matrix.axes.iter().any(|axis| axis.name == key.name) {
+            let message = format!("`{}` is an axis of `combinations` already; write it in one place", key.name);
+            faults.push(Fault::at(&key.span, message));
+            continue;
+        }
+        match read_values(node) {
+            Ok(values) => {
+                common.push((matrix.axes.len(), (0..values.len()).collect::<Vec<_>>()));
+                matrix.axes.push(Axis { name: key.name.clone(), span: key.span.clone(), values });
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let n_axes = matrix.axes.len();
+    matrix.combinations = Vec::new();
+    for entry in entries {
+        let mut product = vec![vec![None; n_axes]];
+        // Axes in the order of the file, so that tasks are listed as a person reads the matrix.
+        for (axis, values) in entry.iter().chain(&common) {
+            product = product
+                .into_iter()
+                .flat_map(|combination| {
+                    values.iter().map(move |value| {
+                        let mut combination = combination.clone();
+                        combination[*axis] = Some(*value);
+                        combination
+                    })
+                })
+                .collect();
+        }
+        matrix.combinations.extend(product);
+    }
+    matrix
+}
+
+fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Vec<(usize, Vec<usize>)>>, Fault> {
+    let Value::Array(items) = &node.value else {
+        return Err(Fault::at(&node.span, "`combinations` is a list of tables, one product each"));
+    };
+    let mut entries = Vec::new();
+    for item in items {
+        let mut entry = Vec::new();
+        for (key, node) in &item.expect_table("a product of `combinations`")?.entries {
+            let values = read_values(node)?;
+            if let Some(bundle) = values.iter().find(|value| matches!(value.setting, Setting::Bundle(_))) {
+                let message = format!("the bundle `{}` stands inside `combinations`", bundle.label);
+                return Err(Fault::at(&key.span, message).help("Write bundles as axes of their own."));
+            }
+            let axis = match axes.iter().position(|axis| axis.name == key.name) {
+                Some(axis) => axis,
+                None => {
+                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), values: Vec::new() });
+                    axes.len() - 1
+                }
+            };
+            let known = &mut axes[axis].values;
+            let mut indices = Vec::new();
+            for value in values {
+                let index = match known.iter().position(|old| old.label == value.label) {
+                    Some(index) => index,
+                    None => {
+                        known.push(value);
+                        known.len() - 1
+                    }
+                };
+                indices.push(index);
+            }
+            entry.push((axis, indices));
+        }
+        entries.push(entry);
+    }
+    if entries.is_empty() {
+        return Err(Fault::at(&node.span, "`combinations` is empty: nothing would run"));
+    }
+    Ok(entries)
+}
+
+fn read_values(node: &Node) -> Result<Vec<AxisValue>, Fault> {
+    let values = match &node.value {
+        Value::Array(items) => items.iter().map(plain).collect::<Result<Vec<_>, _>>()?,
+        Value::Table(table) if table.entries.iter().any(|(_, node)| node.as_table().is_some()) => {
+            table.entries.iter().map(bundle).collect::<Result<Vec<_>, _>>()?
+        }
+        Value::Table(_) => generate(node)?,
+        other => {
+            let message = format!("an axis is a list of values, a range or a table of bundles, not {}", other.kind());
+            return Err(Fault::at(&node.span, message));
+        }
+    };
+    if values.is_empty() {
+        return Err(Fault::at(&node.span, "this axis has no values: nothing would run"));
+    }
+    for (index, value) in values.iter().enumerate() {
+        if values[..index].iter().any(|earlier| earlier.label == value.label) {
+            return Err(Fault::at(&node.span, format!("the value `{}` stands twice in this axis", value.label)));
+        }
+        // Thousands of generated values are distinct by construction.
+        if values.len() > 1000 {
+            break;
+        }
+    }
+    Ok(values)
+}
+
+fn plain(node: &Node) -> Result<AxisValue, Fault> {
+    let label = match &node.value {
+        Value::Boolean(value) => Cell::Boolean(*value),
+        Value::Integer(value) => Cell::Integer(*value),
+        Value::Float(value) => Cell::Float(*value),
+        Value::String(value) => Cell::Text(value.as_str().into()),
+        other => {
+            let message = format!("a plain value of an axis is a word or a number, not {}", other.kind());
+            return Err(Fault::at(&node.span, message)
+                .help("Give it a name: `[matrix.<axis>.\"<name>\"]` with `<stage>.<parameter> = …` below."));
+        }
+    };
+    Ok(AxisValue { label, setting: Setting::Plain(node.clone()) })
+}
+
+fn bundle((key, node): &(Key, Node)) -> Result<AxisValue, Fault> {
+    let table = node.expect_table("a bundle")?;
+    for (stage, parameters) in &table.entries {
+        parameters.expect_table(&format!("`{}`, which names a stage in this bundle,", stage.name))?;
+    }
+    Ok(AxisValue { label: Cell::Text(key.name.as_str().into()), setting: Setting::Bundle(table.clone()) })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    first: Option<i64>,
+    from: Option<f64>,
+    to: Option<f64>,
+    count: u64,
+    #[serde(default)]
+    spacing: Spacing,
+}
+
+#[derive(Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Spacing {
+    #[default]
+    Linear,
+    Log,
+}
+
+/// `{ first = 0, count = 20 }`: integers. `{ from = 1e-4, to = 1e-1, count = 25, spacing = "log" }`: floats.
+fn generate(node: &Node) -> Result<Vec<AxisValue>, Fault> {
+    let range: Range = node.read()?;
+    if range.count == 0 || range.count > MAX_GENERATED {
+        return Err(Fault::at(&node.span, format!("`count` is between 1 and {MAX_GENERATED}")));
+    }
+    let value = |label: Cell, value: Value| AxisValue {
+        label,
+        setting: Setting::Plain(Node { span: node.span.clone(), value }),
+    };
+    match (range.first, range.from, range.to) {
+        (Some(first), None, None) => (0..range.count as i64)
+            .map(|index| {
+                let number = first.checked_add(index).ok_or_else(|| Fault::at(&node.span, "this range overflows"))?;
+                Ok(value(Cell::Integer(number), Value::Integer(number)))
+            })
+            .collect(),
+        (None, Some(from), Some(to)) => {
+            let log = range.spacing == Spacing::Log;
+            if !(from.is_finite() && to.is_finite()) || log && (from <= 0.0 || to <= 0.0) {
+                return Err(Fault::at(
+                    &node.span,
+                    "the ends of this range must be finite, and positive for `spacing = \"log\"`",
+                ));
+            }
+            Ok((0..range.count)
+                .map(|index| {
+                    let number = spaced(from, to, index, range.count, log);
+                    value(Cell::Float(number), Value::Float(number))
+                })
+                .collect())
+        }
+        _ => Err(Fault::at(&node.span, "a range is `{ first, count }` or `{ from, to, count, spacing }`")),
+    }
+}
+
+/// Point `index` of `count` between two ends, rounded to six significant digits: these numbers are read, typed and
+/// published, and must not depend on how a platform computes powers.
+fn spaced(from: f64, to: f64, index: u64, count: u64, log: bool) -> f64 {
+    if count == 1 || index == 0 {
+        return from;
+    }
+    if index == count - 1 {
+        return to;
+    }
+    let t = index as f64 / (count - 1) as f64;
+    let exact = if log {
+        libm::pow(10.0, (1.0 - t) * libm::log10(from) + t * libm::log10(to))
+    } else {
+        (1.0 - t) * from + t * to
+    };
+    format!("{exact:.5e}").parse().expect("a formatted float parses")
+}
+
+/// The labels of a combination, for messages and columns.
+pub fn labels<'a>(matrix: &'a Matrix, combination: &'a [Option<usize>]) -> impl Iterator<Item = (&'a str, Cell)> {
+    matrix
+        .axes
+        .iter()
+        .zip(combination)
+        .map(|(axis, value)| (axis.name.as_str(), value.map_or(Cell::Null, |index| axis.values[index].label.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(text: &str) -> (Matrix, Vec<Fault>) {
+        let document = Node::parse("m", text).unwrap();
+        let mut faults = Vec::new();
+        let matrix = read(Some(&document), &mut faults);
+        (matrix, faults)
+    }
+
+    #[test]
+    fn axes_multiply_in_the_order_of_the_file() {
+        let (matrix, faults) = matrix("rule = ['bp', 'bp_oja']\nseed = { first = 5, count = 3 }");
+        assert!(faults.is_empty());
+        assert_eq!(matrix.combinations.len(), 6);
+        let second: Vec<_> = labels(&matrix, &matrix.combinations[1]).collect();
+        assert_eq!(second, [("rule", Cell::Text("bp".into())), ("seed", Cell::Integer(6))]);
+    }
+
+    #[test]
+    fn combinations_are_a_union_of_products() {
+        let text = "seed = [0, 1]\ncombinations = [{ rule = ['bp'], gradient = [0.1, 0.2] }, { rule = ['bp_oja'], gradient = [0.1], oja = [1, 2, 3] }]";
+        let (matrix, faults) = matrix(text);
+        assert!(faults.is_empty());
+        assert_eq!(matrix.combinations.len(), 2 * (2 + 3));
+        let first: Vec<_> = labels(&matrix, &matrix.combinations[0]).collect();
+        assert_eq!(first[2], ("oja", Cell::Null), "plain BP has no value on the axis `oja`");
+    }
+
+    #[test]
+    fn a_logarithmic_range_hits_both_ends_and_round_numbers() {
+        let (matrix, _) = matrix("gradient = { from = 1e-4, to = 1e-1, count = 4, spacing = 'log' }");
+        let values: Vec<_> = matrix.axes[0].values.iter().map(|value| value.label.as_f64().unwrap()).collect();
+        assert_eq!(values, [1e-4, 1e-3, 1e-2, 1e-1]);
+    }
+
+    #[test]
+    fn a_bundle_is_a_table_of_stages() {
+        let (matrix, faults) =
+            matrix("[network.'5 layers']\ntrain.layers = [784, 10]\n[network.deep]\ntrain.layers = [784, 100, 10]");
+        assert!(faults.is_empty());
+        assert!(matrix.axes[0].is_bundle());
+        assert_eq!(matrix.combinations.len(), 2);
+    }
+}

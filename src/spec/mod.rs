@@ -1,0 +1,216 @@
+//! TOML text → [`Spec`]: what a person asked for, with the place of every word of it.
+//!
+//! This step knows the shape of a pipeline file, not the meaning of its stages: their parameters stay trees until
+//! `plan` hands them, merged with the values of the matrix, to the kind of stage that knows them.
+
+pub mod include;
+pub mod matrix;
+pub mod node;
+pub mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use include::Include;
+pub use matrix::{Axis, Matrix};
+use node::{Fault, Node, Span, Table, Value, choices};
+
+use crate::error::{Error, Result};
+
+/// One pipeline file, overrides applied.
+#[derive(Debug)]
+pub struct Spec {
+    pub header: Header,
+    pub include: Vec<Include>,
+    pub matrix: Matrix,
+    pub rules: Vec<NamedNode>,
+    pub stages: Vec<StageSpec>,
+    pub claims: Vec<Node>,
+    /// The whole merged tree, for the manifest.
+    pub document: serde_json::Value,
+    /// The overrides as they were typed.
+    pub overrides: Vec<String>,
+    pub file: PathBuf,
+}
+
+/// `[pipeline]`
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The name under which results are published: `outputs/<name>/`.
+    pub name: String,
+    /// The figure of the paper that this pipeline reproduces.
+    #[serde(default)]
+    pub figure: Option<String>,
+    /// One sentence for the list of pipelines.
+    pub title: String,
+}
+
+#[derive(Debug)]
+pub struct NamedNode {
+    pub name: String,
+    pub name_span: Span,
+    pub node: Node,
+}
+
+/// `[stages.<name>]`
+#[derive(Debug)]
+pub struct StageSpec {
+    pub name: String,
+    pub name_span: Span,
+    pub kind: String,
+    pub kind_span: Span,
+    /// `keep = false`: the tables are handed on in memory and never stored.
+    pub keep: bool,
+    /// The parameters, without `kind` and `keep`.
+    pub parameters: Node,
+}
+
+const SECTIONS: [&str; 6] = ["pipeline", "include", "matrix", "rules", "stages", "claims"];
+
+impl Spec {
+    /// Reads a pipeline file and lays the overrides (`key=value`) over it.
+    ///
+    /// # Errors
+    /// All faults of shape, each with its place.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(path, &text, overrides).map_err(Error::Spec)
+    }
+
+    pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, Vec<Fault>> {
+        let mut document = Node::parse(path.display().to_string(), text)?;
+        let mut faults = Vec::new();
+        for text in overrides {
+            match parse_override(text) {
+                Ok(patch) => document.merge(&patch),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let json = document.to_json();
+        let Value::Table(mut root) = document.value else { unreachable!("a TOML document is a table") };
+        for (key, _) in &root.entries {
+            if !SECTIONS.contains(&key.name.as_str()) {
+                let message = format!("unknown section `{}`; there are: {}", key.name, choices(SECTIONS));
+                faults.push(Fault::at(&key.span, message));
+            }
+        }
+        let header = match root.get("pipeline") {
+            Some(node) => node.read::<Header>().and_then(|header| check_name(&header, node).map(|()| header)),
+            None => Err(Fault::at(&document.span, "the section `[pipeline]` with `name` and `title` is missing")),
+        };
+        let include = include::read(root.get("include"), &mut faults);
+        let matrix = matrix::read(root.get("matrix"), &mut faults);
+        let rules = read_named(root.remove("rules").map(|(_, node)| node), "`[rules]`", &mut faults);
+        let stages = read_named(root.remove("stages").map(|(_, node)| node), "`[stages]`", &mut faults)
+            .into_iter()
+            .filter_map(|stage| read_stage(stage).map_err(|fault| faults.push(fault)).ok())
+            .collect::<Vec<_>>();
+        let claims = match root.remove("claims").map(|(_, node)| node) {
+            None => Vec::new(),
+            Some(Node { value: Value::Array(claims), .. }) => claims,
+            Some(other) => {
+                faults.push(Fault::at(&other.span, "claims are written as `[[claims]]`, one after the other"));
+                Vec::new()
+            }
+        };
+        match header {
+            Ok(header) if faults.is_empty() => Ok(Self {
+                header,
+                include,
+                matrix,
+                rules,
+                stages,
+                claims,
+                document: json,
+                overrides: overrides.to_vec(),
+                file: path.to_owned(),
+            }),
+            Ok(_) => Err(faults),
+            Err(fault) => {
+                faults.insert(0, fault);
+                Err(faults)
+            }
+        }
+    }
+}
+
+/// Published names become folders, so they are kept to what every file system and shell takes.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(['.', '-'])
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~'))
+}
+
+fn check_name(header: &Header, node: &Node) -> Result<(), Fault> {
+    if is_name(&header.name) {
+        return Ok(());
+    }
+    let span = node.as_table().and_then(|table| table.get("name")).map_or(&node.span, |name| &name.span);
+    Err(Fault::at(span, "a pipeline's name is made of letters, digits, `_`, `-` and `.`, as it becomes a folder"))
+}
+
+/// `matrix.seed.count=3` is a line of TOML; a bare word on the right is taken as a string.
+fn parse_override(text: &str) -> Result<Node, Fault> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(Fault {
+            message: format!("`--set {text}`: write `key=value`, for example `--set matrix.seed.count=3`"),
+            span: None,
+            help: None,
+        });
+    };
+    let as_written = Node::parse("--set", format!("{key} = {value}"));
+    as_written
+        .or_else(|_| Node::parse("--set", format!("{key} = {}", toml::Value::String(value.to_owned()))))
+        .map_err(|mut faults| faults.remove(0))
+}
+
+fn read_named(node: Option<Node>, what: &str, faults: &mut Vec<Fault>) -> Vec<NamedNode> {
+    let Some(node) = node else { return Vec::new() };
+    if let Err(fault) = node.expect_table(what) {
+        faults.push(fault);
+        return Vec::new();
+    }
+    let Value::Table(table) = node.value else { unreachable!("checked above") };
+    let mut named = Vec::new();
+    for (key, node) in table.entries {
+        match node.expect_table(&format!("`{}`", key.name)) {
+            Ok(_) => named.push(NamedNode { name: key.name, name_span: key.span, node }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    named
+}
+
+fn read_stage(stage: NamedNode) -> Result<StageSpec, Fault> {
+    let NamedNode { name, name_span, mut node } = stage;
+    let identifier = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !identifier && !is_figure_name(&name) {
+        let message = format!(
+            "`{name}` cannot name a stage: its tables are used in SQL, so take lower-case letters, digits and `_`"
+        );
+        return Err(Fault::at(&name_span, message));
+    }
+    let table: &mut Table = node.as_table_mut().expect("read_named keeps only tables");
+    let Some((_, kind)) = table.remove("kind") else {
+        return Err(Fault::at(&name_span, format!("stage `{name}` does not say its `kind`")));
+    };
+    let keep = match table.remove("keep") {
+        None => true,
+        Some((_, node)) => node.read::<bool>()?,
+    };
+    let kind_name = kind.read::<String>()?;
+    Ok(StageSpec { name, name_span, kind: kind_name, kind_span: kind.span, keep, parameters: node })
+}
+
+/// `figS1` keeps the paper's capital letter: a figure is a file, not a table in SQL.
+fn is_figure_name(name: &str) -> bool {
+    name.strip_prefix("fig")
+        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}

@@ -1,0 +1,436 @@
+//! TOML text → a tree in which every key and every value knows where it was written.
+//!
+//! Pipelines are merged from a file, its includes, bundles of the matrix and `--set` overrides before they are
+//! checked, and an error still has to underline the text that a person typed. So the tree keeps positions, and
+//! deserialising any part of it (through `serde`, so that parameter structs stay plain) puts them into the errors.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A text that positions refer to: a pipeline file, or the `--set` option it was overridden with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What a message calls it: `pipelines/fig4.toml`, `--set`.
+    pub name: String,
+    pub text: String,
+}
+
+/// A range of bytes in a source.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub source: Arc<Source>,
+    pub range: Range<usize>,
+}
+
+/// A fault in a request, at the place where it was written.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub message: String,
+    pub span: Option<Span>,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    pub fn at(span: &Span, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(span.clone()), help: None }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub span: Span,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub enum Value {
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    String(String),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+/// Entries in the order in which they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    pub entries: Vec<(Key, Node)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub span: Span,
+    pub name: String,
+}
+
+impl Table {
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(key, _)| key)
+    }
+
+    pub fn remove(&mut self, name: &str) -> Option<(Key, Node)> {
+        let index = self.entries.iter().position(|(key, _)| key.name == name)?;
+        Some(self.entries.remove(index))
+    }
+
+    /// Sets `name`, replacing what was there.
+    pub fn set(&mut self, key: Key, node: Node) {
+        match self.get_mut(&key.name) {
+            Some(old) => *old = node,
+            None => self.entries.push((key, node)),
+        }
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|(key, _)| key.name.as_str()).collect()
+    }
+}
+
+impl Node {
+    /// Parses a whole document. All syntax errors are reported, not only the first.
+    pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, Vec<Fault>> {
+        let source = Arc::new(Source { name: name.into(), text: text.into() });
+        let (document, errors) = DeTable::parse_recoverable(&source.text);
+        if !errors.is_empty() {
+            return Err(errors
+                .into_iter()
+                .map(|error| Fault {
+                    message: error.message().to_owned(),
+                    span: Some(Span { source: source.clone(), range: error.span().unwrap_or(0..0) }),
+                    help: None,
+                })
+                .collect());
+        }
+        let span = Span { source: source.clone(), range: document.span() };
+        let mut faults = Vec::new();
+        let table = convert_table(document.into_inner(), &source, &mut faults);
+        if faults.is_empty() { Ok(Self { span, value: Value::Table(table) }) } else { Err(faults) }
+    }
+
+    pub fn as_table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub fn as_table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The table that this node has to be, or the fault that says what it is instead.
+    pub fn expect_table(&self, what: &str) -> Result<&Table, Fault> {
+        self.as_table().ok_or_else(|| {
+            Fault::at(&self.span, format!("{what} is a table of `key = value`, not {}", self.value.kind()))
+        })
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Reads this part of the tree as a `T`; the error underlines the offending text.
+    pub fn read<'de, T: de::Deserialize<'de>>(&'de self) -> Result<T, Fault> {
+        T::deserialize(self).map_err(|error| Fault {
+            message: error.message,
+            span: Some(error.span.unwrap_or_else(|| self.span.clone())),
+            help: None,
+        })
+    }
+
+    /// Lays `patch` over this node: tables merge key by key, anything else is replaced.
+    pub fn merge(&mut self, patch: &Node) {
+        match (&mut self.value, &patch.value) {
+            (Value::Table(table), Value::Table(patch)) => {
+                for (key, node) in &patch.entries {
+                    match table.get_mut(&key.name) {
+                        Some(old) => old.merge(node),
+                        None => table.entries.push((key.clone(), node.clone())),
+                    }
+                }
+            }
+            _ => *self = patch.clone(),
+        }
+    }
+
+    /// The value as JSON, for manifests and keys; positions are left behind.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Boolean(value) => (*value).into(),
+            Value::Integer(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::String(value) => value.as_str().into(),
+            Value::Array(items) => items.iter().map(Node::to_json).collect(),
+            Value::Table(table) => serde_json::Value::Object(
+                table.entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect(),
+            ),
+        }
+    }
+}
+
+impl Value {
+    /// The TOML type, with its article, as messages call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Boolean(_) => "a boolean",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a float",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+fn convert_table(table: DeTable<'_>, source: &Arc<Source>, faults: &mut Vec<Fault>) -> Table {
+    let mut entries: Vec<(Key, Node)> = table
+        .into_iter()
+        .map(|(key, value)| {
+            let span = Span { source: source.clone(), range: key.span() };
+            (Key { span, name: key.into_inner().into_owned() }, convert_value(value, source, faults))
+        })
+        .collect();
+    // The parser's map is sorted by name; the order of axes and stages is the order in which a person wrote them.
+    entries.sort_by_key(|(key, _)| key.span.range.start);
+    Table { entries }
+}
+
+fn convert_value(value: Spanned<DeValue<'_>>, source: &Arc<Source>, faults: &mut Vec<Fault>) -> Node {
+    let span = Span { source: source.clone(), range: value.span() };
+    let value = match value.into_inner() {
+        DeValue::Boolean(value) => Value::Boolean(value),
+        DeValue::Integer(value) => match i64::from_str_radix(value.as_str(), value.radix()) {
+            Ok(value) => Value::Integer(value),
+            Err(_) => {
+                faults.push(Fault::at(&span, "this integer does not fit into 64 bits"));
+                Value::Integer(0)
+            }
+        },
+        DeValue::Float(value) => match value.as_str().parse() {
+            Ok(value) => Value::Float(value),
+            Err(_) => {
+                faults.push(Fault::at(&span, "this is not a floating-point number"));
+                Value::Float(0.0)
+            }
+        },
+        DeValue::String(value) => Value::String(value.into_owned()),
+        DeValue::Datetime(_) => {
+            faults.push(Fault::at(&span, "a date or time has no use in a pipeline"));
+            Value::Boolean(false)
+        }
+        DeValue::Array(items) => {
+            Value::Array(items.into_iter().map(|item| convert_value(item, source, faults)).collect())
+        }
+        DeValue::Table(table) => Value::Table(convert_table(table, source, faults)),
+    };
+    Node { span, value }
+}
+
+/// A `serde` error that remembers the innermost place it came from.
+#[derive(Debug)]
+pub struct ReadError {
+    message: String,
+    span: Option<Span>,
+}
+
+impl ReadError {
+    fn at(mut self, span: &Span) -> Self {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl de::Error for ReadError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { message: message.to_string(), span: None }
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        de::Error::custom(format!("unknown key `{field}`; there are: {}", choices(expected)))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        de::Error::custom(format!("unknown choice `{variant}`; there are: {}", choices(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        de::Error::custom(format!("the key `{field}` is missing"))
+    }
+
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        de::Error::custom(format!("expected {expected}, found {found}"))
+    }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        de::Error::custom(format!("expected {expected}, found {found}"))
+    }
+}
+
+/// `a`, `b`, `c` — how messages name what can be chosen.
+pub fn choices<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl<'de> de::Deserializer<'de> for &'de Node {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match &self.value {
+            Value::Boolean(value) => visitor.visit_bool(*value),
+            Value::Integer(value) => visitor.visit_i64(*value),
+            Value::Float(value) => visitor.visit_f64(*value),
+            Value::String(value) => visitor.visit_borrowed_str(value),
+            Value::Array(items) => visitor.visit_seq(Items { items: items.iter() }),
+            Value::Table(table) => visitor.visit_map(Entries { entries: table.entries.iter(), value: None }),
+        }
+        .map_err(|error| error.at(&self.span))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        match &self.value {
+            Value::String(name) => visitor.visit_enum(name.as_str().into_deserializer()),
+            Value::Table(table) if table.entries.len() == 1 => {
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Entries {
+                    entries: table.entries.iter(),
+                    value: None,
+                }))
+            }
+            _ => Err(de::Error::custom(format!("expected a name, found {}", self.value.kind()))),
+        }
+        .map_err(|error: ReadError| error.at(&self.span))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Items<'de> {
+    items: std::slice::Iter<'de, Node>,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'de> {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+        self.items.next().map(|node| seed.deserialize(node)).transpose()
+    }
+}
+
+struct Entries<'de> {
+    entries: std::slice::Iter<'de, (Key, Node)>,
+    value: Option<&'de Node>,
+}
+
+impl<'de> de::MapAccess<'de> for Entries<'de> {
+    type Error = ReadError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
+        let Some((key, value)) = self.entries.next() else { return Ok(None) };
+        self.value = Some(value);
+        let name: de::value::StrDeserializer<'_, ReadError> = key.name.as_str().into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|error| error.at(&key.span))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
+        seed.deserialize(self.value.take().expect("serde asks for a value after its key"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Point {
+        x: f64,
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+
+    fn underlined(fault: &Fault) -> &str {
+        let span = fault.span.as_ref().expect("has a place");
+        &span.source.text[span.range.clone()]
+    }
+
+    #[test]
+    fn integers_are_accepted_where_a_float_is_wanted() {
+        let point: Point = Node::parse("p", "x = 1\ntags = ['a']").unwrap().read().unwrap();
+        assert_eq!((point.x, point.tags), (1.0, vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn an_error_underlines_the_text_at_fault() {
+        let read = |text: &str| Node::parse("p", text).unwrap().read::<Point>().unwrap_err();
+        let unknown = read("x = 1.0\nyy = 2");
+        assert_eq!(underlined(&unknown), "yy");
+        assert_eq!(unknown.message, "unknown key `yy`; there are: `x`, `tags`");
+        assert_eq!(underlined(&read("x = 'a'")), "'a'");
+        assert_eq!(underlined(&read("x = 1.0\ntags = ['a', 3]")), "3");
+    }
+
+    #[test]
+    fn entries_keep_the_order_of_the_text() {
+        let node = Node::parse("p", "zeta = 1\nalpha = 2").unwrap();
+        assert_eq!(node.as_table().unwrap().names(), ["zeta", "alpha"]);
+    }
+
+    #[test]
+    fn merging_replaces_values_and_keeps_the_rest() {
+        let mut node = Node::parse("p", "[a]\nx = 1\ny = 2").unwrap();
+        node.merge(&Node::parse("q", "a.y = 3").unwrap());
+        assert_eq!(node.to_json().to_string(), r#"{"a":{"x":1,"y":3}}"#);
+    }
+}

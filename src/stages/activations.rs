@@ -1,0 +1,215 @@
+//! runs × weights × dataset → activations(run_id, step, layer, sample_index, n_units, activation)
+
+use std::sync::Arc;
+
+use arrow::array::{Int32Array, Int64Array};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::networks::{Networks, Source, plan_steps};
+use super::parameters::{Split, Steps};
+use super::train::run_and_step;
+use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::spec::node::{Fault, Node};
+use crate::tables::parquet::categories;
+use crate::tables::vectors::float32_lists;
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "activations"`
+pub struct Activations;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ActivationsSpec {
+    /// The stage that trains the networks.
+    #[allow(dead_code)]
+    of: String,
+    /// Other data than the networks were trained on.
+    #[serde(default)]
+    #[allow(dead_code)]
+    data: Option<String>,
+    /// The layers whose activations are recorded: 0 is the input, L the softmax of the output.
+    layers: Vec<usize>,
+    /// Steps of the training; its snapshots if left out.
+    #[serde(default)]
+    steps: Option<Steps>,
+    #[serde(default)]
+    split: Split,
+    /// The first so many images of the split; all if left out.
+    #[serde(default)]
+    samples: Option<usize>,
+}
+
+/// Rows of a batch.
+const BATCH: usize = 2048;
+
+fn schema() -> TableSchema {
+    let mut columns = Vec::from(run_and_step());
+    columns.extend([
+        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
+        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
+        Column::new("n_units", ColumnType::Int32, "units", "width of the layer"),
+        Column::new("activation", ColumnType::Float32List, "", "activation of every unit"),
+    ]);
+    TableSchema::new("activations", 1, columns, &["run_id", "step", "layer", "sample_index"]).in_folder()
+}
+
+/// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
+pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
+    let mut references = Vec::from_iter(Reference::optional(parameters, "data", Reads::Task)?);
+    references.push(Reference::required(parameters, "of", Reads::Task)?);
+    Ok(references)
+}
+
+/// How many images of a split are looked at.
+///
+/// # Errors
+/// More than the split has, or none.
+pub fn plan_samples(planning: &Planning<'_>, split: Split, samples: Option<usize>) -> Result<usize, Fault> {
+    let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+    let there = match split {
+        Split::Test => data.n_test,
+        Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
+    };
+    match samples {
+        None => Ok(there),
+        Some(samples) if (1..=there).contains(&samples) => Ok(samples),
+        Some(samples) => {
+            Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
+        }
+    }
+}
+
+/// Layers that the network has.
+///
+/// # Errors
+/// A layer outside of `lowest` … L, or none at all.
+pub fn plan_layers(
+    planning: &Planning<'_>,
+    network: &NetworkFacts,
+    layers: &[usize],
+    lowest: usize,
+) -> Result<Vec<usize>, Fault> {
+    let n_layers = network.n_layers();
+    if let Some(layer) = layers.iter().find(|layer| !(lowest..=n_layers).contains(layer)) {
+        return Err(planning.fault("layers", format!("layer {layer}; the network has layers {lowest} to {n_layers}")));
+    }
+    let mut layers = layers.to_vec();
+    layers.sort_unstable();
+    layers.dedup();
+    if layers.is_empty() { Err(planning.fault("layers", "no layers: nothing would be measured")) } else { Ok(layers) }
+}
+
+/// The network behind the stage's input.
+///
+/// # Errors
+/// The stage referred to does not train a network.
+pub fn plan_network(planning: &Planning<'_>) -> Result<Arc<NetworkFacts>, Fault> {
+    let facts = &planning.input("runs")?.facts;
+    facts.network.clone().ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
+}
+
+impl Kind for Activations {
+    fn name(&self) -> &'static str {
+        "activations"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Records the activations of trained networks for held-out images."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<ActivationsSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        measured(parameters)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: ActivationsSpec = planning.parameters.read()?;
+        let network = plan_network(planning)?;
+        let (steps, source) = plan_steps(planning, &network, spec.steps.as_ref())?;
+        let layers = plan_layers(planning, &network, &spec.layers, 0)?;
+        let samples = plan_samples(planning, spec.split, spec.samples)?;
+        Ok(Box::new(ActivationsTask {
+            facts: Facts { network: Some(network), layers: Some(layers.clone()), data: None },
+            canonical: Canonical { layers, steps, split: spec.split, samples },
+            source,
+            outputs: [Output::kept("", schema())],
+        }))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    steps: Vec<u64>,
+    split: Split,
+    samples: usize,
+}
+
+#[derive(Debug)]
+struct ActivationsTask {
+    canonical: Canonical,
+    source: Source,
+    facts: Facts,
+    outputs: [Output; 1],
+}
+
+impl Work for ActivationsTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let Canonical { layers, steps, split, samples } = &self.canonical;
+        let networks = Networks::read(context, self.source)?;
+        let data = context.data("dataset")?;
+        let (images, first) = data.held_out(*split);
+        for &step in steps {
+            let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
+            context.check_interrupted()?;
+            let activations = network.activations(images, first..first + samples, layers);
+            for (&layer, activation) in layers.iter().zip(&activations) {
+                let n_units = activation.ncols();
+                for start in (0..activation.nrows()).step_by(BATCH) {
+                    let rows = start..(start + BATCH).min(activation.nrows());
+                    let n = rows.len();
+                    let values = activation.slice(ndarray::s![rows.clone(), ..]).iter().copied().collect();
+                    let indices = rows.map(|row| (first + row) as i32);
+                    context.write(
+                        "activations",
+                        vec![
+                            categories((0..n).map(|_| Some(networks.run_id.as_str()))),
+                            Arc::new(Int64Array::from(vec![step as i64; n])),
+                            Arc::new(Int32Array::from(vec![layer as i32; n])),
+                            Arc::new(indices.collect::<Int32Array>()),
+                            Arc::new(Int32Array::from(vec![n_units as i32; n])),
+                            float32_lists(values, std::iter::repeat_n(n_units, n)),
+                        ],
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self) -> f64 {
+        self.canonical.samples as f64 * self.canonical.layers.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+    }
+}

@@ -1,0 +1,621 @@
+//! measurements × runs → mean, ci_low, ci_high, n_runs, n_diverged, by group
+//!
+//! Sums and means behind figures are taken here, in a fixed order, by the mathematics of [`crate::science::bootstrap`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Gathered, Kind, Output, Planning, Reads, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::bootstrap::{Interval, Resamples};
+use crate::spec::node::{Fault, Node, choices};
+use crate::tables::frame::{Cell, Frame, cells_to_array};
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "bootstrap"`
+pub struct Bootstrap;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct BootstrapSpec {
+    /// The table of measurements.
+    of: String,
+    /// The `runs` table of the training behind it; `<stage>_runs` for `<stage>_evaluations` if left out.
+    #[serde(default)]
+    runs: Option<String>,
+    /// The column that is averaged over runs.
+    value: String,
+    /// The axis whose values are the runs.
+    #[serde(default = "seed")]
+    over: String,
+    /// Only rows with these values: `{ step = 5000, layer = [1, 2] }`.
+    #[serde(default, rename = "where")]
+    filter: BTreeMap<String, OneOrMany>,
+    /// Columns over which each run's values are averaged first.
+    #[serde(default)]
+    mean_over: Vec<String>,
+    /// Paired difference between two values of a column.
+    #[serde(default)]
+    difference: Option<Difference>,
+    /// Ratio of the means of two values of a column.
+    #[serde(default)]
+    ratio: Option<Ratio>,
+    /// Largest mean over these columns, divided by the smallest.
+    #[serde(default)]
+    spread: Vec<String>,
+    /// What a run that diverged counts as from then on (chance level for an accuracy); it is left out if this is.
+    #[serde(default)]
+    when_diverged: Option<f64>,
+    #[serde(default = "resamples")]
+    resamples: usize,
+    /// Of the interval.
+    #[serde(default = "level")]
+    level: f64,
+    /// Of the resampling.
+    #[serde(default)]
+    seed: u64,
+}
+
+fn seed() -> String {
+    "seed".to_owned()
+}
+
+/// Resamples and level of the paper's figures.
+fn resamples() -> usize {
+    500
+}
+
+fn level() -> f64 {
+    0.98
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    Many(Vec<Cell>),
+    One(Cell),
+}
+
+impl OneOrMany {
+    pub fn values(&self) -> &[Cell] {
+        match self {
+            Self::Many(values) => values,
+            Self::One(value) => std::slice::from_ref(value),
+        }
+    }
+
+    pub fn contains(&self, cell: &Cell) -> bool {
+        self.values().iter().any(|value| value.matches(cell))
+    }
+}
+
+/// `{ column = "rule", of = "bp_oja", minus = "bp" }`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Difference {
+    column: String,
+    of: Cell,
+    minus: Cell,
+}
+
+/// `{ column = "layer", of = 4, over = 1 }`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Ratio {
+    column: String,
+    of: Cell,
+    over: Cell,
+}
+
+/// What is computed from the values of a group.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Statistic {
+    Mean,
+    Difference(Difference),
+    Ratio(Ratio),
+    Spread(Vec<String>),
+}
+
+impl Kind for Bootstrap {
+    fn name(&self) -> &'static str {
+        "bootstrap"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Mean over runs with a percentile interval; paired differences and ratios too."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<BootstrapSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        let of = Reference::required(parameters, "of", Reads::Table)?;
+        let runs = match Reference::optional(parameters, "runs", Reads::Table)? {
+            Some(runs) => runs,
+            None => match of.name.strip_suffix("_evaluations") {
+                Some(stage) => Reference { name: format!("{stage}_runs"), ..of.clone() },
+                None => {
+                    return Err(Fault::at(
+                        &of.span,
+                        "the key `runs` is missing: the table that says which runs diverged",
+                    )
+                    .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
+                }
+            },
+        };
+        Ok(vec![of, runs])
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: BootstrapSpec = planning.parameters.read()?;
+        let (of, runs) = (&planning.tables[0], &planning.tables[1]);
+        let column = |field: &str, name: &str| {
+            of.schema.column(name).cloned().ok_or_else(|| {
+                let message = format!(
+                    "table `{}` has no column `{name}`; there are: {}",
+                    of.name,
+                    choices(of.schema.column_names())
+                );
+                planning.fault(field, message)
+            })
+        };
+        let value = column("value", &spec.value)?;
+        if !matches!(value.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64) {
+            return Err(planning.fault("value", format!("`{}` is {}, not a number", spec.value, value.kind.in_words())));
+        }
+        let axes = |table: &Gathered| -> Vec<String> {
+            table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string()).collect()
+        };
+        let (of_axes, runs_axes) = (axes(of), axes(runs));
+        for (table, names) in [(of, &of_axes), (runs, &runs_axes)] {
+            if !names.contains(&spec.over) {
+                let message =
+                    format!("`{}` is not an axis of table `{}`; there are: {}", spec.over, table.name, choices(names));
+                return Err(planning.fault("over", message));
+            }
+        }
+        for name in spec.filter.keys() {
+            column("where", name)?;
+        }
+        let chosen = [spec.difference.is_some(), spec.ratio.is_some(), !spec.spread.is_empty()];
+        if chosen.iter().filter(|&&chosen| chosen).count() > 1 {
+            return Err(Fault::at(&planning.parameters.span, "`difference`, `ratio` and `spread` exclude each other"));
+        }
+        // The columns that identify a row, in the order of the table's key, without the run itself.
+        let keys: Vec<String> = of
+            .schema
+            .key
+            .iter()
+            .map(ToString::to_string)
+            .filter(|name| *name != "run_id" && *name != spec.over)
+            .collect();
+        let is_key = |field: &str, name: &str| -> Result<(), Fault> {
+            if keys.iter().any(|key| key == name) {
+                return Ok(());
+            }
+            Err(planning.fault(
+                field,
+                format!("`{name}` does not tell rows of `{}` apart; there are: {}", of.name, choices(&keys)),
+            ))
+        };
+        let mut reduced = spec.mean_over.clone();
+        for name in &spec.mean_over {
+            is_key("mean_over", name)?;
+        }
+        let statistic = if let Some(difference) = spec.difference {
+            is_key("difference", &difference.column)?;
+            reduced.push(difference.column.clone());
+            Statistic::Difference(difference)
+        } else if let Some(ratio) = spec.ratio {
+            is_key("ratio", &ratio.column)?;
+            reduced.push(ratio.column.clone());
+            Statistic::Ratio(ratio)
+        } else if !spec.spread.is_empty() {
+            for name in &spec.spread {
+                is_key("spread", name)?;
+            }
+            reduced.extend(spec.spread.iter().cloned());
+            Statistic::Spread(spec.spread)
+        } else {
+            Statistic::Mean
+        };
+        if spec.resamples == 0 || spec.resamples > 1_000_000 {
+            return Err(planning.fault("resamples", "between 1 and 1,000,000 resamples"));
+        }
+        if !(spec.level > 0.0 && spec.level < 1.0) {
+            return Err(planning.fault("level", format!("a level lies between 0 and 1, found {}", spec.level)));
+        }
+        let groups: Vec<Column> =
+            keys.iter().filter(|key| !reduced.contains(key)).map(|key| column("of", key)).collect::<Result<_, _>>()?;
+        let mut columns = groups.clone();
+        let unit = value.unit.clone();
+        let number = |name, description| {
+            Column { unit: unit.clone(), ..Column::new(name, ColumnType::Float64, "", description) }.nullable()
+        };
+        columns.extend([
+            number("mean", "the statistic over all runs"),
+            number("ci_low", "lower end of the bootstrap interval; null for a single run"),
+            number("ci_high", "upper end of the bootstrap interval; null for a single run"),
+            Column::new("n_runs", ColumnType::Int32, "runs", "runs in the statistic, diverged ones included"),
+            Column::new("n_diverged", ColumnType::Int32, "runs", "runs among them that had diverged by then"),
+        ]);
+        let mut schema = TableSchema::new("bootstrap", 1, columns, &[]);
+        schema.key = groups.iter().map(|column| column.name.clone()).collect();
+        schema.tolerance = of.schema.tolerance.clone();
+        Ok(Box::new(BootstrapTask {
+            of: of.name.clone(),
+            runs: runs.name.clone(),
+            run_axes: runs_axes.iter().filter(|name| **name != spec.over && of_axes.contains(name)).cloned().collect(),
+            canonical: Canonical {
+                value: spec.value,
+                over: spec.over,
+                filter: spec.filter,
+                mean_over: spec.mean_over,
+                statistic,
+                when_diverged: spec.when_diverged,
+                resamples: spec.resamples,
+                level: spec.level,
+                seed: spec.seed,
+            },
+            keys,
+            groups,
+            outputs: [Output::kept("", schema)],
+        }))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Canonical {
+    value: String,
+    over: String,
+    #[serde(rename = "where")]
+    filter: BTreeMap<String, OneOrMany>,
+    mean_over: Vec<String>,
+    statistic: Statistic,
+    when_diverged: Option<f64>,
+    resamples: usize,
+    level: f64,
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct BootstrapTask {
+    of: String,
+    runs: String,
+    /// Axes that tell groups of runs apart.
+    run_axes: Vec<String>,
+    canonical: Canonical,
+    /// The columns that identify a measurement within a run's seed.
+    keys: Vec<String>,
+    /// Those that remain in the result.
+    groups: Vec<Column>,
+    outputs: [Output; 1],
+}
+
+impl Work for BootstrapTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let (of, runs) = (context.gathered(&self.of)?, context.gathered(&self.runs)?);
+        let batch = self.compute(of, runs).map_err(|message| context.internal(message))?;
+        context.write_batch("bootstrap", batch)
+    }
+
+    fn cost(&self) -> f64 {
+        0.3
+    }
+}
+
+/// One seed of one condition.
+#[derive(Clone, Copy, Debug)]
+struct RunState {
+    diverged_at: Option<i64>,
+}
+
+/// The values of one measurement, one a run; none where a run has none.
+type Series = Vec<Option<f64>>;
+
+impl BootstrapTask {
+    fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, String> {
+        let (seeds, states) = self.read_runs(&Frame::new(runs))?;
+        let Some(resamples) =
+            (!seeds.is_empty()).then(|| Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples))
+        else {
+            return self.to_batch(&[]);
+        };
+        let series = self.read_series(&Frame::new(of), &seeds, &states)?;
+        // Measurements that end in the same row of the result.
+        let mut rows: BTreeMap<Vec<Cell>, Vec<(Vec<Cell>, Series)>> = BTreeMap::new();
+        for (key, values) in series {
+            let group = self.pick(&key, |name| self.groups.iter().any(|column| column.name == name));
+            rows.entry(group).or_default().push((key, values));
+        }
+        let mut results = Vec::new();
+        for (group, members) in rows {
+            let reduced = self.mean_over(members);
+            let Some((interval, used)) = self.statistic(&reduced, &resamples) else { continue };
+            let (n_runs, n_diverged) = self.count(&reduced, &states, &used);
+            results.push((group, interval, n_runs, n_diverged));
+        }
+        self.to_batch(&results)
+    }
+
+    /// The seeds in ascending order, and the state of each run by the axes that tell runs apart.
+    fn read_runs(&self, runs: &Frame) -> Result<(Vec<Cell>, BTreeMap<(Vec<Cell>, Cell), RunState>), String> {
+        let column = |name: &str| runs.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.runs));
+        let over = column(&self.canonical.over)?;
+        let axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
+        let diverged_at = column("diverged_at_step")?;
+        let mut states = BTreeMap::new();
+        for row in 0..runs.n_rows() {
+            let condition: Vec<Cell> = axes.iter().map(|cells| cells[row].clone()).collect();
+            let passes = self
+                .run_axes
+                .iter()
+                .zip(&condition)
+                .all(|(name, cell)| self.canonical.filter.get(name).is_none_or(|allowed| allowed.contains(cell)));
+            if passes {
+                let diverged_at = match diverged_at[row] {
+                    Cell::Integer(step) => Some(step),
+                    _ => None,
+                };
+                states.insert((condition, over[row].clone()), RunState { diverged_at });
+            }
+        }
+        let seeds: BTreeSet<Cell> = states.keys().map(|(_, seed)| seed.clone()).collect();
+        Ok((seeds.into_iter().collect(), states))
+    }
+
+    /// The values of every measurement, with what diverged runs count as filled in.
+    fn read_series(
+        &self,
+        of: &Frame,
+        seeds: &[Cell],
+        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
+    ) -> Result<BTreeMap<Vec<Cell>, Series>, String> {
+        let column = |name: &str| of.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.of));
+        let keys = self.keys.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
+        let over = column(&self.canonical.over)?;
+        let values =
+            of.numbers(&self.canonical.value).ok_or_else(|| format!("`{}` is not a number", self.canonical.value))?;
+        let filters = self
+            .canonical
+            .filter
+            .iter()
+            .map(|(name, allowed)| Ok((column(name)?, allowed)))
+            .collect::<Result<Vec<_>, String>>()?;
+        let mut series: BTreeMap<Vec<Cell>, Series> = BTreeMap::new();
+        let position: BTreeMap<&Cell, usize> = seeds.iter().enumerate().map(|(index, seed)| (seed, index)).collect();
+        for row in 0..of.n_rows() {
+            if !filters.iter().all(|(cells, allowed)| allowed.contains(&cells[row])) {
+                continue;
+            }
+            let Some(&run) = position.get(&over[row]) else { continue };
+            let key: Vec<Cell> = keys.iter().map(|cells| cells[row].clone()).collect();
+            series.entry(key).or_insert_with(|| vec![None; seeds.len()])[run] =
+                values[row].filter(|value| value.is_finite());
+        }
+        if let Some(value) = self.canonical.when_diverged {
+            self.fill(&mut series, seeds, states, value);
+        }
+        Ok(series)
+    }
+
+    /// Diverged runs have no rows after their last step: they count as `value` from then on.
+    fn fill(
+        &self,
+        series: &mut BTreeMap<Vec<Cell>, Series>,
+        seeds: &[Cell],
+        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
+        value: f64,
+    ) {
+        let is_axis = |name: &str| self.run_axes.iter().any(|axis| axis == name);
+        // Every condition is measured wherever any condition was: one in which all runs diverged has no rows of its own.
+        let rest: BTreeSet<Vec<Cell>> = series.keys().map(|key| self.pick(key, |name| !is_axis(name))).collect();
+        let conditions: BTreeSet<&Vec<Cell>> = states.keys().map(|(condition, _)| condition).collect();
+        for condition in conditions {
+            let any_diverged = seeds.iter().any(|seed| {
+                states.get(&(condition.clone(), seed.clone())).is_some_and(|run| run.diverged_at.is_some())
+            });
+            if !any_diverged {
+                continue;
+            }
+            for rest in &rest {
+                let key = self.merge(condition, rest);
+                let values = series.entry(key.clone()).or_insert_with(|| vec![None; seeds.len()]);
+                for (index, seed) in seeds.iter().enumerate() {
+                    let Some(RunState { diverged_at: Some(at) }) = states.get(&(condition.clone(), seed.clone()))
+                    else {
+                        continue;
+                    };
+                    if values[index].is_none() && self.step_of(&key).is_none_or(|step| step >= *at) {
+                        values[index] = Some(value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn step_of(&self, key: &[Cell]) -> Option<i64> {
+        let index = self.keys.iter().position(|name| name == "step")?;
+        match key[index] {
+            Cell::Integer(step) => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The cells of a key whose columns are wanted.
+    fn pick(&self, key: &[Cell], wanted: impl Fn(&str) -> bool) -> Vec<Cell> {
+        self.keys.iter().zip(key).filter(|(name, _)| wanted(name)).map(|(_, cell)| cell.clone()).collect()
+    }
+
+    /// A key from the cells of its axes and of its other columns.
+    fn merge(&self, condition: &[Cell], rest: &[Cell]) -> Vec<Cell> {
+        let mut rest = rest.iter();
+        self.keys
+            .iter()
+            .map(|name| match self.run_axes.iter().position(|axis| axis == name) {
+                Some(axis) => condition[axis].clone(),
+                None => rest.next().expect("as many as there are other columns").clone(),
+            })
+            .collect()
+    }
+
+    /// Averages each run's values over the columns of `mean_over`, in the order of the key. A run that lacks one of them
+    /// has no average.
+    fn mean_over(&self, members: Vec<(Vec<Cell>, Series)>) -> BTreeMap<Vec<Cell>, (Vec<Cell>, Series)> {
+        let mut sums: BTreeMap<Vec<Cell>, (Vec<Cell>, Series, u32)> = BTreeMap::new();
+        for (key, values) in members {
+            let remaining = self.pick(&key, |name| !self.canonical.mean_over.iter().any(|other| other == name));
+            match sums.get_mut(&remaining) {
+                None => {
+                    sums.insert(remaining, (key, values, 1));
+                }
+                Some((last, sum, n)) => {
+                    for (sum, value) in sum.iter_mut().zip(values) {
+                        *sum = sum.zip(value).map(|(sum, value)| sum + value);
+                    }
+                    *n += 1;
+                    *last = key;
+                }
+            }
+        }
+        sums.into_iter()
+            .map(|(remaining, (key, sum, n))| {
+                let mean = sum.into_iter().map(|sum| sum.map(|sum| sum / f64::from(n))).collect();
+                (remaining, (key, mean))
+            })
+            .collect()
+    }
+
+    /// The statistic of one group, and which runs are in it.
+    fn statistic(
+        &self,
+        members: &BTreeMap<Vec<Cell>, (Vec<Cell>, Series)>,
+        resamples: &Resamples,
+    ) -> Option<(Interval, Vec<bool>)> {
+        let of = |column: &str, wanted: &Cell| -> Option<&Series> {
+            let index = self.keys.iter().position(|name| name == column)?;
+            members.values().find(|(key, _)| key[index].matches(wanted)).map(|(_, values)| values)
+        };
+        let level = self.canonical.level;
+        let present = |values: &Series| values.iter().map(Option::is_some).collect::<Vec<_>>();
+        match &self.canonical.statistic {
+            Statistic::Mean => {
+                let (_, values) = members.values().next()?;
+                Some((resamples.interval_of_present(values, level)?, present(values)))
+            }
+            Statistic::Difference(difference) => {
+                let (a, b) = (of(&difference.column, &difference.of)?, of(&difference.column, &difference.minus)?);
+                let paired: Series = a.iter().zip(b).map(|(a, b)| a.zip(*b).map(|(a, b)| a - b)).collect();
+                Some((resamples.interval_of_present(&paired, level)?, present(&paired)))
+            }
+            Statistic::Ratio(ratio) => {
+                let (a, b) = (of(&ratio.column, &ratio.of)?, of(&ratio.column, &ratio.over)?);
+                let paired: Vec<Option<(f64, f64)>> = a.iter().zip(b).map(|(a, b)| a.zip(*b)).collect();
+                let used: Vec<bool> = paired.iter().map(Option::is_some).collect();
+                used.iter().any(|&used| used).then_some(())?;
+                let interval = resamples.interval_of_defined(
+                    |runs| {
+                        let (mut over, mut under) = (0.0, 0.0);
+                        for (a, b) in runs.iter().filter_map(|&run| paired[run as usize]) {
+                            over += a;
+                            under += b;
+                        }
+                        finite(over / under)
+                    },
+                    level,
+                )?;
+                Some((interval, used))
+            }
+            Statistic::Spread(_) => {
+                let groups: Vec<&Series> = members.values().map(|(_, values)| values).collect();
+                let n_runs = groups.first()?.len();
+                let used: Vec<bool> =
+                    (0..n_runs).map(|run| groups.iter().all(|values| values[run].is_some())).collect();
+                used.iter().any(|&used| used).then_some(())?;
+                let interval = resamples.interval_of_defined(
+                    |runs| {
+                        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
+                        for values in &groups {
+                            let (mut sum, mut n) = (0.0, 0u32);
+                            for &run in runs.iter().filter(|&&run| used[run as usize]) {
+                                sum += values[run as usize].expect("only complete runs are used");
+                                n += 1;
+                            }
+                            let mean = sum / f64::from(n);
+                            smallest = smallest.min(mean);
+                            largest = largest.max(mean);
+                        }
+                        finite(largest / smallest)
+                    },
+                    level,
+                )?;
+                Some((interval, used))
+            }
+        }
+    }
+
+    /// Runs in the statistic and those among all runs of its conditions that had diverged.
+    fn count(
+        &self,
+        members: &BTreeMap<Vec<Cell>, (Vec<Cell>, Series)>,
+        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
+        used: &[bool],
+    ) -> (i32, i32) {
+        let mut diverged: BTreeSet<(Vec<Cell>, Cell)> = BTreeSet::new();
+        for (key, _) in members.values() {
+            let condition: Vec<Cell> = self
+                .run_axes
+                .iter()
+                .map(|axis| key[self.keys.iter().position(|name| name == axis).expect("an axis of the table")].clone())
+                .collect();
+            let step = self.step_of(key);
+            for ((run_condition, seed), state) in states {
+                if *run_condition == condition && state.diverged_at.is_some_and(|at| step.is_none_or(|step| step >= at))
+                {
+                    diverged.insert((run_condition.clone(), seed.clone()));
+                }
+            }
+        }
+        (used.iter().filter(|&&used| used).count() as i32, diverged.len() as i32)
+    }
+
+    fn to_batch(&self, results: &[(Vec<Cell>, Interval, i32, i32)]) -> Result<RecordBatch, String> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (index, column) in self.groups.iter().enumerate() {
+            let cells: Vec<Cell> = results.iter().map(|(group, ..)| group[index].clone()).collect();
+            columns.push(cells_to_array(&cells, column.kind).map_err(|error| error.to_string())?);
+        }
+        let number = |part: fn(&Interval) -> Option<f64>| -> ArrayRef {
+            Arc::new(results.iter().map(|(_, interval, ..)| part(interval)).collect::<Float64Array>())
+        };
+        columns.push(number(|interval| finite(interval.mean)));
+        columns.push(number(|interval| interval.ci_low));
+        columns.push(number(|interval| interval.ci_high));
+        columns.push(Arc::new(results.iter().map(|row| row.2).collect::<Int32Array>()));
+        columns.push(Arc::new(results.iter().map(|row| row.3).collect::<Int32Array>()));
+        RecordBatch::try_new(self.outputs[0].schema.to_arrow(), columns).map_err(|error| error.to_string())
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}

@@ -1,0 +1,137 @@
+//! data set → dataset(split, sample_index, label, pixels)
+
+use std::sync::Arc;
+
+use arrow::array::Int32Array;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
+use crate::datasets::{self, DataSetInfo, PIXELS};
+use crate::error::Result;
+use crate::run::Context;
+use crate::spec::node::{Fault, Node};
+use crate::tables::parquet::categories;
+use crate::tables::vectors::uint8_lists;
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "load"`
+pub struct Load;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LoadSpec {
+    /// A data set in the data folder: `mnist`, `fashion_mnist` or an imported one.
+    dataset: String,
+}
+
+/// Rows of a batch: about 6 MB of pixels.
+const BATCH: usize = 8192;
+
+fn schema() -> TableSchema {
+    TableSchema::new(
+        "dataset",
+        1,
+        vec![
+            Column::new("split", ColumnType::Category, "", "half of the data set: train or test"),
+            Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split, from 0"),
+            Column::new("label", ColumnType::Int32, "", "class of the image, from 0"),
+            Column::new("pixels", ColumnType::UInt8List, "1/255", "28 x 28 intensities, row-major"),
+        ],
+        &["split", "sample_index"],
+    )
+}
+
+impl Kind for Load {
+    fn name(&self) -> &'static str {
+        "load"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Reads a data set, checked against its checksums."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<LoadSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        (axis == "dataset").then(|| vec!["dataset".to_owned()])
+    }
+
+    fn references(&self, _parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: LoadSpec = planning.parameters.read()?;
+        let info = planning.environment.data_set(&spec.dataset);
+        let info = info.map_err(|error| planning.fault("dataset", error.to_string()))?;
+        Ok(Box::new(LoadTask { info, outputs: [Output::kept("", schema())] }))
+    }
+}
+
+#[derive(Debug)]
+struct LoadTask {
+    info: DataSetInfo,
+    outputs: [Output; 1],
+}
+
+#[derive(Serialize)]
+struct Canonical {
+    /// The digest of the four files' checksums: a data set is what is in it, not what it is called.
+    identity: String,
+}
+
+impl Work for LoadTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(Canonical { identity: self.info.identity() }).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        let data = DataFacts {
+            name: self.info.name.clone(),
+            n_train: self.info.n_train,
+            n_test: self.info.n_test,
+            n_classes: self.info.n_classes,
+            n_pixels: PIXELS,
+        };
+        Facts { data: Some(Arc::new(data)), ..Facts::default() }
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let data = datasets::load(&self.info)?;
+        // Sorted by the key columns: `test` comes before `train`.
+        for (name, split) in [("test", &data.test), ("train", &data.train)] {
+            for start in (0..split.len()).step_by(BATCH) {
+                context.check_interrupted()?;
+                let end = (start + BATCH).min(split.len());
+                let pixels = split.pixels[start * PIXELS..end * PIXELS].to_vec();
+                context.write(
+                    "dataset",
+                    vec![
+                        categories((start..end).map(|_| Some(name))),
+                        Arc::new((start as i32..end as i32).collect::<Int32Array>()),
+                        Arc::new(
+                            split.labels[start..end].iter().map(|&label| i32::from(label)).collect::<Int32Array>(),
+                        ),
+                        uint8_lists(pixels, PIXELS),
+                    ],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self) -> f64 {
+        1.0
+    }
+}

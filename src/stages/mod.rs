@@ -1,0 +1,276 @@
+//! The nodes of a pipeline, in flow order, one kind a file.
+//!
+//! A [`Kind`] is what `kind = "…"` names in a pipeline file. Given checked parameters and the results it will read, it
+//! plans a piece of [`Work`]; work knows its parameters in canonical form and the tables it makes before it runs.
+//! A stage reads tables, calls `science`, writes tables; the mathematics is not here.
+
+pub mod activations;
+pub mod bootstrap;
+pub mod claims;
+pub mod explained_variance;
+pub mod figure;
+pub mod load;
+pub mod networks;
+pub mod parameters;
+pub mod sql;
+pub mod train;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::plan::environment::Environment;
+use crate::run::Context;
+use crate::spec::NamedNode;
+use crate::spec::node::{Fault, Node, Span, choices};
+use crate::store::Key;
+use crate::tables::TableSchema;
+
+/// All kinds of stages, in flow order.
+pub fn kinds() -> &'static [&'static dyn Kind] {
+    &[
+        &load::Load,
+        &train::Train,
+        &activations::Activations,
+        &explained_variance::ExplainedVariance,
+        &bootstrap::Bootstrap,
+        &sql::Sql,
+        &figure::FigureKind,
+    ]
+}
+
+/// The kind that a pipeline file names.
+pub fn kind(name: &str) -> Option<&'static dyn Kind> {
+    kinds().iter().copied().find(|kind| kind.name() == name)
+}
+
+/// A kind of stage.
+pub trait Kind: Sync {
+    /// The word after `kind =`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for the reference.
+    fn summary(&self) -> &'static str;
+
+    /// To be raised whenever the same parameters and inputs give other results than before.
+    fn version(&self) -> u32;
+
+    /// The JSON Schema of the parameters.
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+
+    /// Where a plain axis of this name goes: the path of a parameter, if this kind has it.
+    fn axis_parameter(&self, _axis: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The stages or tables that the parameters refer to.
+    ///
+    /// # Errors
+    /// A reference that is missing or not a name.
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault>;
+
+    /// Checks the parameters of one task.
+    ///
+    /// # Errors
+    /// The first parameter that is wrong, with its place.
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault>;
+}
+
+/// A word in the parameters that names a stage or a table.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub name: String,
+    pub span: Span,
+    pub reads: Reads,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Each task reads the matching task of that stage.
+    Task,
+    /// One task reads the table as published: all parts, axes as columns.
+    Table,
+}
+
+impl Reference {
+    /// The reference in a required parameter.
+    pub fn required(parameters: &Node, field: &str, reads: Reads) -> Result<Self, Fault> {
+        Self::optional(parameters, field, reads)?
+            .ok_or_else(|| Fault::at(&parameters.span, format!("the key `{field}` is missing")))
+    }
+
+    /// The reference in a parameter that may be left out.
+    pub fn optional(parameters: &Node, field: &str, reads: Reads) -> Result<Option<Self>, Fault> {
+        let Some(node) = parameters.as_table().and_then(|table| table.get(field)) else { return Ok(None) };
+        Ok(Some(Self { name: node.read()?, span: node.span.clone(), reads }))
+    }
+}
+
+/// What a task makes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What follows the stage's name in the table's name; empty where a stage makes one table.
+    pub suffix: &'static str,
+    pub schema: TableSchema,
+    pub storage: Storage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Kept in the store and published.
+    Kept,
+    /// Handed on in memory to the stages that read it, then dropped.
+    Passing,
+}
+
+impl Output {
+    pub fn kept(suffix: &'static str, schema: TableSchema) -> Self {
+        Self { suffix, schema, storage: Storage::Kept }
+    }
+
+    pub fn passing(suffix: &'static str, schema: TableSchema) -> Self {
+        Self { suffix, schema, storage: Storage::Passing }
+    }
+
+    /// The name under which a result holds this table: it does not depend on what a person called the stage.
+    pub fn table(&self) -> &str {
+        if self.suffix.is_empty() { &self.schema.kind } else { self.suffix }
+    }
+
+    /// The name under which the table of a stage is published.
+    pub fn published(&self, stage: &str) -> String {
+        if self.suffix.is_empty() { stage.to_owned() } else { format!("{stage}_{}", self.suffix) }
+    }
+}
+
+/// What is known of a result before it exists, for the checks of those who read it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub data: Option<Arc<DataFacts>>,
+    pub network: Option<Arc<NetworkFacts>>,
+    /// Steps and layers of a table of measurements.
+    pub layers: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataFacts {
+    pub name: String,
+    pub n_train: usize,
+    pub n_test: usize,
+    pub n_classes: usize,
+    pub n_pixels: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkFacts {
+    pub sizes: Vec<usize>,
+    /// Steps at which the network can be looked at in passing.
+    pub schedule: Vec<u64>,
+    /// Steps at which its weights are kept.
+    pub snapshots: Vec<u64>,
+}
+
+impl NetworkFacts {
+    pub fn n_layers(&self) -> usize {
+        self.sizes.len() - 1
+    }
+}
+
+/// One task in the making.
+pub struct Planning<'a> {
+    pub stage: &'a str,
+    pub parameters: &'a Node,
+    pub environment: &'a Environment,
+    /// `[rules.…]` of the pipeline.
+    pub rules: &'a [NamedNode],
+    /// Results of the stages referred to, for [`Reads::Task`].
+    pub available: &'a [Available],
+    /// Tables of the stages referred to, for [`Reads::Table`].
+    pub tables: &'a [Gathered],
+    /// The roles in `available` that the task reads.
+    pub used: RefCell<Vec<usize>>,
+}
+
+/// A result that a task may read.
+#[derive(Clone, Debug)]
+pub struct Available {
+    /// The kind of table: a task asks for `weights`, whatever the stage that makes them is called.
+    pub role: String,
+    pub task: usize,
+    pub key: Key,
+    pub output: Output,
+    pub facts: Facts,
+}
+
+/// A published table that a task may read.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    pub name: String,
+    pub span: Span,
+    /// The schema with axes.
+    pub schema: TableSchema,
+    /// The `runs` table of the training behind it, if it is a measurement of one.
+    pub n_axes: usize,
+}
+
+impl Planning<'_> {
+    /// Says that the task reads this role.
+    ///
+    /// # Errors
+    /// No stage referred to makes such a table.
+    pub fn input(&self, role: &str) -> Result<&Available, Fault> {
+        let Some(index) = self.available.iter().position(|available| available.role == role) else {
+            let roles: Vec<&str> = self.available.iter().map(|available| available.role.as_str()).collect();
+            let of = self
+                .parameters
+                .as_table()
+                .and_then(|table| table.get("of"))
+                .map_or(&self.parameters.span, |of| &of.span);
+            let message = format!("stage `{}` reads `{role}`; what it refers to makes: {}", self.stage, choices(roles));
+            return Err(Fault::at(of, message));
+        };
+        let mut used = self.used.borrow_mut();
+        if !used.contains(&index) {
+            used.push(index);
+        }
+        Ok(&self.available[index])
+    }
+
+    /// The place of a parameter, or of the whole stage where it was left out.
+    pub fn span(&self, field: &str) -> &Span {
+        self.parameters.as_table().and_then(|table| table.get(field)).map_or(&self.parameters.span, |node| &node.span)
+    }
+
+    /// A fault at a parameter.
+    pub fn fault(&self, field: &str, message: impl Into<String>) -> Fault {
+        Fault::at(self.span(field), message)
+    }
+}
+
+/// One checked task: it only has to be run.
+pub trait Work: Send + Sync + fmt::Debug {
+    /// All parameters that the result depends on, defaults filled in.
+    fn parameters(&self) -> serde_json::Value;
+
+    fn outputs(&self) -> &[Output];
+
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+
+    /// Names of files beside the tables (figures).
+    fn files(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Reads inputs from the context, writes outputs to it.
+    ///
+    /// # Errors
+    /// An input cannot be read, an output not be written, or the numbers are not what the stage can work with.
+    fn run(&self, context: &Context<'_>) -> crate::error::Result<()>;
+
+    /// A rough cost in seconds, for the estimate of the time left.
+    fn cost(&self) -> f64 {
+        0.05
+    }
+}

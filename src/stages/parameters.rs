@@ -1,0 +1,223 @@
+//! Parameters that several kinds of stages share: how they are written, and what they mean once checked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::science::activation::Activation;
+use crate::science::initialization::{Feedback, Initialization};
+
+/// The images that a network is looked at with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// The last 10,000 images of the training set, which no training sees: for choosing coefficients.
+    Tuning,
+    /// The test set: for scoring.
+    #[default]
+    Test,
+}
+
+/// Images of the training set that are kept out of training, at its end.
+pub const TUNING_SAMPLES: usize = 10_000;
+
+/// Steps at which something is done: a list, or every so many training samples, the first and the last included.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Steps {
+    List(Vec<u64>),
+    Every(Every),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Every {
+    pub every: u64,
+}
+
+impl Steps {
+    /// The steps of a training of `samples` steps, ascending.
+    ///
+    /// # Errors
+    /// A step after the end, or an interval of 0.
+    pub fn expand(&self, samples: u64) -> Result<Vec<u64>, String> {
+        match self {
+            Self::List(steps) => {
+                let mut sorted = steps.clone();
+                sorted.sort_unstable();
+                sorted.dedup();
+                match sorted.last() {
+                    Some(&last) if last > samples => {
+                        Err(format!("step {last} comes after the last training sample, {samples}"))
+                    }
+                    _ => Ok(sorted),
+                }
+            }
+            Self::Every(Every { every: 0 }) => Err("`every = 0` never comes round; take at least 1".to_owned()),
+            Self::Every(Every { every }) => {
+                let mut steps: Vec<u64> =
+                    (0..=samples).step_by(usize::try_from(*every).unwrap_or(usize::MAX)).collect();
+                if steps.last() != Some(&samples) {
+                    steps.push(samples);
+                }
+                Ok(steps)
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Softplus {
+    Softplus(SoftplusBeta),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SoftplusBeta {
+    pub beta: f32,
+}
+
+/// β of the authors' earlier public code.
+pub const SOFTPLUS_BETA: f32 = 10.0;
+
+/// `activation = "tanh"` or `activation = { softplus = { beta = 10 } }`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ActivationSpec {
+    Named(PlainActivation),
+    Softplus(Softplus),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlainActivation {
+    /// β = 10.
+    Softplus,
+    Tanh,
+    Relu,
+    Sigmoid,
+}
+
+impl Default for ActivationSpec {
+    fn default() -> Self {
+        Self::Named(PlainActivation::Softplus)
+    }
+}
+
+impl ActivationSpec {
+    pub fn check(self) -> Result<Activation, String> {
+        let activation = match self {
+            Self::Named(PlainActivation::Softplus) => Activation::Softplus { beta: SOFTPLUS_BETA },
+            Self::Named(PlainActivation::Tanh) => Activation::Tanh,
+            Self::Named(PlainActivation::Relu) => Activation::Relu,
+            Self::Named(PlainActivation::Sigmoid) => Activation::Sigmoid,
+            Self::Softplus(Softplus::Softplus(SoftplusBeta { beta })) => Activation::Softplus { beta },
+        };
+        activation.check().map_err(|error| error.to_string())
+    }
+}
+
+/// The name of an activation in tables.
+pub fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Softplus { .. } => "softplus",
+        Activation::Tanh => "tanh",
+        Activation::Relu => "relu",
+        Activation::Sigmoid => "sigmoid",
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlainInit {
+    #[default]
+    Xavier,
+    /// N(0, std 0.01).
+    Naive,
+    Kaiming,
+}
+
+/// `init = "xavier"` or `init = { naive = { variance = 0.01 } }`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum InitSpec {
+    Named(PlainInit),
+    Naive(NaiveInit),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NaiveInit {
+    Naive(NaiveSpread),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NaiveSpread {
+    Std(f64),
+    Variance(f64),
+}
+
+impl Default for InitSpec {
+    fn default() -> Self {
+        Self::Named(PlainInit::Xavier)
+    }
+}
+
+/// The paper's N(0, 0.01), read as a standard deviation.
+pub const NAIVE_STD: f64 = 0.01;
+
+impl InitSpec {
+    pub fn check(self) -> Result<Initialization, String> {
+        let init = match self {
+            Self::Named(PlainInit::Xavier) => Initialization::Xavier,
+            Self::Named(PlainInit::Naive) => Initialization::Naive { std: NAIVE_STD },
+            Self::Named(PlainInit::Kaiming) => Initialization::Kaiming,
+            Self::Naive(NaiveInit::Naive(NaiveSpread::Std(std))) => Initialization::Naive { std },
+            Self::Naive(NaiveInit::Naive(NaiveSpread::Variance(variance))) => {
+                Initialization::Naive { std: libm::sqrt(variance) }
+            }
+        };
+        init.check().map_err(|error| error.to_string())
+    }
+}
+
+/// The name of an initialisation in tables.
+pub fn init_name(init: Initialization) -> &'static str {
+    match init {
+        Initialization::Xavier => "xavier",
+        Initialization::Naive { .. } => "naive",
+        Initialization::Kaiming => "kaiming",
+    }
+}
+
+/// `feedback = "symmetric"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackSpec {
+    /// Backpropagation: B = Wᵀ.
+    #[default]
+    Symmetric,
+    /// Feedback alignment: B fixed, drawn like W.
+    Random,
+    /// B drawn like W and learned, by the terms `feedback_hebb` and `feedback_decay`.
+    Plastic,
+}
+
+impl FeedbackSpec {
+    pub fn feedback(self) -> Feedback {
+        match self {
+            Self::Symmetric => Feedback::Symmetric,
+            Self::Random => Feedback::Random,
+            Self::Plastic => Feedback::Plastic,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Symmetric => "symmetric",
+            Self::Random => "random",
+            Self::Plastic => "plastic",
+        }
+    }
+}

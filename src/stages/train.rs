@@ -1,0 +1,673 @@
+//! dataset → runs, evaluations, samples, weights, updates: a feed-forward network learns online, one sample at a time.
+//!
+//! Beside what is kept, the weights at every step of the schedule are handed on in memory (`trajectory`) to the stages
+//! that look at the network while it learns: training again is cheaper than keeping gigabytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::parameters::{
+    ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name,
+};
+use super::{DataFacts, Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::activation::Activation;
+use crate::science::initialization::{Feedback, Initialization};
+use crate::science::network::{Architecture, Network};
+use crate::science::online::{Divergence, OnlineTrainer, UpdateNorms};
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::science::seed::{Purpose, stream};
+use crate::spec::node::{Fault, Node, Value, choices};
+use crate::tables::parquet::categories;
+use crate::tables::vectors::float32_lists;
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "train"`
+pub struct Train;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TrainSpec {
+    /// The stage that loads the data.
+    #[allow(dead_code)]
+    data: String,
+    /// Units of every layer, input and output included.
+    layers: Vec<usize>,
+    #[serde(default)]
+    activation: ActivationSpec,
+    #[serde(default)]
+    init: InitSpec,
+    #[serde(default)]
+    feedback: FeedbackSpec,
+    /// A learning rule of `[rules]`; usually an axis of the matrix.
+    #[serde(default)]
+    rule: Option<String>,
+    /// Coefficients of plasticity terms, over those of the rule.
+    #[serde(default)]
+    coefficients: BTreeMap<String, CoefficientSpec>,
+    /// The name under which the coefficients of this network are tuned.
+    #[serde(default)]
+    setting: Option<String>,
+    #[serde(default)]
+    seed: u64,
+    /// Training samples, each seen once.
+    samples: u64,
+    /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
+    #[serde(default = "at_the_end")]
+    schedule: Steps,
+    /// Steps at which the weights are kept.
+    #[serde(default = "nowhere")]
+    snapshots: Steps,
+    /// The images on which accuracy is measured.
+    #[serde(default)]
+    evaluate_on: Split,
+}
+
+fn at_the_end() -> Steps {
+    Steps::Every(super::parameters::Every { every: u64::MAX })
+}
+
+fn nowhere() -> Steps {
+    Steps::List(Vec::new())
+}
+
+/// One number, or one a layer.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CoefficientSpec {
+    Uniform(f64),
+    PerLayer(Vec<f64>),
+}
+
+/// `[rules.<name>]`
+#[derive(Debug, Default, JsonSchema)]
+pub struct RuleSpec {
+    /// Take the coefficients from the committed tables, by data set, setting and the rule's name.
+    #[serde(default)]
+    pub tuned: bool,
+    #[serde(flatten)]
+    pub terms: BTreeMap<String, CoefficientSpec>,
+}
+
+/// The terms of a rule, resolved: by name, in the order in which the terms are defined.
+///
+/// # Errors
+/// The rule or a term does not exist, or the condition has not been tuned.
+pub fn resolve_terms(
+    planning: &Planning<'_>,
+    rule: Option<&str>,
+    setting: Option<&str>,
+    overrides: &BTreeMap<String, CoefficientSpec>,
+    dataset: &str,
+) -> Result<Vec<(String, CoefficientSpec)>, Fault> {
+    let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
+    if let Some(name) = rule {
+        let Some(named) = planning.rules.iter().find(|named| named.name == name) else {
+            let names = planning.rules.iter().map(|named| &named.name);
+            return Err(planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names))));
+        };
+        let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
+        let mut tuned = false;
+        for (key, node) in &table.entries {
+            if key.name == "tuned" {
+                tuned = node.read()?;
+            } else if Term::named(&key.name).is_err() {
+                let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
+                let message = format!("rule `{name}` has no term `{}`; there are: {}", key.name, choices(names));
+                return Err(Fault::at(&key.span, message));
+            } else {
+                found.insert(key.name.clone(), node.read()?);
+            }
+        }
+        if tuned {
+            let Some(setting) = setting else {
+                let message = format!("rule `{name}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
+                return Err(Fault::at(&named.name_span, message));
+            };
+            let coefficients = &planning.environment.coefficients;
+            let Some(terms) = coefficients.find(dataset, setting, name) else {
+                let message = format!("no tuned coefficients for {dataset} / {setting} / {name}");
+                let there = coefficients.conditions();
+                return Err(Fault::at(&named.name_span, message).help(format!("There are: {}.", choices(there))));
+            };
+            for (term, value) in terms {
+                found.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));
+            }
+        }
+    }
+    for (term, value) in overrides {
+        found.insert(term.clone(), value.clone());
+    }
+    for name in found.keys() {
+        if Term::named(name).is_err() {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref());
+            let message = format!("there is no plasticity term `{name}`; there are: {}", choices(names));
+            return Err(planning.fault("coefficients", message));
+        }
+    }
+    // In the order of definition, so that a rule means the same however it was written.
+    Ok(Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect())
+}
+
+impl CoefficientSpec {
+    pub fn coefficient(&self) -> Coefficient {
+        match self {
+            Self::Uniform(value) => Coefficient::Uniform(*value),
+            Self::PerLayer(values) => Coefficient::PerLayer(values.clone()),
+        }
+    }
+}
+
+impl Kind for Train {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Trains a feed-forward network online, one sample at a time, by a plasticity rule."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<TrainSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        if Term::named(axis).is_ok() {
+            return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
+        }
+        let direct = ["rule", "seed", "samples", "init", "activation", "feedback", "setting", "evaluate_on"];
+        direct.contains(&axis).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: TrainSpec = planning.parameters.read()?;
+        let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
+        check_layers(planning, &spec.layers, &data)?;
+        let activation = spec.activation.check().map_err(in_field("activation"))?;
+        let init = spec.init.check().map_err(in_field("init"))?;
+        let architecture = Architecture::new(spec.layers.clone(), activation)
+            .map_err(|error| planning.fault("layers", error.to_string()))?;
+        let terms =
+            resolve_terms(planning, spec.rule.as_deref(), spec.setting.as_deref(), &spec.coefficients, &data.name)?;
+        let names: Vec<(&str, Coefficient)> =
+            terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
+        let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
+        let rule = Rule::new(&names).map_err(|error| planning.fault(field, error.to_string()))?;
+        if names.is_empty() {
+            return Err(planning
+                .fault(field, "no plasticity term: the network would not learn")
+                .help("Give `rule = \"…\"`, an axis `rule`, or `coefficients = { gradient = 0.01 }`."));
+        }
+        // Checked here and not only when it runs: one coefficient a layer, feedback terms only with plastic feedback.
+        rule.check_layers(architecture.n_layers()).map_err(|error| planning.fault(field, error.to_string()))?;
+        if rule.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
+            let message = format!(
+                "this rule moves feedback weights, which `feedback = \"{}\"` keeps fixed",
+                spec.feedback.name()
+            );
+            return Err(planning.fault(field, message).help("Set `feedback = \"plastic\"`."));
+        }
+        let n_training = data.n_train.saturating_sub(TUNING_SAMPLES);
+        if spec.samples == 0 || spec.samples > n_training as u64 {
+            let message = format!(
+                "{} training samples; `{}` has {n_training} (its last {TUNING_SAMPLES} are the tuning split), each is seen once",
+                spec.samples, data.name
+            );
+            return Err(planning.fault("samples", message));
+        }
+        let schedule = spec.schedule.expand(spec.samples).map_err(in_field("schedule"))?;
+        let snapshots = spec.snapshots.expand(spec.samples).map_err(in_field("snapshots"))?;
+        let facts =
+            NetworkFacts { sizes: spec.layers.clone(), schedule: schedule.clone(), snapshots: snapshots.clone() };
+        Ok(Box::new(TrainTask {
+            canonical: Canonical {
+                layers: spec.layers,
+                activation: activation_name(activation),
+                beta: match activation {
+                    Activation::Softplus { beta } => Some(beta),
+                    _ => None,
+                },
+                init: init_name(init),
+                std: match init {
+                    Initialization::Naive { std } => Some(std),
+                    _ => None,
+                },
+                feedback: spec.feedback.name(),
+                coefficients: terms,
+                seed: spec.seed,
+                samples: spec.samples,
+                schedule,
+                snapshots,
+                evaluate_on: spec.evaluate_on,
+            },
+            architecture,
+            init,
+            feedback: spec.feedback.feedback(),
+            n_training,
+            facts: Facts { data: Some(data), network: Some(Arc::new(facts)), layers: None },
+            outputs: outputs(),
+            rule,
+        }))
+    }
+}
+
+/// Widths that fit the data: pixels in, classes out.
+pub fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> Result<(), Fault> {
+    if layers.first() != Some(&data.n_pixels) {
+        let found = layers.first().map_or("nothing".to_owned(), usize::to_string);
+        let message =
+            format!("the first layer is the image: {} units for `{}`, found {found}", data.n_pixels, data.name);
+        return Err(planning.fault("layers", message));
+    }
+    if layers.len() < 2 || layers.last() < Some(&data.n_classes) {
+        let message =
+            format!("the last layer needs a unit for each of the {} classes of `{}`", data.n_classes, data.name);
+        return Err(planning.fault("layers", message));
+    }
+    if let Some(layer) = layers.iter().position(|&width| width == 0) {
+        return Err(planning.fault("layers", format!("layer {layer} has no units")));
+    }
+    Ok(())
+}
+
+/// Everything that the result depends on, as it goes into the key.
+#[derive(Clone, Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    activation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beta: Option<f32>,
+    init: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    std: Option<f64>,
+    feedback: &'static str,
+    #[serde(serialize_with = "as_map")]
+    coefficients: Vec<(String, CoefficientSpec)>,
+    seed: u64,
+    samples: u64,
+    schedule: Vec<u64>,
+    snapshots: Vec<u64>,
+    evaluate_on: Split,
+}
+
+fn as_map<S: serde::Serializer>(terms: &[(String, CoefficientSpec)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(terms.iter().map(|(name, value)| (name, value)))
+}
+
+#[derive(Debug)]
+struct TrainTask {
+    canonical: Canonical,
+    architecture: Architecture,
+    init: Initialization,
+    feedback: Feedback,
+    n_training: usize,
+    facts: Facts,
+    outputs: Vec<Output>,
+    rule: Rule,
+}
+
+const RUN_ID: Column = Column::new("run_id", ColumnType::Category, "", "the training run");
+const STEP: Column =
+    Column::new("step", ColumnType::Int64, "samples", "training samples seen; 0 is the initial network");
+
+/// The columns that most tables of measurements begin with.
+pub fn run_and_step() -> [Column; 2] {
+    [RUN_ID, STEP]
+}
+
+/// One row a run.
+pub fn runs_schema() -> TableSchema {
+    let mut columns = vec![
+        RUN_ID,
+        Column::new("n_layers", ColumnType::Int32, "", "layers of weights, L"),
+        Column::new("layer_sizes", ColumnType::Text, "units", "units of layers 0 ... L, as a JSON list"),
+        Column::new("activation", ColumnType::Category, "", "activation function of the hidden layers"),
+        Column::new("init", ColumnType::Category, "", "distribution of the initial weights"),
+        Column::new(
+            "feedback",
+            ColumnType::Category,
+            "",
+            "feedback weights B: symmetric (transposed W), random or plastic",
+        ),
+    ];
+    for term in Term::shipped() {
+        let name: &'static str = match &term.name {
+            std::borrow::Cow::Borrowed(name) => name,
+            std::borrow::Cow::Owned(_) => unreachable!("shipped terms are static"),
+        };
+        let description = "coefficient of this plasticity term; 0 without it, null where it differs by layer";
+        columns.push(Column::new(name, ColumnType::Float64, "1/sample", description).nullable());
+    }
+    columns.extend([
+        Column::new("options", ColumnType::Text, "", "other parameters, as JSON"),
+        Column::new("samples", ColumnType::Int64, "samples", "length of the training"),
+        Column::new("status", ColumnType::Category, "", "completed or diverged"),
+        Column::new("diverged_at_step", ColumnType::Int64, "samples", "first step with a number that is not finite")
+            .nullable(),
+        Column::new("diverged_at_layer", ColumnType::Int32, "", "layer of that number").nullable(),
+    ]);
+    TableSchema::new("runs", 1, columns, &["run_id"])
+}
+
+fn coefficients_schema() -> TableSchema {
+    TableSchema::new(
+        "coefficients",
+        1,
+        vec![
+            RUN_ID,
+            Column::new("term", ColumnType::Category, "", "plasticity term"),
+            Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
+            Column::new("coefficient", ColumnType::Float64, "1/sample", "its coefficient in this layer"),
+        ],
+        &["run_id", "term", "layer"],
+    )
+}
+
+fn evaluations_schema() -> TableSchema {
+    TableSchema::new(
+        "evaluations",
+        1,
+        vec![
+            RUN_ID,
+            STEP,
+            Column::new("accuracy", ColumnType::Float64, "", "share of images classified correctly"),
+            Column::new("loss", ColumnType::Float64, "nats", "mean cross-entropy").nullable(),
+            Column::new("n_samples", ColumnType::Int32, "images", "images evaluated"),
+        ],
+        &["run_id", "step"],
+    )
+}
+
+fn samples_schema() -> TableSchema {
+    TableSchema::new(
+        "samples",
+        1,
+        vec![
+            RUN_ID,
+            Column::new("step", ColumnType::Int64, "samples", "from 1: the step at which the sample was seen"),
+            Column::new("sample_index", ColumnType::Int32, "", "its position in the training set"),
+        ],
+        &["run_id", "step"],
+    )
+}
+
+/// One row a matrix and step, vectors row-major.
+pub fn weights_schema() -> TableSchema {
+    TableSchema::new(
+        "weights",
+        1,
+        vec![
+            RUN_ID,
+            STEP,
+            Column::new("matrix", ColumnType::Category, "", "forward (W), feedback (B), input, recurrent or readout"),
+            Column::new("layer", ColumnType::Int32, "", "l of W_{l-1,l} and B_{l,l-1}"),
+            Column::new("n_out", ColumnType::Int32, "", "rows of the matrix"),
+            Column::new("n_in", ColumnType::Int32, "", "columns of the matrix"),
+            Column::new("weights", ColumnType::Float32List, "", "the matrix, row-major (n_out x n_in)"),
+        ],
+        &["run_id", "step", "matrix", "layer"],
+    )
+    .in_folder()
+}
+
+fn updates_schema() -> TableSchema {
+    TableSchema::new(
+        "updates",
+        1,
+        vec![
+            RUN_ID,
+            Column::new("step", ColumnType::Int64, "samples", "the step whose update is measured, from 1"),
+            Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
+            Column::new(
+                "gradient_norm",
+                ColumnType::Float64,
+                "",
+                "Frobenius norm of the gradient part, coefficient included",
+            ),
+            Column::new("oja_norm", ColumnType::Float64, "", "Frobenius norm of the Oja part, coefficient included"),
+            Column::new("total_norm", ColumnType::Float64, "", "Frobenius norm of W after minus W before the step"),
+        ],
+        &["run_id", "step", "layer"],
+    )
+}
+
+fn outputs() -> Vec<Output> {
+    let mut trajectory = weights_schema();
+    trajectory.kind = "trajectory".into();
+    vec![
+        Output::kept("runs", runs_schema()),
+        Output::kept("coefficients", coefficients_schema()),
+        Output::kept("evaluations", evaluations_schema()),
+        Output::kept("samples", samples_schema()),
+        Output::kept("weights", weights_schema()),
+        Output::kept("updates", updates_schema()),
+        Output::passing("trajectory", trajectory),
+    ]
+}
+
+impl Work for TrainTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let data = context.data("dataset")?;
+        let order = stream(self.canonical.seed, Purpose::SampleOrder, 0)
+            .without_replacement(self.n_training as u32, self.canonical.samples as u32);
+        let network = Network::initialize(&self.architecture, &self.init, self.feedback, self.canonical.seed);
+        let mut trainer = OnlineTrainer::new(network, self.rule.clone()).map_err(|error| context.numerics(error))?;
+        let mut record = Record::default();
+        let mut divergence = None;
+        let (held_out, first) = data.held_out(self.canonical.evaluate_on);
+        for step in self.stops() {
+            context.check_interrupted()?;
+            let seen = trainer.steps() as usize;
+            match trainer.advance_recording(&data.train, &order[seen..step as usize]) {
+                Ok(norms) => {
+                    if self.canonical.schedule.contains(&step) {
+                        record.updates(step, &norms);
+                    }
+                }
+                Err(diverged) => {
+                    divergence = Some(diverged);
+                    break;
+                }
+            }
+            if self.canonical.schedule.contains(&step) {
+                let evaluation = trainer.network().evaluate(held_out, first..held_out.len());
+                record.evaluation(step, evaluation.accuracy, evaluation.loss, evaluation.n_samples);
+                if context.hands_on("trajectory") {
+                    context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
+                }
+            }
+            if self.canonical.snapshots.contains(&step) {
+                context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
+            }
+        }
+        let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
+        self.write_run(context, divergence)?;
+        record.write(context)?;
+        let run_id = context.run_id();
+        context.write(
+            "samples",
+            vec![
+                categories((0..seen).map(|_| Some(run_id))),
+                Arc::new((1..=seen as i64).collect::<Int64Array>()),
+                Arc::new(order[..seen].iter().map(|&index| index as i32).collect::<Int32Array>()),
+            ],
+        )
+    }
+
+    fn cost(&self) -> f64 {
+        let sizes = self.architecture.sizes();
+        let synapses: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        // About a nanosecond for four synapses, in training and for each image of an evaluation.
+        let evaluated = self.canonical.schedule.len() as f64 * 10_000.0 / 8.0;
+        synapses as f64 * 2.5e-10 * (self.canonical.samples as f64 + evaluated)
+    }
+}
+
+impl TrainTask {
+    /// The steps at which training pauses, ascending, the last sample included.
+    fn stops(&self) -> Vec<u64> {
+        let mut stops = [&self.canonical.schedule[..], &self.canonical.snapshots, &[self.canonical.samples]].concat();
+        stops.sort_unstable();
+        stops.dedup();
+        stops
+    }
+
+    fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
+        let canonical = &self.canonical;
+        let run_id = context.run_id();
+        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let n_layers = self.architecture.n_layers();
+        let mut columns: Vec<ArrayRef> = vec![
+            categories([Some(run_id)]),
+            Arc::new(Int32Array::from(vec![n_layers as i32])),
+            text(serde_json::to_string(&canonical.layers).expect("integers serialise")),
+            categories([Some(canonical.activation)]),
+            categories([Some(canonical.init)]),
+            categories([Some(canonical.feedback)]),
+        ];
+        for term in Term::shipped() {
+            let given = canonical.coefficients.iter().find(|(name, _)| *name == term.name);
+            let value = match given.map(|(_, value)| value) {
+                None => Some(0.0),
+                Some(CoefficientSpec::Uniform(value)) => Some(*value),
+                Some(CoefficientSpec::PerLayer(_)) => None,
+            };
+            columns.push(Arc::new(Float64Array::from(vec![value])));
+        }
+        let options = serde_json::json!({
+            "beta": canonical.beta,
+            "std": canonical.std,
+            "seed": canonical.seed,
+            "evaluate_on": canonical.evaluate_on,
+            "equation": self.rule.equation(),
+        });
+        columns.extend([
+            text(options.to_string()),
+            Arc::new(Int64Array::from(vec![canonical.samples as i64])) as ArrayRef,
+            categories([Some(if divergence.is_some() { "diverged" } else { "completed" })]),
+            Arc::new(Int64Array::from(vec![divergence.map(|divergence| divergence.step as i64)])),
+            Arc::new(Int32Array::from(vec![divergence.map(|divergence| divergence.layer as i32)])),
+        ]);
+        if let Some(divergence) = divergence {
+            context.notice(&divergence.to_string());
+        }
+        context.write("runs", columns)?;
+        let rows: Vec<(&str, usize, f64)> = canonical
+            .coefficients
+            .iter()
+            .flat_map(|(name, value)| {
+                let value = value.coefficient();
+                (1..=n_layers).map(move |layer| (name.as_str(), layer, value.at(layer)))
+            })
+            .collect();
+        context.write(
+            "coefficients",
+            vec![
+                categories(rows.iter().map(|_| Some(run_id))),
+                categories(rows.iter().map(|row| Some(row.0))),
+                Arc::new(rows.iter().map(|row| row.1 as i32).collect::<Int32Array>()),
+                Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()),
+            ],
+        )
+    }
+}
+
+/// The rows that a training gathers while it goes on.
+#[derive(Default)]
+struct Record {
+    evaluations: Vec<(u64, f64, f64, usize)>,
+    updates: Vec<(u64, usize, UpdateNorms)>,
+}
+
+impl Record {
+    fn evaluation(&mut self, step: u64, accuracy: f64, loss: f64, n_samples: usize) {
+        self.evaluations.push((step, accuracy, loss, n_samples));
+    }
+
+    fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
+        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
+    }
+
+    fn write(&self, context: &Context<'_>) -> Result<()> {
+        let run_id = context.run_id();
+        let (evaluations, updates) = (&self.evaluations, &self.updates);
+        context.write(
+            "evaluations",
+            vec![
+                categories(evaluations.iter().map(|_| Some(run_id))),
+                Arc::new(evaluations.iter().map(|row| row.0 as i64).collect::<Int64Array>()),
+                Arc::new(evaluations.iter().map(|row| row.1).collect::<Float64Array>()),
+                // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
+                Arc::new(
+                    evaluations.iter().map(|row| Some(row.2).filter(|loss| loss.is_finite())).collect::<Float64Array>(),
+                ),
+                Arc::new(evaluations.iter().map(|row| row.3 as i32).collect::<Int32Array>()),
+            ],
+        )?;
+        let norms = |part: fn(&UpdateNorms) -> f64| -> ArrayRef {
+            Arc::new(updates.iter().map(|row| part(&row.2)).collect::<Float64Array>())
+        };
+        context.write(
+            "updates",
+            vec![
+                categories(updates.iter().map(|_| Some(run_id))),
+                Arc::new(updates.iter().map(|row| row.0 as i64).collect::<Int64Array>()),
+                Arc::new(updates.iter().map(|row| row.1 as i32).collect::<Int32Array>()),
+                norms(|norms| norms.gradient),
+                norms(|norms| norms.oja),
+                norms(|norms| norms.total),
+            ],
+        )
+    }
+}
+
+/// The weights of a network as rows of the `weights` table, sorted by its key.
+pub fn weight_rows(run_id: &str, step: u64, network: &Network) -> Vec<ArrayRef> {
+    let mut matrices = Vec::new();
+    for layer in 1..=network.n_layers() {
+        matrices.extend(network.feedback_weights(layer).map(|matrix| ("feedback", layer, matrix)));
+    }
+    for layer in 1..=network.n_layers() {
+        matrices.push(("forward", layer, network.forward_weights(layer)));
+    }
+    let lengths: Vec<usize> = matrices.iter().map(|(_, _, matrix)| matrix.len()).collect();
+    let mut values = Vec::with_capacity(lengths.iter().sum());
+    for (_, _, matrix) in &matrices {
+        values.extend(matrix.iter());
+    }
+    vec![
+        categories(matrices.iter().map(|_| Some(run_id))),
+        Arc::new(Int64Array::from(vec![step as i64; matrices.len()])),
+        categories(matrices.iter().map(|(name, _, _)| Some(*name))),
+        Arc::new(matrices.iter().map(|(_, layer, _)| *layer as i32).collect::<Int32Array>()),
+        Arc::new(matrices.iter().map(|(_, _, matrix)| matrix.nrows() as i32).collect::<Int32Array>()),
+        Arc::new(matrices.iter().map(|(_, _, matrix)| matrix.ncols() as i32).collect::<Int32Array>()),
+        float32_lists(values, lengths),
+    ]
+}

@@ -1,0 +1,71 @@
+//! The commit record of a result: the files it consists of, with the digests of their contents.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Key, KeyMaterial};
+use crate::tables::TableSchema;
+
+pub(super) const FILE: &str = "commit.json";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub key: Key,
+    pub material: KeyMaterial,
+    pub files: Vec<StoredFile>,
+}
+
+/// One file of a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredFile {
+    pub name: String,
+    /// BLAKE3 of the content.
+    pub digest: String,
+    pub bytes: u64,
+    /// For tables: what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<StoredTable>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredTable {
+    pub name: String,
+    pub rows: usize,
+    pub schema: TableSchema,
+}
+
+impl Record {
+    /// The record in `bytes`, unless it is damaged or speaks of another key.
+    ///
+    /// The first line is the digest of the rest, so a flipped bit in the record itself is a miss, not a wrong answer.
+    pub fn from_bytes(bytes: &[u8], key: &Key) -> Option<Self> {
+        let split = bytes.iter().position(|byte| *byte == b'\n')?;
+        let (digest, body) = (&bytes[..split], &bytes[split + 1..]);
+        if digest != blake3::hash(body).to_hex().as_bytes() {
+            return None;
+        }
+        let record: Self = serde_json::from_slice(body).ok()?;
+        (record.key == *key && record.material.key() == *key).then_some(record)
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let body = serde_json::to_vec_pretty(self).expect("a record is plain data");
+        let mut bytes = blake3::hash(&body).to_hex().as_bytes().to_vec();
+        bytes.push(b'\n');
+        bytes.extend(body);
+        bytes
+    }
+
+    pub fn file(&self, name: &str) -> Option<&StoredFile> {
+        self.files.iter().find(|file| file.name == name)
+    }
+
+    pub fn table(&self, name: &str) -> Option<(&StoredFile, &StoredTable)> {
+        self.files
+            .iter()
+            .find_map(|file| file.table.as_ref().filter(|table| table.name == name).map(|table| (file, table)))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}

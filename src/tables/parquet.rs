@@ -1,0 +1,165 @@
+//! Tables ↔ Parquet: zstd, bounded row groups, our metadata, and nothing that differs between two equal runs.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::{ColumnType, Table, TableSchema};
+
+/// A row group holds at most this many bytes of values, so that a reader of wide rows (weights, activations) needs
+/// little memory; narrow tables reach `ROW_GROUP_ROWS` first.
+const ROW_GROUP_BYTES: usize = 8 << 20;
+const ROW_GROUP_ROWS: usize = 1 << 20;
+
+/// Metadata key of the schema (JSON) and of the task's key.
+pub const SCHEMA_METADATA: &str = "ojaflow.schema";
+pub const KEY_METADATA: &str = "ojaflow.key";
+
+/// Writes one Parquet file, batch by batch; memory is bounded by a row group.
+pub struct TableWriter<W: Write + Send> {
+    schema: TableSchema,
+    arrow_schema: SchemaRef,
+    writer: ArrowWriter<W>,
+    rows: usize,
+}
+
+impl<W: Write + Send> TableWriter<W> {
+    /// `key` is the digest of the task that makes the table.
+    pub fn new(sink: W, schema: TableSchema, key: &str) -> Result<Self, ParquetError> {
+        let arrow_schema = schema.to_arrow();
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_created_by(concat!("ojaflow ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_key_value_metadata(Some(vec![
+                KeyValue::new(SCHEMA_METADATA.to_owned(), schema.to_metadata()),
+                KeyValue::new(KEY_METADATA.to_owned(), key.to_owned()),
+            ]));
+        for column in &schema.columns {
+            // Vectors of measured floats hardly repeat: a dictionary would only be built and thrown away, and
+            // their minimum and maximum tell a reader nothing.
+            if column.kind == ColumnType::Float32List {
+                let path = ColumnPath::new(vec![column.name.to_string(), "list".to_owned(), "item".to_owned()]);
+                properties = properties
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_statistics_enabled(path, EnabledStatistics::None);
+            }
+        }
+        let writer = ArrowWriter::try_new(sink, arrow_schema.clone(), Some(properties.build()))?;
+        Ok(Self { schema, arrow_schema, writer, rows: 0 })
+    }
+
+    /// Appends a batch, after checking that it is what the schema promises.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        self.schema.check(batch).map_err(ParquetError::General)?;
+        // A batch from elsewhere may call its list items by another name; the file's schema is the promised one.
+        let batch = RecordBatch::try_new(self.arrow_schema.clone(), batch.columns().to_vec())?;
+        let bytes_per_row = (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
+        let step = (ROW_GROUP_BYTES / bytes_per_row).max(1);
+        for start in (0..batch.num_rows()).step_by(step) {
+            let slice = batch.slice(start, step.min(batch.num_rows() - start));
+            self.writer.write(&slice)?;
+            if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
+                self.writer.flush()?;
+            }
+        }
+        self.rows += batch.num_rows();
+        Ok(())
+    }
+
+    /// Ends the file and returns the number of rows with the sink.
+    pub fn finish(self) -> Result<(usize, W), ParquetError> {
+        let rows = self.rows;
+        Ok((rows, self.writer.into_inner()?))
+    }
+}
+
+/// Reads a whole table from the bytes of a Parquet file whose schema is known.
+pub fn read(bytes: Bytes, schema: &TableSchema) -> Result<Table, ParquetError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(1 << 16).build()?;
+    let arrow_schema = schema.to_arrow();
+    let mut batches = Vec::new();
+    for batch in reader {
+        let batch = batch?;
+        batches.push(RecordBatch::try_new(arrow_schema.clone(), batch.columns().to_vec())?);
+    }
+    Ok(Table::new(schema.clone(), batches))
+}
+
+/// Reads the metadata that [`TableWriter`] put into a file: the schema as JSON, and the key.
+pub fn read_metadata(path: &Path) -> io::Result<(Option<String>, Option<String>)> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?).map_err(io::Error::other)?;
+    let metadata = builder.metadata().file_metadata().key_value_metadata();
+    let get = |name: &str| {
+        metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == name)).and_then(|pair| pair.value.clone())
+    };
+    Ok((get(SCHEMA_METADATA), get(KEY_METADATA)))
+}
+
+/// The column types of a Parquet file's arrow schema, for tables whose schema only the file knows.
+pub fn column_type(data_type: &DataType) -> Option<ColumnType> {
+    let candidates = [
+        ColumnType::Boolean,
+        ColumnType::Int32,
+        ColumnType::Int64,
+        ColumnType::Float64,
+        ColumnType::Category,
+        ColumnType::Text,
+    ];
+    if let DataType::List(item) = data_type {
+        return match item.data_type() {
+            DataType::Float32 => Some(ColumnType::Float32List),
+            DataType::UInt8 => Some(ColumnType::UInt8List),
+            _ => None,
+        };
+    }
+    candidates.into_iter().find(|candidate| candidate.to_arrow() == *data_type)
+}
+
+/// A sink that counts and digests what passes through it, so that a file need not be read again to know its digest.
+pub struct DigestWriter<W> {
+    inner: W,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl<W: Write> DigestWriter<W> {
+    pub fn new(inner: W) -> Self {
+        Self { inner, hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    pub fn finish(self) -> (W, blake3::Hash, u64) {
+        (self.inner, self.hasher.finalize(), self.bytes)
+    }
+}
+
+impl<W: Write> Write for DigestWriter<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.hasher.update(&buffer[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Builds a dictionary array from strings.
+pub fn categories<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> arrow::array::ArrayRef {
+    let array: arrow::array::DictionaryArray<arrow::datatypes::Int32Type> = values.into_iter().collect();
+    Arc::new(array)
+}
