@@ -10,13 +10,10 @@
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, lanes_for};
+use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use crate::science::activation::Activation;
-
-const AHEAD: usize = 16;
-const ROWS: usize = 8;
 
 /// What the presynaptic side contributes: activation · y_{ℓ-1,i} + error · e_{ℓ-1,i} + projection · d_i.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,23 +25,17 @@ pub(crate) struct PreFactor {
 
 impl PreFactor {
     #[inline(always)]
-    fn of(&self, y: &[f32; ROWS], e: &[f32; ROWS], d: &[f32; ROWS]) -> [f32; ROWS] {
-        let mut factor = [0.0; ROWS];
+    fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
+        let mut factor = [0.0; WIDTH];
         // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
         if self.activation != 0.0 {
-            for r in 0..ROWS {
-                factor[r] = self.activation * y[r];
-            }
+            factor = each_lane!(k => self.activation * y[k]);
         }
         if self.error != 0.0 {
-            for r in 0..ROWS {
-                factor[r] = self.error.mul_add(e[r], factor[r]);
-            }
+            factor = each_lane!(k => self.error.mul_add(e[k], factor[k]));
         }
         if self.projection != 0.0 {
-            for r in 0..ROWS {
-                factor[r] = self.projection.mul_add(d[r], factor[r]);
-            }
+            factor = each_lane!(k => self.projection.mul_add(d[k], factor[k]));
         }
         factor
     }
@@ -189,20 +180,16 @@ impl Kernel for Pass<'_> {
         let wants_error = propagate || self.rule.reads_pre_error();
         let wants_projection = self.rule.reads_projection();
         let plastic_feedback = !self.rule.feedback.is_zero();
-        let mut moved = [[0.0_f32; ROWS]; 4];
-        let mut slope = [0.0; WIDTH];
-        for first in (0..n_in).step_by(ROWS) {
-            let (block, lane) = (first / WIDTH, first % WIDTH);
-            let y = pre_activation[block].0;
-            if wants_error && lane == 0 {
-                slope = if pre_is_input { function.input_mask(y) } else { function.derivative(y) };
-            }
-            let rows = ROWS.min(n_in - first);
+        let mut moved = [[0.0_f32; WIDTH]; 4];
+        // Sixteen rows at a time: they fit in the first-level cache, and their local values in one `Lanes`.
+        for (block, y) in pre_activation.iter().enumerate() {
+            let first = block * WIDTH;
+            let rows = WIDTH.min(n_in - first);
             let span = first * stride..(first + rows) * stride;
             let w = &mut self.weights.lanes_mut()[span.clone()];
             let mut b = self.feedback.as_mut().map(|b| &mut b.lanes_mut()[span]);
 
-            let (mut e, mut d) = ([0.0; ROWS], [0.0; ROWS]);
+            let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
             match (&b, wants_error, wants_projection) {
                 (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
                 (None, true, false) => dots(simd, w, stride, error, &mut e),
@@ -212,24 +199,20 @@ impl Kernel for Pass<'_> {
             if wants_projection && (b.is_some() || !wants_error) {
                 dots(simd, w, stride, activation, &mut d);
             }
-            let mut y_rows = [0.0; ROWS];
-            for r in 0..ROWS {
-                y_rows[r] = y[lane + r];
-                if wants_error {
-                    e[r] *= slope[lane + r];
-                    self.signals.pre_error[block].0[lane + r] = e[r];
-                }
-                if wants_projection {
-                    self.signals.projection[block].0[lane + r] = d[r];
-                }
+            if wants_error {
+                let slope = if pre_is_input { function.input_mask(y.0) } else { function.derivative(y.0) };
+                e = each_lane!(k => e[k] * slope[k]);
+                self.signals.pre_error[block].0 = e;
+            }
+            if wants_projection {
+                self.signals.projection[block].0 = d;
             }
 
-            let local = (&y_rows, &e, &d);
-            let [alpha, gamma] = update(simd, &self.rule.forward, w, stride, error, activation, local);
+            let [alpha, gamma] = update(simd, &self.rule.forward, w, stride, error, activation, (&y.0, &e, &d));
             accumulate(&mut moved[0], &alpha);
             accumulate(&mut moved[1], &gamma);
             if let (true, Some(b)) = (plastic_feedback, &mut b) {
-                let [alpha, gamma] = update(simd, &self.rule.feedback, b, stride, error, activation, local);
+                let [alpha, gamma] = update(simd, &self.rule.feedback, b, stride, error, activation, (&y.0, &e, &d));
                 accumulate(&mut moved[2], &alpha);
                 accumulate(&mut moved[3], &gamma);
             }
@@ -239,15 +222,15 @@ impl Kernel for Pass<'_> {
 }
 
 #[inline(always)]
-fn accumulate(sum: &mut [f32; ROWS], factor: &[f32; ROWS]) {
-    for k in 0..ROWS {
+fn accumulate(sum: &mut [f32; WIDTH], factor: &[f32; WIDTH]) {
+    for k in 0..WIDTH {
         sum[k] += factor[k].abs();
     }
 }
 
 /// out_r = row_r · v for up to sixteen rows.
 #[inline(always)]
-fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; ROWS]) {
+fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; WIDTH]) {
     let v = &v[..stride];
     let mut quads = rows.chunks_exact(4 * stride);
     let mut r = 0;
@@ -287,8 +270,8 @@ fn dots_two<S: Simd>(
     stride: usize,
     a: &[Lanes],
     b: &[Lanes],
-    u: &mut [f32; ROWS],
-    v: &mut [f32; ROWS],
+    u: &mut [f32; WIDTH],
+    v: &mut [f32; WIDTH],
 ) {
     // Lengths said once, so that the loops need no bounds checks.
     let (a, b) = (&a[..stride], &b[..stride]);
@@ -322,8 +305,8 @@ fn dots_two<S: Simd>(
     }
 }
 
-/// Applies `rule` to up to sixteen rows and returns their α and γ. A factor that is exactly 0 is skipped, as a silent
-/// pixel is under plain backpropagation.
+/// Applies `rule` to up to sixteen rows and returns their α and γ. Where both factors of a pair of
+/// rows are exactly 0, as those of silent pixels, they are skipped.
 #[inline(always)]
 fn update<S: Simd>(
     simd: S,
@@ -332,8 +315,8 @@ fn update<S: Simd>(
     stride: usize,
     error: &[Lanes],
     activation: &[Lanes],
-    (y, e, d): (&[f32; ROWS], &[f32; ROWS], &[f32; ROWS]),
-) -> [[f32; ROWS]; 2] {
+    (y, e, d): (&[f32; WIDTH], &[f32; WIDTH], &[f32; WIDTH]),
+) -> [[f32; WIDTH]; 2] {
     let alpha = rule.by_error.of(y, e, d);
     let gamma = rule.by_activation.of(y, e, d);
     let keep = 1.0 - rule.decay;
@@ -348,21 +331,15 @@ fn update<S: Simd>(
         let (p, q) = pair.split_at_mut(stride);
         if q.len() == stride {
             let (a, g) = ([alpha[2 * r], alpha[2 * r + 1]], [gamma[2 * r], gamma[2 * r + 1]]);
-            if a[0] != 0.0 && a[1] != 0.0 && g[0] != 0.0 && g[1] != 0.0 {
-                add_two(simd, [p, q], a, error, g, activation);
-                continue;
+            match (a != [0.0; 2], g != [0.0; 2]) {
+                (true, true) => add_two(simd, [p, q], a, error, g, activation),
+                (true, false) => add_one_to_two(simd, [p, q], a, error),
+                (false, true) => add_one_to_two(simd, [p, q], g, activation),
+                (false, false) => {}
             }
-            if a == [0.0; 2] && g[0] != 0.0 && g[1] != 0.0 {
-                add_one_to_two(simd, [p, q], g, activation);
-                continue;
-            }
-            if g == [0.0; 2] && a[0] != 0.0 && a[1] != 0.0 {
-                add_one_to_two(simd, [p, q], a, error);
-                continue;
-            }
-            add(simd, q, alpha[2 * r + 1], error, gamma[2 * r + 1], activation);
+        } else {
+            add(simd, p, alpha[2 * r], error, gamma[2 * r], activation);
         }
-        add(simd, p, alpha[2 * r], error, gamma[2 * r], activation);
     }
     [alpha, gamma]
 }
@@ -380,11 +357,11 @@ fn add<S: Simd>(simd: S, row: &mut [Lanes], alpha: f32, error: &[Lanes], gamma: 
     }
 }
 
-/// As [`add`] for two rows whose factors of one vector are 0 and whose factors of the other are not.
+/// As [`add`] for two rows and one of the vectors.
 #[inline(always)]
 fn add_one_to_two<S: Simd>(simd: S, [p, q]: [&mut [Lanes]; 2], factors: [f32; 2], vector: &[Lanes]) {
     let [f, g] = factors.map(|f| simd.splat(f));
-    let ahead = AHEAD * vector.len();
+    let ahead = WIDTH * vector.len();
     for ((p, q), v) in p.iter_mut().zip(q).zip(vector) {
         simd.prefetch((&raw const *p).wrapping_add(ahead));
         simd.prefetch((&raw const *q).wrapping_add(ahead));
@@ -394,7 +371,7 @@ fn add_one_to_two<S: Simd>(simd: S, [p, q]: [&mut [Lanes]; 2], factors: [f32; 2]
     }
 }
 
-/// As [`add`] for two rows none of whose factors is 0.
+/// As [`add`] for two rows.
 #[inline(always)]
 fn add_two<S: Simd>(
     simd: S,
@@ -405,7 +382,7 @@ fn add_two<S: Simd>(
     activation: &[Lanes],
 ) {
     let (alpha, gamma) = (alpha.map(|a| simd.splat(a)), gamma.map(|g| simd.splat(g)));
-    let ahead = AHEAD * error.len();
+    let ahead = WIDTH * error.len();
     for (((p, q), e), y) in p.iter_mut().zip(q).zip(error).zip(activation) {
         simd.prefetch((&raw const *p).wrapping_add(ahead));
         simd.prefetch((&raw const *q).wrapping_add(ahead));
