@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::network::Network;
 use super::samples::{INTENSITY, Samples};
-use crate::kernels::{self, Active, Lanes, as_flat, as_flat_mut, lanes_for, zeros};
+use crate::kernels::{self, Active, Lanes, as_flat, lanes_for, zeros};
 
 /// Samples that travel through the layers together. The numbers do not depend on it: it is chosen so that the widest
 /// activations of a block stay in the second-level cache beside the weights.
@@ -27,10 +27,11 @@ impl Network {
     /// Accuracy and mean cross-entropy over `samples[range]`. The network must fit the samples.
     ///
     /// # Panics
-    /// If images or classes do not fit the network, or `range` exceeds the samples.
+    /// If images or classes do not fit the network, or `range` exceeds the samples or is empty.
     pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
         let n_samples = range.len();
         let n_outputs = self.architecture().sizes()[self.n_layers()];
+        assert!(n_samples > 0, "an evaluation needs at least one sample");
         assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
         let (mut correct, mut loss) = (0_usize, 0.0_f64);
         self.for_each_block(samples, range, |first, layers| {
@@ -96,11 +97,8 @@ impl Network {
             let input = input.chunks_exact_mut(lanes_for(sizes[0]));
             let first_layer = later[0].chunks_exact_mut(lanes_for(sizes[1]));
             for (s, (x, z)) in input.zip(first_layer).enumerate() {
-                let pixels = samples.pixels(first + s);
-                for (x, &pixel) in as_flat_mut(x).iter_mut().zip(pixels) {
-                    *x = INTENSITY[usize::from(pixel)];
-                }
-                active.read_bytes(pixels, &INTENSITY);
+                active.read_bytes(samples.pixels(first + s), &INTENSITY);
+                active.write(x);
                 kernels::forward_active(self.backend, &self.forward[0], &active, z);
             }
             for layer in 1..self.n_layers() {

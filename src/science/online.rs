@@ -158,9 +158,7 @@ impl OnlineTrainer {
         let Self { network, state: State { active, activations, .. }, .. } = self;
         let (backend, sizes) = (network.backend, network.architecture().sizes());
         active.read_bytes(pixels, &INTENSITY);
-        for (x, &pixel) in as_flat_mut(&mut activations[0]).iter_mut().zip(pixels) {
-            *x = INTENSITY[usize::from(pixel)];
-        }
+        active.write(&mut activations[0]);
         for layer in 1..sizes.len() {
             let (before, after) = activations.split_at_mut(layer);
             let (weights, z) = (&network.forward[layer - 1], &mut after[0]);

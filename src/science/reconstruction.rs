@@ -38,8 +38,9 @@ impl Network {
     /// The residuals of the hidden layers ℓ = 1 … L − 1 over `samples[range]`.
     ///
     /// # Panics
-    /// If images do not fit the network, or `range` exceeds the samples.
+    /// If images do not fit the network, or `range` exceeds the samples or is empty.
     pub fn residuals(&self, samples: &Samples, range: Range<usize>) -> Vec<Residual> {
+        assert!(!range.is_empty(), "residuals need at least one sample");
         let sizes = self.architecture().sizes();
         let n = range.len() as f64;
         let mut sums = vec![(0.0_f64, 0.0_f64); self.n_layers() - 1];
