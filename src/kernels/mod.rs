@@ -16,8 +16,10 @@ mod matrix;
 mod outer_sum;
 #[doc(hidden)]
 pub mod probes;
+mod rows;
 mod scatter;
 mod simd;
+mod synaptic_rule;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -27,7 +29,8 @@ pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, zeros};
-pub(crate) use layer_update::{LayerSignals, PreFactor, RowRule, SynapticRule, update_active, update_layer};
+pub(crate) use layer_update::{LayerSignals, update_active, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
 pub(crate) use scatter::Scatter;
+pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};

@@ -1,0 +1,77 @@
+//! A learning rule as the kernels take it: what a row of weights receives of e_ℓ and of y_ℓ.
+
+use super::lanes::{WIDTH, each_lane};
+
+/// What the presynaptic side contributes: activation · y_{ℓ-1,i} + error · e_{ℓ-1,i} + projection · d_i.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PreFactor {
+    pub activation: f32,
+    pub error: f32,
+    pub projection: f32,
+}
+
+impl PreFactor {
+    #[inline(always)]
+    pub fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
+        let mut factor = [0.0; WIDTH];
+        // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
+        if self.activation != 0.0 {
+            factor = each_lane!(k => self.activation * y[k]);
+        }
+        if self.error != 0.0 {
+            factor = each_lane!(k => self.error.mul_add(e[k], factor[k]));
+        }
+        if self.projection != 0.0 {
+            factor = each_lane!(k => self.projection.mul_add(d[k], factor[k]));
+        }
+        factor
+    }
+}
+
+/// row_i ← (1 − decay) row_i + by_error_i e_ℓ + by_activation_i y_ℓ.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowRule {
+    pub by_error: PreFactor,
+    pub by_activation: PreFactor,
+    pub decay: f32,
+}
+
+impl RowRule {
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn reads_error(&self) -> bool {
+        self.by_error.error != 0.0 || self.by_activation.error != 0.0
+    }
+
+    fn reads_projection(&self) -> bool {
+        self.by_error.projection != 0.0 || self.by_activation.projection != 0.0
+    }
+}
+
+/// What happens to W and to B of one layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct SynapticRule {
+    pub forward: RowRule,
+    pub feedback: RowRule,
+}
+
+impl SynapticRule {
+    /// Whether all that moves is W, by α_i e_ℓ with α_i proportional to y_{ℓ-1,i}: plain backpropagation, where a silent
+    /// input moves nothing.
+    pub fn moves_active_inputs_only(&self) -> bool {
+        let by_error = PreFactor { activation: self.forward.by_error.activation, ..PreFactor::default() };
+        *self == Self { forward: RowRule { by_error, ..RowRule::default() }, ..Self::default() }
+    }
+
+    /// Whether any term reads e_{ℓ-1}.
+    pub fn reads_pre_error(&self) -> bool {
+        self.forward.reads_error() || self.feedback.reads_error()
+    }
+
+    /// Whether any term reads Wᵀ y_ℓ.
+    pub fn reads_projection(&self) -> bool {
+        self.forward.reads_projection() || self.feedback.reads_projection()
+    }
+}

@@ -1,0 +1,228 @@
+//! The terms of learning rules: each defined once, in [`Term::shipped`], everything else derived from its form.
+
+use std::borrow::Cow;
+
+use super::notation::{Notation, write_combination};
+use crate::science::InvalidParameter;
+
+/// The weights that a term moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synapses {
+    /// W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}).
+    Forward,
+    /// B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ).
+    Feedback,
+}
+
+/// A vector that the synapses between layers ℓ − 1 and ℓ can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// y_{ℓ-1} (n_{ℓ-1}).
+    PreActivation,
+    /// e_{ℓ-1} (n_{ℓ-1}); for the input e_0 = (B_{1,0} e_1) ⊙ (1 − e^{−βx}) with softplus, B_{1,0} e_1 otherwise.
+    PreError,
+    /// W_{ℓ-1,ℓ}ᵀ y_ℓ (n_{ℓ-1}), what layer ℓ would reconstruct of layer ℓ − 1.
+    Projection,
+    /// y_ℓ (n_ℓ), the softmax at the output.
+    PostActivation,
+    /// e_ℓ (n_ℓ).
+    PostError,
+}
+
+/// A weighted sum of signals, such as y_{ℓ-1} − Wᵀ y_ℓ.
+pub type Combination = Cow<'static, [(f64, Signal)]>;
+
+/// The mathematical form of a term.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    /// left · rightᵀ.
+    Outer {
+        /// As long as the matrix has rows.
+        left: Combination,
+        /// As long as the matrix has columns.
+        right: Combination,
+    },
+    /// Minus the matrix itself.
+    Decay,
+}
+
+/// One named term of a learning rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// The name by which a rule refers to it.
+    pub name: Cow<'static, str>,
+    /// The weights that it moves.
+    pub synapses: Synapses,
+    /// What it adds to them, times its coefficient.
+    pub form: Form,
+    /// What a brain would need for it: weight transport, non-local signals.
+    pub plausibility: Cow<'static, str>,
+}
+
+pub(super) const fn outer(left: &'static [(f64, Signal)], right: &'static [(f64, Signal)]) -> Form {
+    Form::Outer { left: Cow::Borrowed(left), right: Cow::Borrowed(right) }
+}
+
+pub(super) const fn term(name: &'static str, synapses: Synapses, form: Form, plausibility: &'static str) -> Term {
+    Term { name: Cow::Borrowed(name), synapses, form, plausibility: Cow::Borrowed(plausibility) }
+}
+
+/// The terms of rule (9), and Hebb's.
+static SHIPPED: [Term; 7] = {
+    use Signal::*;
+    use Synapses::*;
+    [
+        term(
+            "gradient",
+            Forward,
+            outer(&[(-1.0, PostError)], &[(1.0, PreActivation)]),
+            "Local once e_ℓ is known. With symmetric feedback e_ℓ needs weight transport; with feedback weights of its \
+             own it does not.",
+        ),
+        term(
+            "error_hebb",
+            Forward,
+            outer(&[(1.0, PostError)], &[(1.0, PreError)]),
+            "Local: the errors on both sides of the synapse.",
+        ),
+        term(
+            "oja",
+            Forward,
+            outer(&[(1.0, PostActivation)], &[(1.0, PreActivation), (-1.0, Projection)]),
+            "The subspace rule: Wᵀ y_ℓ sums over all neurons of layer ℓ, so it takes lateral or feedback connections that \
+             carry the same weights (weight transport within the layer).",
+        ),
+        term("decay", Forward, Form::Decay, "Local: passive decay of the synapse."),
+        term(
+            "hebb",
+            Forward,
+            outer(&[(1.0, PostActivation)], &[(1.0, PreActivation)]),
+            "Local: the activations on both sides. Unbounded without decay.",
+        ),
+        term(
+            "feedback_hebb",
+            Feedback,
+            outer(&[(-1.0, PreActivation)], &[(1.0, PostError)]),
+            "Local: what B joins, e_ℓ and y_{ℓ-1}. It moves B as the gradient term moves Wᵀ, which aligns them.",
+        ),
+        term("feedback_decay", Feedback, Form::Decay, "Local: passive decay of the synapse."),
+    ]
+};
+
+impl Signal {
+    /// Whether it belongs to layer ℓ − 1.
+    fn is_pre(self) -> bool {
+        matches!(self, Signal::PreActivation | Signal::PreError | Signal::Projection)
+    }
+
+    fn extent(self) -> &'static str {
+        if self.is_pre() { "n_{ℓ-1}" } else { "n_ℓ" }
+    }
+}
+
+impl Synapses {
+    /// (rows, columns).
+    fn shape(self) -> (&'static str, &'static str) {
+        match self {
+            Synapses::Forward => ("n_ℓ", "n_{ℓ-1}"),
+            Synapses::Feedback => ("n_{ℓ-1}", "n_ℓ"),
+        }
+    }
+}
+
+impl Term {
+    /// The terms that the program knows by name.
+    pub fn shipped() -> &'static [Term] {
+        &SHIPPED
+    }
+
+    /// The shipped term called `name`.
+    ///
+    /// # Errors
+    /// If there is none; the message lists them.
+    pub fn named(name: &str) -> Result<&'static Term, InvalidParameter> {
+        SHIPPED.iter().find(|t| t.name == name).ok_or_else(|| {
+            let names: Vec<_> = SHIPPED.iter().map(|t| format!("`{}`", t.name)).collect();
+            InvalidParameter::new(format!("there is no plasticity term `{name}`; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// (sign, text without it).
+    pub(super) fn written(&self, notation: Notation) -> (f64, String) {
+        match &self.form {
+            Form::Decay => (-1.0, notation.synapses(self.synapses).to_string()),
+            Form::Outer { left, right } => {
+                let ((s, left), (t, right)) = (write_combination(left, notation), write_combination(right, notation));
+                (s * t, format!("{left} {right}{}", notation.transpose()))
+            }
+        }
+    }
+
+    /// The term in plain text, `-e_ℓ y_{ℓ-1}ᵀ`.
+    pub fn equation(&self) -> String {
+        let (sign, text) = self.written(Notation::Plain);
+        if sign < 0.0 { format!("-{text}") } else { text }
+    }
+
+    /// The term in LaTeX.
+    pub fn latex(&self) -> String {
+        let (sign, text) = self.written(Notation::Latex);
+        if sign < 0.0 { format!("-{text}") } else { text }
+    }
+
+    /// The shape of the matrix that it moves, such as `n_ℓ × n_{ℓ-1}`.
+    pub fn shape(&self) -> String {
+        let (rows, columns) = self.synapses.shape();
+        format!("{rows} × {columns}")
+    }
+
+    /// The signals that it reads.
+    pub fn signals(&self) -> Vec<Signal> {
+        let mut signals = Vec::new();
+        if let Form::Outer { left, right } = &self.form {
+            for &(_, signal) in left.iter().chain(right.iter()) {
+                if !signals.contains(&signal) {
+                    signals.push(signal);
+                }
+            }
+        }
+        signals
+    }
+
+    /// Checks that the product has the shape of the matrix that it moves.
+    pub(super) fn check(&self) -> Result<(), InvalidParameter> {
+        let Form::Outer { left, right } = &self.form else { return Ok(()) };
+        let extent = |side: &str, combination: &[(f64, Signal)]| -> Result<&'static str, InvalidParameter> {
+            let Some(&(_, first)) = combination.first() else {
+                return Err(InvalidParameter::new(format!("term `{}`: its {side} factor is empty", self.name)));
+            };
+            if let Some(&(c, _)) = combination.iter().find(|(c, _)| !c.is_finite()) {
+                return Err(InvalidParameter::new(format!("term `{}`: {c} is not a finite factor", self.name)));
+            }
+            match combination.iter().find(|(_, s)| s.is_pre() != first.is_pre()) {
+                None => Ok(first.extent()),
+                Some(&(_, other)) => Err(InvalidParameter::new(format!(
+                    "term `{}`: {} has length {}, it cannot be added to {} of length {}",
+                    self.name,
+                    other.plain(),
+                    other.extent(),
+                    first.plain(),
+                    first.extent()
+                ))),
+            }
+        };
+        let found = (extent("left", left)?, extent("right", right)?);
+        if found == self.synapses.shape() {
+            return Ok(());
+        }
+        Err(InvalidParameter::new(format!(
+            "term `{}`: {} is {} × {}, but {} is {}",
+            self.name,
+            self.equation(),
+            found.0,
+            found.1,
+            self.synapses.plain(),
+            self.shape()
+        )))
+    }
+}
