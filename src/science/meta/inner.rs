@@ -13,7 +13,7 @@
 use ndarray::Array2;
 
 use super::Coefficients;
-use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dot2, padded, scale, widest};
+use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dots, padded, scale, widest};
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::Architecture;
@@ -377,7 +377,7 @@ impl<F: Real> InnerLoop<F> {
             let i = i as usize;
             let row = w.row_mut(i);
             if symmetric_error && has_oja {
-                [back[i], d[i]] = dot2(row, e, y);
+                [back[i], d[i]] = dots(row, [e, y]);
             } else if symmetric_error {
                 back[i] = dot(row, e);
             } else if has_oja {

@@ -191,63 +191,48 @@ fn tree_sum<F: Real>(mut sum: [F; WIDTH]) -> F {
     sum[0]
 }
 
-/// (row · a, row · b, row · c).
+/// row · v for several v in one reading of the row.
 #[inline(always)]
-pub(super) fn dot3<F: Real>(row: &[F], a: &[F], b: &[F], c: &[F]) -> [F; 3] {
-    let mut sums = [[F::ZERO; WIDTH]; 3];
-    let others = a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH)).zip(c.chunks_exact(WIDTH));
-    for (row, ((a, b), c)) in row.chunks_exact(WIDTH).zip(others) {
-        for k in 0..WIDTH {
-            sums[0][k] += row[k] * a[k];
-            sums[1][k] += row[k] * b[k];
-            sums[2][k] += row[k] * c[k];
+pub(super) fn dots<F: Real, const N: usize>(row: &[F], vectors: [&[F]; N]) -> [F; N] {
+    let mut sums = [[F::ZERO; WIDTH]; N];
+    for (block, row) in row.chunks_exact(WIDTH).enumerate() {
+        for n in 0..N {
+            let v = &vectors[n][block * WIDTH..(block + 1) * WIDTH];
+            for k in 0..WIDTH {
+                sums[n][k] += row[k] * v[k];
+            }
         }
     }
-    [tree_sum(sums[0]), tree_sum(sums[1]), tree_sum(sums[2])]
+    let mut dots = [F::ZERO; N];
+    for n in 0..N {
+        dots[n] = tree_sum(sums[n]);
+    }
+    dots
 }
 
-/// (row · a, row · b).
+/// row · v.
 #[inline(always)]
-pub(super) fn dot2<F: Real>(row: &[F], a: &[F], b: &[F]) -> [F; 2] {
-    let mut sums = [[F::ZERO; WIDTH]; 2];
-    for ((row, a), b) in row.chunks_exact(WIDTH).zip(a.chunks_exact(WIDTH)).zip(b.chunks_exact(WIDTH)) {
-        for k in 0..WIDTH {
-            sums[0][k] += row[k] * a[k];
-            sums[1][k] += row[k] * b[k];
-        }
-    }
-    [tree_sum(sums[0]), tree_sum(sums[1])]
+pub(super) fn dot<F: Real>(row: &[F], v: &[F]) -> F {
+    let [dot] = dots(row, [v]);
+    dot
 }
 
-/// row · a.
-#[inline(always)]
-pub(super) fn dot<F: Real>(row: &[F], a: &[F]) -> F {
-    let mut sum = [F::ZERO; WIDTH];
-    for (row, a) in row.chunks_exact(WIDTH).zip(a.chunks_exact(WIDTH)) {
-        for k in 0..WIDTH {
-            sum[k] += row[k] * a[k];
-        }
-    }
-    tree_sum(sum)
-}
+// The following are plain loops over whole slices, not over blocks of sixteen: the compiler then checks once that the slices
+// do not overlap, and uses vector registers.
 
 /// sum ← sum + α x.
 #[inline(always)]
 pub(super) fn add_scaled<F: Real>(sum: &mut [F], alpha: F, x: &[F]) {
-    for (sum, x) in sum.chunks_exact_mut(WIDTH).zip(x.chunks_exact(WIDTH)) {
-        for k in 0..WIDTH {
-            sum[k] += alpha * x[k];
-        }
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += alpha * *x;
     }
 }
 
-/// sum ← keep · sum + α a + β b.
+/// sum ← keep · sum + (α a + β b).
 #[inline(always)]
 pub(super) fn combine<F: Real>(sum: &mut [F], keep: F, alpha: F, a: &[F], beta: F, b: &[F]) {
-    for ((sum, a), b) in sum.chunks_exact_mut(WIDTH).zip(a.chunks_exact(WIDTH)).zip(b.chunks_exact(WIDTH)) {
-        for k in 0..WIDTH {
-            sum[k] = keep * sum[k] + (alpha * a[k] + beta * b[k]);
-        }
+    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = keep * *sum + (alpha * *a + beta * *b);
     }
 }
 

@@ -23,7 +23,7 @@
 use super::inner::{
     CHECKPOINT_INTERVAL, DECAY, ERROR_HEBB, FEEDBACK_DECAY, FEEDBACK_HEBB, GRADIENT, InnerLoop, OJA, Sample, Step,
 };
-use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dot2, dot3, padded, scale, widest};
+use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dots, padded, scale, widest};
 use crate::science::initialization::Feedback;
 
 /// How the trained network answers the query samples.
@@ -202,7 +202,7 @@ impl<F: Real> Reverse<F> {
                 let residual = y_below[i] - d[i];
                 let g = oja * residual;
                 combine(w, revive, -(a * revive), e, -(g * revive), y);
-                [adjoint_a, adjoint_g, vw] = dot3(v, e, y, w);
+                [adjoint_a, adjoint_g, vw] = dots(v, [e, y, w]);
                 theta[OJA] += adjoint_g * residual;
                 add_scaled(adjoint_y, g, v);
                 add_scaled(adjoint_y, -(oja * adjoint_g), w);
@@ -210,7 +210,7 @@ impl<F: Real> Reverse<F> {
                 add_scaled(w, -a, e);
                 if has_decay {
                     scale(w, revive);
-                    [adjoint_a, vw] = dot2(v, e, w);
+                    [adjoint_a, vw] = dots(v, [e, w]);
                 } else {
                     adjoint_a = dot(v, e);
                 }
@@ -268,7 +268,7 @@ impl<F: Real> Reverse<F> {
                 if keep != F::ONE {
                     scale(b, revive);
                 }
-                let [ue, ub] = dot2(u, e, b);
+                let [ue, ub] = dots(u, [e, b]);
                 hebb += -(y_below[i] * ue);
                 decay += -ub;
                 adjoint_y_below[i] += -(theta * ue);
