@@ -1,6 +1,6 @@
 //! The few hot loops, behind a safe interface, returning the same bits on every processor.
 //!
-//! A kernel is a [`Kernel`]: a body generic over [`simd::Simd`], compiled once for each [`Backend`]. Sums run in an
+//! A kernel is a body generic over the trait `Simd`, compiled once for each [`Backend`]. Sums run in an
 //! order that the mathematics fixes (an output adds its inputs in ascending order; a dot product adds sixteen partial
 //! sums in one tree), never in one that a block size, a register count or a thread chooses.
 
