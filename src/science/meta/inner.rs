@@ -13,7 +13,8 @@
 use ndarray::Array2;
 
 use super::Coefficients;
-use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dots, padded, scale, widest};
+use super::real::Real;
+use super::vectors::{Matrix, Padded, Simd, Wide, add_scaled, combine, dot, dots, scale};
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::Architecture;
@@ -74,33 +75,40 @@ pub(super) struct Step<F> {
     /// For each of `active` how many steps' decay its rows of W_{0,1} and B_{1,0} had missed; empty where not spared.
     pub gaps: [Vec<u32>; 2],
     /// y_ℓ, and the logits.
-    pub y: Vec<Vec<F>>,
-    pub logits: Vec<F>,
+    pub y: Vec<Padded<F>>,
+    pub logits: Padded<F>,
     /// σ′(z_ℓ); at ℓ = 0 the mask of e_0.
-    pub slope: Vec<Vec<F>>,
+    pub slope: Vec<Padded<F>>,
     /// B_{ℓ+1,ℓ} e_{ℓ+1}, and with the slope e_ℓ.
-    pub back: Vec<Vec<F>>,
-    pub e: Vec<Vec<F>>,
+    pub back: Vec<Padded<F>>,
+    pub e: Vec<Padded<F>>,
     /// Wᵀ y_{ℓ+1}.
-    pub d: Vec<Vec<F>>,
+    pub d: Vec<Padded<F>>,
 }
 
 impl<F: Real> Step<F> {
     pub fn new(sizes: &[usize]) -> Self {
-        let vectors = |n: usize| sizes[..n].iter().map(|&n| vec![F::ZERO; padded(n)]).collect::<Vec<_>>();
+        let vectors = |n: usize| sizes[..n].iter().map(|&n| Padded::zeros(n)).collect::<Vec<_>>();
         let n_layers = sizes.len() - 1;
         Self {
             label: 0,
             active: Vec::with_capacity(sizes[0]),
             gaps: [Vec::new(), Vec::new()],
             y: vectors(n_layers + 1),
-            logits: vec![F::ZERO; padded(sizes[n_layers])],
+            logits: Padded::zeros(sizes[n_layers]),
             slope: vectors(n_layers),
             back: vectors(n_layers),
             e: vectors(n_layers + 1),
             d: vectors(n_layers),
         }
     }
+}
+
+/// W and B of all layers before a step.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint<F> {
+    pub w: Vec<Matrix<F>>,
+    pub b: Vec<Matrix<F>>,
 }
 
 /// The weights and the trajectory of one inner loop.
@@ -119,7 +127,7 @@ pub(super) struct InnerLoop<F> {
     /// Steps whose decay each row of W_{0,1} and of B_{1,0} has had.
     pub decayed: [Vec<u32>; 2],
     /// W and B before step n · [`CHECKPOINT_INTERVAL`].
-    pub checkpoints: Vec<(Vec<Matrix<F>>, Vec<Matrix<F>>)>,
+    pub checkpoints: Vec<Checkpoint<F>>,
     /// 0, 1, 2 …
     pub every_row: Vec<u32>,
     /// x and the mask of e_0 for each byte.
@@ -163,7 +171,7 @@ impl<F: Real> InnerLoop<F> {
             let mut stream = stream(seed, Purpose::ForwardWeights, layer);
             for j in 0..w.n_out {
                 for i in 0..w.n_in {
-                    w.row_mut(i)[j] = F::of(f64::from(initialization.draw(w.n_in, w.n_out, &mut stream)));
+                    *w.weight_mut(i, j) = F::of(f64::from(initialization.draw(w.n_in, w.n_out, &mut stream)));
                 }
             }
         }
@@ -171,7 +179,7 @@ impl<F: Real> InnerLoop<F> {
             let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
             for i in 0..b.n_in {
                 for j in 0..b.n_out {
-                    b.row_mut(i)[j] = F::of(f64::from(initialization.draw(b.n_in, b.n_out, &mut stream)));
+                    *b.weight_mut(i, j) = F::of(f64::from(initialization.draw(b.n_in, b.n_out, &mut stream)));
                 }
             }
         }
@@ -179,12 +187,12 @@ impl<F: Real> InnerLoop<F> {
 
     /// W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}), ℓ = 1 … L.
     pub fn forward_weights(&self) -> Vec<Array2<F>> {
-        self.w.iter().map(|w| Array2::from_shape_fn((w.n_out, w.n_in), |(j, i)| w.row(i)[j])).collect()
+        self.w.iter().map(|w| Array2::from_shape_fn((w.n_out, w.n_in), |(j, i)| w.weight(i, j))).collect()
     }
 
     /// B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), ℓ = 1 … L; empty with symmetric feedback.
     pub fn feedback_weights(&self) -> Vec<Array2<F>> {
-        self.b.iter().map(|b| Array2::from_shape_fn((b.n_in, b.n_out), |(i, j)| b.row(i)[j])).collect()
+        self.b.iter().map(|b| Array2::from_shape_fn((b.n_in, b.n_out), |(i, j)| b.weight(i, j))).collect()
     }
 
     /// Learns `samples` in their order with the coefficients `theta`.
@@ -195,7 +203,7 @@ impl<F: Real> InnerLoop<F> {
             self.trace.push(Step::new(&self.sizes));
         }
         self.decayed.iter_mut().for_each(|decayed| decayed.fill(0));
-        widest(Train { inner: self, samples });
+        F::run_wide(Train { inner: self, samples });
     }
 
     /// Whether e_0 is read, by error_hebb.
@@ -226,8 +234,8 @@ impl<F: Real> InnerLoop<F> {
 
     fn save_checkpoint(&mut self, index: usize) {
         match self.checkpoints.get_mut(index) {
-            None => self.checkpoints.push((self.w.clone(), self.b.clone())),
-            Some((w, b)) => {
+            None => self.checkpoints.push(Checkpoint { w: self.w.clone(), b: self.b.clone() }),
+            Some(Checkpoint { w, b }) => {
                 w.iter_mut().zip(&self.w).for_each(|(to, from)| to.copy_from(from));
                 b.iter_mut().zip(&self.b).for_each(|(to, from)| to.copy_from(from));
             }
@@ -236,7 +244,7 @@ impl<F: Real> InnerLoop<F> {
 
     /// Lets the rows of lit pixels catch up with the decay that they have missed before step `t`.
     #[inline(always)]
-    fn catch_up(&mut self, t: usize, step: &mut Step<F>) {
+    fn catch_up<S: Simd<F>>(&mut self, simd: S, t: usize, step: &mut Step<F>) {
         let lazy = self.decays_lazily();
         let Self { rule, w, b, decayed, .. } = self;
         for (matrix, which) in [w.first_mut(), b.first_mut()].into_iter().zip(0..) {
@@ -246,7 +254,7 @@ impl<F: Real> InnerLoop<F> {
                 let gap = t as u32 - std::mem::replace(&mut decayed[which][i as usize], t as u32 + 1);
                 step.gaps[which].push(gap);
                 if gap > 0 {
-                    scale(matrix.row_mut(i as usize), rule.powers[which][gap as usize]);
+                    scale(simd, matrix.row_mut(i as usize), rule.powers[which][gap as usize]);
                 }
             }
         }
@@ -254,23 +262,23 @@ impl<F: Real> InnerLoop<F> {
 
     /// Lets every row catch up at the end of the loop.
     #[inline(always)]
-    fn catch_up_all(&mut self) {
+    fn catch_up_all<S: Simd<F>>(&mut self, simd: S) {
         let lazy = self.decays_lazily();
         let Self { rule, w, b, decayed, n_steps, .. } = self;
         for (matrix, which) in [w.first_mut(), b.first_mut()].into_iter().zip(0..) {
             let (Some(matrix), true) = (matrix, lazy[which]) else { continue };
-            for i in 0..matrix.n_in {
-                scale(matrix.row_mut(i), rule.powers[which][*n_steps - decayed[which][i] as usize]);
+            for (i, &decayed) in decayed[which].iter().enumerate() {
+                scale(simd, matrix.row_mut(i), rule.powers[which][*n_steps - decayed as usize]);
             }
         }
     }
 
     /// y_0 … y_L of one image with the present weights.
     #[inline(always)]
-    pub fn forward(&self, (pixels, label): Sample, step: &mut Step<F>) {
+    pub fn forward<S: Simd<F>>(&self, simd: S, (pixels, label): Sample, step: &mut Step<F>) {
         self.read(pixels, step);
         step.label = label;
-        self.propagate(step);
+        self.propagate(simd, step);
     }
 
     #[inline(always)]
@@ -285,14 +293,14 @@ impl<F: Real> InnerLoop<F> {
     }
 
     #[inline(always)]
-    fn propagate(&self, step: &mut Step<F>) {
+    fn propagate<S: Simd<F>>(&self, simd: S, step: &mut Step<F>) {
         for (layer, w) in (1..).zip(&self.w) {
             let (before, after) = step.y.split_at_mut(layer);
             let (pre, z) = (&before[layer - 1], &mut after[0]);
             z.fill(F::ZERO);
             let rows = if layer == 1 { &step.active[..] } else { &self.every_row[..w.n_in] };
             for &i in rows {
-                add_scaled(z, pre[i as usize], w.row(i as usize));
+                add_scaled(simd, z.blocks_mut(), pre[i as usize], w.row(i as usize));
             }
             if layer < self.n_layers() {
                 F::activate(self.activation, w.n_out, z, &mut step.slope[layer]);
@@ -306,26 +314,26 @@ impl<F: Real> InnerLoop<F> {
     /// One online step: forward, then from the output down each layer's errors and plasticity, as
     /// [`OnlineTrainer`](crate::science::online::OnlineTrainer) does it.
     #[inline(always)]
-    fn step(&mut self, t: usize, (pixels, label): Sample, step: &mut Step<F>) {
+    fn step<S: Simd<F>>(&mut self, simd: S, t: usize, (pixels, label): Sample, step: &mut Step<F>) {
         self.read(pixels, step);
         step.label = label;
-        self.catch_up(t, step);
-        self.propagate(step);
+        self.catch_up(simd, t, step);
+        self.propagate(simd, step);
 
         let n_layers = self.n_layers();
         step.e[n_layers].copy_from_slice(&step.y[n_layers]);
         step.e[n_layers][label] = step.e[n_layers][label] - F::ONE;
         for layer in (1..=n_layers).rev() {
             if self.feedback != Feedback::Symmetric {
-                self.learn_feedback(layer, step);
+                self.learn_feedback(simd, layer, step);
             }
-            self.learn_forward(layer, step);
+            self.learn_forward(simd, layer, step);
         }
     }
 
     /// e_{ℓ-1} through B, then ΔB.
     #[inline(always)]
-    fn learn_feedback(&mut self, layer: usize, step: &mut Step<F>) {
+    fn learn_feedback<S: Simd<F>>(&mut self, simd: S, layer: usize, step: &mut Step<F>) {
         let (wants_error, spared) = (self.wants_error_below(layer), self.spares_silent_pixels());
         let Self { rule, b, every_row, .. } = self;
         let b = &mut b[layer - 1];
@@ -343,21 +351,21 @@ impl<F: Real> InnerLoop<F> {
             let i = i as usize;
             let row = b.row_mut(i);
             if wants_error {
-                back[i] = dot(row, e);
+                back[i] = dot(simd, row, e.blocks());
                 e_below[i] = back[i] * slope[i];
             }
             if moves {
                 if keep != F::ONE {
-                    scale(row, keep);
+                    scale(simd, row, keep);
                 }
-                add_scaled(row, -(theta * y[i]), e);
+                add_scaled(simd, row, -(theta * y[i]), e.blocks());
             }
         }
     }
 
     /// With symmetric feedback e_{ℓ-1}; Wᵀ y_ℓ where Oja's term reads it; then ΔW.
     #[inline(always)]
-    fn learn_forward(&mut self, layer: usize, step: &mut Step<F>) {
+    fn learn_forward<S: Simd<F>>(&mut self, simd: S, layer: usize, step: &mut Step<F>) {
         let symmetric_error = self.feedback == Feedback::Symmetric && self.wants_error_below(layer);
         let spared = self.spares_silent_pixels();
         let Self { rule, w, every_row, .. } = self;
@@ -377,23 +385,23 @@ impl<F: Real> InnerLoop<F> {
             let i = i as usize;
             let row = w.row_mut(i);
             if symmetric_error && has_oja {
-                [back[i], d[i]] = dots(row, [e, y]);
+                [back[i], d[i]] = dots(simd, row, [e.blocks(), y.blocks()]);
             } else if symmetric_error {
-                back[i] = dot(row, e);
+                back[i] = dot(simd, row, e.blocks());
             } else if has_oja {
-                d[i] = dot(row, y);
+                d[i] = dot(simd, row, y.blocks());
             }
             if symmetric_error {
                 e_below[i] = back[i] * slope[i];
             }
             let a = error_hebb * e_below[i] - gradient * y_below[i];
             if has_oja {
-                combine(row, keep, a, e, oja * (y_below[i] - d[i]), y);
+                combine(simd, row, keep, (a, e.blocks()), (oja * (y_below[i] - d[i]), y.blocks()));
             } else {
                 if keep != F::ONE {
-                    scale(row, keep);
+                    scale(simd, row, keep);
                 }
-                add_scaled(row, a, e);
+                add_scaled(simd, row, a, e.blocks());
             }
         }
     }
@@ -404,20 +412,20 @@ struct Train<'a, F> {
     samples: &'a [Sample<'a>],
 }
 
-impl<F: Real> Wide for Train<'_, F> {
+impl<F: Real> Wide<F> for Train<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<S: Simd<F>>(self, simd: S) {
         let Self { inner, samples } = self;
         let mut trace = std::mem::take(&mut inner.trace);
         for (t, (sample, step)) in samples.iter().zip(&mut trace).enumerate() {
             if t % CHECKPOINT_INTERVAL == 0 {
                 inner.save_checkpoint(t / CHECKPOINT_INTERVAL);
             }
-            inner.step(t, *sample, step);
+            inner.step(simd, t, *sample, step);
         }
         inner.trace = trace;
-        inner.catch_up_all();
+        inner.catch_up_all(simd);
     }
 }

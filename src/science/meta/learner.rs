@@ -73,6 +73,9 @@ pub struct EpisodeRecord {
     pub status: EpisodeStatus,
 }
 
+/// Sees the trained network and the query samples.
+type Inspection<'f> = &'f mut dyn FnMut(&Network, &Samples);
+
 /// An outer loop under way.
 #[derive(Clone, Debug)]
 pub struct MetaLearner<'a> {
@@ -126,7 +129,7 @@ impl<'a> MetaLearner<'a> {
         self.episode(Some(&mut inspect))
     }
 
-    fn episode(&mut self, inspect: Option<&mut dyn FnMut(&Network, &Samples)>) -> EpisodeRecord {
+    fn episode(&mut self, inspect: Option<Inspection>) -> EpisodeRecord {
         self.episodes += 1;
         let (settings, pool) = (&self.settings, self.pool);
         let task = pool.draw(settings.task, self.seed, self.episodes);
@@ -223,7 +226,9 @@ impl MetaSettings {
             return refuse(format!("the penalty must be finite and not negative, found {}", self.l1));
         }
         match self.clip {
-            Some(clip) if !(clip > 0.0) => refuse(format!("the largest gradient norm must be positive, found {clip}")),
+            Some(clip) if clip <= 0.0 || clip.is_nan() => {
+                refuse(format!("the largest gradient norm must be positive, found {clip}"))
+            }
             _ => Ok(()),
         }
     }

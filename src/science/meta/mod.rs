@@ -14,6 +14,7 @@ mod learner;
 mod real;
 mod reverse;
 mod task;
+mod vectors;
 
 pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
 pub use task::{ClassPool, Task, TaskSize};

@@ -1,15 +1,14 @@
-//! The two precisions of the inner loop, and its vector operations.
+//! The two precisions of the inner loop.
 //!
 //! Training runs in float32. Float64 runs the same code, so that its gradient can be compared with finite differences,
 //! which float32 is too coarse for.
 //!
-//! Vectors are padded with zeros to a multiple of [`WIDTH`]. Every operation rounds once, and dot products add sixteen
-//! partial sums in one tree: instruction sets differ in how many of the sixteen they handle at once, not in the result.
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
-use crate::kernels::{self, Backend, Lanes, WIDTH, as_flat, as_flat_mut, lanes_for};
+use super::vectors::{self, Plain, Wide};
+use crate::kernels::{self, Lanes, WIDTH, as_flat, as_flat_mut, lanes_for};
 use crate::science::activation::Activation;
 
 /// A floating-point number with an activation function and a softmax.
@@ -39,6 +38,9 @@ pub(super) trait Real:
 
     /// softmax(z) in place, for the first `n` numbers; padding becomes 0.
     fn softmax(n: usize, z: &mut [Self]);
+
+    /// Runs `work` with the widest instructions of the chosen kernels.
+    fn run_wide<W: Wide<Self>>(work: W) -> W::Output;
 
     /// 1 − e^{−βx} for a pixel, the factor of e_0 with softplus; 1 with any other function.
     fn input_mask(activation: Activation, x: f64) -> Self {
@@ -90,6 +92,10 @@ impl Real for f32 {
         kernels::softmax(kernels::backend(), n, &mut p);
         z.copy_from_slice(as_flat(&p));
     }
+
+    fn run_wide<W: Wide<Self>>(work: W) -> W::Output {
+        vectors::run(work)
+    }
 }
 
 impl Real for f64 {
@@ -133,139 +139,11 @@ impl Real for f64 {
             sum += *z;
         }
         for z in &mut z[..n] {
-            *z = *z / sum;
+            *z /= sum;
         }
     }
-}
 
-/// A matrix stored input-major, as [`kernels::InputMajor`] but in either precision: row i holds all outgoing weights of
-/// input i, padded.
-#[derive(Clone, Debug)]
-pub(super) struct Matrix<F> {
-    pub n_in: usize,
-    pub n_out: usize,
-    stride: usize,
-    numbers: Vec<F>,
-}
-
-impl<F: Real> Matrix<F> {
-    pub fn zeros(n_in: usize, n_out: usize) -> Self {
-        let stride = padded(n_out);
-        Self { n_in, n_out, stride, numbers: vec![F::ZERO; n_in * stride] }
+    fn run_wide<W: Wide<Self>>(work: W) -> W::Output {
+        work.run(Plain)
     }
-
-    #[inline(always)]
-    pub fn row(&self, i: usize) -> &[F] {
-        &self.numbers[i * self.stride..(i + 1) * self.stride]
-    }
-
-    #[inline(always)]
-    pub fn row_mut(&mut self, i: usize) -> &mut [F] {
-        &mut self.numbers[i * self.stride..(i + 1) * self.stride]
-    }
-
-    pub fn fill(&mut self, x: F) {
-        self.numbers.fill(x);
-    }
-
-    pub fn copy_from(&mut self, other: &Self) {
-        self.numbers.copy_from_slice(&other.numbers);
-    }
-}
-
-/// `n` rounded up to whole vectors.
-pub(super) fn padded(n: usize) -> usize {
-    n.next_multiple_of(WIDTH)
-}
-
-/// Pairwise: lane k + k+8, then k+4, k+2, k+1.
-#[inline(always)]
-fn tree_sum<F: Real>(mut sum: [F; WIDTH]) -> F {
-    let mut half = WIDTH / 2;
-    while half > 0 {
-        for k in 0..half {
-            sum[k] += sum[k + half];
-        }
-        half /= 2;
-    }
-    sum[0]
-}
-
-/// row · v for several v in one reading of the row.
-#[inline(always)]
-pub(super) fn dots<F: Real, const N: usize>(row: &[F], vectors: [&[F]; N]) -> [F; N] {
-    let mut sums = [[F::ZERO; WIDTH]; N];
-    for (block, row) in row.chunks_exact(WIDTH).enumerate() {
-        for n in 0..N {
-            let v = &vectors[n][block * WIDTH..(block + 1) * WIDTH];
-            for k in 0..WIDTH {
-                sums[n][k] += row[k] * v[k];
-            }
-        }
-    }
-    let mut dots = [F::ZERO; N];
-    for n in 0..N {
-        dots[n] = tree_sum(sums[n]);
-    }
-    dots
-}
-
-/// row · v.
-#[inline(always)]
-pub(super) fn dot<F: Real>(row: &[F], v: &[F]) -> F {
-    let [dot] = dots(row, [v]);
-    dot
-}
-
-// The following are plain loops over whole slices, not over blocks of sixteen: the compiler then checks once that the slices
-// do not overlap, and uses vector registers.
-
-/// sum ← sum + α x.
-#[inline(always)]
-pub(super) fn add_scaled<F: Real>(sum: &mut [F], alpha: F, x: &[F]) {
-    for (sum, x) in sum.iter_mut().zip(x) {
-        *sum += alpha * *x;
-    }
-}
-
-/// sum ← keep · sum + (α a + β b).
-#[inline(always)]
-pub(super) fn combine<F: Real>(sum: &mut [F], keep: F, alpha: F, a: &[F], beta: F, b: &[F]) {
-    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-        *sum = keep * *sum + (alpha * *a + beta * *b);
-    }
-}
-
-/// x ← α x.
-#[inline(always)]
-pub(super) fn scale<F: Real>(x: &mut [F], alpha: F) {
-    for x in x {
-        *x *= alpha;
-    }
-}
-
-/// A computation to be compiled for wide vectors. `run` and all that it calls must be `#[inline(always)]`.
-pub(super) trait Wide {
-    type Output;
-    fn run(self) -> Self::Output;
-}
-
-/// Runs `work` with AVX2 where the chosen kernels have it: the same bits, for nothing in here is fused or reordered.
-pub(super) fn widest<W: Wide>(work: W) -> W::Output {
-    match kernels::backend() {
-        Backend::Portable => work.run(),
-        #[cfg(target_arch = "x86_64")]
-        Backend::Avx2 | Backend::Avx512 => {
-            // SAFETY: `backend()` returns these two only on a processor that has AVX2.
-            unsafe { with_avx2(work) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Backend::Avx2 | Backend::Avx512 => unreachable!("not available on this architecture"),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2<W: Wide>(work: W) -> W::Output {
-    work.run()
 }

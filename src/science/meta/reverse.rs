@@ -21,9 +21,11 @@
 //! ē_{ℓ-1} is complete once the passes over layer ℓ − 1 and row i of W in layer ℓ are done, so layers ascend.
 
 use super::inner::{
-    CHECKPOINT_INTERVAL, DECAY, ERROR_HEBB, FEEDBACK_DECAY, FEEDBACK_HEBB, GRADIENT, InnerLoop, OJA, Sample, Step,
+    CHECKPOINT_INTERVAL, Checkpoint, DECAY, ERROR_HEBB, FEEDBACK_DECAY, FEEDBACK_HEBB, GRADIENT, InnerLoop, OJA,
+    Sample, Step,
 };
-use super::real::{Matrix, Real, Wide, add_scaled, combine, dot, dots, padded, scale, widest};
+use super::real::Real;
+use super::vectors::{Block, Matrix, Padded, Simd, Wide, add_scaled, combine, dot, dots, scale};
 use crate::science::initialization::Feedback;
 
 /// How the trained network answers the query samples.
@@ -42,9 +44,9 @@ pub(super) struct Reverse<F> {
     v: Vec<Matrix<F>>,
     u: Vec<Matrix<F>>,
     /// ȳ_ℓ, ē_ℓ, and c_ℓ.
-    y: Vec<Vec<F>>,
-    e: Vec<Vec<F>>,
-    c: Vec<Vec<F>>,
+    y: Vec<Padded<F>>,
+    e: Vec<Padded<F>>,
+    c: Vec<Padded<F>>,
     scratch: Step<F>,
     theta: [f64; 6],
 }
@@ -52,7 +54,7 @@ pub(super) struct Reverse<F> {
 impl<F: Real> Reverse<F> {
     pub fn new(inner: &InnerLoop<F>) -> Self {
         let matrices = |like: &[Matrix<F>]| like.iter().map(|m| Matrix::zeros(m.n_in, m.n_out)).collect();
-        let vectors = || inner.sizes.iter().map(|&n| vec![F::ZERO; padded(n)]).collect();
+        let vectors = || inner.sizes.iter().map(|&n| Padded::zeros(n)).collect();
         Self {
             v: matrices(&inner.w),
             u: matrices(&inner.b),
@@ -66,19 +68,19 @@ impl<F: Real> Reverse<F> {
 
     /// Loss and accuracy of the trained network; what [`Reverse::differentiate`] starts from.
     pub fn query(&mut self, inner: &InnerLoop<F>, samples: &[Sample]) -> Query {
-        widest(Ask { reverse: self, inner, samples })
+        F::run_wide(Ask { reverse: self, inner, samples })
     }
 
     /// Derivatives of the query loss with respect to θ0 … θ5, after [`Reverse::query`]; 0 for a term that takes no part.
     /// The weights of `inner` end where they began.
     pub fn differentiate(&mut self, inner: &mut InnerLoop<F>) -> [f64; 6] {
-        widest(Differentiate { reverse: self, inner });
+        F::run_wide(Differentiate { reverse: self, inner });
         self.theta
     }
 
     /// V of the query loss for the trained weights.
     #[inline(always)]
-    fn ask(&mut self, inner: &InnerLoop<F>, samples: &[Sample]) -> Query {
+    fn ask<S: Simd<F>>(&mut self, simd: S, inner: &InnerLoop<F>, samples: &[Sample]) -> Query {
         let n_layers = inner.n_layers();
         self.v.iter_mut().for_each(|v| v.fill(F::ZERO));
         self.u.iter_mut().for_each(|u| u.fill(F::ZERO));
@@ -86,7 +88,7 @@ impl<F: Real> Reverse<F> {
         let (mut loss, mut correct) = (0.0, 0_usize);
         for &sample in samples {
             let step = &mut self.scratch;
-            inner.forward(sample, step);
+            inner.forward(simd, sample, step);
             let n_outputs = inner.sizes[n_layers];
             let (is_correct, cross_entropy) = score(&step.logits[..n_outputs], step.label);
             correct += usize::from(is_correct);
@@ -95,7 +97,7 @@ impl<F: Real> Reverse<F> {
             self.y[n_layers].copy_from_slice(&step.y[n_layers]);
             let z = &mut self.y[n_layers];
             z[step.label] = z[step.label] - F::ONE;
-            scale(z, share);
+            scale(simd, z.blocks_mut(), share);
             for layer in (1..=n_layers).rev() {
                 let (below, above) = self.y.split_at_mut(layer);
                 let (y_below, z) = (&mut below[layer - 1], &above[0]);
@@ -103,9 +105,9 @@ impl<F: Real> Reverse<F> {
                 let rows = if layer == 1 { &step.active[..] } else { &inner.every_row[..w.n_in] };
                 for &i in rows {
                     let i = i as usize;
-                    add_scaled(v.row_mut(i), step.y[layer - 1][i], z);
+                    add_scaled(simd, v.row_mut(i), step.y[layer - 1][i], z.blocks());
                     if layer > 1 {
-                        y_below[i] = dot(w.row(i), z) * step.slope[layer - 1][i];
+                        y_below[i] = dot(simd, w.row(i), z.blocks()) * step.slope[layer - 1][i];
                     }
                 }
             }
@@ -115,14 +117,14 @@ impl<F: Real> Reverse<F> {
     }
 
     #[inline(always)]
-    fn run(&mut self, inner: &mut InnerLoop<F>) {
+    fn run<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>) {
         self.theta = [0.0; 6];
-        self.undo_last_decay(inner);
+        self.undo_last_decay(simd, inner);
         let trace = std::mem::take(&mut inner.trace);
         for t in (0..inner.n_steps).rev() {
-            self.step(inner, &trace[t]);
+            self.step(simd, inner, &trace[t]);
             if t % CHECKPOINT_INTERVAL == 0 {
-                let (w, b) = &inner.checkpoints[t / CHECKPOINT_INTERVAL];
+                let Checkpoint { w, b } = &inner.checkpoints[t / CHECKPOINT_INTERVAL];
                 inner.w.iter_mut().zip(w).for_each(|(to, from)| to.copy_from(from));
                 inner.b.iter_mut().zip(b).for_each(|(to, from)| to.copy_from(from));
             }
@@ -132,27 +134,27 @@ impl<F: Real> Reverse<F> {
 
     /// One step back.
     #[inline(always)]
-    fn step(&mut self, inner: &mut InnerLoop<F>, step: &Step<F>) {
+    fn step<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, step: &Step<F>) {
         let n_layers = inner.n_layers();
         self.y.iter_mut().chain(&mut self.e).for_each(|adjoint| adjoint.fill(F::ZERO));
         for layer in 1..=n_layers {
-            self.forward_weights(inner, layer, step);
+            self.forward_weights(simd, inner, layer, step);
             if inner.feedback != Feedback::Symmetric && inner.wants_error_below(layer) {
-                self.feedback_weights(inner, layer, step);
+                self.feedback_weights(simd, inner, layer, step);
             }
         }
         // e_L = y_L − onehot.
         let (y, e) = (&mut self.y[n_layers], &self.e[n_layers]);
-        add_scaled(y, F::ONE, e);
+        add_scaled(simd, y.blocks_mut(), F::ONE, e.blocks());
         // Softmax: z̄ = y ⊙ (ȳ − ȳ · y).
         let p = &step.y[n_layers];
-        let mean = dot(y, p);
-        for (y, p) in y.iter_mut().zip(p) {
+        let mean = dot(simd, y.blocks(), p.blocks());
+        for (y, p) in y.iter_mut().zip(&p[..]) {
             *y = (*y - mean) * *p;
         }
         for layer in (1..=n_layers).rev() {
             if layer < n_layers {
-                for (y, slope) in self.y[layer].iter_mut().zip(&step.slope[layer]) {
+                for (y, slope) in self.y[layer].iter_mut().zip(&step.slope[layer][..]) {
                     *y *= *slope;
                 }
             }
@@ -163,17 +165,17 @@ impl<F: Real> Reverse<F> {
             for &i in rows {
                 let i = i as usize;
                 if layer > 1 {
-                    y_below[i] += dot(w.row(i), z);
+                    y_below[i] += dot(simd, w.row(i), z.blocks());
                 }
-                add_scaled(v.row_mut(i), step.y[layer - 1][i], z);
+                add_scaled(simd, v.row_mut(i), step.y[layer - 1][i], z.blocks());
             }
         }
-        self.undo_missed_decay(inner, step);
+        self.undo_missed_decay(simd, inner, step);
     }
 
     /// Takes W of a layer back before the step, and V with it, but for z_ℓ = W y_{ℓ-1}.
     #[inline(always)]
-    fn forward_weights(&mut self, inner: &mut InnerLoop<F>, layer: usize, step: &Step<F>) {
+    fn forward_weights<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, layer: usize, step: &Step<F>) {
         let wants_error = inner.wants_error_below(layer);
         let symmetric = inner.feedback == Feedback::Symmetric;
         let spared = inner.spares_silent_pixels()[0];
@@ -190,6 +192,7 @@ impl<F: Real> Reverse<F> {
         let (slope, back, d) = (&step.slope[layer - 1], &step.back[layer - 1], &step.d[layer - 1]);
         let (adjoint_y_below, adjoint_y) = neighbours(&mut self.y, layer);
         let (adjoint_e_below, adjoint_e) = neighbours(&mut self.e, layer);
+        let (e_blocks, y_blocks) = (e.blocks(), y.blocks());
         let c = &mut self.c[layer - 1];
         let mut theta = [F::ZERO; 4];
         for &i in rows {
@@ -201,23 +204,24 @@ impl<F: Real> Reverse<F> {
             if has_oja {
                 let residual = y_below[i] - d[i];
                 let g = oja * residual;
-                combine(w, revive, -(a * revive), e, -(g * revive), y);
-                [adjoint_a, adjoint_g, vw] = dots(v, [e, y, w]);
+                combine(simd, w, revive, (-(a * revive), e_blocks), (-(g * revive), y_blocks));
+                [adjoint_a, adjoint_g, vw] = dots(simd, v, [e_blocks, y_blocks, w]);
                 theta[OJA] += adjoint_g * residual;
-                add_scaled(adjoint_y, g, v);
-                add_scaled(adjoint_y, -(oja * adjoint_g), w);
+                combine(simd, adjoint_y, F::ONE, (g, v), (-(oja * adjoint_g), w));
             } else {
-                add_scaled(w, -a, e);
+                add_scaled(simd, w, -a, e_blocks);
                 if has_decay {
-                    scale(w, revive);
-                    [adjoint_a, vw] = dots(v, [e, w]);
+                    scale(simd, w, revive);
+                    [adjoint_a, vw] = dots(simd, v, [e_blocks, w]);
                 } else {
-                    adjoint_a = dot(v, e);
+                    adjoint_a = dot(simd, v, e_blocks);
                 }
             }
             theta[GRADIENT] += -(adjoint_a * y_below[i]);
             theta[DECAY] += -vw;
-            add_scaled(adjoint_e, a, v);
+            if a != F::ZERO {
+                add_scaled(simd, adjoint_e, a, v);
+            }
             adjoint_y_below[i] += oja * adjoint_g - gradient * adjoint_a;
             if has_error_hebb {
                 theta[ERROR_HEBB] += adjoint_a * e_below[i];
@@ -232,12 +236,12 @@ impl<F: Real> Reverse<F> {
                 }
             }
             if symmetric && wants_error {
-                add_scaled(adjoint_e, c[i], w);
-                combine(v, keep, c[i], e, -(oja * adjoint_g), y);
+                add_scaled(simd, adjoint_e, c[i], w);
+                combine(simd, v, keep, (c[i], e_blocks), (-(oja * adjoint_g), y_blocks));
             } else if has_oja {
-                combine(v, keep, F::ZERO, e, -(oja * adjoint_g), y);
+                combine(simd, v, keep, (F::ZERO, e_blocks), (-(oja * adjoint_g), y_blocks));
             } else if has_decay {
-                scale(v, keep);
+                scale(simd, v, keep);
             }
         }
         for (sum, part) in self.theta.iter_mut().zip(theta) {
@@ -247,7 +251,7 @@ impl<F: Real> Reverse<F> {
 
     /// Takes B of a layer back before the step, and U with it.
     #[inline(always)]
-    fn feedback_weights(&mut self, inner: &mut InnerLoop<F>, layer: usize, step: &Step<F>) {
+    fn feedback_weights<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, layer: usize, step: &Step<F>) {
         let spared = inner.spares_silent_pixels()[1];
         let rule = &inner.rule;
         let (theta, keep, moves) = (rule.theta[FEEDBACK_HEBB], rule.keep[1], rule.moves_feedback());
@@ -257,29 +261,30 @@ impl<F: Real> Reverse<F> {
         let rows = if layer == 1 && spared { &step.active[..] } else { &inner.every_row[..b.n_in] };
         let (y_below, e, c) = (&step.y[layer - 1], &step.e[layer], &self.c[layer - 1]);
         let adjoint_y_below = &mut self.y[layer - 1];
-        let adjoint_e = &mut self.e[layer];
+        let adjoint_e = self.e[layer].blocks_mut();
+        let e = e.blocks();
         let (mut hebb, mut decay) = (F::ZERO, F::ZERO);
         for &i in rows {
             let i = i as usize;
             let (b, u) = (b.row_mut(i), u.row_mut(i));
             if moves {
                 let step_size = theta * y_below[i];
-                add_scaled(b, step_size, e);
+                add_scaled(simd, b, step_size, e);
                 if keep != F::ONE {
-                    scale(b, revive);
+                    scale(simd, b, revive);
                 }
-                let [ue, ub] = dots(u, [e, b]);
+                let [ue, ub] = dots(simd, u, [e, b]);
                 hebb += -(y_below[i] * ue);
                 decay += -ub;
                 adjoint_y_below[i] += -(theta * ue);
-                combine(adjoint_e, F::ONE, -step_size, u, c[i], b);
+                combine(simd, adjoint_e, F::ONE, (-step_size, u), (c[i], b));
                 if keep != F::ONE {
-                    scale(u, keep);
+                    scale(simd, u, keep);
                 }
             } else {
-                add_scaled(adjoint_e, c[i], b);
+                add_scaled(simd, adjoint_e, c[i], b);
             }
-            add_scaled(u, c[i], e);
+            add_scaled(simd, u, c[i], e);
         }
         self.theta[FEEDBACK_HEBB] += hebb.to_f64();
         self.theta[FEEDBACK_DECAY] += decay.to_f64();
@@ -290,29 +295,29 @@ impl<F: Real> Reverse<F> {
     /// n steps of decay are W_i ← κⁿ W_i, whose derivative with respect to θ3 is −n κⁿ⁻¹ W_i: with W_i and V_i after it,
     /// θ̄3 −= n (V_i · W_i) / κ.
     #[inline(always)]
-    fn undo_missed_decay(&mut self, inner: &mut InnerLoop<F>, step: &Step<F>) {
+    fn undo_missed_decay<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, step: &Step<F>) {
         for which in [0, 1] {
             for (&i, &gap) in step.active.iter().zip(&step.gaps[which]) {
-                self.undo_decay(inner, which, i as usize, gap as usize);
+                self.undo_decay(simd, inner, which, i as usize, gap as usize);
             }
         }
     }
 
     /// The same for what every row caught up with at the end.
     #[inline(always)]
-    fn undo_last_decay(&mut self, inner: &mut InnerLoop<F>) {
+    fn undo_last_decay<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>) {
         for which in [0, 1] {
             if inner.decays_lazily()[which] && (which == 0 || !inner.b.is_empty()) {
                 for i in 0..inner.sizes[0] {
                     let gap = inner.n_steps - inner.decayed[which][i] as usize;
-                    self.undo_decay(inner, which, i, gap);
+                    self.undo_decay(simd, inner, which, i, gap);
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn undo_decay(&mut self, inner: &mut InnerLoop<F>, which: usize, i: usize, gap: usize) {
+    fn undo_decay<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, which: usize, i: usize, gap: usize) {
         if gap == 0 {
             return;
         }
@@ -323,17 +328,17 @@ impl<F: Real> Reverse<F> {
         };
         let (power, keep) = (inner.rule.powers[which][gap], inner.rule.keep[which]);
         let (row, adjoint) = (matrix.row_mut(i), adjoint.row_mut(i));
-        self.theta[coefficient] -= gap as f64 * (dot(adjoint, row) / keep).to_f64();
-        scale(row, F::ONE / power);
-        scale(adjoint, power);
+        self.theta[coefficient] -= gap as f64 * (dot(simd, adjoint, row) / keep).to_f64();
+        scale(simd, row, F::ONE / power);
+        scale(simd, adjoint, power);
     }
 }
 
-/// Layers ℓ − 1 and ℓ.
+/// The numbers of layer ℓ − 1 and the blocks of layer ℓ.
 #[inline(always)]
-fn neighbours<F>(vectors: &mut [Vec<F>], layer: usize) -> (&mut [F], &mut [F]) {
+fn neighbours<F: Real>(vectors: &mut [Padded<F>], layer: usize) -> (&mut [F], &mut [Block<F>]) {
     let (below, above) = vectors.split_at_mut(layer);
-    (&mut below[layer - 1], &mut above[0])
+    (&mut below[layer - 1][..], above[0].blocks_mut())
 }
 
 /// Whether the largest logit is the label's (of equal ones the first counts), and −ln softmax(z)_label in nats.
@@ -350,12 +355,12 @@ struct Ask<'a, F> {
     samples: &'a [Sample<'a>],
 }
 
-impl<F: Real> Wide for Ask<'_, F> {
+impl<F: Real> Wide<F> for Ask<'_, F> {
     type Output = Query;
 
     #[inline(always)]
-    fn run(self) -> Query {
-        self.reverse.ask(self.inner, self.samples)
+    fn run<S: Simd<F>>(self, simd: S) -> Query {
+        self.reverse.ask(simd, self.inner, self.samples)
     }
 }
 
@@ -364,11 +369,11 @@ struct Differentiate<'a, F> {
     inner: &'a mut InnerLoop<F>,
 }
 
-impl<F: Real> Wide for Differentiate<'_, F> {
+impl<F: Real> Wide<F> for Differentiate<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        self.reverse.run(self.inner);
+    fn run<S: Simd<F>>(self, simd: S) {
+        self.reverse.run(simd, self.inner);
     }
 }
