@@ -136,9 +136,39 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
 fn publish_all(roots: &Roots, run: &Run<'_>) -> Result<Vec<Published>> {
     let mut published: Vec<Published> = Vec::new();
     for pipeline in &run.plan.pipelines {
-        published.push(publish::publish(run, pipeline, &roots.outputs, &published)?);
+        let one = publish::publish(run, pipeline, &roots.outputs, &published)?;
+        install_coefficients(roots, pipeline, &one)?;
+        published.push(one);
     }
     Ok(published)
+}
+
+/// A tuning pipeline as it is committed writes the table of coefficients that other pipelines read.
+fn install_coefficients(roots: &Roots, pipeline: &plan::Pipeline, published: &Published) -> Result<()> {
+    let committed = pipeline.file == roots.pipelines.join(format!("{}.toml", pipeline.name));
+    if !committed || !pipeline.overrides.is_empty() {
+        return Ok(());
+    }
+    for file in pipeline.files.iter().filter(|file| file.file == "toml") {
+        let path = published.folder.join(&file.name);
+        let found = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = format!(
+            "# Written by `ojaflow pipeline {0}`: the best cell of each condition on the tuning split. Do not edit; run it again.\n\
+             pipeline = \"{0}\"\n{found}",
+            pipeline.name
+        );
+        let folder = roots.pipelines.join(plan::coefficients::FOLDER);
+        let target = folder.join(format!("{}.toml", pipeline.name));
+        if std::fs::read_to_string(&target).is_ok_and(|old| old == text) {
+            continue;
+        }
+        std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        // Beside the target, then into its place: a reader sees the old table or the new one.
+        let mut new = tempfile::NamedTempFile::new_in(&folder).map_err(Error::io("create a file in", &folder))?;
+        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(Error::io("write", &target))?;
+        new.persist(&target).map_err(|error| Error::io("write", &target)(error.error))?;
+    }
+    Ok(())
 }
 
 fn cores() -> usize {

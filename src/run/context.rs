@@ -39,6 +39,11 @@ impl<'a> Context<'a> {
         self.task.key.short()
     }
 
+    /// The task's key.
+    pub fn key(&self) -> &str {
+        self.task.key.as_str()
+    }
+
     pub fn label(&self) -> &str {
         &self.task.label
     }

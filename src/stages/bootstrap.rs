@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Gathered, Kind, Output, Planning, Reads, Reference, Work};
+use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
 use crate::run::Context;
 use crate::science::bootstrap::{Interval, Resamples};
@@ -33,6 +33,9 @@ struct BootstrapSpec {
     /// The axis whose values are the runs.
     #[serde(default = "seed")]
     over: String,
+    /// The columns that tell measurements apart, for tables made by SQL; other tables know theirs.
+    #[serde(default)]
+    keys: Vec<String>,
     /// Only rows with these values: `{ step = 5000, layer = [1, 2] }`.
     #[serde(default, rename = "where")]
     filter: BTreeMap<String, OneOrMany>,
@@ -174,16 +177,13 @@ impl Kind for Bootstrap {
         if !matches!(value.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64) {
             return Err(planning.fault("value", format!("`{}` is {}, not a number", spec.value, value.kind.in_words())));
         }
-        let axes = |table: &Gathered| -> Vec<String> {
-            table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string()).collect()
-        };
-        let (of_axes, runs_axes) = (axes(of), axes(runs));
-        for (table, names) in [(of, &of_axes), (runs, &runs_axes)] {
-            if !names.contains(&spec.over) {
-                let message =
-                    format!("`{}` is not an axis of table `{}`; there are: {}", spec.over, table.name, choices(names));
-                return Err(planning.fault("over", message));
-            }
+        let runs_axes: Vec<String> =
+            runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string()).collect();
+        column("over", &spec.over)?;
+        if !runs_axes.contains(&spec.over) {
+            let there = choices(&runs_axes);
+            let message = format!("`{}` is not an axis of table `{}`; there are: {there}", spec.over, runs.name);
+            return Err(planning.fault("over", message));
         }
         for name in spec.filter.keys() {
             column("where", name)?;
@@ -192,14 +192,19 @@ impl Kind for Bootstrap {
         if chosen.iter().filter(|&&chosen| chosen).count() > 1 {
             return Err(Fault::at(&planning.parameters.span, "`difference`, `ratio` and `spread` exclude each other"));
         }
+        for name in &spec.keys {
+            column("keys", name)?;
+        }
         // The columns that identify a row, in the order of the table's key, without the run itself.
-        let keys: Vec<String> = of
-            .schema
-            .key
-            .iter()
-            .map(ToString::to_string)
-            .filter(|name| *name != "run_id" && *name != spec.over)
-            .collect();
+        let own = of.schema.key.iter().map(ToString::to_string).filter(|name| *name != "run_id");
+        let known: Vec<String> = if spec.keys.is_empty() { own.collect() } else { spec.keys.clone() };
+        let keys: Vec<String> = known.into_iter().filter(|name| *name != spec.over).collect();
+        if of.schema.key.is_empty() && spec.keys.is_empty() {
+            return Err(planning.fault(
+                "of",
+                format!("`{}` was made by SQL: say with `keys` which columns tell its rows apart", of.name),
+            ));
+        }
         let is_key = |field: &str, name: &str| -> Result<(), Fault> {
             if keys.iter().any(|key| key == name) {
                 return Ok(());
@@ -256,10 +261,11 @@ impl Kind for Bootstrap {
         Ok(Box::new(BootstrapTask {
             of: of.name.clone(),
             runs: runs.name.clone(),
-            run_axes: runs_axes.iter().filter(|name| **name != spec.over && of_axes.contains(name)).cloned().collect(),
+            run_axes: runs_axes.into_iter().filter(|name| *name != spec.over && keys.contains(name)).collect(),
             canonical: Canonical {
                 value: spec.value,
                 over: spec.over,
+                keys: keys.clone(),
                 filter: spec.filter,
                 mean_over: spec.mean_over,
                 statistic,
@@ -279,6 +285,7 @@ impl Kind for Bootstrap {
 struct Canonical {
     value: String,
     over: String,
+    keys: Vec<String>,
     #[serde(rename = "where")]
     filter: BTreeMap<String, OneOrMany>,
     mean_over: Vec<String>,

@@ -5,6 +5,7 @@
 //! A stage reads tables, calls `science`, writes tables; the mathematics is not here.
 
 pub mod activations;
+pub mod best_cell;
 pub mod bootstrap;
 pub mod claims;
 pub mod explained_variance;
@@ -34,6 +35,7 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
         &activations::Activations,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
+        &best_cell::BestCell,
         &sql::Sql,
         &figure::FigureKind,
     ]

@@ -14,7 +14,9 @@ use ndarray::Array2;
 
 use super::Coefficients;
 use super::real::Real;
-use super::vectors::{Matrix, Padded, Simd, Wide, add_scaled, combine, dot, dots, scale};
+use super::vectors::{
+    Matrix, Padded, Simd, Wide, add_scaled, add_scaled_four, combine, decay_and_add, dot, dots, scale,
+};
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::Architecture;
@@ -299,7 +301,13 @@ impl<F: Real> InnerLoop<F> {
             let (pre, z) = (&before[layer - 1], &mut after[0]);
             z.fill(F::ZERO);
             let rows = if layer == 1 { &step.active[..] } else { &self.every_row[..w.n_in] };
-            for &i in rows {
+            let (fours, rest) = rows.as_chunks();
+            for &[a, b, c, d] in fours {
+                let [a, b, c, d] = [a as usize, b as usize, c as usize, d as usize];
+                let four_rows = [w.row(a), w.row(b), w.row(c), w.row(d)];
+                add_scaled_four(simd, z.blocks_mut(), [pre[a], pre[b], pre[c], pre[d]], four_rows);
+            }
+            for &i in rest {
                 add_scaled(simd, z.blocks_mut(), pre[i as usize], w.row(i as usize));
             }
             if layer < self.n_layers() {
@@ -355,10 +363,7 @@ impl<F: Real> InnerLoop<F> {
                 e_below[i] = back[i] * slope[i];
             }
             if moves {
-                if keep != F::ONE {
-                    scale(simd, row, keep);
-                }
-                add_scaled(simd, row, -(theta * y[i]), e.blocks());
+                decay_and_add(simd, row, keep, -(theta * y[i]), e.blocks());
             }
         }
     }
@@ -395,13 +400,12 @@ impl<F: Real> InnerLoop<F> {
                 e_below[i] = back[i] * slope[i];
             }
             let a = error_hebb * e_below[i] - gradient * y_below[i];
-            if has_oja {
+            if has_oja && a == F::ZERO {
+                decay_and_add(simd, row, keep, oja * (y_below[i] - d[i]), y.blocks());
+            } else if has_oja {
                 combine(simd, row, keep, (a, e.blocks()), (oja * (y_below[i] - d[i]), y.blocks()));
             } else {
-                if keep != F::ONE {
-                    scale(simd, row, keep);
-                }
-                add_scaled(simd, row, a, e.blocks());
+                decay_and_add(simd, row, keep, a, e.blocks());
             }
         }
     }

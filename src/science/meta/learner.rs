@@ -30,6 +30,10 @@ pub struct MetaSettings {
     pub l1: f64,
     /// Largest gradient norm: a longer gradient is shortened to it.
     pub clip: Option<f64>,
+    /// What follows a skipped episode. Left alone, coefficients at which networks diverge let the next one diverge too, and
+    /// nothing is ever learned again. If this is set, they return to those of the last episode that ended well, of the one
+    /// before it if that fails as well, and so on, and Adam forgets its direction.
+    pub step_back: bool,
 }
 
 /// What became of an episode's gradient.
@@ -39,9 +43,9 @@ pub enum EpisodeStatus {
     Updated,
     /// They were updated with a gradient that was shortened to the largest norm allowed.
     Clipped,
-    /// They were left alone: the inner loop ended in numbers that are not finite.
+    /// There was no update: the inner loop ended in numbers that are not finite.
     SkippedDiverged,
-    /// They were left alone: the loss was finite and its gradient was not.
+    /// There was no update: the loss was finite and its gradient was not.
     SkippedGradient,
 }
 
@@ -85,6 +89,8 @@ pub struct MetaLearner<'a> {
     episodes: u32,
     coefficients: Coefficients,
     adam: Adam,
+    /// θ of the episodes that ended well and were not returned to.
+    good: Vec<Coefficients>,
     inner: InnerLoop<f32>,
     reverse: Reverse<f32>,
 }
@@ -101,6 +107,7 @@ impl<'a> MetaLearner<'a> {
             inner,
             coefficients: settings.initial,
             adam: Adam::new(settings.learning_rate),
+            good: Vec::new(),
             episodes: 0,
             settings,
             pool,
@@ -153,6 +160,7 @@ impl<'a> MetaLearner<'a> {
             status: EpisodeStatus::SkippedDiverged,
         };
         if !query.loss.is_finite() {
+            self.skip();
             return record;
         }
         (record.query_loss, record.query_accuracy) = (Some(query.loss), Some(query.accuracy));
@@ -165,6 +173,7 @@ impl<'a> MetaLearner<'a> {
         let norm = libm::sqrt(gradient.iter().map(|g| g * g).sum());
         if !norm.is_finite() {
             record.status = EpisodeStatus::SkippedGradient;
+            self.skip();
             return record;
         }
         record.gradient_norm = Some(norm);
@@ -173,8 +182,19 @@ impl<'a> MetaLearner<'a> {
             gradient.iter_mut().for_each(|g| *g *= largest / norm);
             record.status = EpisodeStatus::Clipped;
         }
+        self.good.push(self.coefficients);
         self.adam.update(&mut self.coefficients, &gradient);
         record
+    }
+
+    /// After an episode without a gradient.
+    fn skip(&mut self) {
+        if self.settings.step_back {
+            if let Some(earlier) = self.good.pop() {
+                self.coefficients = earlier;
+            }
+            self.adam.forget_direction();
+        }
     }
 
     fn trained_network(&self) -> Network {
@@ -250,6 +270,10 @@ impl Adam {
 
     pub fn new(learning_rate: f64) -> Self {
         Self { learning_rate, steps: 0, mean: [0.0; 6], square: [0.0; 6] }
+    }
+
+    pub fn forget_direction(&mut self) {
+        self.mean = [0.0; 6];
     }
 
     pub fn update(&mut self, theta: &mut Coefficients, gradient: &Coefficients) {

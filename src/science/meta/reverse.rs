@@ -25,7 +25,9 @@ use super::inner::{
     Sample, Step,
 };
 use super::real::Real;
-use super::vectors::{Block, Matrix, Padded, Simd, Wide, add_scaled, combine, dot, dots, scale};
+use super::vectors::{
+    Block, Matrix, Padded, Simd, Wide, add_scaled, carry_back, combine, dot, dots, restore, restore_silent, scale,
+};
 use crate::science::initialization::Feedback;
 
 /// How the trained network answers the query samples.
@@ -181,7 +183,7 @@ impl<F: Real> Reverse<F> {
         let spared = inner.spares_silent_pixels()[0];
         let (activation, rule) = (inner.activation, &inner.rule);
         let ([gradient, error_hebb, oja, ..], keep) = (rule.theta, rule.keep[0]);
-        let [_, has_error_hebb, has_oja, has_decay, ..] = rule.present;
+        let [_, has_error_hebb, has_oja, ..] = rule.present;
         let revive = F::ONE / keep;
         let w = &mut inner.w[layer - 1];
         let v = &mut self.v[layer - 1];
@@ -198,30 +200,31 @@ impl<F: Real> Reverse<F> {
         for &i in rows {
             let i = i as usize;
             let (w, v) = (w.row_mut(i), v.row_mut(i));
+            let residual = y_below[i] - d[i];
+            let g = oja * residual;
+            if has_oja && layer == 1 && y_below[i] == F::ZERO && slope[i] == F::ZERO {
+                // A silent pixel with softplus: y_0 and e_0 are 0 whatever e_1 is, and only Oja's term is left.
+                let [adjoint_g, vw] = restore_silent(simd, w, revive, (-(g * revive), y_blocks), v);
+                theta[OJA] += adjoint_g * residual;
+                theta[DECAY] += -vw;
+                carry_back(simd, adjoint_y, (g, v), (-(oja * adjoint_g), w), keep, y_blocks);
+                c[i] = F::ZERO;
+                continue;
+            }
             let a = if has_error_hebb { error_hebb * e_below[i] } else { F::ZERO } - gradient * y_below[i];
             let adjoint_a;
             let (mut adjoint_g, mut vw) = (F::ZERO, F::ZERO);
             if has_oja {
-                let residual = y_below[i] - d[i];
-                let g = oja * residual;
-                combine(simd, w, revive, (-(a * revive), e_blocks), (-(g * revive), y_blocks));
-                [adjoint_a, adjoint_g, vw] = dots(simd, v, [e_blocks, y_blocks, w]);
+                let (terms, carried) = ((-(a * revive), e_blocks), (&mut *adjoint_e, a));
+                [adjoint_a, adjoint_g, vw] = restore(simd, w, revive, terms, (-(g * revive), y_blocks), v, carried);
                 theta[OJA] += adjoint_g * residual;
-                combine(simd, adjoint_y, F::ONE, (g, v), (-(oja * adjoint_g), w));
             } else {
-                add_scaled(simd, w, -a, e_blocks);
-                if has_decay {
-                    scale(simd, w, revive);
-                    [adjoint_a, vw] = dots(simd, v, [e_blocks, w]);
-                } else {
-                    adjoint_a = dot(simd, v, e_blocks);
-                }
+                let carried = (&mut *adjoint_e, a, F::ZERO);
+                let terms = (-(a * revive), e_blocks);
+                [adjoint_a, vw] = restore_and_carry_back(simd, (&mut *w, revive), terms, (&mut *v, keep), carried);
             }
             theta[GRADIENT] += -(adjoint_a * y_below[i]);
             theta[DECAY] += -vw;
-            if a != F::ZERO {
-                add_scaled(simd, adjoint_e, a, v);
-            }
             adjoint_y_below[i] += oja * adjoint_g - gradient * adjoint_a;
             if has_error_hebb {
                 theta[ERROR_HEBB] += adjoint_a * e_below[i];
@@ -235,13 +238,12 @@ impl<F: Real> Reverse<F> {
                     adjoint_y_below[i] += adjoint_e_below[i] * back[i] * curvature;
                 }
             }
+            if has_oja {
+                carry_back(simd, adjoint_y, (g, &mut *v), (-(oja * adjoint_g), w), keep, y_blocks);
+            }
             if symmetric && wants_error {
                 add_scaled(simd, adjoint_e, c[i], w);
-                combine(simd, v, keep, (c[i], e_blocks), (-(oja * adjoint_g), y_blocks));
-            } else if has_oja {
-                combine(simd, v, keep, (F::ZERO, e_blocks), (-(oja * adjoint_g), y_blocks));
-            } else if has_decay {
-                scale(simd, v, keep);
+                add_scaled(simd, v, c[i], e_blocks);
             }
         }
         for (sum, part) in self.theta.iter_mut().zip(theta) {
@@ -254,7 +256,7 @@ impl<F: Real> Reverse<F> {
     fn feedback_weights<S: Simd<F>>(&mut self, simd: S, inner: &mut InnerLoop<F>, layer: usize, step: &Step<F>) {
         let spared = inner.spares_silent_pixels()[1];
         let rule = &inner.rule;
-        let (theta, keep, moves) = (rule.theta[FEEDBACK_HEBB], rule.keep[1], rule.moves_feedback());
+        let (theta, keep) = (rule.theta[FEEDBACK_HEBB], rule.keep[1]);
         let revive = F::ONE / keep;
         let b = &mut inner.b[layer - 1];
         let u = &mut self.u[layer - 1];
@@ -267,27 +269,17 @@ impl<F: Real> Reverse<F> {
         for &i in rows {
             let i = i as usize;
             let (b, u) = (b.row_mut(i), u.row_mut(i));
-            if moves {
-                let step_size = theta * y_below[i];
-                add_scaled(simd, b, step_size, e);
-                if keep != F::ONE {
-                    scale(simd, b, revive);
-                }
-                let [ue, ub] = dots(simd, u, [e, b]);
-                hebb += -(y_below[i] * ue);
-                decay += -ub;
-                adjoint_y_below[i] += -(theta * ue);
-                combine(simd, adjoint_e, F::ONE, (-step_size, u), (c[i], b));
-                if keep != F::ONE {
-                    scale(simd, u, keep);
-                }
-            } else {
-                add_scaled(simd, adjoint_e, c[i], b);
-            }
-            add_scaled(simd, u, c[i], e);
+            let step_size = theta * y_below[i];
+            let carried = (&mut *adjoint_e, -step_size, c[i]);
+            let [ue, ub] = restore_and_carry_back(simd, (b, revive), (step_size * revive, e), (u, keep), carried);
+            hebb += -(y_below[i] * ue);
+            decay += -ub;
+            adjoint_y_below[i] += -(theta * ue);
         }
-        self.theta[FEEDBACK_HEBB] += hebb.to_f64();
-        self.theta[FEEDBACK_DECAY] += decay.to_f64();
+        if rule.moves_feedback() {
+            self.theta[FEEDBACK_HEBB] += hebb.to_f64();
+            self.theta[FEEDBACK_DECAY] += decay.to_f64();
+        }
     }
 
     /// Takes back the decay that lit pixels' rows had missed before this step and caught up with in it.

@@ -219,6 +219,7 @@ fn settings() -> MetaSettings {
         learning_rate: 2e-3,
         l1: 0.0,
         clip: None,
+        step_back: false,
     }
 }
 
@@ -296,6 +297,29 @@ fn clipped_and_skipped_episodes_say_so_and_a_skipped_one_moves_nothing() {
     let record = diverging.run_episode();
     assert_eq!((record.status, record.query_loss, record.gradient_norm), (EpisodeStatus::SkippedDiverged, None, None));
     assert_eq!(*diverging.coefficients(), initial);
+}
+
+#[test]
+fn after_a_skipped_episode_coefficients_stay_or_return_to_those_that_worked() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    for step_back in [false, true] {
+        let mut learner =
+            MetaLearner::new(MetaSettings { learning_rate: 0.02, step_back, ..settings() }, &pool, 3).unwrap();
+        let mut good = Vec::new();
+        let skipped = loop {
+            let before = *learner.coefficients();
+            match learner.run_episode().status {
+                EpisodeStatus::Updated => good.push(before),
+                _ => break before,
+            }
+        };
+        assert!(good.len() > 1);
+        assert_eq!(*learner.coefficients(), if step_back { good[good.len() - 1] } else { skipped });
+        // With it learning goes on: some later episode updates again.
+        let mut later = (0..30).map(|_| learner.run_episode().status);
+        assert!(!step_back || later.any(|status| status == EpisodeStatus::Updated));
+    }
 }
 
 #[test]
