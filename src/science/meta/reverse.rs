@@ -26,7 +26,8 @@ use super::inner::{
 };
 use super::real::Real;
 use super::vectors::{
-    Block, Matrix, Padded, Simd, Wide, add_scaled, carry_back, combine, dot, dots, restore, restore_silent, scale,
+    Block, Matrix, Padded, Simd, Wide, add_scaled, carry_back, dot, restore, restore_and_carry_back, restore_silent,
+    scale,
 };
 use crate::science::initialization::Feedback;
 
