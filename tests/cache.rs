@@ -391,9 +391,9 @@ fn why_names_the_coefficient_that_changed() {
     train (2 tasks, the first: train rule=bp_oja seed=0)
         coefficients.oja: 0.001 → 0.002
     activations (2 tasks, the first: activations rule=bp_oja seed=0)
-        2 parts of its input changed: `runs`, `weights`
+        its input `runs` changed; its input `weights` changed
     accuracy
-        4 parts of its input changed: `train_evaluations`, `train_runs`
+        2 parts of its input `train_evaluations` changed; 2 parts of its input `train_runs` changed
     last
         its input `accuracy` changed
     claims
