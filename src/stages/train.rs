@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
+use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -656,6 +657,12 @@ pub fn weight_rows(run_id: &str, step: u64, network: &Network) -> Vec<ArrayRef> 
     for layer in 1..=network.n_layers() {
         matrices.push(("forward", layer, network.forward_weights(layer)));
     }
+    // y = σ(scale ⊙ W y + shift): a normalised network is not its matrices alone.
+    let normalized: Vec<_> =
+        (1..=network.n_layers()).filter_map(|layer| Some((layer, network.scale_and_shift(layer)?))).collect();
+    let column = |values: &[f32]| Array2::from_shape_fn((values.len(), 1), |(unit, _)| values[unit]);
+    matrices.extend(normalized.iter().map(|(layer, (scale, _))| ("scale", *layer, column(scale))));
+    matrices.extend(normalized.iter().map(|(layer, (_, shift))| ("shift", *layer, column(shift))));
     let lengths: Vec<usize> = matrices.iter().map(|(_, _, matrix)| matrix.len()).collect();
     let mut values = Vec::with_capacity(lengths.iter().sum());
     for (_, _, matrix) in &matrices {
