@@ -194,10 +194,8 @@ impl Network {
             as_flat_mut(&mut lanes)[..values.len()].copy_from_slice(values);
             lanes
         };
-        self.normalization = pairs
-            .iter()
-            .map(|(scale, shift)| ScaleAndShift { scale: padded(scale), shift: padded(shift) })
-            .collect();
+        self.normalization =
+            pairs.iter().map(|(scale, shift)| ScaleAndShift { scale: padded(scale), shift: padded(shift) }).collect();
         Ok(self)
     }
 

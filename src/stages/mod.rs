@@ -16,8 +16,10 @@ pub mod measurement;
 pub mod networks;
 pub mod parameters;
 pub mod reconstruction_error;
+pub mod reconstructions;
 pub mod sql;
 pub mod train;
+pub mod train_batch;
 pub mod weight_diagnostics;
 
 use std::cell::RefCell;
@@ -36,8 +38,10 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
         &train::Train,
+        &train_batch::TrainBatch,
         &activations::Activations,
         &reconstruction_error::ReconstructionError,
+        &reconstructions::Reconstructions,
         &activation_norms::ActivationNorms,
         &weight_diagnostics::WeightDiagnostics,
         &explained_variance::ExplainedVariance,

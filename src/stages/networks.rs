@@ -177,9 +177,8 @@ impl Networks {
         let vector = |matrix: Array2<f32>| matrix.into_raw_vec_and_offset().0;
         let pairs: Vec<_> =
             scales.into_iter().zip(shifts).map(|(scale, shift)| (vector(scale), vector(shift))).collect();
-        let network = network.and_then(|network| {
-            if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) }
-        });
+        let network = network
+            .and_then(|network| if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) });
         network.map(Some).map_err(|error| error.to_string())
     }
 }

@@ -1,11 +1,18 @@
-//! summary(panel, series, x, mean, ci_low, ci_high, n_runs, n_diverged) → a figure, as SVG and PNG
+//! a summary table → a figure, as SVG and PNG
+//!
+//! Three layouts: curves (`lines`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
+//! stands at its `COLUMNS`.
+
+mod heat;
+mod images;
+mod lines;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::figures::{self, Figure, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
+use crate::figures::{self, Figure};
 use crate::run::Context;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame};
@@ -15,45 +22,6 @@ pub struct FigureKind;
 
 /// Dots per inch of the PNG: what journals ask of line art with grey tones.
 const DPI: f64 = 300.0;
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct FigureSpec {
-    /// The summary table.
-    of: String,
-    /// Panels side by side.
-    #[serde(default = "one")]
-    columns: usize,
-    /// Width on a journal's page.
-    #[serde(default)]
-    width: Width,
-    #[serde(default)]
-    title: Option<String>,
-    /// A line below the panels; `{runs}` becomes the number of runs.
-    #[serde(default)]
-    caption: Option<String>,
-    #[serde(default)]
-    x_label: String,
-    #[serde(default)]
-    y_label: String,
-    #[serde(default)]
-    x_scale: ScaleSpec,
-    #[serde(default)]
-    y_scale: ScaleSpec,
-    #[serde(default)]
-    x_range: Option<[f64; 2]>,
-    #[serde(default)]
-    y_range: Option<[f64; 2]>,
-    /// Horizontal lines.
-    #[serde(default)]
-    reference: Vec<ReferenceSpec>,
-    /// The panels in order; those of the table, sorted, if left out.
-    #[serde(default)]
-    panels: Vec<PanelSpec>,
-    /// The curves in order; those of the table, sorted, if left out.
-    #[serde(default)]
-    series: Vec<SeriesSpec>,
-}
 
 fn one() -> usize {
     1
@@ -69,92 +37,66 @@ enum Width {
     Double,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+impl Width {
+    fn mm(self) -> f64 {
+        match self {
+            Self::Single => Figure::SINGLE_COLUMN_MM,
+            Self::Double => Figure::DOUBLE_COLUMN_MM,
+        }
+    }
+}
+
+/// What is drawn, by the key `layout`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum ScaleSpec {
-    Linear,
-    Log,
-    /// Logarithmic where the values span more than three decades.
+enum Layout {
+    /// Curves with shaded intervals.
     #[default]
-    Auto,
+    Lines,
+    /// Surfaces over two swept parameters, curves over one.
+    Heat,
+    /// A grid of images.
+    Images,
 }
 
-impl ScaleSpec {
-    fn scale(self) -> Scale {
+/// The parameters of a figure, by layout.
+#[derive(Clone, Debug)]
+enum Spec {
+    Lines(lines::LinesSpec),
+    Heat(heat::HeatSpec),
+    Images(images::ImagesSpec),
+}
+
+impl Spec {
+    fn read(parameters: &Node) -> Result<Self, Fault> {
+        // The layout says which parameters there are; without it they are those of curves.
+        let mut rest = parameters.clone();
+        let layout = rest.as_table_mut().and_then(|table| table.remove("layout"));
+        let layout = layout.map_or(Ok(Layout::default()), |(_, node)| node.read())?;
+        Ok(match layout {
+            Layout::Lines => Self::Lines(rest.read()?),
+            Layout::Heat => Self::Heat(rest.read()?),
+            Layout::Images => Self::Images(rest.read()?),
+        })
+    }
+
+    /// Columns that the table must have.
+    fn table_columns(&self) -> &'static [&'static str] {
         match self {
-            Self::Linear => Scale::Linear,
-            Self::Log => Scale::Log,
-            Self::Auto => Scale::Auto,
+            Self::Lines(_) => &lines::COLUMNS,
+            Self::Heat(_) => &heat::COLUMNS,
+            Self::Images(_) => &images::COLUMNS,
+        }
+    }
+
+    fn panel_columns(&self) -> Option<usize> {
+        match self {
+            Self::Lines(spec) => Some(spec.columns),
+            Self::Heat(spec) => Some(spec.columns),
+            Self::Images(_) => None,
         }
     }
 }
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ReferenceSpec {
-    y: f64,
-    #[serde(default)]
-    label: String,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct PanelSpec {
-    /// Its value in the column `panel`.
-    panel: Cell,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    x_label: Option<String>,
-    #[serde(default)]
-    y_label: Option<String>,
-    #[serde(default)]
-    y_scale: Option<ScaleSpec>,
-    #[serde(default)]
-    x_range: Option<[f64; 2]>,
-    #[serde(default)]
-    y_range: Option<[f64; 2]>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct SeriesSpec {
-    /// Its value in the column `series`.
-    series: Cell,
-    #[serde(default)]
-    label: Option<String>,
-    /// A colour for a condition; curves without one are an ordered sequence, such as layers.
-    #[serde(default)]
-    colour: Option<Colour>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Colour {
-    Black,
-    Blue,
-    Orange,
-    Green,
-    Vermilion,
-    Purple,
-    Sky,
-}
-
-impl Colour {
-    fn hue(self) -> Hue {
-        match self {
-            Self::Black => Hue::Black,
-            Self::Blue => Hue::Blue,
-            Self::Orange => Hue::Orange,
-            Self::Green => Hue::Green,
-            Self::Vermilion => Hue::Vermilion,
-            Self::Purple => Hue::Purple,
-            Self::Sky => Hue::Sky,
-        }
-    }
-}
-
-const COLUMNS: [&str; 8] = ["panel", "series", "x", "mean", "ci_low", "ci_high", "n_runs", "n_diverged"];
 
 impl Kind for FigureKind {
     fn name(&self) -> &'static str {
@@ -169,8 +111,26 @@ impl Kind for FigureKind {
         1
     }
 
+    /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        generator.subschema_for::<FigureSpec>()
+        let layouts = [
+            generator.root_schema_for::<lines::LinesSpec>(),
+            generator.root_schema_for::<heat::HeatSpec>(),
+            generator.root_schema_for::<images::ImagesSpec>(),
+        ];
+        // What they refer to is registered with the schema as a whole.
+        generator.subschema_for::<lines::LinesSpec>();
+        generator.subschema_for::<heat::HeatSpec>();
+        generator.subschema_for::<images::ImagesSpec>();
+        let layout = generator.subschema_for::<Layout>();
+        let mut properties = serde_json::Map::from_iter([("layout".to_owned(), layout.to_value())]);
+        for schema in &layouts {
+            let own = schema.get("properties").and_then(serde_json::Value::as_object);
+            for (name, property) in own.into_iter().flatten() {
+                properties.entry(name).or_insert_with(|| property.clone());
+            }
+        }
+        schemars::json_schema!({ "type": "object", "properties": properties })
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -178,19 +138,19 @@ impl Kind for FigureKind {
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
-        let spec: FigureSpec = planning.parameters.read()?;
+        let spec = Spec::read(planning.parameters)?;
         let table = &planning.tables[0];
-        for needed in COLUMNS {
+        for needed in spec.table_columns() {
             if table.schema.column(needed).is_none() {
                 let message = format!(
-                    "a figure is drawn from the columns {}; `{}` has no `{needed}`",
-                    choices(COLUMNS),
+                    "this figure is drawn from the columns {}; `{}` has no `{needed}`",
+                    choices(spec.table_columns()),
                     table.name
                 );
                 return Err(planning.fault("of", message));
             }
         }
-        if spec.columns == 0 {
+        if spec.panel_columns() == Some(0) {
             return Err(planning.fault("columns", "a figure has at least one column of panels"));
         }
         Ok(Box::new(FigureTask { spec, table: table.name.clone() }))
@@ -199,15 +159,22 @@ impl Kind for FigureKind {
 
 #[derive(Debug)]
 struct FigureTask {
-    spec: FigureSpec,
+    spec: Spec,
     table: String,
 }
 
 impl Work for FigureTask {
     fn parameters(&self) -> serde_json::Value {
-        let mut parameters = serde_json::to_value(&self.spec).expect("plain data");
+        let (layout, parameters) = match &self.spec {
+            Spec::Lines(spec) => (None, serde_json::to_value(spec)),
+            Spec::Heat(spec) => (Some("heat"), serde_json::to_value(spec)),
+            Spec::Images(spec) => (Some("images"), serde_json::to_value(spec)),
+        };
+        let mut parameters = parameters.expect("plain data");
+        let table = parameters.as_object_mut().expect("a struct");
+        table.extend(layout.map(|layout| ("layout".to_owned(), layout.into())));
         // Which table is drawn stands among the inputs; what a person called it does not change the picture.
-        parameters.as_object_mut().expect("a struct").remove("of");
+        table.remove("of");
         parameters
     }
 
@@ -220,9 +187,13 @@ impl Work for FigureTask {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<()> {
-        let frame = Frame::new(context.gathered(&self.table)?);
-        let figure = self.describe(&Rows::read(&frame).map_err(|message| context.internal(message))?);
-        let svg = figures::svg(&figure);
+        let batch = context.gathered(&self.table)?;
+        let figure = match &self.spec {
+            Spec::Lines(spec) => spec.describe(batch),
+            Spec::Heat(spec) => spec.describe(batch),
+            Spec::Images(spec) => spec.describe(&batch),
+        };
+        let svg = figures::svg(&figure.map_err(|message| context.internal(message))?);
         context.write_file("svg", svg.as_bytes())?;
         let png = figures::png(&svg, DPI).map_err(|error| context.internal(error))?;
         context.write_file("png", &png)
@@ -233,45 +204,20 @@ impl Work for FigureTask {
     }
 }
 
-/// The summary's columns.
+/// How many runs stand behind each row.
 struct Rows {
-    panel: Vec<Cell>,
-    series: Vec<Cell>,
-    x: Vec<Option<f64>>,
-    mean: Vec<Option<f64>>,
-    ci_low: Vec<Option<f64>>,
-    ci_high: Vec<Option<f64>>,
     n_runs: Vec<Option<f64>>,
     n_diverged: Vec<Option<f64>>,
 }
 
 impl Rows {
     fn read(frame: &Frame) -> Result<Self, String> {
-        let cells = |name: &str| frame.cells(name).ok_or_else(|| format!("no column `{name}`"));
         let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
-        Ok(Self {
-            panel: cells("panel")?,
-            series: cells("series")?,
-            x: numbers("x")?,
-            mean: numbers("mean")?,
-            ci_low: numbers("ci_low")?,
-            ci_high: numbers("ci_high")?,
-            n_runs: numbers("n_runs")?,
-            n_diverged: numbers("n_diverged")?,
-        })
-    }
-
-    /// The rows of one curve, by x.
-    fn curve(&self, panel: &Cell, series: &Cell) -> Vec<usize> {
-        let mut rows: Vec<usize> = (0..self.x.len())
-            .filter(|&row| self.panel[row].matches(panel) && self.series[row].matches(series) && self.x[row].is_some())
-            .collect();
-        rows.sort_by(|&a, &b| self.x[a].unwrap_or(0.0).total_cmp(&self.x[b].unwrap_or(0.0)));
-        rows
+        Ok(Self { n_runs: numbers("n_runs")?, n_diverged: numbers("n_diverged")? })
     }
 
     /// "20 runs", "18 to 20 runs", and how many of them diverged.
-    fn runs_in_words(&self) -> String {
+    fn in_words(&self) -> String {
         let counts = || self.n_runs.iter().flatten();
         let (least, most) = (counts().copied().fold(f64::INFINITY, f64::min), counts().copied().fold(0.0, f64::max));
         let runs = if least < most { format!("{least} to {most} runs") } else { format!("{most} runs") };
@@ -289,91 +235,7 @@ fn distinct(cells: &[Cell]) -> Vec<Cell> {
     distinct
 }
 
-fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
-    range.map(|[low, high]| (low, high))
-}
-
-impl FigureTask {
-    fn describe(&self, rows: &Rows) -> Figure {
-        let spec = &self.spec;
-        let panels: Vec<PanelSpec> = if spec.panels.is_empty() {
-            let bare = |panel| PanelSpec {
-                panel,
-                title: None,
-                x_label: None,
-                y_label: None,
-                y_scale: None,
-                x_range: None,
-                y_range: None,
-            };
-            distinct(&rows.panel).into_iter().map(bare).collect()
-        } else {
-            spec.panels.clone()
-        };
-        let several = panels.len() > 1;
-        let described = panels.iter().enumerate().map(|(index, panel)| Panel {
-            letter: several.then(|| char::from(b'a' + (index % 26) as u8).to_string()),
-            title: panel.title.clone().or_else(|| several.then(|| panel.panel.to_string())),
-            kind: PanelKind::Lines(self.line_panel(rows, panel)),
-        });
-        Figure {
-            title: spec.title.clone(),
-            caption: spec.caption.as_ref().map(|caption| caption.replace("{runs}", &rows.runs_in_words())),
-            columns: spec.columns,
-            panels: described.collect(),
-            width_mm: match spec.width {
-                Width::Single => Figure::SINGLE_COLUMN_MM,
-                Width::Double => Figure::DOUBLE_COLUMN_MM,
-            },
-        }
-    }
-
-    fn line_panel(&self, rows: &Rows, panel: &PanelSpec) -> LinePanel {
-        let spec = &self.spec;
-        let series: Vec<SeriesSpec> = if spec.series.is_empty() {
-            let here: Vec<Cell> = rows
-                .panel
-                .iter()
-                .zip(&rows.series)
-                .filter(|(cell, _)| cell.matches(&panel.panel))
-                .map(|(_, series)| series.clone())
-                .collect();
-            distinct(&here).into_iter().map(|series| SeriesSpec { series, label: None, colour: None }).collect()
-        } else {
-            spec.series.clone()
-        };
-        let count = series.len();
-        let curves = series.iter().enumerate().filter_map(|(index, series)| {
-            let rows_of = rows.curve(&panel.panel, &series.series);
-            if rows_of.is_empty() {
-                return None;
-            }
-            let pick = |values: &[Option<f64>]| rows_of.iter().map(|&row| values[row]).collect::<Vec<_>>();
-            Some(Series {
-                label: series.label.clone().unwrap_or_else(|| series.series.to_string()),
-                style: match series.colour {
-                    Some(colour) => SeriesStyle::Category(colour.hue()),
-                    None => SeriesStyle::Ordered { index, count },
-                },
-                x: rows_of.iter().filter_map(|&row| rows.x[row]).collect(),
-                mean: pick(&rows.mean),
-                band: Some((pick(&rows.ci_low), pick(&rows.ci_high))),
-            })
-        });
-        LinePanel {
-            x_label: panel.x_label.clone().unwrap_or_else(|| spec.x_label.clone()),
-            y_label: panel.y_label.clone().unwrap_or_else(|| spec.y_label.clone()),
-            x_scale: spec.x_scale.scale(),
-            y_scale: panel.y_scale.unwrap_or(spec.y_scale).scale(),
-            x_range: pair(panel.x_range.or(spec.x_range)),
-            y_range: pair(panel.y_range.or(spec.y_range)),
-            series: curves.collect(),
-            legend: true,
-            reference_lines: spec
-                .reference
-                .iter()
-                .map(|line| ReferenceLine { y: line.y, label: line.label.clone() })
-                .collect(),
-        }
-    }
+/// a, b, c …
+fn letter(index: usize) -> String {
+    char::from(b'a' + (index % 26) as u8).to_string()
 }
