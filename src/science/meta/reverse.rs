@@ -78,7 +78,7 @@ impl<F: Real> Reverse<F> {
     /// The weights of `inner` end where they began.
     pub fn differentiate(&mut self, inner: &mut InnerLoop<F>) -> [f64; 6] {
         F::run_wide(Differentiate { reverse: self, inner });
-        self.theta
+        std::array::from_fn(|k| if inner.rule.present[k] { self.theta[k] } else { 0.0 })
     }
 
     /// V of the query loss for the trained weights.
@@ -277,10 +277,8 @@ impl<F: Real> Reverse<F> {
             decay += -ub;
             adjoint_y_below[i] += -(theta * ue);
         }
-        if rule.moves_feedback() {
-            self.theta[FEEDBACK_HEBB] += hebb.to_f64();
-            self.theta[FEEDBACK_DECAY] += decay.to_f64();
-        }
+        self.theta[FEEDBACK_HEBB] += hebb.to_f64();
+        self.theta[FEEDBACK_DECAY] += decay.to_f64();
     }
 
     /// Takes back the decay that lit pixels' rows had missed before this step and caught up with in it.

@@ -317,7 +317,7 @@ fn after_a_skipped_episode_coefficients_stay_or_return_to_those_that_worked() {
         assert!(good.len() > 1);
         assert_eq!(*learner.coefficients(), if step_back { good[good.len() - 1] } else { skipped });
         // With it learning goes on: some later episode updates again.
-        let mut later = (0..30).map(|_| learner.run_episode().status);
+        let mut later = (0..30).map(|_| {let r=learner.run_episode(); println!("{r:?}"); r.status});
         assert!(!step_back || later.any(|status| status == EpisodeStatus::Updated));
     }
 }
