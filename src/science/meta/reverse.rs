@@ -87,6 +87,7 @@ impl<F: Real> Reverse<F> {
         let n_layers = inner.n_layers();
         self.v.iter_mut().for_each(|v| v.fill(F::ZERO));
         self.u.iter_mut().for_each(|u| u.fill(F::ZERO));
+        self.y.iter_mut().for_each(|y| y.fill(F::ZERO));
         let share = F::ONE / F::of(samples.len() as f64);
         let (mut loss, mut correct) = (0.0, 0_usize);
         for &sample in samples {
@@ -214,7 +215,8 @@ impl<F: Real> Reverse<F> {
             }
             let a = if has_error_hebb { error_hebb * e_below[i] } else { F::ZERO } - gradient * y_below[i];
             let adjoint_a;
-            let (mut adjoint_g, mut vw) = (F::ZERO, F::ZERO);
+            let vw;
+            let mut adjoint_g = F::ZERO;
             if has_oja {
                 let (terms, carried) = ((-(a * revive), e_blocks), (&mut *adjoint_e, a));
                 [adjoint_a, adjoint_g, vw] = restore(simd, w, revive, terms, (-(g * revive), y_blocks), v, carried);
