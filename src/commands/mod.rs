@@ -22,7 +22,7 @@ pub use schema::{SCHEMA_FILE, schema_text};
 /// # Errors
 /// Whatever went wrong; [`Error::exit_status`] says whose fault it is.
 pub fn execute(cli: &Cli) -> Result<()> {
-    // Here and not in a worker in the middle of a run.
+    // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
     Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
     match &cli.command {
         Command::Pipeline(args) => match &args.name {

@@ -97,7 +97,15 @@ fn headlines(published: &Published) -> Vec<String> {
                 None => last.push((panels[row].clone(), series[row].clone(), row)),
             }
         }
-        for (panel, curve, row) in last {
+        // Cumulative curves all end at the same value: that is no news.
+        let differs = |panel: &Cell| {
+            let mut ends = last.iter().filter(|(other, ..)| other == panel).map(|(.., row)| mean[*row]);
+            let first = ends.next().flatten();
+            last.iter().filter(|(other, ..)| other == panel).count() == 1
+                || ends.any(|end| end.zip(first).is_none_or(|(end, first)| (end - first).abs() > 1e-9))
+        };
+        for (panel, curve, row) in last.iter().filter(|(panel, ..)| differs(panel)) {
+            let row = *row;
             let at = x[row].map_or(String::new(), |x| format!(" at {x}"));
             lines.push(format!(
                 "{:<34} {}",

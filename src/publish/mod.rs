@@ -75,8 +75,8 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
             bytes: content.len() as u64,
         });
     }
+    views::write(&new, &folder, pipeline, &tables)?;
     let manifest = Manifest::new(run.plan, pipeline, expected, tables, files);
-    views::write(&new, &folder, pipeline)?;
     manifest.write(&new)?;
     if let Some(found) = &found {
         confirm(run, found, &manifest);

@@ -4,22 +4,23 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::manifest::TableEntry;
 use crate::error::{Error, Result};
 use crate::plan::Pipeline;
 use crate::tables::Layout;
 
 /// Writes the views into `new`, for the time when it stands at `folder`.
-pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline) -> Result<()> {
+pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline, tables: &[TableEntry]) -> Result<()> {
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', "''"));
     let mut sql = format!(
         "-- Views of all tables of `{}`. From the project's root: duckdb -init {}\n",
         pipeline.name,
         folder.join("views.sql").display()
     );
-    let mut tables: Vec<_> = pipeline.tables.iter().collect();
+    let mut planned: Vec<_> = pipeline.tables.iter().collect();
     // Folders join their axes from `runs`, which has to be there first.
-    tables.sort_by_key(|table| table.schema.layout == Layout::Folder);
-    for table in tables {
+    planned.sort_by_key(|table| table.schema.layout == Layout::Folder);
+    for table in planned {
         let name = &table.name;
         match (table.schema.layout, &table.runs) {
             (Layout::File, _) => {
@@ -49,7 +50,8 @@ pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline) -> Result<()
         }
         .expect("writing to a string");
     }
-    if !pipeline.includes.is_empty() {
+    // The claims of included pipelines are a table that no stage of this one makes.
+    if !pipeline.includes.is_empty() && tables.iter().any(|table| table.name == "claims") {
         let path = quoted(&folder.join("claims.parquet"));
         writeln!(sql, "CREATE OR REPLACE VIEW claims AS SELECT * FROM read_parquet({path});")
             .expect("writing to a string");

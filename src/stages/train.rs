@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
+use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ use super::{DataFacts, Facts, Kind, NetworkFacts, Output, Planning, Reads, Refer
 use crate::error::Result;
 use crate::run::Context;
 use crate::science::activation::Activation;
+use crate::science::evaluation::Evaluation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::{Architecture, Network};
 use crate::science::online::{Divergence, OnlineTrainer, UpdateNorms};
@@ -68,11 +70,11 @@ struct TrainSpec {
     evaluate_on: Split,
 }
 
-fn at_the_end() -> Steps {
+pub(super) fn at_the_end() -> Steps {
     Steps::Every(super::parameters::Every { every: u64::MAX })
 }
 
-fn nowhere() -> Steps {
+pub(super) fn nowhere() -> Steps {
     Steps::List(Vec::new())
 }
 
@@ -393,7 +395,7 @@ fn coefficients_schema() -> TableSchema {
     )
 }
 
-fn evaluations_schema() -> TableSchema {
+pub(super) fn evaluations_schema() -> TableSchema {
     TableSchema::new(
         "evaluations",
         1,
@@ -408,7 +410,7 @@ fn evaluations_schema() -> TableSchema {
     )
 }
 
-fn samples_schema() -> TableSchema {
+pub(super) fn samples_schema() -> TableSchema {
     TableSchema::new(
         "samples",
         1,
@@ -513,8 +515,10 @@ impl Work for TrainTask {
                 }
             }
             if self.canonical.schedule.contains(&step) {
-                let evaluation = trainer.network().evaluate(held_out, first..held_out.len());
-                record.evaluation(step, evaluation.accuracy, evaluation.loss, evaluation.n_samples);
+                // A replay only hands weights on: nobody would read its scores.
+                if context.stores() || context.hands_on("evaluations") {
+                    record.evaluation(step, trainer.network().evaluate(held_out, first..held_out.len()));
+                }
                 if context.hands_on("trajectory") {
                     context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
                 }
@@ -526,15 +530,7 @@ impl Work for TrainTask {
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
         self.write_run(context, divergence)?;
         record.write(context)?;
-        let run_id = context.run_id();
-        context.write(
-            "samples",
-            vec![
-                categories((0..seen).map(|_| Some(run_id))),
-                Arc::new((1..=seen as i64).collect::<Int64Array>()),
-                Arc::new(order[..seen].iter().map(|&index| index as i32).collect::<Int32Array>()),
-            ],
-        )
+        write_samples(context, &order[..seen])
     }
 
     fn cost(&self) -> f64 {
@@ -617,14 +613,14 @@ impl TrainTask {
 
 /// The rows that a training gathers while it goes on.
 #[derive(Default)]
-struct Record {
-    evaluations: Vec<(u64, f64, f64, usize)>,
+pub(super) struct Record {
+    evaluations: Vec<(u64, Evaluation)>,
     updates: Vec<(u64, usize, UpdateNorms)>,
 }
 
 impl Record {
-    fn evaluation(&mut self, step: u64, accuracy: f64, loss: f64, n_samples: usize) {
-        self.evaluations.push((step, accuracy, loss, n_samples));
+    pub fn evaluation(&mut self, step: u64, found: Evaluation) {
+        self.evaluations.push((step, found));
     }
 
     fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
@@ -632,21 +628,8 @@ impl Record {
     }
 
     fn write(&self, context: &Context<'_>) -> Result<()> {
-        let run_id = context.run_id();
-        let (evaluations, updates) = (&self.evaluations, &self.updates);
-        context.write(
-            "evaluations",
-            vec![
-                categories(evaluations.iter().map(|_| Some(run_id))),
-                Arc::new(evaluations.iter().map(|row| row.0 as i64).collect::<Int64Array>()),
-                Arc::new(evaluations.iter().map(|row| row.1).collect::<Float64Array>()),
-                // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
-                Arc::new(
-                    evaluations.iter().map(|row| Some(row.2).filter(|loss| loss.is_finite())).collect::<Float64Array>(),
-                ),
-                Arc::new(evaluations.iter().map(|row| row.3 as i32).collect::<Int32Array>()),
-            ],
-        )?;
+        self.write_evaluations(context)?;
+        let (run_id, updates) = (context.run_id(), &self.updates);
         let norms = |part: fn(&UpdateNorms) -> f64| -> ArrayRef {
             Arc::new(updates.iter().map(|row| part(&row.2)).collect::<Float64Array>())
         };
@@ -662,6 +645,35 @@ impl Record {
             ],
         )
     }
+
+    pub fn write_evaluations(&self, context: &Context<'_>) -> Result<()> {
+        let (run_id, evaluations) = (context.run_id(), &self.evaluations);
+        // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
+        let loss = |found: &Evaluation| Some(found.loss).filter(|loss| loss.is_finite());
+        context.write(
+            "evaluations",
+            vec![
+                categories(evaluations.iter().map(|_| Some(run_id))),
+                Arc::new(evaluations.iter().map(|row| row.0 as i64).collect::<Int64Array>()),
+                Arc::new(evaluations.iter().map(|row| row.1.accuracy).collect::<Float64Array>()),
+                Arc::new(evaluations.iter().map(|row| loss(&row.1)).collect::<Float64Array>()),
+                Arc::new(evaluations.iter().map(|row| row.1.n_samples as i32).collect::<Int32Array>()),
+            ],
+        )
+    }
+}
+
+/// Which training sample was seen at which step, up to the last one seen.
+pub(super) fn write_samples(context: &Context<'_>, seen: &[u32]) -> Result<()> {
+    let run_id = context.run_id();
+    context.write(
+        "samples",
+        vec![
+            categories(seen.iter().map(|_| Some(run_id))),
+            Arc::new((1..=seen.len() as i64).collect::<Int64Array>()),
+            Arc::new(seen.iter().map(|&index| index as i32).collect::<Int32Array>()),
+        ],
+    )
 }
 
 /// The weights of a network as rows of the `weights` table, sorted by its key.
@@ -673,6 +685,12 @@ pub fn weight_rows(run_id: &str, step: u64, network: &Network) -> Vec<ArrayRef> 
     for layer in 1..=network.n_layers() {
         matrices.push(("forward", layer, network.forward_weights(layer)));
     }
+    // y = σ(scale ⊙ W y + shift): a normalised network is not its matrices alone.
+    let normalized: Vec<_> =
+        (1..=network.n_layers()).filter_map(|layer| Some((layer, network.scale_and_shift(layer)?))).collect();
+    let column = |values: &[f32]| Array2::from_shape_fn((values.len(), 1), |(unit, _)| values[unit]);
+    matrices.extend(normalized.iter().map(|(layer, (scale, _))| ("scale", *layer, column(scale))));
+    matrices.extend(normalized.iter().map(|(layer, (_, shift))| ("shift", *layer, column(shift))));
     let lengths: Vec<usize> = matrices.iter().map(|(_, _, matrix)| matrix.len()).collect();
     let mut values = Vec::with_capacity(lengths.iter().sum());
     for (_, _, matrix) in &matrices {

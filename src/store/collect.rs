@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub struct Collected {
     pub results: Vec<Record>,
     pub kept: usize,
-    /// Traces of runs that died.
+    /// Traces of runs that died, and results without a sound commit record.
     pub leftovers: usize,
 }
 
@@ -43,23 +43,31 @@ impl Store {
         let (living, rubbish) = self.living_keys(!dry_run)?;
         let living: BTreeSet<Key> = living.into_iter().collect();
         let mut collected = Collected { leftovers: rubbish.len(), ..Collected::default() };
-        for entry in self.entries()? {
-            let key = &entry.record.key;
-            if keep.contains(key) || living.contains(key) {
+        for key in self.keys()? {
+            if keep.contains(&key) || living.contains(&key) {
                 collected.kept += 1;
                 continue;
             }
+            // A result whose record is damaged can be of no use to anyone either.
+            let entry = self.find(&key)?;
             if !dry_run {
-                let folder = self.folder(key);
-                // Out of sight in one step: a reader finds the result whole or not at all.
-                let aside = self.pending().join(format!("collected-{}", key.short()));
-                fs::create_dir_all(self.pending()).map_err(Error::io("create", self.pending()))?;
-                fs::rename(&folder, &aside).map_err(Error::io("remove", &folder))?;
-                fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))?;
+                self.remove(&key)?;
             }
-            collected.results.push(entry.record);
+            match entry {
+                Some(entry) => collected.results.push(entry.record),
+                None => collected.leftovers += 1,
+            }
         }
         Ok(collected)
+    }
+
+    fn remove(&self, key: &Key) -> Result<()> {
+        let folder = self.folder(key);
+        // Out of sight in one step: a reader finds the result whole or not at all.
+        let aside = self.pending().join(format!("collected-{}", key.short()));
+        fs::create_dir_all(self.pending()).map_err(Error::io("create", self.pending()))?;
+        fs::rename(&folder, &aside).map_err(Error::io("remove", &folder))?;
+        fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))
     }
 
     /// Reads every file of every result and compares it with its digest. `progress` sees each result's size.
@@ -68,29 +76,21 @@ impl Store {
     /// The store cannot be listed. Damage is not an error but a finding.
     pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
         let mut verified = Verified::default();
-        for shard in super::list(&self.results())? {
-            for folder in super::list(&shard)? {
-                let Some(key) = folder.file_name().and_then(|name| name.to_str()).and_then(Key::parse) else {
-                    continue;
-                };
-                verified.results += 1;
-                let damaged = match self.find(&key)? {
-                    Some(entry) => {
-                        verified.bytes += entry.record.bytes();
-                        progress(entry.record.bytes());
-                        entry.verify()
-                    }
-                    None => {
-                        let path = folder.join(super::record::FILE);
-                        vec![Damaged {
-                            path,
-                            found: "the commit record is missing or does not match its digest".into(),
-                        }]
-                    }
-                };
-                if !damaged.is_empty() {
-                    verified.damaged.push((key, damaged));
+        for key in self.keys()? {
+            verified.results += 1;
+            let damaged = match self.find(&key)? {
+                Some(entry) => {
+                    verified.bytes += entry.record.bytes();
+                    progress(entry.record.bytes());
+                    entry.verify()
                 }
+                None => {
+                    let path = self.folder(&key).join(super::record::FILE);
+                    vec![Damaged { path, found: "the commit record is missing or does not match its digest".into() }]
+                }
+            };
+            if !damaged.is_empty() {
+                verified.damaged.push((key, damaged));
             }
         }
         Ok(verified)

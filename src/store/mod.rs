@@ -93,19 +93,21 @@ impl Store {
     }
 
     /// All committed results, by key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
+        self.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
+    }
+
+    /// The keys of all folders, whether their records are sound or not.
+    fn keys(&self) -> Result<Vec<Key>> {
+        let mut keys = Vec::new();
         for shard in list(&self.results())? {
-            for folder in list(&shard)? {
-                let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                if let Some(key) = Key::parse(name)
-                    && let Some(entry) = self.find(&key)?
-                {
-                    entries.push(entry);
-                }
-            }
+            let folders = list(&shard)?;
+            keys.extend(folders.iter().filter_map(|folder| Key::parse(folder.file_name()?.to_str()?)));
         }
-        Ok(entries)
+        Ok(keys)
     }
 }
 

@@ -170,6 +170,8 @@ impl<F: Real> InnerLoop<F> {
     /// Draws W and B from the streams of `seed`, as [`Network::initialize`](crate::science::network::Network::initialize).
     pub fn initialize(&mut self, initialization: &Initialization, seed: u64) {
         for (layer, w) in (1..).zip(&mut self.w) {
+            // The padding too: an inner loop that diverged may have left NaN there.
+            w.fill(F::ZERO);
             let mut stream = stream(seed, Purpose::ForwardWeights, layer);
             for j in 0..w.n_out {
                 for i in 0..w.n_in {
@@ -178,6 +180,7 @@ impl<F: Real> InnerLoop<F> {
             }
         }
         for (layer, b) in (1..).zip(&mut self.b) {
+            b.fill(F::ZERO);
             let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
             for i in 0..b.n_in {
                 for j in 0..b.n_out {

@@ -31,8 +31,8 @@ pub struct MetaSettings {
     /// Largest gradient norm: a longer gradient is shortened to it.
     pub clip: Option<f64>,
     /// What follows a skipped episode. Left alone, coefficients at which networks diverge let the next one diverge too, and
-    /// nothing is ever learned again. If this is set, they return to those of the last episode that ended well, of the one
-    /// before it if that fails as well, and so on, and Adam forgets its direction.
+    /// nothing is ever learned again. If this is set, they return to those of the last episode that had a gradient; if that
+    /// is skipped as well, to those two episodes before, then four, and so on; and Adam forgets its direction.
     pub step_back: bool,
 }
 
@@ -89,8 +89,9 @@ pub struct MetaLearner<'a> {
     episodes: u32,
     coefficients: Coefficients,
     adam: Adam,
-    /// θ of the episodes that ended well and were not returned to.
+    /// θ of the episodes that had a gradient and that θ has not stepped back past.
     good: Vec<Coefficients>,
+    skipped_in_a_row: u32,
     inner: InnerLoop<f32>,
     reverse: Reverse<f32>,
 }
@@ -108,6 +109,7 @@ impl<'a> MetaLearner<'a> {
             coefficients: settings.initial,
             adam: Adam::new(settings.learning_rate),
             good: Vec::new(),
+            skipped_in_a_row: 0,
             episodes: 0,
             settings,
             pool,
@@ -182,6 +184,7 @@ impl<'a> MetaLearner<'a> {
             gradient.iter_mut().for_each(|g| *g *= largest / norm);
             record.status = EpisodeStatus::Clipped;
         }
+        self.skipped_in_a_row = 0;
         self.good.push(self.coefficients);
         self.adam.update(&mut self.coefficients, &gradient);
         record
@@ -190,8 +193,12 @@ impl<'a> MetaLearner<'a> {
     /// After an episode without a gradient.
     fn skip(&mut self) {
         if self.settings.step_back {
-            if let Some(earlier) = self.good.pop() {
+            let distance = 1_usize << self.skipped_in_a_row.min(31);
+            self.skipped_in_a_row += 1;
+            let back_to = self.good.len().saturating_sub(distance);
+            if let Some(&earlier) = self.good.get(back_to) {
                 self.coefficients = earlier;
+                self.good.truncate(back_to);
             }
             self.adam.forget_direction();
         }

@@ -78,7 +78,7 @@ impl<F: Real> Reverse<F> {
     /// The weights of `inner` end where they began.
     pub fn differentiate(&mut self, inner: &mut InnerLoop<F>) -> [f64; 6] {
         F::run_wide(Differentiate { reverse: self, inner });
-        self.theta
+        std::array::from_fn(|k| if inner.rule.present[k] { self.theta[k] } else { 0.0 })
     }
 
     /// V of the query loss for the trained weights.
@@ -87,6 +87,7 @@ impl<F: Real> Reverse<F> {
         let n_layers = inner.n_layers();
         self.v.iter_mut().for_each(|v| v.fill(F::ZERO));
         self.u.iter_mut().for_each(|u| u.fill(F::ZERO));
+        self.y.iter_mut().for_each(|y| y.fill(F::ZERO));
         let share = F::ONE / F::of(samples.len() as f64);
         let (mut loss, mut correct) = (0.0, 0_usize);
         for &sample in samples {
@@ -214,7 +215,8 @@ impl<F: Real> Reverse<F> {
             }
             let a = if has_error_hebb { error_hebb * e_below[i] } else { F::ZERO } - gradient * y_below[i];
             let adjoint_a;
-            let (mut adjoint_g, mut vw) = (F::ZERO, F::ZERO);
+            let vw;
+            let mut adjoint_g = F::ZERO;
             if has_oja {
                 let (terms, carried) = ((-(a * revive), e_blocks), (&mut *adjoint_e, a));
                 [adjoint_a, adjoint_g, vw] = restore(simd, w, revive, terms, (-(g * revive), y_blocks), v, carried);
@@ -277,10 +279,8 @@ impl<F: Real> Reverse<F> {
             decay += -ub;
             adjoint_y_below[i] += -(theta * ue);
         }
-        if rule.moves_feedback() {
-            self.theta[FEEDBACK_HEBB] += hebb.to_f64();
-            self.theta[FEEDBACK_DECAY] += decay.to_f64();
-        }
+        self.theta[FEEDBACK_HEBB] += hebb.to_f64();
+        self.theta[FEEDBACK_DECAY] += decay.to_f64();
     }
 
     /// Takes back the decay that lit pixels' rows had missed before this step and caught up with in it.

@@ -300,6 +300,23 @@ fn clipped_and_skipped_episodes_say_so_and_a_skipped_one_moves_nothing() {
 }
 
 #[test]
+fn an_inner_loop_that_diverged_leaves_nothing_behind() {
+    let images = images(36, 12);
+    let samples = samples(&images, 4);
+    let run = |inner: &mut InnerLoop<f32>, reverse: &mut Reverse<f32>, theta| {
+        inner.initialize(&Initialization::Xavier, 8);
+        inner.train(theta, &samples[..30]);
+        let query = reverse.query(inner, &samples[30..]);
+        (query, reverse.differentiate(inner))
+    };
+    let case = &cases()[0];
+    let (mut fresh, mut used) = (case.inner::<f32>(), case.inner::<f32>());
+    let (mut of_fresh, mut of_used) = (Reverse::new(&fresh), Reverse::new(&used));
+    assert!(!run(&mut used, &mut of_used, &[1e4; 6]).0.loss.is_finite());
+    assert_eq!(run(&mut used, &mut of_used, &THETA), run(&mut fresh, &mut of_fresh, &THETA));
+}
+
+#[test]
 fn after_a_skipped_episode_coefficients_stay_or_return_to_those_that_worked() {
     let sets = striped_sets();
     let pool = ClassPool::new(sets.iter().collect()).unwrap();

@@ -51,8 +51,7 @@ struct State {
     input_error: Vec<Lanes>,
     /// p, then p − onehot.
     output: Vec<Lanes>,
-    /// W_hᵀ, for Oja's projections, and z_t − W_hᵀ v_t (or h_t − W_hᵀ v_t).
-    transposed: InputMajor,
+    /// z_t − W_hᵀ v_t (or h_t − W_hᵀ v_t), t < T.
     residuals: Vec<Lanes>,
     /// ΔW_h, laid out as W_h.
     change: Vec<Lanes>,
@@ -79,7 +78,6 @@ impl RecurrentTrainer {
             first_error: rows(1),
             input_error: rows(1),
             output: zeros(architecture.n_outputs()),
-            transposed: InputMajor::from_fn(n_hidden, n_hidden, |_, _| 0.0),
             residuals: rows(before_last),
             change: rows(n_hidden),
             unread: std::array::from_fn(|_| zeros(n_hidden.max(architecture.n_inputs()))),
@@ -246,9 +244,8 @@ impl RecurrentTrainer {
     /// z_t − W_hᵀ v_t (or h_t − W_hᵀ v_t), t < T.
     fn residuals(&mut self) {
         let Self { network, rule, state, .. } = self;
-        transpose(&network.recurrent, &mut state.transposed);
         let v = &state.post.lanes()[state.residuals.len()..];
-        kernels::forward_batch(network.backend, &state.transposed, v, &mut state.residuals);
+        kernels::project_batch(network.backend, &network.recurrent, v, &mut state.residuals);
         let target = match rule.oja_target {
             OjaTarget::HiddenState => &state.hidden,
             OjaTarget::Activation => &state.activations,
@@ -349,12 +346,6 @@ fn largest(lanes: &[Lanes]) -> f32 {
 /// Frobenius norm, summed in double precision.
 fn norm(lanes: &[Lanes]) -> f64 {
     as_flat(lanes).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
-}
-
-/// Wᵀ of a square matrix.
-fn transpose(w: &InputMajor, into: &mut InputMajor) {
-    let terms = w.n_out();
-    transpose_scaled(w.lanes(), terms, 1.0, into.lanes_mut(), (terms, 0));
 }
 
 /// Writes `rows` (padded rows of `n_columns` numbers), times `scale`, as columns `first_column` and following of the
