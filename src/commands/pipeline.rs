@@ -107,6 +107,7 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
         let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
         return print(&display(&plan, &statuses, if args.json { plan::Format::Json } else { plan::Format::Text }));
     }
+    publish::check_places(&plan, &roots.outputs)?;
     // Ctrl-C (or a polite kill) stops between two steps; nothing half done stays.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let session = Session::begin(&store)?;

@@ -13,7 +13,7 @@ use crate::spec::{Spec, StageSpec};
 use crate::stages::{self, Available, Facts, Gathered, Kind, Output, Planning, Reads, Reference, Storage};
 use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::frame::{Cell, type_of_cells};
-use crate::tables::{Column, ColumnType, Layout};
+use crate::tables::{Column, ColumnType, Layout, TableSchema};
 
 /// What a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub fn build(environment: &Environment, request: &Request) -> Result<Plan> {
         path: Vec::new(),
     };
     let file = locate(environment, &request.pipeline, None)?;
-    builder.pipeline(&file, &request.overrides, request.publish_as.as_deref(), request.to.as_deref())?;
+    builder.pipeline(&file, None, &request.overrides, request.publish_as.as_deref(), request.to.as_deref())?;
     if let Some(to) = &request.to {
         restrict(&mut builder.plan, to);
     }
@@ -102,17 +102,31 @@ struct Built {
 }
 
 impl Builder<'_> {
-    fn pipeline(&mut self, file: &Path, overrides: &[String], name: Option<&str>, to: Option<&str>) -> Result<String> {
-        if self.path.iter().any(|outer| outer == file) {
-            let chain: Vec<String> = self.path.iter().map(|path| path.display().to_string()).collect();
-            return Err(Error::usage(format!("{} includes itself: {} → …", file.display(), chain.join(" → "))));
+    /// Plans one file and what it includes; `included` is where another file names it.
+    fn pipeline(
+        &mut self,
+        file: &Path,
+        included: Option<&Span>,
+        overrides: &[String],
+        name: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<String> {
+        if let Some(start) = self.path.iter().position(|outer| outer == file) {
+            let chain: Vec<String> = self.path[start..]
+                .iter()
+                .map(|path| path.as_path())
+                .chain([file])
+                .map(|path| path.display().to_string())
+                .collect();
+            let message = format!("{} includes itself: {}", file.display(), chain.join(" → "));
+            return Err(Error::Spec(vec![Fault { message, span: included.cloned(), help: None }]));
         }
         let spec = Spec::load(file, overrides)?;
         self.path.push(file.to_owned());
         let mut includes = Vec::new();
         for include in &spec.include {
-            let included = locate(self.environment, &include.pipeline, Some(&include.span))?;
-            includes.push(self.pipeline(&included, &include.set, include.publish_as.as_deref(), None)?);
+            let (file, span) = (locate(self.environment, &include.pipeline, Some(&include.span))?, Some(&include.span));
+            includes.push(self.pipeline(&file, span, &include.set, include.publish_as.as_deref(), None)?);
         }
         self.path.pop();
         if spec.stages.is_empty() && includes.is_empty() {
@@ -181,6 +195,8 @@ struct PipelineBuilder<'b, 'a> {
     stages: Vec<Stage>,
     tables: Vec<PublishedTable>,
     files: Vec<PublishedFile>,
+    /// By table and column: the values that can stand there, where they are known.
+    values: BTreeMap<String, BTreeMap<String, Vec<Cell>>>,
     /// The stage made of `[[claims]]`.
     claims: Option<StageSpec>,
 }
@@ -202,6 +218,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             stages: Vec::new(),
             tables: Vec::new(),
             files: Vec::new(),
+            values: BTreeMap::new(),
             claims,
         };
         let faults = this.check_axes();
@@ -215,6 +232,8 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
     /// Every axis has to change something.
     fn check_axes(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
+        // What a stage of an unknown kind would take is not known; its own fault is reported when stages are planned.
+        let all_known = self.all_stages().all(|stage| find_kind(stage).is_some());
         for axis in &self.spec.matrix.axes {
             let mut changes = false;
             for value in &axis.values {
@@ -241,7 +260,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                     }
                 }
             }
-            if !changes {
+            if !changes && all_known {
                 let message = format!(
                     "the axis `{}` sets nothing: no stage of this pipeline has a parameter of that name",
                     axis.name
@@ -268,11 +287,8 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             };
             match kind.references(&stage.parameters) {
                 Ok(found) => {
-                    for reference in &found {
-                        if self.resolve(reference).is_none() {
-                            faults.push(self.unresolved(stage, reference));
-                        }
-                    }
+                    let unresolved = found.iter().filter(|reference| self.resolve(reference).is_none());
+                    unresolved.for_each(|reference| report_once(&mut faults, self.unresolved(stage, reference)));
                     references.insert(stage.name.clone(), found);
                 }
                 Err(fault) => faults.push(fault),
@@ -323,11 +339,18 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
     }
 
     fn unresolved(&self, stage: &StageSpec, reference: &Reference) -> Fault {
-        let what = if reference.reads == Reads::Task { "stage" } else { "table" };
-        let names = self.spec.stages.iter().map(|other| &other.name).filter(|name| **name != stage.name);
-        let message =
-            format!("stage `{}` reads {what} `{}`; there are: {}", stage.name, reference.name, choices(names));
-        Fault::at(&reference.span, message)
+        let names = choices(self.spec.stages.iter().map(|other| &other.name).filter(|name| **name != stage.name));
+        let (reader, name) = (&stage.name, &reference.name);
+        match reference.reads {
+            Reads::Task => {
+                Fault::at(&reference.span, format!("stage `{reader}` reads stage `{name}`; there are: {names}"))
+            }
+            Reads::Table => {
+                let message = format!("`{reader}` reads table `{name}`, which no stage makes; the stages are: {names}");
+                Fault::at(&reference.span, message)
+                    .help("A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.")
+            }
+        }
     }
 
     /// Stages with inputs first, otherwise in the order of the file.
@@ -527,6 +550,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             match self.tables.iter().find(|table| table.name == reference.name) {
                 Some(table) => {
                     gathered.push(Gathered {
+                        values: self.values.get(&table.name).cloned().unwrap_or_default(),
                         name: table.name.clone(),
                         span: reference.span.clone(),
                         schema: table.schema.clone(),
@@ -538,7 +562,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                     let stage_keeps =
                         self.resolve(reference).is_none_or(|name| self.built.get(name).is_none_or(|b| b.keep));
                     let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
-                    faults.push(if stage_keeps {
+                    let fault = if stage_keeps {
                         let message = format!(
                             "stage `{}` reads table `{}`; there are: {}",
                             stage.name,
@@ -547,10 +571,11 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                         );
                         Fault::at(&reference.span, message)
                     } else {
-                        let message =
-                            format!("the tables of `{}` are not kept, so they cannot be gathered", reference.name);
-                        Fault::at(&reference.span, message).help("Take `keep = false` away from that stage.")
-                    });
+                        let message = format!("table `{}` is not kept, so it cannot be gathered", reference.name);
+                        Fault::at(&reference.span, message)
+                            .help("Take `keep = false` away from the stage that makes it.")
+                    };
+                    report_once(&mut faults, fault);
                 }
             }
         }
@@ -639,7 +664,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         // A measurement's run_id is that of the training it looked at.
         let runs = runs.or_else(|| self.runs_behind(*first));
         for output in outputs.iter().filter(|output| stage.keep && output.storage == Storage::Kept) {
-            let mut schema = output.schema.clone();
+            let mut schema = TableSchema::clone(&output.schema);
             let added: Vec<usize> = match schema.layout {
                 Layout::Folder => Vec::new(),
                 // An axis that the table has as a column of its own (`gradient` of `runs`) is not added again.
@@ -661,6 +686,12 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                 table: output.table().to_owned(),
                 axes: added.iter().map(|&index| cells[index].clone()).collect(),
             });
+            let mut values = self.builder.plan.tasks[*first].work.known_values();
+            for &index in &added {
+                let axis = &matrix.axes[built.axes[index]];
+                values.insert(axis.name.clone(), axis.values.iter().map(|value| value.label.clone()).collect());
+            }
+            self.values.insert(output.published(&stage.name), values);
             self.tables.push(PublishedTable {
                 name: output.published(&stage.name),
                 stage: stage.name.clone(),
@@ -691,6 +722,14 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             .iter()
             .find(|table| table.schema.kind == "runs" && table.parts.iter().any(|part| part.task == input.task))?;
         Some(table.name.clone())
+    }
+}
+
+/// Two references that stand for one word (a table and the `runs` table behind it) make one fault.
+fn report_once(faults: &mut Vec<Fault>, fault: Fault) {
+    let said = |other: &Fault| other.span.as_ref().zip(fault.span.as_ref()).is_some_and(|(a, b)| a.is_same_as(b));
+    if !faults.iter().any(said) {
+        faults.push(fault);
     }
 }
 

@@ -15,9 +15,37 @@ use crate::error::{Error, Result};
 /// The place is taken by something that is not a published folder, or cannot be written.
 pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<()> {
     let writing = |error| Error::io("publish", folder)(error);
-    match fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(new, folder).map_err(writing),
+    check(folder)?;
+    match fs::rename(new, folder) {
+        Ok(()) => return Ok(()),
+        // Something is there: what was published before, or what another run published this moment.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+            ) => {}
         Err(error) => return Err(writing(error)),
+    }
+    check(folder)?;
+    match renameat_with(CWD, new, CWD, folder, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        // Not every file system can exchange two folders; then there is a moment without either.
+        Err(_) => {
+            let aside = tempfile::tempdir_in(workshop).map_err(writing)?;
+            fs::rename(folder, aside.path().join("replaced")).map_err(writing)?;
+            fs::rename(new, folder).map_err(writing)
+        }
+    }
+}
+
+/// Whether `folder` can be published to: it is free, empty, or was published before.
+///
+/// # Errors
+/// The place is taken by something else, which is not ours to remove.
+pub(super) fn check(folder: &Path) -> Result<()> {
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("publish", folder)(error)),
         Ok(_) => {}
     }
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
@@ -28,14 +56,7 @@ pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<()> 
             manifest::FILE
         )));
     }
-    match renameat_with(CWD, new, CWD, folder, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        // Not every file system can exchange two folders; then there is a moment without either.
-        Err(_) => {
-            fs::rename(folder, workshop.join("replaced")).map_err(writing)?;
-            fs::rename(new, folder).map_err(writing)
-        }
-    }
+    Ok(())
 }
 
 /// The published folders in an outputs folder.

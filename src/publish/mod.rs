@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::error::{Error, Result};
-use crate::plan::{Pipeline, PublishedTable};
+use crate::plan::{Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
@@ -24,6 +24,14 @@ pub struct Published {
     pub manifest: Manifest,
     /// Whether anything was written.
     pub changed: bool,
+}
+
+/// Whether everything that a plan publishes has a place to go to: better said before an hour of work than after it.
+///
+/// # Errors
+/// A folder is in the way that was not published by this program.
+pub fn check_places(plan: &Plan, outputs: &Path) -> Result<()> {
+    plan.pipelines.iter().try_for_each(|pipeline| folder::check(&outputs.join(&pipeline.name)))
 }
 
 /// Publishes one pipeline of a finished run.

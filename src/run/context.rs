@@ -166,7 +166,7 @@ impl<'a> Context<'a> {
     fn schema(&self, table: &str) -> Result<&'a TableSchema> {
         let output = self.task.work.outputs().iter().find(|output| output.table() == table);
         output
-            .map(|output| &output.schema)
+            .map(|output| output.schema.as_ref())
             .ok_or_else(|| self.internal(format!("writes `{table}`, which it did not plan to")))
     }
 
@@ -188,7 +188,7 @@ impl<'a> Context<'a> {
         }
         let schema = |name: &str| {
             let output = task.work.outputs().iter().find(|output| output.table() == name);
-            output.expect("checked when it was written").schema.clone()
+            TableSchema::clone(&output.expect("checked when it was written").schema)
         };
         Ok(handed_on.into_iter().map(|(name, batches)| (name.clone(), Table::new(schema(&name), batches))).collect())
     }

@@ -68,6 +68,9 @@ pub struct StageSpec {
     pub parameters: Node,
 }
 
+/// What messages call an override as a place.
+const OVERRIDE: &str = "--set";
+
 const SECTIONS: [&str; 6] = ["pipeline", "include", "matrix", "rules", "stages", "claims"];
 
 impl Spec {
@@ -107,9 +110,12 @@ impl Spec {
         let include = include::read(root.get("include"), &mut faults);
         let matrix = matrix::read(root.get("matrix"), &mut faults);
         let rules = read_named(root.remove("rules").map(|(_, node)| node), "`[rules]`", &mut faults);
-        let stages = read_named(root.remove("stages").map(|(_, node)| node), "`[stages]`", &mut faults)
+        let stages = read_named(root.remove("stages").map(|(_, node)| node), "`[stages]`", &mut faults);
+        let in_file: Vec<String> =
+            stages.iter().filter(|stage| stage.name_span.source.name != OVERRIDE).map(|s| s.name.clone()).collect();
+        let stages = stages
             .into_iter()
-            .filter_map(|stage| read_stage(stage).map_err(|fault| faults.push(fault)).ok())
+            .filter_map(|stage| read_stage(stage, &in_file).map_err(|fault| faults.push(fault)).ok())
             .collect::<Vec<_>>();
         let claims = match root.remove("claims").map(|(_, node)| node) {
             None => Vec::new(),
@@ -164,9 +170,9 @@ fn parse_override(text: &str) -> Result<Node, Fault> {
             help: None,
         });
     };
-    let as_written = Node::parse("--set", format!("{key} = {value}"));
+    let as_written = Node::parse(OVERRIDE, format!("{key} = {value}"));
     as_written
-        .or_else(|_| Node::parse("--set", format!("{key} = {}", toml::Value::String(value.to_owned()))))
+        .or_else(|_| Node::parse(OVERRIDE, format!("{key} = {}", toml::Value::String(value.to_owned()))))
         .map_err(|mut faults| faults.remove(0))
 }
 
@@ -187,7 +193,7 @@ fn read_named(node: Option<Node>, what: &str, faults: &mut Vec<Fault>) -> Vec<Na
     named
 }
 
-fn read_stage(stage: NamedNode) -> Result<StageSpec, Fault> {
+fn read_stage(stage: NamedNode, in_file: &[String]) -> Result<StageSpec, Fault> {
     let NamedNode { name, name_span, mut node } = stage;
     let identifier = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_lowercase());
@@ -199,6 +205,10 @@ fn read_stage(stage: NamedNode) -> Result<StageSpec, Fault> {
     }
     let table: &mut Table = node.as_table_mut().expect("read_named keeps only tables");
     let Some((_, kind)) = table.remove("kind") else {
+        if !in_file.contains(&name) {
+            let message = format!("there is no stage `{name}` to override; there are: {}", choices(in_file));
+            return Err(Fault::at(&name_span, message));
+        }
         return Err(Fault::at(&name_span, format!("stage `{name}` does not say its `kind`")));
     };
     let keep = match table.remove("keep") {

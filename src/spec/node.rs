@@ -36,6 +36,37 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
+impl Span {
+    /// The place of a part of the text that this span covers; the whole span where the text is not there as such.
+    pub fn narrowed(&self, part: &str) -> Self {
+        let text = &self.source.text[self.range.clone()];
+        let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let found = text.match_indices(part).find(|(start, part)| {
+            !is_word(text[..*start].chars().next_back()) && !is_word(text[start + part.len()..].chars().next())
+        });
+        match found {
+            Some((start, part)) if !part.is_empty() => {
+                let start = self.range.start + start;
+                Self { source: self.source.clone(), range: start..start + part.len() }
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The word that begins at byte `offset` of `content`, the string that this span was read as; none where escapes make
+    /// the written text another.
+    pub fn part_at(&self, content: &str, offset: usize) -> Option<Self> {
+        let start = self.range.start + self.source.text[self.range.clone()].find(content)? + offset;
+        let rest = self.source.text.get(start..self.range.end)?;
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()).max(1);
+        Some(Self { source: self.source.clone(), range: start..start + length })
+    }
+
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.range == other.range
+    }
+}
+
 impl Fault {
     pub fn at(span: &Span, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(span.clone()), help: None }
@@ -108,19 +139,19 @@ impl Table {
 }
 
 impl Node {
-    /// Parses a whole document. All syntax errors are reported, not only the first.
+    /// Parses a whole document. Of several syntax errors the first is reported: a bracket left open makes one of every
+    /// line after it.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, Vec<Fault>> {
         let source = Arc::new(Source { name: name.into(), text: text.into() });
         let (document, errors) = DeTable::parse_recoverable(&source.text);
         if !errors.is_empty() {
-            return Err(errors
-                .into_iter()
-                .map(|error| Fault {
-                    message: error.message().to_owned(),
-                    span: Some(Span { source: source.clone(), range: error.span().unwrap_or(0..0) }),
-                    help: None,
-                })
-                .collect());
+            let first = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start));
+            let first = first.expect("there is at least one");
+            let span = Span { source: source.clone(), range: first.span().unwrap_or(0..0) };
+            let left_open = errors.iter().any(|error| error.message().starts_with("unclosed"));
+            let help =
+                left_open.then(|| "A bracket or quote that is opened before this place is not closed.".to_owned());
+            return Err(vec![Fault { message: first.message().to_owned(), span: Some(span), help }]);
         }
         let span = Span { source: source.clone(), range: document.span() };
         let mut faults = Vec::new();
@@ -293,11 +324,23 @@ impl de::Error for ReadError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        de::Error::custom(format!("expected {expected}, found {found}"))
+        de::Error::custom(format!("expected {}, found {found}", in_words(expected)))
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        de::Error::custom(format!("expected {expected}, found {found}"))
+        de::Error::custom(format!("expected {}, found {found}", in_words(expected)))
+    }
+}
+
+/// What was expected, without the names of Rust's types.
+fn in_words(expected: &dyn de::Expected) -> String {
+    match expected.to_string().as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table of `key = value`".to_owned(),
+        other => other.strip_prefix("struct ").map_or(other, |_| "a table of `key = value`").to_owned(),
     }
 }
 
@@ -363,7 +406,8 @@ impl<'de> de::SeqAccess<'de> for Items<'de> {
     type Error = ReadError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
-        self.items.next().map(|node| seed.deserialize(node)).transpose()
+        // An enum that tries several forms fails after it has left the node, so the place is noted here as well.
+        self.items.next().map(|node| seed.deserialize(node).map_err(|error| error.at(&node.span))).transpose()
     }
 }
 
@@ -383,7 +427,8 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        seed.deserialize(self.value.take().expect("serde asks for a value after its key"))
+        let node = self.value.take().expect("serde asks for a value after its key");
+        seed.deserialize(node).map_err(|error| error.at(&node.span))
     }
 }
 

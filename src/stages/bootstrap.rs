@@ -24,9 +24,11 @@ pub struct Bootstrap;
 #[serde(deny_unknown_fields)]
 struct BootstrapSpec {
     /// The table of measurements.
+    #[allow(dead_code)]
     of: String,
     /// The `runs` table of the training behind it; `<stage>_runs` for `<stage>_evaluations` if left out.
     #[serde(default)]
+    #[allow(dead_code)]
     runs: Option<String>,
     /// The column that is averaged over runs.
     value: String,
@@ -78,7 +80,7 @@ fn level() -> f64 {
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value is a word, a number or a boolean, or a list of them")]
 pub enum OneOrMany {
     Many(Vec<Cell>),
     One(Cell),
@@ -148,13 +150,8 @@ impl Kind for Bootstrap {
             Some(runs) => runs,
             None => match of.name.strip_suffix("_evaluations") {
                 Some(stage) => Reference { name: format!("{stage}_runs"), ..of.clone() },
-                None => {
-                    return Err(Fault::at(
-                        &of.span,
-                        "the key `runs` is missing: the table that says which runs diverged",
-                    )
-                    .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
-                }
+                // That it is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.
+                None => return Ok(vec![of]),
             },
         };
         Ok(vec![of, runs])
@@ -162,7 +159,12 @@ impl Kind for Bootstrap {
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
         let spec: BootstrapSpec = planning.parameters.read()?;
-        let (of, runs) = (&planning.tables[0], &planning.tables[1]);
+        let of = &planning.tables[0];
+        let Some(runs) = planning.tables.get(1) else {
+            return Err(planning
+                .fault("of", "the key `runs` is missing: the table that says which runs diverged")
+                .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
+        };
         let column = |field: &str, name: &str| {
             of.schema.column(name).cloned().ok_or_else(|| {
                 let message = format!(
@@ -175,7 +177,9 @@ impl Kind for Bootstrap {
         };
         let value = column("value", &spec.value)?;
         if !matches!(value.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64) {
-            return Err(planning.fault("value", format!("`{}` is {}, not a number", spec.value, value.kind.in_words())));
+            let message =
+                format!("column `{}` of `{}` is of type {}, not a number", spec.value, of.name, value.kind.in_words());
+            return Err(planning.fault("value", message));
         }
         let runs_axes: Vec<String> =
             runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string()).collect();
@@ -185,8 +189,12 @@ impl Kind for Bootstrap {
             let message = format!("`{}` is not an axis of table `{}`; there are: {there}", spec.over, runs.name);
             return Err(planning.fault("over", message));
         }
-        for name in spec.filter.keys() {
-            column("where", name)?;
+        for (name, allowed) in &spec.filter {
+            let at = planning.key_within("where", name).clone();
+            column("where", name).map_err(|fault| Fault { span: Some(at), ..fault })?;
+            for value in allowed.values() {
+                of.check_value(name, value, planning.value_within("where", name))?;
+            }
         }
         let chosen = [spec.difference.is_some(), spec.ratio.is_some(), !spec.spread.is_empty()];
         if chosen.iter().filter(|&&chosen| chosen).count() > 1 {
@@ -220,10 +228,16 @@ impl Kind for Bootstrap {
         }
         let statistic = if let Some(difference) = spec.difference {
             is_key("difference", &difference.column)?;
+            for (key, value) in [("of", &difference.of), ("minus", &difference.minus)] {
+                of.check_value(&difference.column, value, planning.value_within("difference", key))?;
+            }
             reduced.push(difference.column.clone());
             Statistic::Difference(difference)
         } else if let Some(ratio) = spec.ratio {
             is_key("ratio", &ratio.column)?;
+            for (key, value) in [("of", &ratio.of), ("over", &ratio.over)] {
+                of.check_value(&ratio.column, value, planning.value_within("ratio", key))?;
+            }
             reduced.push(ratio.column.clone());
             Statistic::Ratio(ratio)
         } else if !spec.spread.is_empty() {
@@ -236,10 +250,14 @@ impl Kind for Bootstrap {
             Statistic::Mean
         };
         if spec.resamples == 0 || spec.resamples > 1_000_000 {
-            return Err(planning.fault("resamples", "between 1 and 1,000,000 resamples"));
+            return Err(
+                planning.fault("resamples", format!("between 1 and 1,000,000 resamples, found {}", spec.resamples))
+            );
         }
         if !(spec.level > 0.0 && spec.level < 1.0) {
-            return Err(planning.fault("level", format!("a level lies between 0 and 1, found {}", spec.level)));
+            return Err(
+                planning.fault("level", format!("a level lies between 0 and 1 (0.98 is 98 %), found {}", spec.level))
+            );
         }
         let groups: Vec<Column> =
             keys.iter().filter(|key| !reduced.contains(key)).map(|key| column("of", key)).collect::<Result<_, _>>()?;
@@ -258,7 +276,16 @@ impl Kind for Bootstrap {
         let mut schema = TableSchema::new("bootstrap", 1, columns, &[]);
         schema.key = groups.iter().map(|column| column.name.clone()).collect();
         schema.tolerance = of.schema.tolerance.clone();
+        // Grouping and filtering leave of a column's values those that pass the filter.
+        let mut values = of.values.clone();
+        values.retain(|name, _| groups.iter().any(|column| column.name == *name));
+        for (name, allowed) in &spec.filter {
+            if let Some(values) = values.get_mut(name) {
+                values.retain(|value| allowed.contains(value));
+            }
+        }
         Ok(Box::new(BootstrapTask {
+            values,
             of: of.name.clone(),
             runs: runs.name.clone(),
             run_axes: runs_axes.into_iter().filter(|name| *name != spec.over && keys.contains(name)).collect(),
@@ -307,6 +334,8 @@ fn number_or_missing<S: serde::Serializer>(value: &Option<f64>, serializer: S) -
 
 #[derive(Debug)]
 struct BootstrapTask {
+    /// What columns of the result can hold, as far as it is known.
+    values: BTreeMap<String, Vec<Cell>>,
     of: String,
     runs: String,
     /// Axes that tell groups of runs apart.
@@ -326,6 +355,10 @@ impl Work for BootstrapTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+        self.values.clone()
     }
 
     fn run(&self, context: &Context<'_>) -> Result<()> {
@@ -739,6 +772,7 @@ mod tests {
                 seed: 0,
             },
             keys,
+            values: BTreeMap::new(),
             groups,
             outputs: [Output::kept("", TableSchema::new("bootstrap", 1, columns, &[]))],
         };

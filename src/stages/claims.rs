@@ -155,7 +155,8 @@ impl Kind for Claims {
             }
         }
         if references.is_empty() {
-            return Err(Fault::at(&parameters.span, "a claim reads a bootstrap table: `of = \"…\"` is missing"));
+            let first = items(parameters).first().map_or(&parameters.span, |claim| &claim.span);
+            return Err(Fault::at(first, "a claim reads a bootstrap table: `of = \"…\"` is missing"));
         }
         Ok(references)
     }
@@ -214,13 +215,19 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             return Err(Fault::at(&table.span, message));
         }
     }
-    for name in spec.filter.keys().chain(spec.for_all.keys()) {
-        if table.schema.column(name).is_none() {
-            let message = format!(
-                "claim `{claim}`: `{of}` has no column `{name}`; there are: {}",
-                choices(table.schema.column_names())
-            );
-            return Err(Fault::at(&node.span, message));
+    for (field, selection) in [("where", &spec.filter), ("for_all", &spec.for_all)] {
+        for (name, wanted) in selection {
+            let written = node.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
+            let key = written.and_then(|table| table.key(name)).map_or(&node.span, |key| &key.span);
+            let value = written.and_then(|table| table.get(name)).map_or(&node.span, |value| &value.span);
+            if table.schema.column(name).is_none() {
+                let there = choices(table.schema.column_names());
+                let message = format!("claim `{claim}`: `{of}` has no column `{name}`; there are: {there}");
+                return Err(Fault::at(key, message));
+            }
+            for cell in wanted.values() {
+                table.check_value(name, cell, value)?;
+            }
         }
     }
     let tests = [

@@ -23,6 +23,7 @@ pub mod train_batch;
 pub mod weight_diagnostics;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, choices};
 use crate::store::Key;
 use crate::tables::TableSchema;
+use crate::tables::frame::Cell;
 
 /// All kinds of stages, in flow order.
 pub fn kinds() -> &'static [&'static dyn Kind] {
@@ -124,7 +126,8 @@ impl Reference {
 pub struct Output {
     /// What follows the stage's name in the table's name; empty where a stage makes one table.
     pub suffix: &'static str,
-    pub schema: TableSchema,
+    /// Shared: a plan of 100,000 tasks would otherwise be mostly copies of it.
+    pub schema: Arc<TableSchema>,
     pub storage: Storage,
 }
 
@@ -137,12 +140,12 @@ pub enum Storage {
 }
 
 impl Output {
-    pub fn kept(suffix: &'static str, schema: TableSchema) -> Self {
-        Self { suffix, schema, storage: Storage::Kept }
+    pub fn kept(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
+        Self { suffix, schema: schema.into(), storage: Storage::Kept }
     }
 
-    pub fn passing(suffix: &'static str, schema: TableSchema) -> Self {
-        Self { suffix, schema, storage: Storage::Passing }
+    pub fn passing(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
+        Self { suffix, schema: schema.into(), storage: Storage::Passing }
     }
 
     /// The name under which a result holds this table: it does not depend on what a person called the stage.
@@ -222,8 +225,31 @@ pub struct Gathered {
     pub span: Span,
     /// The schema with axes.
     pub schema: TableSchema,
-    /// The `runs` table of the training behind it, if it is a measurement of one.
+    /// How many of the schema's first columns are axes of the matrix.
     pub n_axes: usize,
+    /// The values that columns can have, where that is known before the table is there: axes, and what comes from them.
+    pub values: BTreeMap<String, Vec<Cell>>,
+}
+
+impl Gathered {
+    /// Whether `cell` can stand in a column of this table; a column whose values are not known yet can hold anything.
+    ///
+    /// # Errors
+    /// It cannot: the fault, at `span`, names the values that there are.
+    pub fn check_value(&self, column: &str, cell: &Cell, span: &Span) -> Result<(), Fault> {
+        match self.values.get(column) {
+            Some(values) if !values.iter().any(|value| value.matches(cell)) => {
+                const SHOWN: usize = 12;
+                let mut there = choices(values.iter().take(SHOWN).map(ToString::to_string));
+                if values.len() > SHOWN {
+                    there += &format!(", … ({} values)", values.len());
+                }
+                let message = format!("no row of `{}` has `{column} = {cell}`; there are: {there}", self.name);
+                Err(Fault::at(span, message))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Planning<'_> {
@@ -254,6 +280,18 @@ impl Planning<'_> {
         self.parameters.as_table().and_then(|table| table.get(field)).map_or(&self.parameters.span, |node| &node.span)
     }
 
+    /// The place of a key inside a parameter (`step` in `where = { step = 600 }`), or of the whole parameter.
+    pub fn key_within(&self, field: &str, key: &str) -> &Span {
+        let table = self.parameters.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
+        table.and_then(|table| table.key(key)).map_or_else(|| self.span(field), |key| &key.span)
+    }
+
+    /// As [`Planning::key_within`], for the value beside the key (`600`).
+    pub fn value_within(&self, field: &str, key: &str) -> &Span {
+        let table = self.parameters.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
+        table.and_then(|table| table.get(key)).map_or_else(|| self.span(field), |value| &value.span)
+    }
+
     /// A fault at a parameter.
     pub fn fault(&self, field: &str, message: impl Into<String>) -> Fault {
         Fault::at(self.span(field), message)
@@ -269,6 +307,11 @@ pub trait Work: Send + Sync + fmt::Debug {
 
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`].
+    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+        BTreeMap::new()
     }
 
     /// Names of files beside the tables (figures).

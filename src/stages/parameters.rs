@@ -22,7 +22,7 @@ pub const TUNING_SAMPLES: usize = 10_000;
 
 /// Steps at which something is done: a list, or every so many training samples, the first and the last included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "steps are a list, `[0, 200, 5000]`, or an interval, `{ every = 250 }`")]
 pub enum Steps {
     List(Vec<u64>),
     Every(Every),
@@ -82,7 +82,10 @@ pub const SOFTPLUS_BETA: f32 = 10.0;
 
 /// `activation = "tanh"` or `activation = { softplus = { beta = 10 } }`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "an activation is `\"softplus\"`, `\"tanh\"`, `\"relu\"`, `\"sigmoid\"` or `{ softplus = { beta = 10 } }`"
+)]
 pub enum ActivationSpec {
     Named(PlainActivation),
     Softplus(Softplus),
@@ -139,7 +142,10 @@ pub enum PlainInit {
 
 /// `init = "xavier"` or `init = { naive = { variance = 0.01 } }`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "an initialisation is `\"xavier\"`, `\"kaiming\"`, `\"naive\"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`"
+)]
 pub enum InitSpec {
     Named(PlainInit),
     Naive(NaiveInit),
@@ -175,6 +181,10 @@ impl InitSpec {
             Self::Named(PlainInit::Kaiming) => Initialization::Kaiming,
             Self::Naive(NaiveInit::Naive(NaiveSpread::Std(std))) => Initialization::Naive { std },
             Self::Naive(NaiveInit::Naive(NaiveSpread::Variance(variance))) => {
+                if !(variance.is_finite() && variance >= 0.0) {
+                    let wrong = "naive initialization: variance must be finite and not negative, found";
+                    return Err(format!("{wrong} {variance}"));
+                }
                 Initialization::Naive { std: libm::sqrt(variance) }
             }
         };

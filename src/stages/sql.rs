@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
 use crate::run::Context;
-use crate::spec::node::{Fault, Node};
+use crate::spec::node::{Fault, Node, Span};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
 use crate::tables::{Column, TableSchema};
@@ -42,20 +42,22 @@ impl Kind for Sql {
         let spec: SqlSpec = parameters.read()?;
         let span =
             parameters.as_table().and_then(|table| table.get("query")).map_or(&parameters.span, |node| &node.span);
-        let query = Query::parse(&spec.query).map_err(|message| Fault::at(span, message))?;
+        let query = Query::parse(&spec.query).map_err(|message| place(span, &spec.query, message))?;
         if query.tables.is_empty() {
             return Err(Fault::at(span, "the query reads no table"));
         }
-        Ok(query.tables.into_iter().map(|name| Reference { name, span: span.clone(), reads: Reads::Table }).collect())
+        let reference = |name: String| Reference { span: span.narrowed(&name), name, reads: Reads::Table };
+        Ok(query.tables.into_iter().map(reference).collect())
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
         let spec: SqlSpec = planning.parameters.read()?;
-        let query = Query::parse(&spec.query).map_err(|message| planning.fault("query", message))?;
+        let in_query = |message| place(planning.span("query"), &spec.query, message);
+        let query = Query::parse(&spec.query).map_err(in_query)?;
         // Run over the tables' columns without rows: an unknown column or function shows now, and so does the schema.
         let tables: Vec<_> =
             planning.tables.iter().map(|table| (table.name.as_str(), sql::empty(&table.schema))).collect();
-        let result = query.run(&tables).map_err(|message| planning.fault("query", message))?;
+        let result = query.run(&tables).map_err(in_query)?;
         let mut columns = Vec::new();
         for (index, field) in result.schema().fields().iter().enumerate() {
             let Some(kind) = column_type(field.data_type()) else {
@@ -86,6 +88,28 @@ impl Kind for Sql {
             outputs: [Output::kept("", schema)],
         }))
     }
+}
+
+/// A fault of the query at the word that it is about: the parser gives line and column, Polars names the word.
+fn place(written: &Span, query: &str, message: String) -> Fault {
+    // What follows the first line is Polars' view of its own plan.
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("sql parser error: ").or_else(|| line.strip_prefix("not found: ")).unwrap_or(line);
+    let (text, position) = line.split_once(" at Line: ").unwrap_or((line, ""));
+    let quoted = ['"', '\'', '`'].into_iter().find_map(|quote| text.split(quote).nth(1));
+    let span = offset(query, position)
+        .and_then(|offset| written.part_at(query, offset))
+        .unwrap_or_else(|| written.narrowed(quoted.unwrap_or_default()));
+    Fault::at(&span, format!("the query: {text}"))
+}
+
+/// The byte at `2, Column: 6`, as the parser counts them.
+fn offset(query: &str, position: &str) -> Option<usize> {
+    let (line, column) = position.split_once(", Column: ")?;
+    let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+    let start: usize = query.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let (in_line, _) = query[start..].char_indices().nth(column.checked_sub(1)?)?;
+    Some(start + in_line)
 }
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! that look at the network while it learns: training again is cheaper than keeping gigabytes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
 use ndarray::Array2;
@@ -24,7 +24,7 @@ use crate::science::network::{Architecture, Network};
 use crate::science::online::{Divergence, OnlineTrainer, UpdateNorms};
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::science::seed::{Purpose, stream};
-use crate::spec::node::{Fault, Node, Value, choices};
+use crate::spec::node::{Fault, Node, Span, Value, choices};
 use crate::tables::parquet::categories;
 use crate::tables::vectors::float32_lists;
 use crate::tables::{Column, ColumnType, TableSchema};
@@ -80,7 +80,7 @@ pub(super) fn nowhere() -> Steps {
 
 /// One number, or one a layer.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a coefficient is a number, or a list with a number for each layer")]
 pub enum CoefficientSpec {
     Uniform(f64),
     PerLayer(Vec<f64>),
@@ -149,11 +149,22 @@ pub fn resolve_terms(
         if Term::named(name).is_err() {
             let names = Term::shipped().iter().map(|term| term.name.as_ref());
             let message = format!("there is no plasticity term `{name}`; there are: {}", choices(names));
-            return Err(planning.fault("coefficients", message));
+            return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
     }
     // In the order of definition, so that a rule means the same however it was written.
     Ok(Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect())
+}
+
+/// Where the coefficient of a term was written: in the stage, in the rule, or else where the rule was chosen.
+fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, term: &str) -> &'a Span {
+    let in_table = |node: Option<&'a Node>| node.and_then(Node::as_table).and_then(|table| table.get(term));
+    let stage = in_table(planning.parameters.as_table().and_then(|table| table.get("coefficients")));
+    let named = planning.rules.iter().find(|named| Some(named.name.as_str()) == rule);
+    match stage.or_else(|| in_table(named.map(|named| &named.node))) {
+        Some(node) => &node.span,
+        None => planning.span("rule"),
+    }
 }
 
 impl CoefficientSpec {
@@ -208,21 +219,26 @@ impl Kind for Train {
         let names: Vec<(&str, Coefficient)> =
             terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
-        let rule = Rule::new(&names).map_err(|error| planning.fault(field, error.to_string()))?;
         if names.is_empty() {
+            let what = spec.rule.as_ref().map_or("there is".to_owned(), |name| format!("rule `{name}` has"));
             return Err(planning
-                .fault(field, "no plasticity term: the network would not learn")
-                .help("Give `rule = \"…\"`, an axis `rule`, or `coefficients = { gradient = 0.01 }`."));
+                .fault(field, format!("{what} no plasticity term: the network would not learn"))
+                .help("Give the rule a term (`gradient = 0.01`), or the stage `coefficients = { gradient = 0.01 }`."));
         }
-        // Checked here and not only when it runs: one coefficient a layer, feedback terms only with plastic feedback.
-        rule.check_layers(architecture.n_layers()).map_err(|error| planning.fault(field, error.to_string()))?;
-        if rule.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
-            let message = format!(
-                "this rule moves feedback weights, which `feedback = \"{}\"` keeps fixed",
-                spec.feedback.name()
-            );
-            return Err(planning.fault(field, message).help("Set `feedback = \"plastic\"`."));
+        // Checked here and not only when it runs, and term by term, so that the fault underlines the one coefficient.
+        for (name, coefficient) in &names {
+            let at = || place_of_term(planning, spec.rule.as_deref(), name);
+            let alone = Rule::new(&[(*name, coefficient.clone())])
+                .and_then(|alone| alone.check_layers(architecture.n_layers()).map(|()| alone))
+                .map_err(|error| Fault::at(at(), error.to_string()))?;
+            if alone.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
+                let kept = spec.feedback.name();
+                let message = format!("`{name}` moves feedback weights, which `feedback = \"{kept}\"` keeps fixed");
+                let help = format!("Give stage `{}` `feedback = \"plastic\"`.", planning.stage);
+                return Err(Fault::at(at(), message).help(help));
+            }
         }
+        let rule = Rule::new(&names).map_err(|error| planning.fault(field, error.to_string()))?;
         let n_training = data.n_train.saturating_sub(TUNING_SAMPLES);
         if spec.samples == 0 || spec.samples > n_training as u64 {
             let message = format!(
@@ -261,7 +277,6 @@ impl Kind for Train {
             feedback: spec.feedback.feedback(),
             n_training,
             facts: Facts { data: Some(data), network: Some(Arc::new(facts)), layers: None },
-            outputs: outputs(),
             rule,
         }))
     }
@@ -269,19 +284,21 @@ impl Kind for Train {
 
 /// Widths that fit the data: pixels in, classes out.
 pub fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> Result<(), Fault> {
+    if layers.len() < 2 {
+        return Err(planning.fault("layers", "a network has at least two layers, the image and the output"));
+    }
     if layers.first() != Some(&data.n_pixels) {
-        let found = layers.first().map_or("nothing".to_owned(), usize::to_string);
         let message =
-            format!("the first layer is the image: {} units for `{}`, found {found}", data.n_pixels, data.name);
+            format!("the first layer is the image: {} units for `{}`, found {}", data.n_pixels, data.name, layers[0]);
         return Err(planning.fault("layers", message));
     }
-    if layers.len() < 2 || layers.last() < Some(&data.n_classes) {
+    if layers.last() < Some(&data.n_classes) {
         let message =
             format!("the last layer needs a unit for each of the {} classes of `{}`", data.n_classes, data.name);
         return Err(planning.fault("layers", message));
     }
     if let Some(layer) = layers.iter().position(|&width| width == 0) {
-        return Err(planning.fault("layers", format!("layer {layer} has no units")));
+        return Err(planning.fault("layers", format!("layer {layer} has no units; take at least 1")));
     }
     Ok(())
 }
@@ -318,7 +335,6 @@ struct TrainTask {
     feedback: Feedback,
     n_training: usize,
     facts: Facts,
-    outputs: Vec<Output>,
     rule: Rule,
 }
 
@@ -447,7 +463,8 @@ fn updates_schema() -> TableSchema {
     )
 }
 
-fn outputs() -> Vec<Output> {
+/// The tables of every training; a network has no say in them.
+static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| {
     let mut trajectory = weights_schema();
     trajectory.kind = "trajectory".into();
     vec![
@@ -459,7 +476,7 @@ fn outputs() -> Vec<Output> {
         Output::kept("updates", updates_schema()),
         Output::passing("trajectory", trajectory),
     ]
-}
+});
 
 impl Work for TrainTask {
     fn parameters(&self) -> serde_json::Value {
@@ -467,7 +484,7 @@ impl Work for TrainTask {
     }
 
     fn outputs(&self) -> &[Output] {
-        &self.outputs
+        &OUTPUTS
     }
 
     fn facts(&self) -> Facts {
