@@ -498,8 +498,10 @@ impl Work for TrainTask {
                 }
             }
             if self.canonical.schedule.contains(&step) {
-                let evaluation = trainer.network().evaluate(held_out, first..held_out.len());
-                record.evaluation(step, evaluation);
+                // A replay only hands weights on: nobody would read its scores.
+                if context.stores() || context.hands_on("evaluations") {
+                    record.evaluation(step, trainer.network().evaluate(held_out, first..held_out.len()));
+                }
                 if context.hands_on("trajectory") {
                     context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
                 }
