@@ -15,6 +15,7 @@ pub mod networks;
 pub mod parameters;
 pub mod sql;
 pub mod train;
+pub mod train_recurrent;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -32,6 +33,7 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
         &train::Train,
+        &train_recurrent::TrainRecurrent,
         &activations::Activations,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
@@ -178,6 +180,17 @@ impl NetworkFacts {
     }
 }
 
+/// A learning rule as a task runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Equation {
+    /// With its coefficients, one equation a line.
+    pub plain: String,
+    /// The same in LaTeX, one equation an entry.
+    pub latex: Vec<String>,
+    /// What a brain would need for it beyond what its terms say.
+    pub needs: Vec<&'static str>,
+}
+
 /// One task in the making.
 pub struct Planning<'a> {
     pub stage: &'a str,
@@ -196,6 +209,8 @@ pub struct Planning<'a> {
 /// A result that a task may read.
 #[derive(Clone, Debug)]
 pub struct Available {
+    /// The stage referred to.
+    pub stage: String,
     /// The kind of table: a task asks for `weights`, whatever the stage that makes them is called.
     pub role: String,
     pub task: usize,
@@ -231,11 +246,37 @@ impl Planning<'_> {
             let message = format!("stage `{}` reads `{role}`; what it refers to makes: {}", self.stage, choices(roles));
             return Err(Fault::at(of, message));
         };
+        Ok(self.using(index))
+    }
+
+    /// As [`Planning::input`], of one of several stages that make such a table. The second that a task uses has the role
+    /// `<role>_2` when it runs, the third `<role>_3`.
+    ///
+    /// # Errors
+    /// The stage makes no such table.
+    pub fn input_of(&self, reference: &Reference, role: &str) -> Result<&Available, Fault> {
+        let is_it = |available: &Available| available.stage == reference.name && available.role == role;
+        match self.available.iter().position(is_it) {
+            Some(index) => Ok(self.using(index)),
+            None => {
+                let message = format!("stage `{}` reads `{role}`; `{}` makes none", self.stage, reference.name);
+                Err(Fault::at(&reference.span, message))
+            }
+        }
+    }
+
+    /// What is known of a table that the task may or may not read.
+    pub fn facts_of(&self, reference: &Reference, role: &str) -> Option<&Facts> {
+        let found = |available: &&Available| available.stage == reference.name && available.role == role;
+        self.available.iter().find(found).map(|available| &available.facts)
+    }
+
+    fn using(&self, index: usize) -> &Available {
         let mut used = self.used.borrow_mut();
         if !used.contains(&index) {
             used.push(index);
         }
-        Ok(&self.available[index])
+        &self.available[index]
     }
 
     /// The place of a parameter, or of the whole stage where it was left out.
@@ -258,6 +299,11 @@ pub trait Work: Send + Sync + fmt::Debug {
 
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// The learning rule, of a task that trains.
+    fn equation(&self) -> Option<Equation> {
+        None
     }
 
     /// Names of files beside the tables (figures).
