@@ -11,6 +11,7 @@ pub mod claims;
 pub mod explained_variance;
 pub mod figure;
 pub mod load;
+pub mod meta_learn;
 pub mod networks;
 pub mod parameters;
 pub mod sql;
@@ -34,6 +35,7 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
         &load::Load,
         &train::Train,
         &train_recurrent::TrainRecurrent,
+        &meta_learn::MetaLearn,
         &activations::Activations,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
