@@ -12,6 +12,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::cli::{Cli, Command, RequestArgs, Roots};
 use crate::error::{Error, Result};
+use crate::kernels::Backend;
 use crate::plan::Request;
 use crate::plan::environment::Environment;
 
@@ -22,6 +23,8 @@ pub use schema::{SCHEMA_FILE, schema_text};
 /// # Errors
 /// Whatever went wrong; [`Error::exit_status`] says whose fault it is.
 pub fn execute(cli: &Cli) -> Result<()> {
+    // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
+    Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
     match &cli.command {
         Command::Pipeline(args) => match &args.name {
             Some(name) => pipeline::run(&cli.roots, name, args),

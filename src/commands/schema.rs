@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::spec::Header;
-use crate::stages::{self, claims::ClaimSpec, train::RuleSpec};
+use crate::stages::{self, claims::ClaimSpec, train::RuleSpec, train_batch::BatchRuleSpec};
 
 /// Where the schema is committed; the first line of each pipeline names it.
 pub const SCHEMA_FILE: &str = "pipelines/schema.json";
@@ -14,6 +14,7 @@ pub fn schema_text() -> String {
     let mut generator = SchemaGenerator::default();
     let header = generator.subschema_for::<Header>();
     let rule = generator.subschema_for::<RuleSpec>();
+    let batch_rule = generator.subschema_for::<BatchRuleSpec>();
     let claim = generator.subschema_for::<ClaimSpec>();
     let mut kinds = Vec::new();
     for kind in stages::kinds() {
@@ -65,7 +66,7 @@ pub fn schema_text() -> String {
                 "description": "Axes of the experiment; every combination of their values is one task of each stage that depends on them.",
                 "additionalProperties": true
             },
-            "rules": { "type": "object", "description": "Learning rules by name.", "additionalProperties": rule },
+            "rules": { "type": "object", "description": "Learning rules by name.", "additionalProperties": { "anyOf": [rule, batch_rule] } },
             "stages": {
                 "type": "object",
                 "description": "Stages by name.",

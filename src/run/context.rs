@@ -119,6 +119,11 @@ impl<'a> Context<'a> {
         self.outputs.borrow().handed_on.contains_key(table)
     }
 
+    /// Whether what the task writes is stored; otherwise it runs only to hand tables on in memory.
+    pub fn stores(&self) -> bool {
+        self.outputs.borrow().pending.is_some()
+    }
+
     /// Appends rows to an output.
     ///
     /// # Errors

@@ -25,6 +25,29 @@ pub struct BatchSettings {
     pub oja: f64,
 }
 
+impl BatchSettings {
+    /// The same, if they make sense.
+    ///
+    /// # Errors
+    /// If the batch is empty (or has one sample, with batch normalisation, which has then no variance), or a parameter is
+    /// out of range.
+    pub fn check(self) -> Result<Self, InvalidParameter> {
+        self.optimizer.check()?;
+        self.batch_norm.map(BatchNorm::check).transpose()?;
+        let least = if self.batch_norm.is_some() { 2 } else { 1 };
+        if self.batch_size < least {
+            return Err(InvalidParameter::new(format!(
+                "batch size: at least {least} is needed here, found {}",
+                self.batch_size
+            )));
+        }
+        if !self.oja.is_finite() {
+            return Err(InvalidParameter::new(format!("oja: {} is not a finite coefficient", self.oja)));
+        }
+        Ok(self)
+    }
+}
+
 /// A network that learns from mini-batches.
 #[derive(Clone, Debug)]
 pub struct BatchTrainer {
@@ -44,20 +67,9 @@ impl BatchTrainer {
     /// `network`, to be trained as `settings` say.
     ///
     /// # Errors
-    /// If the batch is empty (or has one sample, with batch normalisation, which has then no variance), a parameter is out
-    /// of range, or the network's feedback is not symmetric.
+    /// If the settings make no sense, or the network's feedback is not symmetric.
     pub fn new(mut network: Network, settings: BatchSettings) -> Result<Self, InvalidParameter> {
-        settings.optimizer.check()?;
-        let least = if settings.batch_norm.is_some() { 2 } else { 1 };
-        if settings.batch_size < least {
-            return Err(InvalidParameter::new(format!(
-                "batch size: at least {least} is needed here, found {}",
-                settings.batch_size
-            )));
-        }
-        if !settings.oja.is_finite() {
-            return Err(InvalidParameter::new(format!("oja: {} is not a finite coefficient", settings.oja)));
-        }
+        let settings = settings.check()?;
         if network.feedback() != Feedback::Symmetric {
             return Err(InvalidParameter::new(
                 "mini-batch training is backpropagation: its feedback must be symmetric",
@@ -65,7 +77,6 @@ impl BatchTrainer {
         }
         let mut normalized = Vec::new();
         if let Some(constants) = settings.batch_norm {
-            let constants = constants.check()?;
             let hidden = &network.architecture().sizes()[1..network.n_layers()];
             normalized.extend(hidden.iter().map(|&size| NormalizedLayer::new(constants, size)));
         }

@@ -167,6 +167,38 @@ impl Network {
         !self.normalization.is_empty()
     }
 
+    /// Scale and shift (n_ℓ each) of y_ℓ = σ(scale ⊙ z_ℓ + shift), where hidden layer `layer` is normalised: with these
+    /// beside its weights, a normalised network is known whole.
+    pub fn scale_and_shift(&self, layer: usize) -> Option<(Vec<f32>, Vec<f32>)> {
+        let normalization = self.normalization.get(layer.checked_sub(1)?)?;
+        let units = |padded: &[Lanes]| as_flat(padded)[..self.architecture.sizes[layer]].to_vec();
+        Some((units(&normalization.scale), units(&normalization.shift)))
+    }
+
+    /// The same network with its hidden layers ℓ = 1 … L − 1 normalised, each by (scale, shift), n_ℓ each.
+    ///
+    /// # Errors
+    /// If there is not one pair for each hidden layer, or a length is not that of its layer.
+    pub fn with_scales_and_shifts(mut self, pairs: &[(Vec<f32>, Vec<f32>)]) -> Result<Network, InvalidParameter> {
+        let hidden = &self.architecture.sizes[1..self.n_layers()];
+        let fits = |((scale, shift), &n): (&(Vec<f32>, Vec<f32>), &usize)| scale.len() == n && shift.len() == n;
+        if pairs.len() != hidden.len() || !pairs.iter().zip(hidden).all(fits) {
+            let found: Vec<_> = pairs.iter().map(|(scale, shift)| (scale.len(), shift.len())).collect();
+            return Err(InvalidParameter::new(format!(
+                "normalisation: one scale and one shift for each unit of the hidden layers {hidden:?} are needed, found \
+                 {found:?}"
+            )));
+        }
+        let padded = |values: &[f32]| {
+            let mut lanes = kernels::zeros(values.len());
+            as_flat_mut(&mut lanes)[..values.len()].copy_from_slice(values);
+            lanes
+        };
+        self.normalization =
+            pairs.iter().map(|(scale, shift)| ScaleAndShift { scale: padded(scale), shift: padded(shift) }).collect();
+        Ok(self)
+    }
+
     /// Where errors travel back.
     pub fn feedback(&self) -> Feedback {
         self.feedback
@@ -237,6 +269,18 @@ mod tests {
         )
         .unwrap();
         assert_eq!((again.forward, again.backward), (network.forward, network.backward));
+    }
+
+    #[test]
+    fn scales_and_shifts_survive_the_way_in_and_out() {
+        let network = Network::initialize(&architecture(), &Initialization::Xavier, Feedback::Symmetric, 5);
+        assert_eq!(network.scale_and_shift(1), None);
+        let pair = ((1..=17).map(|k| k as f32).collect::<Vec<_>>(), vec![0.5; 17]);
+        let network = network.with_scales_and_shifts(std::slice::from_ref(&pair)).unwrap();
+        assert_eq!(network.scale_and_shift(1), Some(pair.clone()));
+        assert_eq!(network.scale_and_shift(2), None, "the output is not normalised");
+        let error = network.with_scales_and_shifts(&[(pair.0, vec![0.5; 3])]).unwrap_err().to_string();
+        assert!(error.contains("hidden layers [17]") && error.contains("[(17, 3)]"), "{error}");
     }
 
     #[test]

@@ -302,10 +302,19 @@ struct Canonical {
     filter: BTreeMap<String, OneOrMany>,
     mean_over: Vec<String>,
     statistic: Statistic,
+    #[serde(serialize_with = "number_or_missing")]
     when_diverged: Option<f64>,
     resamples: usize,
     level: f64,
     seed: u64,
+}
+
+/// A word for what is missing, not null: what all runs are missing from used to be left out of results under that key.
+fn number_or_missing<S: serde::Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.serialize_f64(*value),
+        None => serializer.serialize_str("missing"),
+    }
 }
 
 #[derive(Debug)]
@@ -351,6 +360,9 @@ struct RunState {
 /// The values of one measurement, one a run; none where a run has none.
 type Series = Vec<Option<f64>>;
 
+/// Where the runs of a condition were measured (its layers), whatever the step.
+type Measured = BTreeMap<Vec<Cell>, BTreeSet<Vec<Cell>>>;
+
 impl BootstrapTask {
     fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, String> {
         let of = Frame::new(of);
@@ -370,9 +382,17 @@ impl BootstrapTask {
         let mut results = Vec::new();
         for (group, members) in rows {
             let reduced = self.mean_over(members);
-            let Some((interval, used)) = self.statistic(&reduced, &resamples) else { continue };
-            let (n_runs, n_diverged) = self.count(&reduced, &states, &used);
-            results.push((group, interval, n_runs, n_diverged));
+            match self.statistic(&reduced, &resamples) {
+                Some((interval, used)) => {
+                    let (n_runs, n_diverged) = self.count(&reduced, &states, &used);
+                    results.push((group, Some(interval), n_runs, n_diverged));
+                }
+                // No run has a value: a row without a statistic where that is because they diverged, else none.
+                None => match self.count(&reduced, &states, &[]) {
+                    (_, 0) => {}
+                    (n_runs, n_diverged) => results.push((group, None, n_runs, n_diverged)),
+                },
+            }
         }
         self.to_batch(&results)
     }
@@ -430,36 +450,48 @@ impl BootstrapTask {
             .canonical
             .filter
             .iter()
-            .map(|(name, allowed)| Ok((column(name)?, allowed)))
+            .map(|(name, allowed)| Ok((name.as_str(), column(name)?, allowed)))
             .collect::<Result<Vec<_>, String>>()?;
         let mut series: BTreeMap<Vec<Cell>, Series> = BTreeMap::new();
+        let mut measured = Measured::default();
         let position: BTreeMap<&Cell, usize> = seeds.iter().enumerate().map(|(index, seed)| (seed, index)).collect();
         for row in 0..of.n_rows() {
-            if !filters.iter().all(|(cells, allowed)| allowed.contains(&cells[row])) {
+            let passes = |is_step: bool| {
+                let mut relevant = filters.iter().filter(|(name, ..)| (*name == "step") == is_step);
+                relevant.all(|(_, cells, allowed)| allowed.contains(&cells[row]))
+            };
+            if !passes(false) {
                 continue;
             }
             let Some(&run) = position.get(&over[row]) else { continue };
             let key: Vec<Cell> = keys.iter().map(|cells| cells[row].clone()).collect();
+            let condition = self.pick(&key, |name| self.is_axis(name));
+            measured
+                .entry(condition)
+                .or_default()
+                .insert(self.pick(&key, |name| !self.is_axis(name) && name != "step"));
+            if !passes(true) {
+                continue;
+            }
             series.entry(key).or_insert_with(|| vec![None; seeds.len()])[run] =
                 values[row].filter(|value| value.is_finite());
         }
-        if let Some(value) = self.canonical.when_diverged {
-            self.fill(&mut series, seeds, states, value);
-        }
+        self.fill(&mut series, &measured, seeds, states);
         Ok(series)
     }
 
-    /// Diverged runs have no rows after their last step: they count as `value` from then on.
+    /// Diverged runs have no rows after their last step: they count as `value` from then on, or as missing. Either way
+    /// what all runs of a condition are missing from appears, so that the result can say so.
     fn fill(
         &self,
         series: &mut BTreeMap<Vec<Cell>, Series>,
+        measured: &Measured,
         seeds: &[Cell],
         states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
-        value: f64,
     ) {
-        let is_axis = |name: &str| self.run_axes.iter().any(|axis| axis == name);
-        // Every condition is measured wherever any condition was: one in which all runs diverged has no rows of its own.
-        let rest: BTreeSet<Vec<Cell>> = series.keys().map(|key| self.pick(key, |name| !is_axis(name))).collect();
+        // Every condition is measured at every step at which any condition was: one in which all runs diverged has no rows
+        // of its own there.
+        let rest: BTreeSet<Vec<Cell>> = series.keys().map(|key| self.pick(key, |name| !self.is_axis(name))).collect();
         let conditions: BTreeSet<&Vec<Cell>> = states.keys().map(|(condition, _)| condition).collect();
         for condition in conditions {
             let any_diverged = seeds.iter().any(|seed| {
@@ -470,6 +502,11 @@ impl BootstrapTask {
             }
             for rest in &rest {
                 let key = self.merge(condition, rest);
+                // But not in layers that its network does not have.
+                let place = self.pick(&key, |name| !self.is_axis(name) && name != "step");
+                if measured.get(condition).is_some_and(|places| !places.contains(&place)) {
+                    continue;
+                }
                 let values = series.entry(key.clone()).or_insert_with(|| vec![None; seeds.len()]);
                 for (index, seed) in seeds.iter().enumerate() {
                     let Some(RunState { diverged_at: Some(at) }) = states.get(&(condition.clone(), seed.clone()))
@@ -477,11 +514,15 @@ impl BootstrapTask {
                         continue;
                     };
                     if values[index].is_none() && self.step_of(&key).is_none_or(|step| step >= *at) {
-                        values[index] = Some(value);
+                        values[index] = self.canonical.when_diverged;
                     }
                 }
             }
         }
+    }
+
+    fn is_axis(&self, name: &str) -> bool {
+        self.run_axes.iter().any(|axis| axis == name)
     }
 
     fn step_of(&self, key: &[Cell]) -> Option<i64> {
@@ -629,14 +670,14 @@ impl BootstrapTask {
         (used.iter().filter(|&&used| used).count() as i32, diverged.len() as i32)
     }
 
-    fn to_batch(&self, results: &[(Vec<Cell>, Interval, i32, i32)]) -> Result<RecordBatch, String> {
+    fn to_batch(&self, results: &[(Vec<Cell>, Option<Interval>, i32, i32)]) -> Result<RecordBatch, String> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (index, column) in self.groups.iter().enumerate() {
             let cells: Vec<Cell> = results.iter().map(|(group, ..)| group[index].clone()).collect();
             columns.push(cells_to_array(&cells, column.kind).map_err(|error| error.to_string())?);
         }
         let number = |part: fn(&Interval) -> Option<f64>| -> ArrayRef {
-            Arc::new(results.iter().map(|(_, interval, ..)| part(interval)).collect::<Float64Array>())
+            Arc::new(results.iter().map(|(_, interval, ..)| part(interval.as_ref()?)).collect::<Float64Array>())
         };
         columns.push(number(|interval| finite(interval.mean)));
         columns.push(number(|interval| interval.ci_low));
@@ -649,4 +690,94 @@ impl BootstrapTask {
 
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+
+    use super::*;
+    use crate::tables::parquet::categories;
+
+    fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    }
+
+    fn integers(values: &[i64]) -> ArrayRef {
+        Arc::new(Int64Array::from(values.to_vec()))
+    }
+
+    /// Two rules, seeds 0 and 1; both runs of `bp` diverged at step 20, and only `bp_oja` has a layer 3.
+    fn ratio(step: i64) -> Frame {
+        let rule = |n: usize| [Some("bp"), Some("bp_oja")].into_iter().flat_map(move |rule| vec![rule; n]);
+        let runs = table(vec![
+            ("rule", categories(rule(2))),
+            ("seed", integers(&[0, 1, 0, 1])),
+            ("diverged_at_step", Arc::new(Int64Array::from(vec![Some(20), Some(20), None, None]))),
+        ]);
+        let rows: Vec<(&str, i64, i64, i64, f64)> = [("bp", 10, 2), ("bp_oja", 10, 3), ("bp_oja", 30, 3)]
+            .into_iter()
+            .flat_map(|(rule, step, layers)| {
+                (0..2).flat_map(move |seed| (1..=layers).map(move |layer| (rule, seed, step, layer, layer as f64)))
+            })
+            .collect();
+        let column =
+            |part: fn(&(&str, i64, i64, i64, f64)) -> i64| integers(&rows.iter().map(part).collect::<Vec<_>>());
+        let of = table(vec![
+            ("rule", categories(rows.iter().map(|row| Some(row.0)))),
+            ("seed", column(|row| row.1)),
+            ("step", column(|row| row.2)),
+            ("layer", column(|row| row.3)),
+            ("norm", Arc::new(rows.iter().map(|row| row.4).collect::<Float64Array>())),
+        ]);
+        let keys = ["rule", "step", "layer"].map(str::to_owned).to_vec();
+        let groups =
+            vec![Column::new("rule", ColumnType::Category, "", ""), Column::new("step", ColumnType::Int64, "", "")];
+        let mut columns = groups.clone();
+        columns.extend(
+            ["mean", "ci_low", "ci_high"]
+                .map(|name| Column { name: name.into(), ..Column::new("", ColumnType::Float64, "", "").nullable() }),
+        );
+        columns.extend(
+            ["n_runs", "n_diverged"]
+                .map(|name| Column { name: name.into(), ..Column::new("", ColumnType::Int32, "", "") }),
+        );
+        let task = BootstrapTask {
+            of: "norms".into(),
+            runs: "runs".into(),
+            run_axes: vec!["rule".into()],
+            canonical: Canonical {
+                value: "norm".into(),
+                over: "seed".into(),
+                keys: keys.clone(),
+                filter: BTreeMap::from([("step".into(), OneOrMany::One(Cell::Integer(step)))]),
+                mean_over: Vec::new(),
+                statistic: Statistic::Ratio(Ratio {
+                    column: "layer".into(),
+                    of: Cell::Integer(2),
+                    over: Cell::Integer(1),
+                }),
+                when_diverged: None,
+                resamples: 10,
+                level: 0.98,
+                seed: 0,
+            },
+            keys,
+            groups,
+            outputs: [Output::kept("", TableSchema::new("bootstrap", 1, columns, &[]))],
+        };
+        Frame::new(task.compute(of, runs).unwrap())
+    }
+
+    #[test]
+    fn a_condition_in_which_every_run_diverged_has_a_row_without_a_statistic() {
+        let before = ratio(10);
+        assert_eq!(before.numbers("mean").unwrap(), [Some(2.0), Some(2.0)]);
+        assert_eq!(before.numbers("n_diverged").unwrap(), [Some(0.0), Some(0.0)]);
+        let after = ratio(30);
+        assert_eq!(after.strings("rule").unwrap(), [Some("bp".to_owned()), Some("bp_oja".to_owned())]);
+        assert_eq!(after.numbers("mean").unwrap(), [None, Some(2.0)]);
+        assert_eq!(after.numbers("n_runs").unwrap(), [Some(0.0), Some(2.0)]);
+        assert_eq!(after.numbers("n_diverged").unwrap(), [Some(2.0), Some(0.0)]);
+    }
 }

@@ -4,6 +4,7 @@
 //! plans a piece of [`Work`]; work knows its parameters in canonical form and the tables it makes before it runs.
 //! A stage reads tables, calls `science`, writes tables; the mathematics is not here.
 
+pub mod activation_norms;
 pub mod activations;
 pub mod best_cell;
 pub mod bootstrap;
@@ -12,11 +13,16 @@ pub mod explained_variance;
 pub mod figure;
 pub mod load;
 pub mod meta_learn;
+pub mod measurement;
 pub mod networks;
 pub mod parameters;
+pub mod reconstruction_error;
+pub mod reconstructions;
 pub mod sql;
 pub mod train;
 pub mod train_recurrent;
+pub mod train_batch;
+pub mod weight_diagnostics;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -36,7 +42,12 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
         &train::Train,
         &train_recurrent::TrainRecurrent,
         &meta_learn::MetaLearn,
+        &train_batch::TrainBatch,
         &activations::Activations,
+        &reconstruction_error::ReconstructionError,
+        &reconstructions::Reconstructions,
+        &activation_norms::ActivationNorms,
+        &weight_diagnostics::WeightDiagnostics,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
         &best_cell::BestCell,

@@ -169,9 +169,16 @@ impl Networks {
                 .collect()
         };
         let (forward, feedback) = (matrices("forward")?, matrices("feedback")?);
+        let (scales, shifts) = (matrices("scale")?, matrices("shift")?);
         let forward: Vec<ArrayView2<'_, f32>> = forward.iter().map(|matrix| matrix.view()).collect();
         let feedback: Vec<ArrayView2<'_, f32>> = feedback.iter().map(|matrix| matrix.view()).collect();
         let feedback = (!feedback.is_empty()).then_some(&feedback[..]);
-        Network::from_weights(&self.architecture, &forward, feedback).map(Some).map_err(|error| error.to_string())
+        let network = Network::from_weights(&self.architecture, &forward, feedback);
+        let vector = |matrix: Array2<f32>| matrix.into_raw_vec_and_offset().0;
+        let pairs: Vec<_> =
+            scales.into_iter().zip(shifts).map(|(scale, shift)| (vector(scale), vector(shift))).collect();
+        let network = network
+            .and_then(|network| if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) });
+        network.map(Some).map_err(|error| error.to_string())
     }
 }

@@ -31,7 +31,7 @@ impl Kind for Sql {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -57,16 +57,25 @@ impl Kind for Sql {
             planning.tables.iter().map(|table| (table.name.as_str(), sql::empty(&table.schema))).collect();
         let result = query.run(&tables).map_err(|message| planning.fault("query", message))?;
         let mut columns = Vec::new();
-        for field in result.schema().fields() {
+        for (index, field) in result.schema().fields().iter().enumerate() {
             let Some(kind) = column_type(field.data_type()) else {
                 let message =
                     format!("column `{}` has the type {}, which tables do not use", field.name(), field.data_type());
                 return Err(planning.fault("query", message));
             };
-            // A column that comes from a table unchanged keeps its unit and description.
-            let known = planning.tables.iter().find_map(|table| table.schema.column(field.name()));
-            let (unit, description) =
-                known.map_or(("".into(), "".into()), |known| (known.unit.clone(), known.description.clone()));
+            // A column that comes from a table unchanged keeps its unit and description; any other says how it is made.
+            let expressions = query.expressions(index);
+            let origin = match expressions.as_slice() {
+                [] => field.name(),
+                [only] => only.rsplit('.').next().unwrap_or(only).trim_matches('"'),
+                _ => "",
+            };
+            let known = planning.tables.iter().find_map(|table| table.schema.column(origin));
+            let (unit, description) = match known {
+                Some(known) => (known.unit.clone(), known.description.clone()),
+                None if expressions.is_empty() => ("".into(), "made by the query".into()),
+                None => ("".into(), format!("made by the query: {}", expressions.join(" | ")).into()),
+            };
             columns.push(Column { name: field.name().clone().into(), kind, unit, description, nullable: true });
         }
         let mut schema = TableSchema::new("sql", 1, columns, &[]);

@@ -536,8 +536,10 @@ impl Work for TrainTask {
                 }
             }
             if self.canonical.schedule.contains(&step) {
-                let evaluation = trainer.network().evaluate(held_out, first..held_out.len());
-                record.evaluation(step, evaluation);
+                // A replay only hands weights on: nobody would read its scores.
+                if context.stores() || context.hands_on("evaluations") {
+                    record.evaluation(step, trainer.network().evaluate(held_out, first..held_out.len()));
+                }
                 if context.hands_on("trajectory") {
                     context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
                 }
@@ -744,6 +746,12 @@ pub fn weight_rows(run_id: &str, step: u64, network: &Network) -> Vec<ArrayRef> 
     for layer in 1..=network.n_layers() {
         matrices.push(("forward", layer, network.forward_weights(layer)));
     }
+    // y = σ(scale ⊙ W y + shift): a normalised network is not its matrices alone.
+    let normalized: Vec<_> =
+        (1..=network.n_layers()).filter_map(|layer| Some((layer, network.scale_and_shift(layer)?))).collect();
+    let column = |values: &[f32]| Array2::from_shape_fn((values.len(), 1), |(unit, _)| values[unit]);
+    matrices.extend(normalized.iter().map(|(layer, (scale, _))| ("scale", *layer, column(scale))));
+    matrices.extend(normalized.iter().map(|(layer, (_, shift))| ("shift", *layer, column(shift))));
     matrix_rows(run_id, step, &matrices)
 }
 

@@ -103,7 +103,7 @@ impl Pending {
     /// # Errors
     /// The record cannot be written or the folder not be moved.
     pub fn commit(mut self, material: &KeyMaterial) -> Result<Entry> {
-        debug_assert_eq!(material.key(), self.key, "a result is committed under the key of its own material");
+        assert_eq!(material.key(), self.key, "a result is committed under the key of its own material");
         self.files.sort_by(|a, b| a.name.cmp(&b.name));
         let record =
             Record { key: self.key.clone(), material: material.clone(), files: std::mem::take(&mut self.files) };

@@ -48,9 +48,9 @@ impl<W: Write + Send> TableWriter<W> {
                 KeyValue::new(KEY_METADATA.to_owned(), key.to_owned()),
             ]));
         for column in &schema.columns {
-            // Vectors of measured floats hardly repeat: a dictionary would only be built and thrown away, and
-            // their minimum and maximum tell a reader nothing.
-            if column.kind == ColumnType::Float32List {
+            // Measured floats hardly repeat, and looking every pixel up costs more than zstd needs for it: a dictionary
+            // would only be in the way. Minimum and maximum of a vector's elements tell a reader nothing.
+            if matches!(column.kind, ColumnType::Float32List | ColumnType::UInt8List) {
                 let path = ColumnPath::new(vec![column.name.to_string(), "list".to_owned(), "item".to_owned()]);
                 properties = properties
                     .set_column_dictionary_enabled(path.clone(), false)

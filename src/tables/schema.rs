@@ -116,10 +116,7 @@ pub struct TableSchema {
 impl TableSchema {
     pub fn new(kind: &'static str, version: u32, columns: Vec<Column>, key: &[&'static str]) -> Self {
         let key: Vec<Cow<'static, str>> = key.iter().map(|name| Cow::Borrowed(*name)).collect();
-        debug_assert!(
-            key.iter().all(|name| columns.iter().any(|column| column.name == *name)),
-            "{kind}: keys are columns"
-        );
+        assert!(key.iter().all(|name| columns.iter().any(|column| column.name == *name)), "{kind}: keys are columns");
         Self { kind: Cow::Borrowed(kind), version, columns, key, layout: Layout::File, tolerance: None }
     }
 

@@ -9,7 +9,7 @@ use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use polars::prelude::{Column as PolarsColumn, CompatLevel, DataFrame, IntoLazy, PlSmallStr, Series};
 use polars::sql::SQLContext;
 use polars_arrow::ffi as polars_ffi;
-use sqlparser::ast::{Statement, visit_relations};
+use sqlparser::ast::{SelectItem, SetExpr, Statement, visit_relations};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use std::collections::BTreeSet;
@@ -26,6 +26,8 @@ pub struct Query {
     pub tables: Vec<String>,
     /// Whether it puts its rows in an order of its own.
     pub ordered: bool,
+    /// What stands before `AS` (or instead of it) in each SELECT of a union; without those that take all columns by `*`.
+    selections: Vec<Vec<String>>,
 }
 
 impl Query {
@@ -46,7 +48,20 @@ impl Query {
             }
             ControlFlow::<()>::Continue(())
         });
-        Ok(Self { text: text.to_owned(), tables, ordered: query.order_by.is_some() })
+        let mut selections = Vec::new();
+        collect_selections(&query.body, &mut selections);
+        Ok(Self { text: text.to_owned(), tables, ordered: query.order_by.is_some(), selections })
+    }
+
+    /// The expressions behind the result's column at `index`, each once: one, or several where a union's parts differ.
+    pub fn expressions(&self, index: usize) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for expression in self.selections.iter().filter_map(|selection| selection.get(index)) {
+            if !found.contains(&expression.as_str()) {
+                found.push(expression);
+            }
+        }
+        found
     }
 
     pub fn text(&self) -> &str {
@@ -74,6 +89,25 @@ impl Query {
                 .map_err(message)?;
         }
         from_polars(&frame)
+    }
+}
+
+fn collect_selections(body: &SetExpr, found: &mut Vec<Vec<String>>) {
+    match body {
+        SetExpr::Select(select) => {
+            let expressions = select.projection.iter().map(|item| match item {
+                SelectItem::UnnamedExpr(expression) => Some(expression.to_string()),
+                SelectItem::ExprWithAlias { expr, .. } => Some(expr.to_string()),
+                _ => None,
+            });
+            found.extend(expressions.collect::<Option<Vec<_>>>());
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            collect_selections(left, found);
+            collect_selections(right, found);
+        }
+        SetExpr::Query(query) => collect_selections(&query.body, found),
+        _ => {}
     }
 }
 
@@ -197,6 +231,15 @@ mod tests {
         let text = "WITH best AS (SELECT * FROM a) SELECT * FROM best JOIN b USING (x) WHERE y IN (SELECT y FROM c)";
         assert_eq!(Query::parse(text).unwrap().tables, ["a", "b", "c"]);
         assert!(Query::parse("DROP TABLE a").is_err());
+    }
+
+    #[test]
+    fn a_column_knows_the_expressions_behind_it() {
+        let text = "SELECT 'a' AS panel, step AS x FROM t UNION ALL SELECT CONCAT('y', layer), step FROM u";
+        let query = Query::parse(text).unwrap();
+        assert_eq!(query.expressions(0), ["'a'", "CONCAT('y', layer)"]);
+        assert_eq!(query.expressions(1), ["step"]);
+        assert!(Query::parse("SELECT * FROM t").unwrap().expressions(0).is_empty());
     }
 
     #[test]

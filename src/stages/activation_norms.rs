@@ -1,0 +1,145 @@
+//! runs × trajectory × dataset → activation_norms(run_id, step, layer, mean_norm, std_norm, …, participation_ratio)
+
+use std::sync::Arc;
+
+use arrow::array::Int32Array;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activations::{measured, plan_layers};
+use super::measurement::{Measurement, numbers, place};
+use super::parameters::{Split, Steps};
+use super::train::run_and_step;
+use super::{Facts, Kind, Output, Planning, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::norms;
+use crate::spec::node::{Fault, Node};
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "activation_norms"`
+pub struct ActivationNorms;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ActivationNormsSpec {
+    /// The stage that trains the networks.
+    #[allow(dead_code)]
+    of: String,
+    /// Other data than the networks were trained on.
+    #[serde(default)]
+    #[allow(dead_code)]
+    data: Option<String>,
+    /// Layers: 0 is the input, L the softmax of the output. The hidden layers if left out.
+    #[serde(default)]
+    layers: Option<Vec<usize>>,
+    /// Steps of the training; its snapshots if left out.
+    #[serde(default)]
+    steps: Option<Steps>,
+    #[serde(default)]
+    split: Split,
+    /// The first so many images of the split; 1,000 if left out.
+    #[serde(default)]
+    samples: Option<usize>,
+}
+
+fn schema() -> TableSchema {
+    let mut columns = Vec::from(run_and_step());
+    let number = |name, unit, description| Column::new(name, ColumnType::Float64, unit, description).nullable();
+    columns.extend([
+        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
+        number("mean_norm", "activation", "mean over images of the Euclidean norm of y_l; null if not finite"),
+        number("std_norm", "activation", "its standard deviation over images (population)"),
+        number("mean_activation", "activation", "mean over images and units"),
+        number("std_activation", "activation", "standard deviation over images and units (population)"),
+        number(
+            "participation_ratio",
+            "directions",
+            "tr(C)^2 / tr(C^2) of the covariance C of y_l; null if nothing varies",
+        ),
+        Column::new("n_samples", ColumnType::Int32, "images", "images measured"),
+    ]);
+    TableSchema::new("activation_norms", 1, columns, &["run_id", "step", "layer"])
+}
+
+impl Kind for ActivationNorms {
+    fn name(&self) -> &'static str {
+        "activation_norms"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Measures how large and how varied the activations of trained networks are."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<ActivationNormsSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        measured(parameters)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: ActivationNormsSpec = planning.parameters.read()?;
+        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
+        let hidden = || (1..measurement.network.n_layers()).collect();
+        let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
+        let canonical = Canonical { layers, measurement };
+        Ok(Box::new(ActivationNormsTask { canonical, outputs: [Output::kept("", schema())] }))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    #[serde(flatten)]
+    measurement: Measurement,
+}
+
+#[derive(Debug)]
+struct ActivationNormsTask {
+    canonical: Canonical,
+    outputs: [Output; 1],
+}
+
+impl Work for ActivationNormsTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        let Canonical { layers, measurement } = &self.canonical;
+        Facts { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let Canonical { layers, measurement } = &self.canonical;
+        measurement.for_each_network(context, |network, step, data, run_id| {
+            let (images, first) = data.held_out(measurement.split);
+            let found = network.activation_norms(images, first..first + measurement.samples, layers);
+            let number = |part: fn(&norms::ActivationNorms) -> Option<f64>| numbers(found.iter().map(part));
+            let mut columns = place(run_id, step, found.iter().map(|norms| norms.layer));
+            columns.extend([
+                number(|norms| Some(norms.mean_norm)),
+                number(|norms| Some(norms.std_norm)),
+                number(|norms| Some(norms.mean_activation)),
+                number(|norms| Some(norms.std_activation)),
+                number(|norms| norms.participation_ratio),
+                Arc::new(found.iter().map(|norms| norms.n_samples as i32).collect::<Int32Array>()),
+            ]);
+            context.write("activation_norms", columns)
+        })
+    }
+
+    fn cost(&self) -> f64 {
+        self.canonical.measurement.cost(4.0)
+    }
+}

@@ -1,0 +1,155 @@
+//! `layout = "images"`: a grid of images, from panel, series, x, pixels.
+//!
+//! `panel` is a group of columns ("BP"), `series` a column within it (a layer), `x` a row (a digit).
+
+use arrow::array::{Array, RecordBatch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Width, distinct};
+use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::vectors::float32_row;
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImagesSpec {
+    /// The table of images.
+    of: String,
+    /// Width on a journal's page.
+    #[serde(default)]
+    width: Width,
+    #[serde(default)]
+    title: Option<String>,
+    /// A line below the images.
+    #[serde(default)]
+    caption: Option<String>,
+    /// Width and height of every image in pixels.
+    #[serde(default = "mnist_size")]
+    size: [usize; 2],
+    /// The groups of columns in order; those of the table, sorted, if left out.
+    #[serde(default)]
+    panels: Vec<GroupSpec>,
+    /// The columns in order, of which each group shows those that it has; those of the table, sorted, if left out.
+    #[serde(default)]
+    series: Vec<ColumnSpec>,
+    /// The rows in order; those of the table, sorted, if left out.
+    #[serde(default)]
+    rows: Vec<RowSpec>,
+}
+
+fn mnist_size() -> [usize; 2] {
+    [28, 28]
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GroupSpec {
+    /// Its value in the column `panel`.
+    panel: Cell,
+    #[serde(default)]
+    title: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ColumnSpec {
+    /// Its value in the column `series`.
+    series: Cell,
+    #[serde(default)]
+    label: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RowSpec {
+    /// Its value in the column `x`.
+    x: Cell,
+    #[serde(default)]
+    label: Option<String>,
+}
+
+pub(super) const COLUMNS: [&str; 4] = ["panel", "series", "x", "pixels"];
+
+impl ImagesSpec {
+    /// # Errors
+    /// A column is missing or of the wrong type.
+    pub fn describe(&self, batch: &RecordBatch) -> Result<Figure, String> {
+        let frame = Frame::new(batch.clone());
+        let cells = |name: &str| frame.cells(name).ok_or_else(|| format!("no column `{name}`"));
+        let (panel, series, x) = (cells("panel")?, cells("series")?, cells("x")?);
+        let pixels = batch.column_by_name("pixels").ok_or("no column `pixels`")?;
+        if *pixels.data_type() != crate::tables::ColumnType::Float32List.to_arrow() {
+            return Err(format!("`pixels` is {}, not a list of float32", pixels.data_type()));
+        }
+        let heads = |given: Vec<(Cell, Option<String>)>, there: &[Cell]| -> Vec<(Cell, String)> {
+            let given =
+                if given.is_empty() { distinct(there).into_iter().map(|cell| (cell, None)).collect() } else { given };
+            given.into_iter().map(|(cell, head)| (cell.clone(), head.unwrap_or_else(|| cell.to_string()))).collect()
+        };
+        let groups =
+            heads(self.panels.iter().map(|group| (group.panel.clone(), group.title.clone())).collect(), &panel);
+        let columns =
+            heads(self.series.iter().map(|column| (column.series.clone(), column.label.clone())).collect(), &series);
+        let rows = heads(self.rows.iter().map(|row| (row.x.clone(), row.label.clone())).collect(), &x);
+        let image = |row: usize| (!pixels.is_null(row)).then(|| float32_row(pixels, row));
+        let column = |group: &Cell, (column, head): &(Cell, String)| {
+            let members: Vec<usize> =
+                (0..panel.len()).filter(|&row| panel[row].matches(group) && series[row].matches(column)).collect();
+            let of_row =
+                |wanted: &Cell| members.iter().find(|&&row| x[row].matches(wanted)).and_then(|&row| image(row));
+            let images = rows.iter().map(|(wanted, _)| of_row(wanted)).collect();
+            (!members.is_empty()).then(|| ImageColumn { head: head.clone(), images })
+        };
+        let groups = groups.into_iter().map(|(group, head)| ImageGroup {
+            head,
+            columns: columns.iter().filter_map(|one| column(&group, one)).collect(),
+        });
+        let sheet = ImagePanel {
+            row_heads: rows.iter().map(|(_, head)| head.clone()).collect(),
+            groups: groups.filter(|group| !group.columns.is_empty()).collect(),
+            size: (self.size[0], self.size[1]),
+        };
+        Ok(Figure {
+            title: self.title.clone(),
+            caption: self.caption.clone(),
+            columns: 1,
+            panels: vec![Panel { letter: None, title: None, kind: PanelKind::Images(sheet) }],
+            width_mm: self.width.mm(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array};
+
+    use super::*;
+    use crate::tables::parquet::categories;
+    use crate::tables::vectors::float32_lists;
+
+    #[test]
+    fn a_group_shows_the_columns_that_it_has_in_the_order_asked_for() {
+        let batch = RecordBatch::try_from_iter([
+            ("panel", categories([Some("bp"), Some("bp"), Some("raw")])),
+            ("series", Arc::new(Int32Array::from(vec![1, 4, 0])) as ArrayRef),
+            ("x", Arc::new(Int32Array::from(vec![7, 7, 3])) as ArrayRef),
+            ("pixels", float32_lists(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [2, 2, 2])),
+        ])
+        .unwrap();
+        let spec: ImagesSpec = toml::from_str(
+            "of = 't'\nsize = [2, 1]\npanels = [{ panel = 'raw', title = 'Image' }, { panel = 'bp' }]\n\
+             series = [{ series = 4, label = 'y4' }, { series = 1 }, { series = 0 }]",
+        )
+        .unwrap();
+        let figure = spec.describe(&batch).unwrap();
+        let PanelKind::Images(sheet) = &figure.panels[0].kind else { panic!("images") };
+        assert_eq!(sheet.row_heads, ["3", "7"]);
+        let heads = |group: &ImageGroup| group.columns.iter().map(|column| column.head.clone()).collect::<Vec<_>>();
+        assert_eq!((sheet.groups[0].head.as_str(), heads(&sheet.groups[0])), ("Image", vec!["0".to_owned()]));
+        assert_eq!(heads(&sheet.groups[1]), ["y4", "1"]);
+        assert_eq!(sheet.groups[1].columns[0].images, [None, Some(vec![2.0, 3.0])]);
+    }
+}

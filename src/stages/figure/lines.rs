@@ -1,0 +1,325 @@
+//! `layout = "lines"`: curves with shaded intervals, from panel, series, x, mean, ci_low, ci_high, n_runs, n_diverged.
+
+use arrow::array::RecordBatch;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Rows, Width, distinct, one};
+use crate::figures::{Figure, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
+use crate::tables::frame::{Cell, Frame};
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinesSpec {
+    /// The summary table.
+    of: String,
+    /// Panels side by side.
+    #[serde(default = "one")]
+    pub columns: usize,
+    /// Width on a journal's page.
+    #[serde(default)]
+    width: Width,
+    #[serde(default)]
+    title: Option<String>,
+    /// A line below the panels; `{runs}` becomes the number of runs.
+    #[serde(default)]
+    caption: Option<String>,
+    #[serde(default)]
+    x_label: String,
+    #[serde(default)]
+    y_label: String,
+    #[serde(default)]
+    x_scale: ScaleSpec,
+    #[serde(default)]
+    y_scale: ScaleSpec,
+    #[serde(default)]
+    x_range: Option<[f64; 2]>,
+    #[serde(default)]
+    y_range: Option<[f64; 2]>,
+    /// One vertical axis for all panels, from the smallest to the largest of their values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    share_y: bool,
+    /// Horizontal lines.
+    #[serde(default)]
+    reference: Vec<ReferenceSpec>,
+    /// The panels in order; those of the table, sorted, if left out.
+    #[serde(default)]
+    panels: Vec<PanelSpec>,
+    /// The curves in order; those of the table, sorted, if left out.
+    #[serde(default)]
+    series: Vec<SeriesSpec>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScaleSpec {
+    Linear,
+    Log,
+    /// Logarithmic where the values span more than three decades.
+    #[default]
+    Auto,
+}
+
+impl ScaleSpec {
+    pub fn scale(self) -> Scale {
+        match self {
+            Self::Linear => Scale::Linear,
+            Self::Log => Scale::Log,
+            Self::Auto => Scale::Auto,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReferenceSpec {
+    y: f64,
+    #[serde(default)]
+    label: String,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PanelSpec {
+    /// Its value in the column `panel`.
+    panel: Cell,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    x_label: Option<String>,
+    #[serde(default)]
+    y_label: Option<String>,
+    #[serde(default)]
+    y_scale: Option<ScaleSpec>,
+    #[serde(default)]
+    x_range: Option<[f64; 2]>,
+    #[serde(default)]
+    y_range: Option<[f64; 2]>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SeriesSpec {
+    /// Its value in the column `series`.
+    series: Cell,
+    #[serde(default)]
+    label: Option<String>,
+    /// A colour for a condition; curves without one are an ordered sequence, such as layers.
+    #[serde(default)]
+    colour: Option<Colour>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Colour {
+    Black,
+    Blue,
+    Orange,
+    Green,
+    Vermilion,
+    Purple,
+    Sky,
+}
+
+impl Colour {
+    fn hue(self) -> Hue {
+        match self {
+            Self::Black => Hue::Black,
+            Self::Blue => Hue::Blue,
+            Self::Orange => Hue::Orange,
+            Self::Green => Hue::Green,
+            Self::Vermilion => Hue::Vermilion,
+            Self::Purple => Hue::Purple,
+            Self::Sky => Hue::Sky,
+        }
+    }
+}
+
+pub(super) const COLUMNS: [&str; 8] = ["panel", "series", "x", "mean", "ci_low", "ci_high", "n_runs", "n_diverged"];
+
+fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
+    range.map(|[low, high]| (low, high))
+}
+
+impl LinesSpec {
+    /// # Errors
+    /// A column is missing or of the wrong type.
+    pub fn describe(&self, batch: RecordBatch) -> Result<Figure, String> {
+        let rows = &Curves::read(&Frame::new(batch))?;
+        let spec = self;
+        let panels: Vec<PanelSpec> = if spec.panels.is_empty() {
+            let bare = |panel| PanelSpec {
+                panel,
+                title: None,
+                x_label: None,
+                y_label: None,
+                y_scale: None,
+                x_range: None,
+                y_range: None,
+            };
+            distinct(&rows.panel).into_iter().map(bare).collect()
+        } else {
+            spec.panels.clone()
+        };
+        let several = panels.len() > 1;
+        let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel(rows, panel)).collect();
+        if self.share_y {
+            let range = shared_range(&drawn, self.y_scale);
+            drawn.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));
+        }
+        let described = panels.iter().zip(drawn).enumerate().map(|(index, (panel, lines))| Panel {
+            letter: several.then(|| super::letter(index)),
+            title: panel.title.clone().or_else(|| several.then(|| panel.panel.to_string())),
+            kind: PanelKind::Lines(lines),
+        });
+        Ok(Figure {
+            title: spec.title.clone(),
+            caption: spec.caption.as_ref().map(|caption| caption.replace("{runs}", &rows.runs.in_words())),
+            columns: spec.columns,
+            panels: described.collect(),
+            width_mm: spec.width.mm(),
+        })
+    }
+
+    fn line_panel(&self, rows: &Curves, panel: &PanelSpec) -> LinePanel {
+        let spec = self;
+        let series: Vec<SeriesSpec> = if spec.series.is_empty() {
+            let here: Vec<Cell> = rows
+                .panel
+                .iter()
+                .zip(&rows.series)
+                .filter(|(cell, _)| cell.matches(&panel.panel))
+                .map(|(_, series)| series.clone())
+                .collect();
+            distinct(&here).into_iter().map(|series| SeriesSpec { series, label: None, colour: None }).collect()
+        } else {
+            spec.series.clone()
+        };
+        let count = series.len();
+        let curves = series.iter().enumerate().filter_map(|(index, series)| {
+            let rows_of = rows.curve(&panel.panel, &series.series);
+            if rows_of.is_empty() {
+                return None;
+            }
+            let pick = |values: &[Option<f64>]| rows_of.iter().map(|&row| values[row]).collect::<Vec<_>>();
+            Some(Series {
+                label: series.label.clone().unwrap_or_else(|| series.series.to_string()),
+                style: match series.colour {
+                    Some(colour) => SeriesStyle::Category(colour.hue()),
+                    None => SeriesStyle::Ordered { index, count },
+                },
+                x: rows_of.iter().filter_map(|&row| rows.x[row]).collect(),
+                mean: pick(&rows.mean),
+                band: Some((pick(&rows.ci_low), pick(&rows.ci_high))),
+            })
+        });
+        LinePanel {
+            x_label: panel.x_label.clone().unwrap_or_else(|| spec.x_label.clone()),
+            y_label: panel.y_label.clone().unwrap_or_else(|| spec.y_label.clone()),
+            x_scale: spec.x_scale.scale(),
+            y_scale: panel.y_scale.unwrap_or(spec.y_scale).scale(),
+            x_range: pair(panel.x_range.or(spec.x_range)),
+            y_range: pair(panel.y_range.or(spec.y_range)),
+            series: curves.collect(),
+            legend: true,
+            reference_lines: spec
+                .reference
+                .iter()
+                .map(|line| ReferenceLine { y: line.y, label: line.label.clone() })
+                .collect(),
+        }
+    }
+}
+
+/// The summary's columns.
+struct Curves {
+    panel: Vec<Cell>,
+    series: Vec<Cell>,
+    x: Vec<Option<f64>>,
+    mean: Vec<Option<f64>>,
+    ci_low: Vec<Option<f64>>,
+    ci_high: Vec<Option<f64>>,
+    runs: Rows,
+}
+
+impl Curves {
+    fn read(frame: &Frame) -> Result<Self, String> {
+        let cells = |name: &str| frame.cells(name).ok_or_else(|| format!("no column `{name}`"));
+        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
+        Ok(Self {
+            panel: cells("panel")?,
+            series: cells("series")?,
+            x: numbers("x")?,
+            mean: numbers("mean")?,
+            ci_low: numbers("ci_low")?,
+            ci_high: numbers("ci_high")?,
+            runs: Rows::read(frame)?,
+        })
+    }
+
+    /// The rows of one curve, by x.
+    fn curve(&self, panel: &Cell, series: &Cell) -> Vec<usize> {
+        let mut rows: Vec<usize> = (0..self.x.len())
+            .filter(|&row| self.panel[row].matches(panel) && self.series[row].matches(series) && self.x[row].is_some())
+            .collect();
+        rows.sort_by(|&a, &b| self.x[a].unwrap_or(0.0).total_cmp(&self.x[b].unwrap_or(0.0)));
+        rows
+    }
+}
+
+/// The range of all panels' values, on round numbers so that the ends of the axis can be read.
+fn shared_range(panels: &[LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
+    let curves = panels.iter().flat_map(|panel| &panel.series);
+    let values = curves.flat_map(|series| {
+        let (low, high) = series.band.as_ref().map_or((&[][..], &[][..]), |(low, high)| (&low[..], &high[..]));
+        series.mean.iter().chain(low).chain(high).copied().flatten()
+    });
+    let logarithmic = matches!(scale, ScaleSpec::Log);
+    let (low, high) = values
+        .filter(|value| value.is_finite() && (!logarithmic || *value > 0.0))
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high {
+        return None;
+    }
+    if logarithmic {
+        // 1, 2 or 5 times a power of ten, below and above.
+        let rounded = |value: f64, below: bool| {
+            let decade = libm::pow(10.0, value.log10().floor());
+            let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade);
+            let found = if below {
+                steps.into_iter().rev().find(|step| *step <= value * (1.0 + 1e-9))
+            } else {
+                steps.into_iter().find(|step| *step >= value * (1.0 - 1e-9))
+            };
+            found.unwrap_or(value)
+        };
+        return Some((rounded(low, true), rounded(high, false)));
+    }
+    let span = if high > low { high - low } else { high.abs().max(1.0) };
+    let step = libm::pow(10.0, (span / 2.0).log10().floor());
+    Some(((low / step).floor() * step, (high / step).ceil() * step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panel(values: &[f64]) -> LinePanel {
+        let series = Series {
+            label: String::new(),
+            style: SeriesStyle::BASELINE,
+            x: (0..values.len()).map(|x| x as f64).collect(),
+            mean: values.iter().copied().map(Some).collect(),
+            band: None,
+        };
+        LinePanel { series: vec![series], ..LinePanel::default() }
+    }
+
+    #[test]
+    fn a_shared_axis_holds_all_values_and_ends_on_round_numbers() {
+        let panels = [panel(&[1.2, 116.0]), panel(&[f64::NAN, 0.7])];
+        assert_eq!(shared_range(&panels, ScaleSpec::Log), Some((0.5, 200.0)));
+        assert_eq!(shared_range(&panels, ScaleSpec::Linear), Some((0.0, 120.0)));
+        assert_eq!(shared_range(&[panel(&[f64::NAN])], ScaleSpec::Log), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! What the stages that look at networks while they learn have in common: which networks, with which images.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array};
+use serde::Serialize;
+
+use super::activations::{plan_network, plan_samples};
+use super::networks::{Networks, Source, plan_steps};
+use super::parameters::{Split, Steps};
+use super::{NetworkFacts, Planning};
+use crate::error::Result;
+use crate::run::{Context, DataSplits};
+use crate::science::network::Network;
+use crate::spec::node::Fault;
+use crate::tables::parquet::categories;
+
+/// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
+pub const SAMPLES: usize = 1000;
+
+/// The networks and images of a measurement, checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    pub steps: Vec<u64>,
+    pub split: Split,
+    /// The first so many images of the split.
+    pub samples: usize,
+    #[serde(skip)]
+    source: Source,
+    #[serde(skip)]
+    pub network: Arc<NetworkFacts>,
+}
+
+impl Measurement {
+    /// # Errors
+    /// A step at which the training neither keeps its weights nor pauses, or more images than there are.
+    pub fn plan(
+        planning: &Planning<'_>,
+        steps: Option<&Steps>,
+        split: Split,
+        samples: Option<usize>,
+    ) -> Result<Self, Fault> {
+        let network = plan_network(planning)?;
+        let (steps, source) = plan_steps(planning, &network, steps)?;
+        let samples = match samples {
+            // A small imported data set may have fewer than the usual number.
+            None => plan_samples(planning, split, None)?.min(SAMPLES),
+            Some(samples) => plan_samples(planning, split, Some(samples))?,
+        };
+        Ok(Self { steps, split, samples, source, network })
+    }
+
+    /// Hands each network to `measure`, with the step, the data and the run's id; a run that diverged has none any more.
+    ///
+    /// # Errors
+    /// The inputs cannot be read, or whatever `measure` returns.
+    pub fn for_each_network(
+        &self,
+        context: &Context<'_>,
+        mut measure: impl FnMut(&Network, u64, &DataSplits, &str) -> Result<()>,
+    ) -> Result<()> {
+        let networks = Networks::read(context, self.source)?;
+        let data = context.data("dataset")?;
+        for &step in &self.steps {
+            context.check_interrupted()?;
+            if let Some(network) = networks.at(step).map_err(|message| context.internal(message))? {
+                measure(&network, step, &data, &networks.run_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A rough cost in seconds: a forward pass of all images at every step, `passes` times.
+    pub fn cost(&self, passes: f64) -> f64 {
+        let synapses: usize = self.network.sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        1e-11 * passes * (synapses * self.samples * self.steps.len()) as f64
+    }
+}
+
+/// The columns `run_id`, `step` and `layer` of a table with one row a layer.
+pub fn place(run_id: &str, step: u64, layers: impl Iterator<Item = usize> + Clone) -> Vec<ArrayRef> {
+    vec![
+        categories(layers.clone().map(|_| Some(run_id))),
+        Arc::new(layers.clone().map(|_| step as i64).collect::<Int64Array>()),
+        Arc::new(layers.map(|layer| layer as i32).collect::<Int32Array>()),
+    ]
+}
+
+/// A column of numbers. What is not finite (a network about to diverge) has no value: null, never NaN.
+pub fn numbers(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
+}

@@ -1,0 +1,257 @@
+//! runs × weights × dataset → reconstructions(run_id, step, layer, sample_index, label, n_pixels, pixels, correlation, error)
+//!
+//! Images as a layer remembers them (Figure 3): y_ℓ multiplied back to pixels by the transposed weights. Either a few
+//! images with their pixels, to be looked at, or many without, for how closely they resemble the originals.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int32Array, ListArray};
+use arrow::buffer::NullBuffer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activations::{measured, plan_layers};
+use super::measurement::{Measurement, SAMPLES, numbers, place};
+use super::parameters::{Split, Steps};
+use super::train::run_and_step;
+use super::{Facts, Kind, Output, Planning, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::network::Network;
+use crate::science::samples::Samples;
+use crate::spec::node::{Fault, Node};
+use crate::tables::vectors::float32_lists;
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "reconstructions"`
+pub struct Reconstructions;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReconstructionsSpec {
+    /// The stage that trains the networks.
+    #[allow(dead_code)]
+    of: String,
+    /// Other data than the networks were trained on.
+    #[serde(default)]
+    #[allow(dead_code)]
+    data: Option<String>,
+    /// Layers to reconstruct from; 0 is the image itself.
+    layers: Vec<usize>,
+    /// Steps of the training; its snapshots if left out.
+    #[serde(default)]
+    steps: Option<Steps>,
+    #[serde(default)]
+    split: Split,
+    /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without.
+    #[serde(default)]
+    samples: Chosen,
+}
+
+/// Which images are reconstructed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Chosen {
+    Named(NamedChoice),
+    First(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum NamedChoice {
+    OneAClass,
+}
+
+impl Default for Chosen {
+    fn default() -> Self {
+        Self::First(SAMPLES)
+    }
+}
+
+impl Chosen {
+    fn keeps_pixels(self) -> bool {
+        matches!(self, Self::Named(_))
+    }
+
+    /// Positions of the images among those from `first` on, ascending.
+    fn indices(self, images: &Samples, first: usize) -> Vec<u32> {
+        match self {
+            Self::First(samples) => (first..first + samples).map(|index| index as u32).collect(),
+            Self::Named(NamedChoice::OneAClass) => {
+                let mut seen = BTreeSet::new();
+                (first..images.len()).filter(|&index| seen.insert(images.label(index))).map(|i| i as u32).collect()
+            }
+        }
+    }
+}
+
+fn schema() -> TableSchema {
+    let mut columns = Vec::from(run_and_step());
+    columns.extend([
+        Column::new("layer", ColumnType::Int32, "", "layer that the image is reconstructed from; 0 is the original"),
+        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
+        Column::new("label", ColumnType::Int32, "", "class of the image"),
+        Column::new("n_pixels", ColumnType::Int32, "pixels", "pixels of the image"),
+        Column::new(
+            "pixels",
+            ColumnType::Float32List,
+            "",
+            "W_{0,1}^T ... W_{l-1,l}^T y_l, row-major; null where only the numbers were asked for",
+        )
+        .nullable(),
+        Column::new("correlation", ColumnType::Float64, "", "Pearson, with the original; null if either is constant")
+            .nullable(),
+        Column::new("error", ColumnType::Float64, "", "mean over pixels of the squared difference from the original")
+            .nullable(),
+    ]);
+    TableSchema::new("reconstructions", 1, columns, &["run_id", "step", "layer", "sample_index"])
+}
+
+impl Kind for Reconstructions {
+    fn name(&self) -> &'static str {
+        "reconstructions"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Multiplies a layer's activations back to pixels, and compares them with the originals."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<ReconstructionsSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        measured(parameters)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: ReconstructionsSpec = planning.parameters.read()?;
+        let samples = match spec.samples {
+            Chosen::First(samples) => Some(samples),
+            Chosen::Named(_) => None,
+        };
+        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, samples)?;
+        let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
+        let canonical =
+            Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
+        Ok(Box::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", schema())] }))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    steps: Vec<u64>,
+    split: Split,
+    samples: Chosen,
+}
+
+#[derive(Debug)]
+struct ReconstructionsTask {
+    canonical: Canonical,
+    measurement: Measurement,
+    outputs: [Output; 1],
+}
+
+impl Work for ReconstructionsTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        let layers = Some(self.canonical.layers.clone());
+        Facts { network: Some(self.measurement.network.clone()), layers, data: None }
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let Canonical { layers, split, samples, .. } = &self.canonical;
+        self.measurement.for_each_network(context, |network, step, data, run_id| {
+            let (images, first) = data.held_out(*split);
+            let indices = samples.indices(images, first);
+            let chosen = images.select(&indices);
+            for &layer in layers {
+                context.check_interrupted()?;
+                let found = Reconstructed::from_layer(network, &chosen, layer);
+                let mut columns = place(run_id, step, indices.iter().map(|_| layer));
+                columns.push(Arc::new(indices.iter().map(|&index| index as i32).collect::<Int32Array>()));
+                columns.push(Arc::new((0..chosen.len()).map(|s| chosen.label(s) as i32).collect::<Int32Array>()));
+                let n_pixels = chosen.n_pixels();
+                columns.push(Arc::new(Int32Array::from(vec![n_pixels as i32; chosen.len()])));
+                columns.push(if samples.keeps_pixels() {
+                    float32_lists(found.pixels, std::iter::repeat_n(n_pixels, chosen.len()))
+                } else {
+                    no_lists(chosen.len())
+                });
+                columns.push(numbers(found.correlation.into_iter()));
+                columns.push(numbers(found.error.into_iter().map(Some)));
+                context.write("reconstructions", columns)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn cost(&self) -> f64 {
+        self.measurement.cost(2.0 * self.canonical.layers.len() as f64)
+    }
+}
+
+/// What a layer makes of images.
+struct Reconstructed {
+    pixels: Vec<f32>,
+    correlation: Vec<Option<f64>>,
+    error: Vec<f64>,
+}
+
+impl Reconstructed {
+    fn from_layer(network: &Network, images: &Samples, layer: usize) -> Self {
+        let n = images.len();
+        if layer == 0 {
+            let input = network.activations(images, 0..n, &[0]).remove(0);
+            return Self {
+                pixels: input.into_raw_vec_and_offset().0,
+                correlation: vec![Some(1.0); n],
+                error: vec![0.0; n],
+            };
+        }
+        let found = network.reconstructions(images, 0..n, layer);
+        let pixels = found.pixels.into_raw_vec_and_offset().0;
+        Self { pixels, correlation: found.correlation, error: found.error }
+    }
+}
+
+/// A list column without any list.
+fn no_lists(rows: usize) -> ArrayRef {
+    let (field, offsets, values, _) =
+        float32_lists(Vec::new(), std::iter::repeat_n(0, rows)).as_list().clone().into_parts();
+    Arc::new(ListArray::new(field, offsets, values, Some(NullBuffer::new_null(rows))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Array;
+
+    #[test]
+    fn the_first_image_of_each_class_is_chosen_in_the_order_of_the_split() {
+        let images = Samples::new(vec![0; 6], vec![7, 7, 1, 0, 1, 2], 1, 10).unwrap();
+        assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 0), [0, 2, 3, 5]);
+        assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 2), [2, 3, 5]);
+        assert_eq!(Chosen::First(2).indices(&images, 3), [3, 4]);
+    }
+
+    #[test]
+    fn a_column_without_lists_fits_the_schema() {
+        let lists = no_lists(3);
+        assert_eq!((lists.len(), lists.null_count()), (3, 3));
+        assert_eq!(*lists.data_type(), ColumnType::Float32List.to_arrow());
+    }
+}

@@ -1,0 +1,135 @@
+//! runs × trajectory × dataset → weight_diagnostics(run_id, step, layer, orthonormality, feedback_angle, error_angle)
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::activations::measured;
+use super::measurement::{Measurement, numbers, place};
+use super::parameters::{Split, Steps};
+use super::train::run_and_step;
+use super::{Facts, Kind, Output, Planning, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::diagnostics;
+use crate::spec::node::{Fault, Node};
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "weight_diagnostics"`
+pub struct WeightDiagnostics;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WeightDiagnosticsSpec {
+    /// The stage that trains the networks.
+    #[allow(dead_code)]
+    of: String,
+    /// Other data than the networks were trained on.
+    #[serde(default)]
+    #[allow(dead_code)]
+    data: Option<String>,
+    /// Steps of the training; its snapshots if left out.
+    #[serde(default)]
+    steps: Option<Steps>,
+    #[serde(default)]
+    split: Split,
+    /// The first so many images of the split, whose errors are compared; 1,000 if left out.
+    #[serde(default)]
+    samples: Option<usize>,
+}
+
+fn schema() -> TableSchema {
+    let mut columns = Vec::from(run_and_step());
+    columns.extend([
+        Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
+        Column::new(
+            "orthonormality",
+            ColumnType::Float64,
+            "",
+            "|W W^T - I|_F: 0 for orthonormal rows; null if not finite",
+        )
+        .nullable(),
+        Column::new(
+            "feedback_angle",
+            ColumnType::Float64,
+            "degrees",
+            "between B^T and W as flat vectors; null if either is 0",
+        )
+        .nullable(),
+        Column::new(
+            "error_angle",
+            ColumnType::Float64,
+            "degrees",
+            "between errors sent back through B and through W^T, mean over images; null if there are none",
+        )
+        .nullable(),
+    ]);
+    TableSchema::new("weight_diagnostics", 1, columns, &["run_id", "step", "layer"])
+}
+
+impl Kind for WeightDiagnostics {
+    fn name(&self) -> &'static str {
+        "weight_diagnostics"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Measures orthonormality of weights, and angles between feedback and backpropagation."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<WeightDiagnosticsSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        measured(parameters)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
+        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Box::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", schema())] }))
+    }
+}
+
+#[derive(Debug)]
+struct WeightDiagnosticsTask {
+    measurement: Measurement,
+    outputs: [Output; 1],
+}
+
+impl Work for WeightDiagnosticsTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.measurement).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        let Measurement { split, samples, .. } = self.measurement;
+        self.measurement.for_each_network(context, |network, step, data, run_id| {
+            let (images, first) = data.held_out(split);
+            let found = network.weight_diagnostics(images, first..first + samples);
+            let number = |part: fn(&diagnostics::WeightDiagnostics) -> Option<f64>| numbers(found.iter().map(part));
+            let mut columns = place(run_id, step, found.iter().map(|diagnostics| diagnostics.layer));
+            columns.extend([
+                number(|diagnostics| Some(diagnostics.orthonormality)),
+                number(|diagnostics| diagnostics.feedback_angle),
+                number(|diagnostics| diagnostics.error_angle),
+            ]);
+            context.write("weight_diagnostics", columns)
+        })
+    }
+
+    fn cost(&self) -> f64 {
+        self.measurement.cost(4.0)
+    }
+}
