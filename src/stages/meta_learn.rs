@@ -171,7 +171,7 @@ impl Kind for MetaLearn {
         let written = read_rule(planning, &spec.rule)?;
         let initial = initial(&written).map_err(in_field("rule"))?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
-        let learning_rate = learning_rate(planning, &spec, &written, &pool)?;
+        let (learning_rate, is_untuned) = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         if task.n_classes > n_outputs {
             let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
@@ -231,6 +231,7 @@ impl Kind for MetaLearn {
                 angles,
             },
             settings,
+            is_untuned,
             n_sets: data.len(),
             pool,
             outputs: outputs(),
@@ -308,25 +309,29 @@ fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<[bool; 6
 /// The name of the outer learning rate in the tables of tuned coefficients.
 const LEARNING_RATE: &str = "learning_rate";
 
+/// Adam's step size, and whether it is the one for data that nothing was tuned on.
 fn learning_rate(
     planning: &Planning<'_>,
     spec: &MetaLearnSpec,
     rule: &WrittenRule<'_>,
     pool: &str,
-) -> Result<f64, Fault> {
+) -> Result<(f64, bool), Fault> {
     if let Some(given) = spec.learning_rate {
-        return Ok(given);
+        return Ok((given, false));
     }
     if !rule.tuned {
         let message = "the outer loop has no `learning_rate`, and the rule is not `tuned`";
         return Err(Fault::at(&planning.parameters.span, message).help("Give one; the authors' code has 1e-3."));
     }
     match find_tuned(planning, rule.name_span, &spec.rule, spec.setting.as_deref(), pool) {
-        Ok(found) => found.get(LEARNING_RATE).copied().ok_or_else(|| {
+        Ok(found) => found.get(LEARNING_RATE).map(|rate| (*rate, false)).ok_or_else(|| {
             let message = format!("the tuned coefficients of rule `{}` have no `{LEARNING_RATE}`", spec.rule);
             Fault::at(rule.name_span, message)
         }),
-        Err(fault) => spec.untuned_learning_rate.filter(|_| spec.setting.is_some()).ok_or(fault),
+        Err(fault) => {
+            let untuned = spec.untuned_learning_rate.filter(|_| spec.setting.is_some());
+            untuned.map(|rate| (rate, true)).ok_or(fault)
+        }
     }
 }
 
@@ -360,6 +365,8 @@ struct Canonical {
 struct MetaLearnTask {
     canonical: Canonical,
     settings: MetaSettings,
+    /// Said when it runs; no number depends on it.
+    is_untuned: bool,
     n_sets: usize,
     pool: String,
     outputs: Vec<Output>,
@@ -498,6 +505,10 @@ impl Work for MetaLearnTask {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<()> {
+        if self.is_untuned {
+            let rate = self.canonical.learning_rate;
+            context.notice(&format!("the outer learning rate {rate} has not been tuned for {}", self.pool));
+        }
         let mut sets = Vec::new();
         for number in 1..=self.n_sets {
             let role = if number == 1 { "dataset".to_owned() } else { format!("dataset_{number}") };

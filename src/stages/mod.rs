@@ -12,16 +12,16 @@ pub mod claims;
 pub mod explained_variance;
 pub mod figure;
 pub mod load;
-pub mod meta_learn;
 pub mod measurement;
+pub mod meta_learn;
 pub mod networks;
 pub mod parameters;
 pub mod reconstruction_error;
 pub mod reconstructions;
 pub mod sql;
 pub mod train;
-pub mod train_recurrent;
 pub mod train_batch;
+pub mod train_recurrent;
 pub mod weight_diagnostics;
 
 use std::cell::RefCell;
