@@ -49,6 +49,7 @@ divergence = pipeline_fixture("divergence")
 measurements = pipeline_fixture("measurements")
 batches = pipeline_fixture("batches")
 smoke = pipeline_fixture("smoke")
+recurrent = pipeline_fixture("recurrent")
 
 
 @pytest.fixture(scope="session")

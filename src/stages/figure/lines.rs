@@ -21,7 +21,7 @@ pub(super) struct LinesSpec {
     width: Width,
     #[serde(default)]
     title: Option<String>,
-    /// A line below the panels; `{runs}` becomes the number of runs.
+    /// A line below the panels; `{runs}` becomes the number of runs, `{panels}` the panels' values.
     #[serde(default)]
     caption: Option<String>,
     #[serde(default)]
@@ -162,6 +162,7 @@ impl LinesSpec {
             spec.panels.clone()
         };
         let several = panels.len() > 1;
+        let names = panels.iter().map(|panel| panel.panel.to_string()).collect::<Vec<_>>().join(", ");
         let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel(rows, panel)).collect();
         if self.share_y {
             let range = shared_range(&drawn, self.y_scale);
@@ -174,7 +175,10 @@ impl LinesSpec {
         });
         Ok(Figure {
             title: spec.title.clone(),
-            caption: spec.caption.as_ref().map(|caption| caption.replace("{runs}", &rows.runs.in_words())),
+            caption: spec
+                .caption
+                .as_ref()
+                .map(|caption| caption.replace("{runs}", &rows.runs.in_words()).replace("{panels}", &names)),
             columns: spec.columns,
             panels: described.collect(),
             width_mm: spec.width.mm(),
