@@ -46,6 +46,8 @@ pub enum Command {
     Data(DataArgs),
     /// Look after the kept results
     Store(StoreArgs),
+    /// List the terms of learning rules, or the rules that a pipeline runs
+    Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
     Schema,
 }
@@ -99,6 +101,18 @@ pub struct PlanArgs {
     pub force: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: Option<String>,
+    /// Equations in LaTeX
+    #[arg(long)]
+    pub latex: bool,
+    /// Override one value of the TOML: `rules.bp.gradient=0.02`; repeats
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
+    pub set: Vec<String>,
 }
 
 #[derive(Debug, Args)]

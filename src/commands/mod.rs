@@ -4,6 +4,7 @@ mod data;
 mod pipeline;
 mod progress;
 mod report;
+mod rules;
 mod schema;
 mod store;
 
@@ -32,6 +33,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Plan(args) => pipeline::plan(&cli.roots, args),
         Command::Data(args) => data::execute(&cli.roots, args),
         Command::Store(args) => store::execute(&cli.roots, args),
+        Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),
     }
 }

@@ -116,6 +116,9 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
     let quiet = args.quiet || args.json;
     if !quiet {
         eprintln!("{}: {}", plan.main().name, plan::summary(&plan, &statuses));
+        if let Some(equations) = super::rules::in_brief(&plan) {
+            eprintln!("{equations}");
+        }
     }
     let progress = Shown::new(&plan, &statuses, quiet);
     let run = Run::new(&plan, &store, &session, &statuses, &environment, &progress, &INTERRUPTED);

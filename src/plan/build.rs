@@ -447,7 +447,8 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                     output.storage = Storage::Passing;
                 }
                 let role = output.table().to_owned();
-                available.push(Available { role, task: index, key: task.key.clone(), output, facts: facts.clone() });
+                let (stage, key) = (reference.name.clone(), task.key.clone());
+                available.push(Available { stage, role, task: index, key, output, facts: facts.clone() });
             }
             for input in &task.inputs {
                 let source = &self.builder.plan.tasks[input.task];
@@ -458,6 +459,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                 }
                 let facts = self.builder.facts[input.task].clone();
                 inherited.push(Available {
+                    stage: reference.name.clone(),
                     role: input.role.clone(),
                     task: input.task,
                     key: source.key.clone(),
@@ -502,18 +504,20 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         };
         let work = kind.plan(&planning)?;
         let used = planning.used.into_inner();
+        let roles = distinct_roles(used.iter().map(|&index| available[index].role.as_str()));
         let inputs: Vec<Input> = used
             .iter()
             .map(|&index| &available[index])
-            .map(|input| Input {
-                role: input.role.clone(),
+            .zip(&roles)
+            .map(|(input, role)| Input {
+                role: role.clone(),
                 task: input.task,
                 table: input.output.table().to_owned(),
                 passing: input.output.storage == Storage::Passing,
             })
             .collect();
-        let keyed = used.iter().map(|&index| &available[index]).map(|input| KeyedInput {
-            role: input.role.clone(),
+        let keyed = used.iter().map(|&index| &available[index]).zip(&roles).map(|(input, role)| KeyedInput {
+            role: role.clone(),
             table: input.output.table().to_owned(),
             key: input.key.clone(),
             axes: Vec::new(),
@@ -731,6 +735,18 @@ fn report_once(faults: &mut Vec<Fault>, fault: Fault) {
     if !faults.iter().any(said) {
         faults.push(fault);
     }
+}
+
+/// The second of several inputs in one role is `<role>_2`.
+fn distinct_roles<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    roles
+        .map(|role| {
+            let count = seen.entry(role).or_default();
+            *count += 1;
+            if *count == 1 { role.to_owned() } else { format!("{role}_{count}") }
+        })
+        .collect()
 }
 
 fn find_kind(stage: &StageSpec) -> Option<&'static dyn Kind> {

@@ -9,10 +9,11 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Output, Planning, Reads, Reference, Work};
+use super::{Gathered, Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
 use crate::run::Context;
 use crate::science::bootstrap::{Interval, Resamples};
+use crate::science::plasticity::Term;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame, cells_to_array};
 use crate::tables::{Column, ColumnType, TableSchema};
@@ -24,9 +25,11 @@ pub struct Bootstrap;
 #[serde(deny_unknown_fields)]
 struct BootstrapSpec {
     /// The table of measurements.
+    #[allow(dead_code)]
     of: String,
     /// The `runs` table of the training behind it; `<stage>_runs` for `<stage>_evaluations` if left out.
     #[serde(default)]
+    #[allow(dead_code)]
     runs: Option<String>,
     /// The column that is averaged over runs.
     value: String,
@@ -135,7 +138,7 @@ impl Kind for Bootstrap {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -286,7 +289,7 @@ impl Kind for Bootstrap {
             values,
             of: of.name.clone(),
             runs: runs.name.clone(),
-            run_axes: runs_axes.into_iter().filter(|name| *name != spec.over && keys.contains(name)).collect(),
+            run_axes: run_axes(runs, &keys, &spec.over),
             canonical: Canonical {
                 value: spec.value,
                 over: spec.over,
@@ -304,6 +307,17 @@ impl Kind for Bootstrap {
             outputs: [Output::kept("", schema)],
         }))
     }
+}
+
+/// The keys that tell groups of runs apart: the axes that the table of runs was given, and the coefficients that it has as
+/// columns of its own, which for that reason are not added to it as axes.
+fn run_axes(runs: &Gathered, keys: &[String], over: &str) -> Vec<String> {
+    let columns = runs.schema.columns.iter().enumerate();
+    columns
+        .filter(|(index, column)| *index < runs.n_axes || Term::named(&column.name).is_ok())
+        .map(|(_, column)| column.name.to_string())
+        .filter(|name| name != over && keys.contains(name))
+        .collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -384,13 +398,14 @@ type Measured = BTreeMap<Vec<Cell>, BTreeSet<Vec<Cell>>>;
 
 impl BootstrapTask {
     fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, String> {
-        let (seeds, states) = self.read_runs(&Frame::new(runs))?;
+        let of = Frame::new(of);
+        let (seeds, states) = self.read_runs(&Frame::new(runs), &of)?;
         let Some(resamples) =
             (!seeds.is_empty()).then(|| Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples))
         else {
             return self.to_batch(&[]);
         };
-        let series = self.read_series(&Frame::new(of), &seeds, &states)?;
+        let series = self.read_series(&of, &seeds, &states)?;
         // Measurements that end in the same row of the result.
         let mut rows: BTreeMap<Vec<Cell>, Vec<(Vec<Cell>, Series)>> = BTreeMap::new();
         for (key, values) in series {
@@ -416,10 +431,21 @@ impl BootstrapTask {
     }
 
     /// The seeds in ascending order, and the state of each run by the axes that tell runs apart.
-    fn read_runs(&self, runs: &Frame) -> Result<(Vec<Cell>, BTreeMap<(Vec<Cell>, Cell), RunState>), String> {
+    fn read_runs(
+        &self,
+        runs: &Frame,
+        of: &Frame,
+    ) -> Result<(Vec<Cell>, BTreeMap<(Vec<Cell>, Cell), RunState>), String> {
         let column = |name: &str| runs.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.runs));
         let over = column(&self.canonical.over)?;
-        let axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
+        for (name, cells) in self.run_axes.iter().zip(&mut axes) {
+            // A coefficient that a combination leaves out is null as an axis of the measurements, and 0 in the table of runs.
+            let left_out = of.cells(name).is_some_and(|cells| cells.contains(&Cell::Null));
+            if left_out && Term::named(name).is_ok() {
+                cells.iter_mut().filter(|cell| cell.as_f64() == Some(0.0)).for_each(|cell| *cell = Cell::Null);
+            }
+        }
         let diverged_at = column("diverged_at_step")?;
         let mut states = BTreeMap::new();
         for row in 0..runs.n_rows() {
@@ -770,6 +796,7 @@ mod tests {
                 seed: 0,
             },
             keys,
+            values: BTreeMap::new(),
             groups,
             outputs: [Output::kept("", TableSchema::new("bootstrap", 1, columns, &[]))],
         };

@@ -32,6 +32,9 @@ pub struct ClaimSpec {
     /// Conditions that have to hold together, each with the keys of a condition.
     #[serde(default)]
     pub all: Vec<ConditionSpec>,
+    /// Another claim: where that one does not hold, this one cannot be judged.
+    #[serde(default)]
+    pub given: Option<String>,
     #[serde(flatten)]
     pub condition: ConditionSpec,
 }
@@ -101,6 +104,9 @@ impl Test {
 struct Condition {
     claim: String,
     statement: String,
+    /// The claim that has to hold for this one to be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given: Option<String>,
     of: String,
     #[serde(rename = "where")]
     filter: BTreeMap<String, OneOrMany>,
@@ -166,6 +172,15 @@ impl Kind for Claims {
         for claim in items(planning.parameters) {
             conditions.extend(read_claim(planning, claim)?);
         }
+        for condition in conditions.iter().filter(|condition| condition.given.is_some()) {
+            let given = condition.given.as_deref().unwrap_or_default();
+            let known = || conditions.iter().filter(|other| other.claim != condition.claim && other.given.is_none());
+            if !known().any(|other| other.claim == given) {
+                let there = choices(known().map(|other| &other.claim));
+                let message = format!("claim `{}` is given `{given}`; there are: {there}", condition.claim);
+                return Err(Fault::at(&planning.parameters.span, message));
+            }
+        }
         let tables: Vec<String> = planning.tables.iter().map(|table| table.name.clone()).collect();
         Ok(Box::new(ClaimsTask { conditions, tables, outputs: [Output::kept("", schema())] }))
     }
@@ -188,6 +203,7 @@ fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Condition>, Fa
     };
     let (claim, statement) = (text("id")?, text("statement")?);
     let all = table.remove("all").map(|(_, node)| node);
+    let given: Option<String> = table.remove("given").map(|(_, node)| node.read()).transpose()?;
     let mut conditions = Vec::new();
     if !table.entries.is_empty() {
         conditions.extend(read_condition(planning, &rest, &claim, &statement)?);
@@ -200,6 +216,7 @@ fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Condition>, Fa
             "Give it `of` and one of `greater_than`, `less_than`, `estimate_greater_than`, `estimate_less_than`.",
         ));
     }
+    conditions.iter_mut().for_each(|condition: &mut Condition| condition.given.clone_from(&given));
     Ok(conditions)
 }
 
@@ -242,6 +259,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             Some(Condition {
                 claim: claim.to_owned(),
                 statement: statement.to_owned(),
+                given: None,
                 of: of.clone(),
                 filter: spec.filter.clone(),
                 for_all: spec.for_all.clone(),
@@ -283,6 +301,7 @@ impl Work for ClaimsTask {
         for condition in &self.conditions {
             verdicts.extend(judge(condition, &tables[condition.of.as_str()]));
         }
+        withhold(&self.conditions, &mut verdicts);
         verdicts.sort_by(|a, b| natural(&a.claim).cmp(&natural(&b.claim)).then_with(|| a.condition.cmp(&b.condition)));
         let number = |part: fn(&Verdict) -> Option<f64>| -> ArrayRef {
             Arc::new(verdicts.iter().map(part).collect::<Float64Array>())
@@ -356,6 +375,9 @@ fn judge(condition: &Condition, table: &Frame) -> Vec<Verdict> {
         if condition.or_diverged {
             text += ", or diverged";
         }
+        if let Some(given) = &condition.given {
+            text += &format!(", given {given}");
+        }
         let verdict = |row: Row, holds: Option<bool>| Verdict {
             claim: condition.claim.clone(),
             statement: condition.statement.clone(),
@@ -390,6 +412,18 @@ fn judge(condition: &Condition, table: &Frame) -> Vec<Verdict> {
         }
     }
     verdicts
+}
+
+/// Takes back the verdicts of claims whose given claim does not hold.
+fn withhold(conditions: &[Condition], verdicts: &mut [Verdict]) {
+    for condition in conditions {
+        let Some(given) = &condition.given else { continue };
+        let of_given = verdicts.iter().filter(|verdict| verdict.claim == *given).map(|verdict| verdict.holds);
+        if overall(of_given) != Some(true) {
+            let own = verdicts.iter_mut().filter(|verdict| verdict.claim == condition.claim);
+            own.for_each(|verdict| verdict.holds = None);
+        }
+    }
 }
 
 /// Every combination of the values of `for_all`; one empty combination where there is none.
@@ -448,6 +482,7 @@ mod tests {
         let condition = Condition {
             claim: "C".into(),
             statement: "s".into(),
+            given: None,
             of: "t".into(),
             filter: BTreeMap::new(),
             for_all: [("layer".to_owned(), layers)].into(),
@@ -485,6 +520,29 @@ mod tests {
         assert_eq!(overall([Some(true), Some(false), None]), Some(false));
         assert_eq!(overall([Some(true), None]), None);
         assert_eq!(overall([Some(true), Some(true)]), Some(true));
+    }
+
+    #[test]
+    fn a_claim_is_judged_only_where_the_one_it_is_given_holds() {
+        let condition = |claim: &str, given: Option<&str>, threshold: f64| Condition {
+            claim: claim.into(),
+            statement: "s".into(),
+            given: given.map(str::to_owned),
+            of: "t".into(),
+            filter: [("layer".to_owned(), OneOrMany::One(Cell::Integer(1)))].into(),
+            for_all: BTreeMap::new(),
+            test: Test::LowAbove,
+            threshold,
+            or_diverged: false,
+        };
+        let judged = |threshold_of_given: f64| -> Vec<Option<bool>> {
+            let conditions = [condition("C11", None, threshold_of_given), condition("C12", Some("C11"), 1.0)];
+            let mut verdicts: Vec<Verdict> = conditions.iter().flat_map(|one| judge(one, &table())).collect();
+            withhold(&conditions, &mut verdicts);
+            verdicts.into_iter().map(|verdict| verdict.holds).collect()
+        };
+        assert_eq!(judged(1.0), [Some(true), Some(true)]);
+        assert_eq!(judged(2.0), [Some(false), None]);
     }
 
     #[test]

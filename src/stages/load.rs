@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
-use crate::datasets::{self, DataSetInfo, PIXELS};
+use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
 use crate::run::Context;
 use crate::spec::node::{Fault, Node};
@@ -23,6 +23,9 @@ pub struct Load;
 struct LoadSpec {
     /// A data set in the data folder: `mnist`, `fashion_mnist` or an imported one.
     dataset: String,
+    /// If there is no such data set, load none instead of refusing the pipeline: for stages that say what they take then.
+    #[serde(default)]
+    optional: bool,
 }
 
 /// Rows of a batch: about 6 MB of pixels.
@@ -69,15 +72,20 @@ impl Kind for Load {
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
         let spec: LoadSpec = planning.parameters.read()?;
-        let info = planning.environment.data_set(&spec.dataset);
-        let info = info.map_err(|error| planning.fault("dataset", error.to_string()))?;
-        Ok(Box::new(LoadTask { info, outputs: [Output::kept("", schema())] }))
+        let info = match planning.environment.data_set(&spec.dataset) {
+            Ok(info) => Some(info),
+            Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
+            Err(error) => return Err(planning.fault("dataset", error.to_string())),
+        };
+        Ok(Box::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
     }
 }
 
 #[derive(Debug)]
 struct LoadTask {
-    info: DataSetInfo,
+    name: String,
+    /// None if an optional data set is not there.
+    info: Option<DataSetInfo>,
     outputs: [Output; 1],
 }
 
@@ -89,7 +97,8 @@ struct Canonical {
 
 impl Work for LoadTask {
     fn parameters(&self) -> serde_json::Value {
-        serde_json::to_value(Canonical { identity: self.info.identity() }).expect("plain data")
+        let identity = self.info.as_ref().map_or_else(|| "absent".to_owned(), DataSetInfo::identity);
+        serde_json::to_value(Canonical { identity }).expect("plain data")
     }
 
     fn outputs(&self) -> &[Output] {
@@ -98,17 +107,18 @@ impl Work for LoadTask {
 
     fn facts(&self) -> Facts {
         let data = DataFacts {
-            name: self.info.name.clone(),
-            n_train: self.info.n_train,
-            n_test: self.info.n_test,
-            n_classes: self.info.n_classes,
+            name: self.name.clone(),
+            n_train: self.info.as_ref().map_or(0, |info| info.n_train),
+            n_test: self.info.as_ref().map_or(0, |info| info.n_test),
+            n_classes: self.info.as_ref().map_or(0, |info| info.n_classes),
             n_pixels: PIXELS,
         };
         Facts { data: Some(Arc::new(data)), ..Facts::default() }
     }
 
     fn run(&self, context: &Context<'_>) -> Result<()> {
-        let data = datasets::load(&self.info)?;
+        let Some(info) = &self.info else { return Ok(()) };
+        let data = datasets::load(info)?;
         // Sorted by the key columns: `test` comes before `train`.
         for (name, split) in [("test", &data.test), ("train", &data.train)] {
             for start in (0..split.len()).step_by(BATCH) {

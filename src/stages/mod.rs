@@ -13,6 +13,7 @@ pub mod explained_variance;
 pub mod figure;
 pub mod load;
 pub mod measurement;
+pub mod meta_learn;
 pub mod networks;
 pub mod parameters;
 pub mod reconstruction_error;
@@ -20,6 +21,7 @@ pub mod reconstructions;
 pub mod sql;
 pub mod train;
 pub mod train_batch;
+pub mod train_recurrent;
 pub mod weight_diagnostics;
 
 use std::cell::RefCell;
@@ -40,6 +42,8 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
         &train::Train,
+        &train_recurrent::TrainRecurrent,
+        &meta_learn::MetaLearn,
         &train_batch::TrainBatch,
         &activations::Activations,
         &reconstruction_error::ReconstructionError,
@@ -192,6 +196,17 @@ impl NetworkFacts {
     }
 }
 
+/// A learning rule as a task runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Equation {
+    /// With its coefficients, one equation a line.
+    pub plain: String,
+    /// The same in LaTeX, one equation an entry.
+    pub latex: Vec<String>,
+    /// What a brain would need for it beyond what its terms say.
+    pub needs: Vec<&'static str>,
+}
+
 /// One task in the making.
 pub struct Planning<'a> {
     pub stage: &'a str,
@@ -210,6 +225,8 @@ pub struct Planning<'a> {
 /// A result that a task may read.
 #[derive(Clone, Debug)]
 pub struct Available {
+    /// The stage referred to.
+    pub stage: String,
     /// The kind of table: a task asks for `weights`, whatever the stage that makes them is called.
     pub role: String,
     pub task: usize,
@@ -268,11 +285,37 @@ impl Planning<'_> {
             let message = format!("stage `{}` reads `{role}`; what it refers to makes: {}", self.stage, choices(roles));
             return Err(Fault::at(of, message));
         };
+        Ok(self.using(index))
+    }
+
+    /// As [`Planning::input`], of one of several stages that make such a table. The second that a task uses has the role
+    /// `<role>_2` when it runs, the third `<role>_3`.
+    ///
+    /// # Errors
+    /// The stage makes no such table.
+    pub fn input_of(&self, reference: &Reference, role: &str) -> Result<&Available, Fault> {
+        let is_it = |available: &Available| available.stage == reference.name && available.role == role;
+        match self.available.iter().position(is_it) {
+            Some(index) => Ok(self.using(index)),
+            None => {
+                let message = format!("stage `{}` reads `{role}`; `{}` makes none", self.stage, reference.name);
+                Err(Fault::at(&reference.span, message))
+            }
+        }
+    }
+
+    /// What is known of a table that the task may or may not read.
+    pub fn facts_of(&self, reference: &Reference, role: &str) -> Option<&Facts> {
+        let found = |available: &&Available| available.stage == reference.name && available.role == role;
+        self.available.iter().find(found).map(|available| &available.facts)
+    }
+
+    fn using(&self, index: usize) -> &Available {
         let mut used = self.used.borrow_mut();
         if !used.contains(&index) {
             used.push(index);
         }
-        Ok(&self.available[index])
+        &self.available[index]
     }
 
     /// The place of a parameter, or of the whole stage where it was left out.
@@ -312,6 +355,11 @@ pub trait Work: Send + Sync + fmt::Debug {
     /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`].
     fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
         BTreeMap::new()
+    }
+
+    /// The learning rule, of a task that trains.
+    fn equation(&self) -> Option<Equation> {
+        None
     }
 
     /// Names of files beside the tables (figures).

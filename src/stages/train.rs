@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::parameters::{
     ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
-use super::{DataFacts, Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::{DataFacts, Equation, Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
+use crate::plan::environment::Environment;
 use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::evaluation::Evaluation;
@@ -24,6 +25,7 @@ use crate::science::network::{Architecture, Network};
 use crate::science::online::{Divergence, OnlineTrainer, UpdateNorms};
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::science::seed::{Purpose, stream};
+use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, Value, choices};
 use crate::tables::parquet::categories;
 use crate::tables::vectors::float32_lists;
@@ -96,6 +98,63 @@ pub struct RuleSpec {
     pub terms: BTreeMap<String, CoefficientSpec>,
 }
 
+/// `[rules.<name>]` as it was written.
+pub(super) struct WrittenRule<'a> {
+    pub terms: BTreeMap<String, CoefficientSpec>,
+    /// Whether the rest is looked up among the tuned coefficients.
+    pub tuned: bool,
+    pub name_span: &'a Span,
+}
+
+/// Finds a rule of the pipeline.
+///
+/// # Errors
+/// There is no such rule, or it has a term that does not exist.
+pub(super) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<WrittenRule<'a>, Fault> {
+    let rules: &'a [NamedNode] = planning.rules;
+    let Some(named) = rules.iter().find(|named| named.name == name) else {
+        let names = rules.iter().map(|named| &named.name);
+        return Err(planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names))));
+    };
+    let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
+    let mut written = WrittenRule { terms: BTreeMap::new(), tuned: false, name_span: &named.name_span };
+    for (key, node) in &table.entries {
+        if key.name == "tuned" {
+            written.tuned = node.read()?;
+        } else if Term::named(&key.name).is_err() {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
+            let message = format!("rule `{name}` has no term `{}`; there are: {}", key.name, choices(names));
+            return Err(Fault::at(&key.span, message));
+        } else {
+            written.terms.insert(key.name.clone(), node.read()?);
+        }
+    }
+    Ok(written)
+}
+
+/// What the committed tables say of a condition.
+///
+/// # Errors
+/// The stage does not say its setting, or the condition has not been tuned.
+pub(super) fn find_tuned<'a>(
+    planning: &Planning<'a>,
+    at: &Span,
+    rule: &str,
+    setting: Option<&str>,
+    dataset: &str,
+) -> Result<&'a BTreeMap<String, f64>, Fault> {
+    let Some(setting) = setting else {
+        let message = format!("rule `{rule}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
+        return Err(Fault::at(at, message));
+    };
+    let environment: &'a Environment = planning.environment;
+    environment.coefficients.find(dataset, setting, rule).ok_or_else(|| {
+        let there = choices(environment.coefficients.conditions());
+        Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
+            .help(format!("There are: {there}."))
+    })
+}
+
 /// The terms of a rule, resolved: by name, in the order in which the terms are defined.
 ///
 /// # Errors
@@ -109,34 +168,10 @@ pub fn resolve_terms(
 ) -> Result<Vec<(String, CoefficientSpec)>, Fault> {
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
     if let Some(name) = rule {
-        let Some(named) = planning.rules.iter().find(|named| named.name == name) else {
-            let names = planning.rules.iter().map(|named| &named.name);
-            return Err(planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names))));
-        };
-        let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
-        let mut tuned = false;
-        for (key, node) in &table.entries {
-            if key.name == "tuned" {
-                tuned = node.read()?;
-            } else if Term::named(&key.name).is_err() {
-                let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
-                let message = format!("rule `{name}` has no term `{}`; there are: {}", key.name, choices(names));
-                return Err(Fault::at(&key.span, message));
-            } else {
-                found.insert(key.name.clone(), node.read()?);
-            }
-        }
-        if tuned {
-            let Some(setting) = setting else {
-                let message = format!("rule `{name}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
-                return Err(Fault::at(&named.name_span, message));
-            };
-            let coefficients = &planning.environment.coefficients;
-            let Some(terms) = coefficients.find(dataset, setting, name) else {
-                let message = format!("no tuned coefficients for {dataset} / {setting} / {name}");
-                let there = coefficients.conditions();
-                return Err(Fault::at(&named.name_span, message).help(format!("There are: {}.", choices(there))));
-            };
+        let written = read_rule(planning, name)?;
+        found = written.terms;
+        if written.tuned {
+            let terms = find_tuned(planning, written.name_span, name, setting, dataset)?;
             for (term, value) in terms {
                 found.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));
             }
@@ -323,7 +358,10 @@ struct Canonical {
     evaluate_on: Split,
 }
 
-fn as_map<S: serde::Serializer>(terms: &[(String, CoefficientSpec)], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_map<S: serde::Serializer>(
+    terms: &[(String, CoefficientSpec)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(terms.iter().map(|(name, value)| (name, value)))
 }
 
@@ -442,7 +480,7 @@ pub fn weights_schema() -> TableSchema {
     .in_folder()
 }
 
-fn updates_schema() -> TableSchema {
+pub(super) fn updates_schema() -> TableSchema {
     TableSchema::new(
         "updates",
         1,
@@ -533,6 +571,18 @@ impl Work for TrainTask {
         write_samples(context, &order[..seen])
     }
 
+    fn equation(&self) -> Option<Equation> {
+        let needs = match self.feedback {
+            Feedback::Symmetric => "Weight transport: errors travel back through the transposed forward weights.",
+            Feedback::Random => "No weight transport for errors: feedback weights are random and stay fixed.",
+            Feedback::Plastic => {
+                "No weight transport for errors: feedback weights are learned beside the forward ones."
+            }
+        };
+        let online = "No batches and no optimiser state: one sample, one update.";
+        Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
+    }
+
     fn cost(&self) -> f64 {
         let sizes = self.architecture.sizes();
         let synapses: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
@@ -553,44 +603,24 @@ impl TrainTask {
 
     fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
-        let run_id = context.run_id();
-        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
-        let n_layers = self.architecture.n_layers();
-        let mut columns: Vec<ArrayRef> = vec![
-            categories([Some(run_id)]),
-            Arc::new(Int32Array::from(vec![n_layers as i32])),
-            text(serde_json::to_string(&canonical.layers).expect("integers serialise")),
-            categories([Some(canonical.activation)]),
-            categories([Some(canonical.init)]),
-            categories([Some(canonical.feedback)]),
-        ];
-        for term in Term::shipped() {
-            let given = canonical.coefficients.iter().find(|(name, _)| *name == term.name);
-            let value = match given.map(|(_, value)| value) {
-                None => Some(0.0),
-                Some(CoefficientSpec::Uniform(value)) => Some(*value),
-                Some(CoefficientSpec::PerLayer(_)) => None,
-            };
-            columns.push(Arc::new(Float64Array::from(vec![value])));
-        }
-        let options = serde_json::json!({
-            "beta": canonical.beta,
-            "std": canonical.std,
-            "seed": canonical.seed,
-            "evaluate_on": canonical.evaluate_on,
-            "equation": self.rule.equation(),
-        });
-        columns.extend([
-            text(options.to_string()),
-            Arc::new(Int64Array::from(vec![canonical.samples as i64])) as ArrayRef,
-            categories([Some(if divergence.is_some() { "diverged" } else { "completed" })]),
-            Arc::new(Int64Array::from(vec![divergence.map(|divergence| divergence.step as i64)])),
-            Arc::new(Int32Array::from(vec![divergence.map(|divergence| divergence.layer as i32)])),
-        ]);
-        if let Some(divergence) = divergence {
-            context.notice(&divergence.to_string());
-        }
-        context.write("runs", columns)?;
+        let row = RunRow {
+            layers: &canonical.layers,
+            activation: canonical.activation,
+            init: canonical.init,
+            feedback: canonical.feedback,
+            coefficients: &canonical.coefficients,
+            options: serde_json::json!({
+                "beta": canonical.beta,
+                "std": canonical.std,
+                "seed": canonical.seed,
+                "evaluate_on": canonical.evaluate_on,
+                "equation": self.rule.equation(),
+            }),
+            samples: canonical.samples,
+            divergence,
+        };
+        row.write(context)?;
+        let (run_id, n_layers) = (context.run_id(), self.architecture.n_layers());
         let rows: Vec<(&str, usize, f64)> = canonical
             .coefficients
             .iter()
@@ -611,6 +641,54 @@ impl TrainTask {
     }
 }
 
+/// The row of `runs` that a training writes at its end.
+pub(super) struct RunRow<'a> {
+    pub layers: &'a [usize],
+    pub activation: &'a str,
+    pub init: &'a str,
+    pub feedback: &'a str,
+    pub coefficients: &'a [(String, CoefficientSpec)],
+    pub options: serde_json::Value,
+    pub samples: u64,
+    pub divergence: Option<Divergence>,
+}
+
+impl RunRow<'_> {
+    /// Writes the row, and tells the user of a divergence.
+    pub fn write(&self, context: &Context<'_>) -> Result<()> {
+        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let mut columns: Vec<ArrayRef> = vec![
+            categories([Some(context.run_id())]),
+            Arc::new(Int32Array::from(vec![self.layers.len() as i32 - 1])),
+            text(serde_json::to_string(self.layers).expect("integers serialise")),
+            categories([Some(self.activation)]),
+            categories([Some(self.init)]),
+            categories([Some(self.feedback)]),
+        ];
+        for term in Term::shipped() {
+            let given = self.coefficients.iter().find(|(name, _)| *name == term.name);
+            let value = match given.map(|(_, value)| value) {
+                None => Some(0.0),
+                Some(CoefficientSpec::Uniform(value)) => Some(*value),
+                Some(CoefficientSpec::PerLayer(_)) => None,
+            };
+            columns.push(Arc::new(Float64Array::from(vec![value])));
+        }
+        let divergence = self.divergence;
+        columns.extend([
+            text(self.options.to_string()),
+            Arc::new(Int64Array::from(vec![self.samples as i64])) as ArrayRef,
+            categories([Some(if divergence.is_some() { "diverged" } else { "completed" })]),
+            Arc::new(Int64Array::from(vec![divergence.map(|divergence| divergence.step as i64)])),
+            Arc::new(Int32Array::from(vec![divergence.map(|divergence| divergence.layer as i32)])),
+        ]);
+        if let Some(divergence) = divergence {
+            context.notice(&divergence.to_string());
+        }
+        context.write("runs", columns)
+    }
+}
+
 /// The rows that a training gathers while it goes on.
 #[derive(Default)]
 pub(super) struct Record {
@@ -623,11 +701,11 @@ impl Record {
         self.evaluations.push((step, found));
     }
 
-    fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
+    pub fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
         self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
     }
 
-    fn write(&self, context: &Context<'_>) -> Result<()> {
+    pub fn write(&self, context: &Context<'_>) -> Result<()> {
         self.write_evaluations(context)?;
         let (run_id, updates) = (context.run_id(), &self.updates);
         let norms = |part: fn(&UpdateNorms) -> f64| -> ArrayRef {
@@ -691,9 +769,14 @@ pub fn weight_rows(run_id: &str, step: u64, network: &Network) -> Vec<ArrayRef> 
     let column = |values: &[f32]| Array2::from_shape_fn((values.len(), 1), |(unit, _)| values[unit]);
     matrices.extend(normalized.iter().map(|(layer, (scale, _))| ("scale", *layer, column(scale))));
     matrices.extend(normalized.iter().map(|(layer, (_, shift))| ("shift", *layer, column(shift))));
+    matrix_rows(run_id, step, &matrices)
+}
+
+/// Named matrices of layers as rows of the `weights` table; they have to come sorted by name and layer.
+pub(super) fn matrix_rows(run_id: &str, step: u64, matrices: &[(&str, usize, Array2<f32>)]) -> Vec<ArrayRef> {
     let lengths: Vec<usize> = matrices.iter().map(|(_, _, matrix)| matrix.len()).collect();
     let mut values = Vec::with_capacity(lengths.iter().sum());
-    for (_, _, matrix) in &matrices {
+    for (_, _, matrix) in matrices {
         values.extend(matrix.iter());
     }
     vec![

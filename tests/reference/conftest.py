@@ -46,7 +46,10 @@ def pipeline_fixture(name):
 replay = pipeline_fixture("replay")
 rules = pipeline_fixture("rules")
 divergence = pipeline_fixture("divergence")
+measurements = pipeline_fixture("measurements")
+batches = pipeline_fixture("batches")
 smoke = pipeline_fixture("smoke")
+recurrent = pipeline_fixture("recurrent")
 
 
 @pytest.fixture(scope="session")

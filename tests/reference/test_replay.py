@@ -32,7 +32,7 @@ class Replay:
         recorded = set(published.frame("train_updates")["step"]) | {n_steps}
         for step in range(1, n_steps + 1):
             sample = order[step - 1]
-            parts = network.learn(images[sample], labels[sample], self.theta)
+            parts = network.learn(images[sample] / 255.0, labels[sample], self.theta)
             if step in recorded:
                 self.parts[step] = parts
                 self.networks[step] = Network(network.weights, network.feedback, network.activation)
@@ -41,7 +41,7 @@ class Replay:
         """What float64 adds at this step to the weights published for the step before, by layer and term."""
         images, labels = self.published.images["train"]
         sample = self.published.order[self.run_id][step - 1]
-        return self.snapshot(step - 1).learn(images[sample], labels[sample], self.theta)
+        return self.snapshot(step - 1).learn(images[sample] / 255.0, labels[sample], self.theta)
 
     def snapshot(self, step):
         """The network that the program published."""
@@ -180,7 +180,7 @@ def test_evaluations(replays):
                 continue
             assert row["n_samples"] == 10_000
             # The published weights, so that only the evaluation is compared.
-            accuracy, loss = replay.snapshot(row["step"]).evaluate(images, labels)
+            accuracy, loss = replay.snapshot(row["step"]).evaluate(images / 255.0, labels)
             # An image whose two largest logits differ by float32 rounding may fall either way.
             assert abs(row["accuracy"] - accuracy) <= 2e-4, f"{label(replay)}: {row}: {accuracy}"
             assert abs(row["loss"] - loss) <= LOSS_TOLERANCE * loss, f"{label(replay)}: {row}: {loss}"
@@ -195,7 +195,7 @@ def test_evaluations_of_replayed_networks(replays):
         images, labels = replay.published.images["test"]
         evaluations = replay.published.frame("train_evaluations")
         at_end = evaluations[(evaluations["run_id"] == replay.run_id) & (evaluations["step"] == 200)]
-        accuracy, loss = replay.networks[200].evaluate(images, labels)
+        accuracy, loss = replay.networks[200].evaluate(images / 255.0, labels)
         assert abs(at_end["accuracy"].item() - accuracy) <= 1e-3, label(replay)
         assert abs(at_end["loss"].item() - loss) <= 1e-4 * loss, label(replay)
 
@@ -211,7 +211,7 @@ def test_activations(replays):
         images, _ = replay.published.images["test"]
         samples = sorted({row["sample_index"] for row in rows})
         assert samples == list(range(len(samples))), "the first images of the test set"
-        inputs = images[: len(samples)]
+        inputs = images[: len(samples)] / 255.0
         exact, replayed = replay.snapshot(200).forward(inputs)[1], replay.networks[200].forward(inputs)[1]
         for layer in sorted({row["layer"] for row in rows}):
             of_layer = [row for row in rows if row["layer"] == layer]
@@ -242,7 +242,7 @@ def test_a_run_that_diverges_does_so_in_float64_too(divergence):
             while largest < np.finfo(np.float32).max:
                 assert step < len(order), f"finite in float64, {largest:e} after step {step}: {run}"
                 sample, step = order[step], step + 1
-                network.learn(images[sample], labels[sample], divergence.coefficients[run_id])
+                network.learn(images[sample] / 255.0, labels[sample], divergence.coefficients[run_id])
                 largest = max(np.nan_to_num(np.abs(w), nan=np.inf).max() for w in network.weights[1:])
         assert run["diverged_at_step"] - step <= 1, f"in float64 at step {step}: {run}"
 

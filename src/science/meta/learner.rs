@@ -232,6 +232,15 @@ impl MetaSettings {
                 pool.n_pixels()
             ));
         }
+        self.check_numbers()
+    }
+
+    /// What can be checked before there is a pool: coefficients, feedback and the settings of the outer loop.
+    ///
+    /// # Errors
+    /// As [`MetaLearner::new`].
+    pub fn check_numbers(&self) -> Result<(), InvalidParameter> {
+        let refuse = |message: String| Err(InvalidParameter::new(message));
         if !self.learned.contains(&true) {
             return refuse("meta-learning needs at least one learned coefficient".into());
         }

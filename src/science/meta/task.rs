@@ -1,5 +1,7 @@
 //! Tasks: a few classes of a pool, and samples of each.
 
+use std::ops::Range;
+
 use crate::science::InvalidParameter;
 use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, stream};
@@ -43,6 +45,24 @@ impl<'a> ClassPool<'a> {
     /// # Errors
     /// If there is no data set, or if their images differ in size.
     pub fn new(sets: Vec<&'a Samples>) -> Result<Self, InvalidParameter> {
+        Self::within(sets.into_iter().map(|set| (set, 0..set.len())).collect())
+    }
+
+    /// As [`ClassPool::new`], of the samples in a range of each data set: what is kept for choosing between learners stays
+    /// apart from what they are compared on.
+    ///
+    /// # Errors
+    /// As [`ClassPool::new`], and if a range exceeds its data set.
+    pub fn within(parts: Vec<(&'a Samples, Range<usize>)>) -> Result<Self, InvalidParameter> {
+        if let Some((set, range)) = parts.iter().find(|(set, range)| range.end > set.len()) {
+            return Err(InvalidParameter::new(format!(
+                "samples {} to {} of a data set of {}",
+                range.start,
+                range.end,
+                set.len()
+            )));
+        }
+        let (sets, ranges): (Vec<&Samples>, Vec<Range<usize>>) = parts.into_iter().unzip();
         let Some(first) = sets.first() else {
             return Err(InvalidParameter::new("a pool of classes needs at least one data set"));
         };
@@ -54,10 +74,10 @@ impl<'a> ClassPool<'a> {
             )));
         }
         let mut classes = Vec::new();
-        for (number, set) in sets.iter().enumerate() {
+        for (number, (set, range)) in sets.iter().zip(ranges).enumerate() {
             let first = classes.len();
             classes.resize_with(first + set.n_classes(), || (number, Vec::new()));
-            for index in 0..set.len() {
+            for index in range {
                 classes[first + set.label(index)].1.push(index as u32);
             }
         }

@@ -189,6 +189,19 @@ impl Term {
         signals
     }
 
+    /// The signals that it reads, in plain text; a decay reads none but the synapse itself.
+    pub fn signals_in_words(&self) -> String {
+        match self.signals()[..] {
+            [] => self.synapses.plain().to_owned(),
+            ref signals => signals.iter().map(|signal| signal.plain()).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// The matrix that it moves, `W_{ℓ-1,ℓ}` or `B_{ℓ,ℓ-1}`.
+    pub fn matrix(&self) -> &'static str {
+        self.synapses.plain()
+    }
+
     /// Checks that the product has the shape of the matrix that it moves.
     pub(super) fn check(&self) -> Result<(), InvalidParameter> {
         let Form::Outer { left, right } = &self.form else { return Ok(()) };

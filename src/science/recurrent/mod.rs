@@ -71,6 +71,36 @@ impl RecurrentRule {
              ΔW_x = -{gradient} Σ_t e_t x_tᵀ"
         )
     }
+
+    /// As [`RecurrentRule::equation`], in LaTeX, one equation an entry.
+    pub fn latex(&self) -> Vec<String> {
+        let Self { gradient, oja, oja_target } = self;
+        let activation = |time: &str| format!(r"\sigma(\mathbf{{z}}_{{{time}}})");
+        let target = match oja_target {
+            OjaTarget::HiddenState => r"\mathbf{z}_t".to_owned(),
+            OjaTarget::Activation => activation("t"),
+        };
+        let oja_part = if *oja == 0.0 {
+            String::new()
+        } else {
+            format!(r" + {oja} \sum_{{t<T}} \mathbf{{v}}_t ({target} - \mathbf{{W}}_h^T \mathbf{{v}}_t)^T")
+        };
+        let mut equations = vec![
+            format!(
+                r"\Delta \mathbf{{W}}_h = -{gradient} \sum_{{t<T}} \mathbf{{e}}_{{t+1}} {}^T{oja_part}",
+                activation("t")
+            ),
+            format!(
+                r"\Delta \mathbf{{W}}_o = -{gradient} (\mathbf{{p}} - \mathbf{{1}}_{{\text{{label}}}}) {}^T",
+                activation("T")
+            ),
+            format!(r"\Delta \mathbf{{W}}_x = -{gradient} \sum_t \mathbf{{e}}_t \mathbf{{x}}_t^T"),
+        ];
+        if *oja != 0.0 {
+            equations.push(format!(r"\mathbf{{v}}_t = \mathbf{{W}}_h {}", activation("t")));
+        }
+        equations
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) struct LinesSpec {
     width: Width,
     #[serde(default)]
     title: Option<String>,
-    /// A line below the panels; `{runs}` becomes the number of runs.
+    /// A line below the panels; `{runs}` becomes the number of runs, `{panels}` the panels' values.
     #[serde(default)]
     caption: Option<String>,
     #[serde(default)]
@@ -162,6 +162,7 @@ impl LinesSpec {
             spec.panels.clone()
         };
         let several = panels.len() > 1;
+        let names = panels.iter().map(|panel| panel.panel.to_string()).collect::<Vec<_>>().join(", ");
         let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel(rows, panel)).collect();
         if self.share_y {
             let range = shared_range(&drawn, self.y_scale);
@@ -174,7 +175,10 @@ impl LinesSpec {
         });
         Ok(Figure {
             title: spec.title.clone(),
-            caption: spec.caption.as_ref().map(|caption| caption.replace("{runs}", &rows.runs.in_words())),
+            caption: spec
+                .caption
+                .as_ref()
+                .map(|caption| caption.replace("{runs}", &rows.runs.in_words()).replace("{panels}", &names)),
             columns: spec.columns,
             panels: described.collect(),
             width_mm: spec.width.mm(),
@@ -195,14 +199,16 @@ impl LinesSpec {
         } else {
             spec.series.clone()
         };
-        let count = series.len();
-        let curves = series.iter().enumerate().filter_map(|(index, series)| {
-            let rows_of = rows.curve(&panel.panel, &series.series);
-            if rows_of.is_empty() {
-                return None;
-            }
+        // Only those that the panel has: an ordered sequence spreads over the whole range of colours in each panel.
+        let there: Vec<(&SeriesSpec, Vec<usize>)> = series
+            .iter()
+            .map(|series| (series, rows.curve(&panel.panel, &series.series)))
+            .filter(|(_, rows_of)| !rows_of.is_empty())
+            .collect();
+        let count = there.len();
+        let curves = there.iter().enumerate().map(|(index, (series, rows_of))| {
             let pick = |values: &[Option<f64>]| rows_of.iter().map(|&row| values[row]).collect::<Vec<_>>();
-            Some(Series {
+            Series {
                 label: series.label.clone().unwrap_or_else(|| series.series.to_string()),
                 style: match series.colour {
                     Some(colour) => SeriesStyle::Category(colour.hue()),
@@ -211,7 +217,7 @@ impl LinesSpec {
                 x: rows_of.iter().filter_map(|&row| rows.x[row]).collect(),
                 mean: pick(&rows.mean),
                 band: Some((pick(&rows.ci_low), pick(&rows.ci_high))),
-            })
+            }
         });
         LinePanel {
             x_label: panel.x_label.clone().unwrap_or_else(|| spec.x_label.clone()),

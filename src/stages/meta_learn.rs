@@ -1,0 +1,654 @@
+//! datasets → runs, episodes, angles: the coefficients of rule (9) are learned over many tasks (section 2.5, Figure 8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::parameters::{
+    ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
+};
+use super::train::{CoefficientSpec, WrittenRule, find_tuned, read_rule, run_and_step};
+use super::{DataFacts, Equation, Facts, Kind, Output, Planning, Reads, Reference, Work};
+use crate::error::Result;
+use crate::run::Context;
+use crate::science::activation::Activation;
+use crate::science::diagnostics::WeightDiagnostics;
+use crate::science::initialization::Initialization;
+use crate::science::meta::{
+    ClassPool, Coefficients, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings, TERMS, TaskSize,
+};
+use crate::science::network::Architecture;
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::spec::node::{Fault, Node, Value, choices};
+use crate::tables::parquet::categories;
+use crate::tables::{Column, ColumnType, TableSchema};
+
+/// `kind = "meta_learn"`
+pub struct MetaLearn;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MetaLearnSpec {
+    /// The stages that load the data: tasks are drawn from the classes of all of them.
+    #[allow(dead_code)]
+    data: Vec<String>,
+    /// What is taken instead where one of those data sets is not there; their stages say `optional = true`.
+    #[allow(dead_code)]
+    #[serde(default)]
+    otherwise: Vec<String>,
+    /// The images that tasks are drawn from.
+    #[serde(default)]
+    draw_from: DrawFrom,
+    /// Units of the hidden layers; input and output are those of the data, an output for each class of the pool.
+    hidden: Vec<usize>,
+    #[serde(default)]
+    activation: ActivationSpec,
+    #[serde(default)]
+    init: InitSpec,
+    #[serde(default)]
+    feedback: FeedbackSpec,
+    /// A learning rule of `[rules]`: its terms are learned, from its coefficients on.
+    rule: String,
+    /// The terms that are learned, where these are not all of the rule's; the others keep their coefficients.
+    #[serde(default)]
+    learned: Option<Vec<String>>,
+    /// The name under which the learning rate of this network is tuned.
+    #[serde(default)]
+    setting: Option<String>,
+    /// Adam's step size in the outer loop; looked up among the tuned ones if it is left out and the rule says `tuned`.
+    #[serde(default)]
+    learning_rate: Option<f64>,
+    /// The step size where the rule is tuned, but not for this data.
+    #[serde(default)]
+    untuned_learning_rate: Option<f64>,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default = "episodes")]
+    episodes: u32,
+    /// Classes of a task.
+    #[serde(default = "classes")]
+    classes: usize,
+    /// Training samples a class.
+    #[serde(default = "training_samples")]
+    training_samples: usize,
+    /// Query samples a class.
+    #[serde(default = "query_samples")]
+    query_samples: usize,
+    /// λ in the penalty λ Σ|θ|.
+    #[serde(default)]
+    l1: f64,
+    /// Largest norm of the gradient; a longer one is shortened to it.
+    #[serde(default)]
+    clip: Option<f64>,
+    /// Whether the coefficients return to earlier ones after an episode without a gradient.
+    #[serde(default)]
+    step_back: bool,
+    /// Episodes after which the angles between forward and feedback weights are measured.
+    #[serde(default = "every_tenth")]
+    angles: Steps,
+}
+
+/// Numbers of the paper.
+fn episodes() -> u32 {
+    600
+}
+
+fn classes() -> usize {
+    5
+}
+
+fn training_samples() -> usize {
+    50
+}
+
+fn query_samples() -> usize {
+    10
+}
+
+fn every_tenth() -> Steps {
+    Steps::Every(Every { every: 10 })
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum DrawFrom {
+    /// All of the training set but its last 10,000 images.
+    #[default]
+    Training,
+    /// Those last 10,000, for choosing learning rates.
+    Tuning,
+}
+
+impl Kind for MetaLearn {
+    fn name(&self) -> &'static str {
+        "meta_learn"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Learns the coefficients of a plasticity rule over many small tasks, by the exact gradient of what the rule achieves."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<MetaLearnSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        let direct = ["rule", "seed", "episodes", "init", "activation", "feedback", "setting", "learning_rate"];
+        let outer = ["l1", "clip", "step_back", "draw_from"];
+        (direct.contains(&axis) || outer.contains(&axis)).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        let mut references = references_in(parameters, "data")?;
+        if references.is_empty() {
+            return Err(Fault::at(&parameters.span, "the key `data`, a list of stages that load data, is missing"));
+        }
+        references.extend(references_in(parameters, "otherwise")?);
+        Ok(references)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+        let spec: MetaLearnSpec = planning.parameters.read()?;
+        let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
+        let data = plan_data(planning)?;
+        let n_outputs = data.iter().map(|data| data.n_classes).sum();
+        let pool = data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>().join("+");
+        let activation = spec.activation.check().map_err(in_field("activation"))?;
+        let init = spec.init.check().map_err(in_field("init"))?;
+        if let Some(layer) = spec.hidden.iter().position(|&width| width == 0) {
+            return Err(planning.fault("hidden", format!("hidden layer {} has no units", layer + 1)));
+        }
+        let layers = [&[data[0].n_pixels], &spec.hidden[..], &[n_outputs]].concat();
+        let architecture = Architecture::new(layers.clone(), activation)
+            .map_err(|error| planning.fault("hidden", error.to_string()))?;
+        let written = read_rule(planning, &spec.rule)?;
+        let initial = initial(&written).map_err(in_field("rule"))?;
+        let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
+        let (learning_rate, is_untuned) = learning_rate(planning, &spec, &written, &pool)?;
+        let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
+        if task.n_classes > n_outputs {
+            let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
+            return Err(planning.fault("classes", message));
+        }
+        if spec.episodes == 0 {
+            return Err(planning.fault("episodes", "no episode: nothing would be learned"));
+        }
+        let settings = MetaSettings {
+            architecture,
+            initialization: init,
+            feedback: spec.feedback.feedback(),
+            task,
+            initial,
+            learned,
+            learning_rate,
+            l1: spec.l1,
+            clip: spec.clip,
+            step_back: spec.step_back,
+        };
+        settings.check_numbers().map_err(|error| planning.fault("rule", error.to_string()))?;
+        let mut angles = spec.angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
+        // Episodes are counted from 1.
+        angles.retain(|&episode| episode > 0);
+        let terms = TERMS.iter().zip(initial).zip(learned);
+        let named = |wanted: bool| {
+            let chosen =
+                terms.clone().filter(move |((_, theta), learned)| *learned == wanted && (wanted || *theta != 0.0));
+            chosen.map(|((name, theta), _)| ((*name).to_owned(), theta)).collect::<BTreeMap<_, _>>()
+        };
+        Ok(Box::new(MetaLearnTask {
+            canonical: Canonical {
+                draw_from: spec.draw_from,
+                layers,
+                activation: activation_name(activation),
+                beta: match activation {
+                    Activation::Softplus { beta } => Some(beta),
+                    _ => None,
+                },
+                init: init_name(init),
+                std: match init {
+                    Initialization::Naive { std } => Some(std),
+                    _ => None,
+                },
+                feedback: spec.feedback.name(),
+                learned: named(true),
+                fixed: named(false),
+                learning_rate,
+                seed: spec.seed,
+                episodes: spec.episodes,
+                classes: task.n_classes,
+                training_samples: task.n_training,
+                query_samples: task.n_query,
+                l1: spec.l1,
+                clip: spec.clip,
+                step_back: spec.step_back,
+                angles,
+            },
+            settings,
+            is_untuned,
+            n_sets: data.len(),
+            pool,
+            outputs: outputs(),
+        }))
+    }
+}
+
+fn references_in(parameters: &Node, field: &str) -> Result<Vec<Reference>, Fault> {
+    let Some(node) = parameters.as_table().and_then(|table| table.get(field)) else { return Ok(Vec::new()) };
+    let Value::Array(items) = &node.value else {
+        return Err(Fault::at(&node.span, format!("`{field}` is a list of stages, `[\"digits\", \"garments\"]`")));
+    };
+    let mut references: Vec<Reference> = Vec::new();
+    for item in items {
+        let name: String = item.read()?;
+        if references.iter().any(|earlier| earlier.name == name) {
+            return Err(Fault::at(&item.span, format!("`{name}` stands twice in `{field}`")));
+        }
+        references.push(Reference { name, span: item.span.clone(), reads: Reads::Task });
+    }
+    Ok(references)
+}
+
+/// The data sets of the pool: those of `data` if all are there, those of `otherwise` if not.
+fn plan_data(planning: &Planning<'_>) -> Result<Vec<Arc<DataFacts>>, Fault> {
+    let is_there = |reference: &Reference| {
+        let data = planning.facts_of(reference, "dataset").and_then(|facts| facts.data.as_ref());
+        data.is_none_or(|data| data.n_train > 0)
+    };
+    let (preferred, otherwise) =
+        (references_in(planning.parameters, "data")?, references_in(planning.parameters, "otherwise")?);
+    let chosen = if otherwise.is_empty() || preferred.iter().all(is_there) { preferred } else { otherwise };
+    let mut found: Vec<Arc<DataFacts>> = Vec::new();
+    for reference in &chosen {
+        let data = planning.input_of(reference, "dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        if data.n_train <= TUNING_SAMPLES {
+            let message = format!(
+                "`{}` has {} training images; the last {TUNING_SAMPLES} are the tuning split, so more are needed",
+                data.name, data.n_train
+            );
+            return Err(Fault::at(&reference.span, message));
+        }
+        found.push(data);
+    }
+    Ok(found)
+}
+
+/// θ before the first episode.
+fn initial(rule: &WrittenRule<'_>) -> Result<Coefficients, String> {
+    let mut initial = [0.0; 6];
+    for (name, coefficient) in &rule.terms {
+        let Some(index) = TERMS.iter().position(|term| term == name) else {
+            return Err(format!("meta-learning knows the terms of rule (9): {}; not `{name}`", choices(TERMS)));
+        };
+        let CoefficientSpec::Uniform(value) = coefficient else {
+            return Err(format!("`{name}` is one number in meta-learning, not one a layer"));
+        };
+        initial[index] = *value;
+    }
+    Ok(initial)
+}
+
+fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<[bool; 6], String> {
+    let all: Vec<String> = rule.terms.keys().cloned().collect();
+    let wanted = wanted.unwrap_or(&all);
+    if let Some(unknown) = wanted.iter().find(|name| !rule.terms.contains_key(*name)) {
+        return Err(format!("`{unknown}` is no term of the rule; there are: {}", choices(&all)));
+    }
+    if wanted.is_empty() {
+        return Err("no term is learned".to_owned());
+    }
+    Ok(TERMS.map(|term| wanted.iter().any(|name| name == term)))
+}
+
+/// The name of the outer learning rate in the tables of tuned coefficients.
+const LEARNING_RATE: &str = "learning_rate";
+
+/// Adam's step size, and whether it is the one for data that nothing was tuned on.
+fn learning_rate(
+    planning: &Planning<'_>,
+    spec: &MetaLearnSpec,
+    rule: &WrittenRule<'_>,
+    pool: &str,
+) -> Result<(f64, bool), Fault> {
+    if let Some(given) = spec.learning_rate {
+        return Ok((given, false));
+    }
+    if !rule.tuned {
+        let message = "the outer loop has no `learning_rate`, and the rule is not `tuned`";
+        return Err(Fault::at(&planning.parameters.span, message).help("Give one; the authors' code has 1e-3."));
+    }
+    match find_tuned(planning, rule.name_span, &spec.rule, spec.setting.as_deref(), pool) {
+        Ok(found) => found.get(LEARNING_RATE).map(|rate| (*rate, false)).ok_or_else(|| {
+            let message = format!("the tuned coefficients of rule `{}` have no `{LEARNING_RATE}`", spec.rule);
+            Fault::at(rule.name_span, message)
+        }),
+        Err(fault) => {
+            let untuned = spec.untuned_learning_rate.filter(|_| spec.setting.is_some());
+            untuned.map(|rate| (rate, true)).ok_or(fault)
+        }
+    }
+}
+
+/// Everything that the result depends on besides the data, as it goes into the key.
+#[derive(Clone, Debug, Serialize)]
+struct Canonical {
+    draw_from: DrawFrom,
+    layers: Vec<usize>,
+    activation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beta: Option<f32>,
+    init: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    std: Option<f64>,
+    feedback: &'static str,
+    learned: BTreeMap<String, f64>,
+    fixed: BTreeMap<String, f64>,
+    learning_rate: f64,
+    seed: u64,
+    episodes: u32,
+    classes: usize,
+    training_samples: usize,
+    query_samples: usize,
+    l1: f64,
+    clip: Option<f64>,
+    step_back: bool,
+    angles: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct MetaLearnTask {
+    canonical: Canonical,
+    settings: MetaSettings,
+    /// Said when it runs; no number depends on it.
+    is_untuned: bool,
+    n_sets: usize,
+    pool: String,
+    outputs: Vec<Output>,
+}
+
+const EPISODE: Column = Column::new("episode", ColumnType::Int64, "episodes", "number of the episode, from 1");
+
+fn runs_schema() -> TableSchema {
+    let [run_id, _] = run_and_step();
+    TableSchema::new(
+        "meta_runs",
+        1,
+        vec![
+            run_id,
+            Column::new("n_layers", ColumnType::Int32, "", "layers of weights, L"),
+            Column::new("layer_sizes", ColumnType::Text, "units", "units of layers 0 ... L, as a JSON list"),
+            Column::new("activation", ColumnType::Category, "", "activation function of the hidden layers"),
+            Column::new("init", ColumnType::Category, "", "distribution of the initial weights"),
+            Column::new("feedback", ColumnType::Category, "", "feedback weights B: symmetric, random or plastic"),
+            Column::new("pool", ColumnType::Category, "", "data sets whose classes make the pool, joined by +"),
+            Column::new(
+                "n_classes",
+                ColumnType::Int32,
+                "classes",
+                "classes of the pool, which is outputs of the network",
+            ),
+            Column::new("episodes", ColumnType::Int64, "episodes", "length of the outer loop"),
+            Column::new("outer_rate", ColumnType::Float64, "", "Adam's step size in the outer loop"),
+            Column::new("n_updated", ColumnType::Int64, "episodes", "episodes that updated the coefficients"),
+            Column::new("n_clipped", ColumnType::Int64, "episodes", "those among them whose gradient was shortened"),
+            Column::new("n_skipped", ColumnType::Int64, "episodes", "episodes without an update: not finite"),
+            Column::new("options", ColumnType::Text, "", "other parameters, as JSON"),
+            Column::new("status", ColumnType::Category, "", "completed: an episode that diverges is skipped"),
+            Column::new("diverged_at_step", ColumnType::Int64, "", "null: an outer loop goes on").nullable(),
+        ],
+        &["run_id"],
+    )
+}
+
+fn episodes_schema() -> TableSchema {
+    let [run_id, _] = run_and_step();
+    let mut columns = vec![
+        run_id,
+        EPISODE,
+        Column::new(
+            "query_loss",
+            ColumnType::Float64,
+            "nats",
+            "mean cross-entropy of the query samples, without penalty; null if the network diverged",
+        )
+        .nullable(),
+        Column::new(
+            "query_accuracy",
+            ColumnType::Float64,
+            "",
+            "share of query samples classified correctly; null if the network diverged",
+        )
+        .nullable(),
+    ];
+    for name in TERMS {
+        columns.push(Column::new(name, ColumnType::Float64, "1/sample", "coefficient with which the episode was run"));
+    }
+    columns.extend([
+        Column::new(
+            "gradient_norm",
+            ColumnType::Float64,
+            "",
+            "norm of the meta-gradient before clipping; null if not finite",
+        )
+        .nullable(),
+        Column::new("status", ColumnType::Category, "", "updated, clipped, skipped_diverged or skipped_gradient"),
+    ]);
+    TableSchema::new("episodes", 1, columns, &["run_id", "episode"])
+}
+
+fn angles_schema() -> TableSchema {
+    let [run_id, _] = run_and_step();
+    TableSchema::new(
+        "angles",
+        1,
+        vec![
+            run_id,
+            EPISODE,
+            Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
+            Column::new(
+                "feedback_angle",
+                ColumnType::Float64,
+                "degrees",
+                "between the transposed B and W after the episode; 0 with symmetric feedback",
+            )
+            .nullable(),
+            Column::new(
+                "error_angle",
+                ColumnType::Float64,
+                "degrees",
+                "between errors sent back through B and through the transposed W, mean over query samples",
+            )
+            .nullable(),
+        ],
+        &["run_id", "episode", "layer"],
+    )
+}
+
+fn outputs() -> Vec<Output> {
+    vec![
+        Output::kept("runs", runs_schema()),
+        Output::kept("episodes", episodes_schema()),
+        Output::kept("angles", angles_schema()),
+    ]
+}
+
+impl Work for MetaLearnTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        let rule = self.rule();
+        Some(Equation {
+            plain: rule.equation(),
+            latex: rule.latex(),
+            needs: vec![
+                "These are the coefficients before the first episode; the outer loop learns them.",
+                "The outer loop differentiates a whole inner loop and keeps Adam's moments: it stands for evolution, not \
+                 for a synapse.",
+            ],
+        })
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        if self.is_untuned {
+            let rate = self.canonical.learning_rate;
+            context.notice(&format!("the outer learning rate {rate} has not been tuned for {}", self.pool));
+        }
+        let mut sets = Vec::new();
+        for number in 1..=self.n_sets {
+            let role = if number == 1 { "dataset".to_owned() } else { format!("dataset_{number}") };
+            sets.push(context.data(&role)?);
+        }
+        let parts = sets.iter().map(|set| {
+            let range = match self.canonical.draw_from {
+                DrawFrom::Training => 0..set.n_training(),
+                DrawFrom::Tuning => set.n_training()..set.train.len(),
+            };
+            (&set.train, range)
+        });
+        let pool = ClassPool::within(parts.collect()).map_err(|error| context.numerics(error))?;
+        let mut learner = MetaLearner::new(self.settings.clone(), &pool, self.canonical.seed)
+            .map_err(|error| context.numerics(error))?;
+        let mut episodes = Vec::new();
+        let mut angles: Vec<(u32, WeightDiagnostics)> = Vec::new();
+        for episode in 1..=self.canonical.episodes {
+            context.check_interrupted()?;
+            if self.canonical.angles.contains(&u64::from(episode)) {
+                episodes.push(learner.run_episode_inspecting(|network, query| {
+                    let found = network.weight_diagnostics(query, 0..query.len());
+                    angles.extend(found.into_iter().map(|layer| (episode, layer)));
+                }));
+            } else {
+                episodes.push(learner.run_episode());
+            }
+        }
+        self.write_run(context, &episodes)?;
+        write_episodes(context, &episodes)?;
+        write_angles(context, &angles)
+    }
+
+    fn cost(&self) -> f64 {
+        let synapses: usize = self.canonical.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        let task = self.settings.task;
+        let samples = task.n_classes * (task.n_training + task.n_query);
+        // Forward, plasticity and reverse passes: about two nanoseconds a synapse and sample.
+        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 2e-9
+    }
+}
+
+impl MetaLearnTask {
+    /// The rule before the first episode, with the terms that are learned from 0.
+    fn rule(&self) -> Rule {
+        let MetaSettings { initial, learned, .. } = &self.settings;
+        let terms: Vec<(&str, Coefficient)> = Term::shipped()
+            .iter()
+            .filter_map(|term| {
+                let index = TERMS.iter().position(|name| *name == term.name)?;
+                let takes_part = learned[index] || initial[index] != 0.0;
+                takes_part.then_some((term.name.as_ref(), Coefficient::Uniform(initial[index])))
+            })
+            .collect();
+        Rule::new(&terms).expect("checked when planned")
+    }
+
+    fn write_run(&self, context: &Context<'_>, episodes: &[EpisodeRecord]) -> Result<()> {
+        let canonical = &self.canonical;
+        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let integer = |value: i32| Arc::new(Int32Array::from(vec![value])) as ArrayRef;
+        let count = |wanted: &[EpisodeStatus]| {
+            let n = episodes.iter().filter(|episode| wanted.contains(&episode.status)).count();
+            Arc::new(Int64Array::from(vec![n as i64])) as ArrayRef
+        };
+        let skipped = [EpisodeStatus::SkippedDiverged, EpisodeStatus::SkippedGradient];
+        let n_skipped = episodes.iter().filter(|episode| skipped.contains(&episode.status)).count();
+        if n_skipped > 0 {
+            context.notice(&format!("{n_skipped} of {} episodes were skipped: numbers not finite", episodes.len()));
+        }
+        let options = serde_json::json!({
+            "beta": canonical.beta,
+            "std": canonical.std,
+            "seed": canonical.seed,
+            "draw_from": canonical.draw_from,
+            "learned": canonical.learned,
+            "fixed": canonical.fixed,
+            "classes": canonical.classes,
+            "training_samples": canonical.training_samples,
+            "query_samples": canonical.query_samples,
+            "l1": canonical.l1,
+            "clip": canonical.clip,
+            "step_back": canonical.step_back,
+            "equation": self.rule().equation(),
+        });
+        let n_layers = canonical.layers.len() - 1;
+        context.write(
+            "runs",
+            vec![
+                categories([Some(context.run_id())]),
+                integer(n_layers as i32),
+                text(serde_json::to_string(&canonical.layers).expect("integers serialise")),
+                categories([Some(canonical.activation)]),
+                categories([Some(canonical.init)]),
+                categories([Some(canonical.feedback)]),
+                categories([Some(self.pool.as_str())]),
+                integer(canonical.layers[n_layers] as i32),
+                Arc::new(Int64Array::from(vec![i64::from(canonical.episodes)])),
+                Arc::new(Float64Array::from(vec![canonical.learning_rate])),
+                count(&[EpisodeStatus::Updated, EpisodeStatus::Clipped]),
+                count(&[EpisodeStatus::Clipped]),
+                count(&skipped),
+                text(options.to_string()),
+                categories([Some("completed")]),
+                Arc::new(Int64Array::from(vec![None::<i64>])),
+            ],
+        )
+    }
+}
+
+fn write_episodes(context: &Context<'_>, episodes: &[EpisodeRecord]) -> Result<()> {
+    let optional = |part: fn(&EpisodeRecord) -> Option<f64>| -> ArrayRef {
+        Arc::new(episodes.iter().map(part).collect::<Float64Array>())
+    };
+    let mut columns: Vec<ArrayRef> = vec![
+        categories(episodes.iter().map(|_| Some(context.run_id()))),
+        Arc::new(episodes.iter().map(|episode| i64::from(episode.episode)).collect::<Int64Array>()),
+        optional(|episode| episode.query_loss),
+        optional(|episode| episode.query_accuracy),
+    ];
+    for index in 0..TERMS.len() {
+        columns.push(Arc::new(episodes.iter().map(|episode| episode.coefficients[index]).collect::<Float64Array>()));
+    }
+    columns.push(optional(|episode| episode.gradient_norm));
+    columns.push(categories(episodes.iter().map(|episode| Some(episode.status.name()))));
+    context.write("episodes", columns)
+}
+
+fn write_angles(context: &Context<'_>, angles: &[(u32, WeightDiagnostics)]) -> Result<()> {
+    let angle = |part: fn(&WeightDiagnostics) -> Option<f64>| -> ArrayRef {
+        Arc::new(angles.iter().map(|(_, found)| part(found)).collect::<Float64Array>())
+    };
+    context.write(
+        "angles",
+        vec![
+            categories(angles.iter().map(|_| Some(context.run_id()))),
+            Arc::new(angles.iter().map(|(episode, _)| i64::from(*episode)).collect::<Int64Array>()),
+            Arc::new(angles.iter().map(|(_, found)| found.layer as i32).collect::<Int32Array>()),
+            angle(|found| found.feedback_angle),
+            angle(|found| found.error_angle),
+        ],
+    )
+}
