@@ -105,6 +105,7 @@ impl Python {
         let output = command.output().unwrap();
         let report = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!report.contains(" skipped"), "a check that is skipped is no check:\n{report}");
         println!("{report}");
     }
 }

@@ -21,10 +21,19 @@ def folders():
     return found
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "stages(kind): run on the folders of pipelines with a stage of this kind")
+
+
 def pytest_generate_tests(metafunc):
-    """Tests with an argument `published` run on every folder."""
-    if "published" in metafunc.fixturenames:
-        metafunc.parametrize("published", CACHE.values(), ids=CACHE.keys(), scope="session")
+    """Tests with an argument `published` run on every folder, or on those with the marked kind of stage."""
+    if "published" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("stages")
+    chosen = {name: folder for name, folder in CACHE.items() if marker is None or folder.stages(*marker.args)}
+    # Without any, the test would vanish without a word.
+    assert chosen, f"no pipeline has a stage for {metafunc.function.__name__}"
+    metafunc.parametrize("published", chosen.values(), ids=chosen.keys(), scope="session")
 
 
 @pytest.fixture(scope="session")
