@@ -48,7 +48,9 @@ fn every_pipeline_opens_with_what_to_expect_how_long_and_how_large() {
         let text = fs::read_to_string(file).unwrap();
         let header: String =
             text.lines().skip(1).take_while(|line| line.starts_with('#')).flat_map(|line| [&line[1..], " "]).collect();
-        assert!(header.contains("Expected:"), "{name} says what to expect\n{header}");
+        // What a composition shows is said by its parts.
+        let has_stages = !plan(&name).main().stages.is_empty();
+        assert!(header.contains("Expected:") || !has_stages, "{name} says what to expect\n{header}");
         let says_time = ["s on 2 cores", "min on 2 cores", "h on 2 cores"].iter().any(|unit| header.contains(unit));
         assert!(says_time, "{name} says its run time on 2 cores\n{header}");
         let says_size = ["MB on disk", "GB on disk"].iter().any(|unit| header.contains(unit));

@@ -4,16 +4,24 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::environment::Environment;
 use super::{GatheredInput, Input, Part, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
-use crate::spec::matrix::{Matrix, Setting};
+use crate::spec::matrix::{Coordinates, Matrix, Setting};
 use crate::spec::node::{Fault, Key as NodeKey, Node, Span, Table, Value, choices};
 use crate::spec::{Spec, StageSpec};
 use crate::stages::{self, Available, Facts, Gathered, Kind, Output, Planning, Reads, Reference, Storage};
 use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::frame::{Cell, type_of_cells};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
+
+/// Tasks of a stage that are worked out side by side before they enter the plan.
+const CHUNK: usize = 4096;
+
+/// Different faults of one stage that are reported at once.
+const MOST_FAULTS: usize = 8;
 
 /// What a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +103,9 @@ struct Built {
     /// Indices of the axes that it depends on, ascending.
     axes: Vec<usize>,
     /// The task of each combination of those axes' values.
-    tasks: BTreeMap<Vec<Option<usize>>, usize>,
+    tasks: BTreeMap<Coordinates, usize>,
     /// In the order of the matrix.
-    order: Vec<(Vec<Option<usize>>, usize)>,
+    order: Vec<(Coordinates, usize)>,
     keep: bool,
 }
 
@@ -399,28 +407,35 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         let axes: Vec<usize> = axes.into_iter().collect();
         let mut built = Built { axes: axes.clone(), tasks: BTreeMap::new(), order: Vec::new(), keep: stage.keep };
         let mut faults: Vec<Fault> = Vec::new();
-        for combination in &matrix.combinations {
-            let coordinates: Vec<Option<usize>> = axes.iter().map(|&axis| combination[axis]).collect();
-            if built.tasks.contains_key(&coordinates) {
-                continue;
-            }
-            let available = self.available(references, combination);
-            match self.task(stage, kind, &axes, combination, &available) {
-                Ok(task) => {
-                    built.tasks.insert(coordinates.clone(), task);
-                    built.order.push((coordinates, task));
-                }
-                Err(fault) => {
-                    let new = faults.iter().all(|old| old.message != fault.message);
-                    if new {
-                        faults.push(fault);
-                    }
-                    if faults.len() >= 8 {
-                        break;
+        let on_axes =
+            |combination: &[Option<usize>]| -> Coordinates { axes.iter().map(|&axis| combination[axis]).collect() };
+        let mut seen = BTreeSet::new();
+        let distinct: Vec<&Coordinates> =
+            matrix.combinations.iter().filter(|combination| seen.insert(on_axes(combination))).collect();
+        // Tasks are worked out side by side and enter the plan in the order of the matrix, so the plan is always the same.
+        for chunk in distinct.chunks(CHUNK) {
+            let this = &*self;
+            let draft = |combination: &&Coordinates| {
+                this.task(stage, kind, &axes, combination, &this.available(references, combination))
+            };
+            let drafts: Vec<Result<(Task, Facts), Fault>> = chunk.par_iter().map(draft).collect();
+            for (combination, draft) in chunk.iter().zip(drafts) {
+                match draft {
+                    Ok((task, facts)) => {
+                        let task = self.builder.intern(task, facts);
+                        built.tasks.insert(on_axes(combination), task);
+                        built.order.push((on_axes(combination), task));
                     }
                     // A wrong value of one axis shows at its first combination; the others only repeat it.
-                    built.tasks.insert(coordinates, usize::MAX);
+                    Err(fault) => {
+                        if faults.len() < MOST_FAULTS && faults.iter().all(|old| old.message != fault.message) {
+                            faults.push(fault);
+                        }
+                    }
                 }
+            }
+            if faults.len() >= MOST_FAULTS {
+                break;
             }
         }
         if !faults.is_empty() {
@@ -437,7 +452,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         let mut inherited: Vec<Available> = Vec::new();
         for reference in references {
             let upstream = &self.built[self.resolve(reference).expect("checked before")];
-            let coordinates: Vec<Option<usize>> = upstream.axes.iter().map(|&axis| combination[axis]).collect();
+            let coordinates: Coordinates = upstream.axes.iter().map(|&axis| combination[axis]).collect();
             let index = upstream.tasks[&coordinates];
             let task = &self.builder.plan.tasks[index];
             let facts = &self.builder.facts[index];
@@ -478,13 +493,13 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
     }
 
     fn task(
-        &mut self,
+        &self,
         stage: &StageSpec,
         kind: &'static dyn Kind,
         axes: &[usize],
         combination: &[Option<usize>],
         available: &[Available],
-    ) -> Result<usize, Fault> {
+    ) -> Result<(Task, Facts), Fault> {
         let mut parameters = stage.parameters.clone();
         let mut label = stage.name.clone();
         for &axis in axes {
@@ -539,7 +554,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             gathered: Vec::new(),
             keep: stage.keep,
         };
-        Ok(self.builder.intern(task, facts))
+        Ok((task, facts))
     }
 
     /// One task that reads whole tables.

@@ -24,9 +24,12 @@ const MAX_GENERATED: u64 = 1_000_000;
 pub struct Matrix {
     /// All axes, in the order in which they were written.
     pub axes: Vec<Axis>,
-    /// Every combination: for each axis the index of its value, or none where it does not apply.
-    pub combinations: Vec<Vec<Option<usize>>>,
+    /// Every combination, over all axes.
+    pub combinations: Vec<Coordinates>,
 }
+
+/// For each of some axes the index of its value, or none where the axis does not apply.
+pub type Coordinates = Vec<Option<usize>>;
 
 #[derive(Debug)]
 pub struct Axis {
@@ -34,6 +37,9 @@ pub struct Axis {
     pub span: Span,
     pub values: Vec<AxisValue>,
 }
+
+/// One product of `combinations`: its axes, each with the indices of the values that it takes of them.
+type Product = Vec<(usize, Vec<usize>)>;
 
 #[derive(Debug)]
 pub struct AxisValue {
@@ -68,7 +74,7 @@ pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
         }
     };
     // The union of products, each as (axis, its value indices).
-    let mut entries: Vec<Vec<(usize, Vec<usize>)>> = vec![Vec::new()];
+    let mut entries: Vec<Product> = vec![Vec::new()];
     if let Some(node) = table.get("combinations") {
         match read_combinations(node, &mut matrix.axes) {
             Ok(read) => entries = read,
@@ -112,7 +118,7 @@ pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
     matrix
 }
 
-fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Vec<(usize, Vec<usize>)>>, Fault> {
+fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Product>, Fault> {
     let Value::Array(items) = &node.value else {
         return Err(Fault::at(&node.span, "`combinations` is a list of tables, one product each"));
     };

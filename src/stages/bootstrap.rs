@@ -390,6 +390,9 @@ struct RunState {
     diverged_at: Option<i64>,
 }
 
+/// The state of each run, by the cells of the axes that tell runs apart and by its seed.
+type RunStates = BTreeMap<(Vec<Cell>, Cell), RunState>;
+
 /// The values of one measurement, one a run; none where a run has none.
 type Series = Vec<Option<f64>>;
 
@@ -431,11 +434,7 @@ impl BootstrapTask {
     }
 
     /// The seeds in ascending order, and the state of each run by the axes that tell runs apart.
-    fn read_runs(
-        &self,
-        runs: &Frame,
-        of: &Frame,
-    ) -> Result<(Vec<Cell>, BTreeMap<(Vec<Cell>, Cell), RunState>), String> {
+    fn read_runs(&self, runs: &Frame, of: &Frame) -> Result<(Vec<Cell>, RunStates), String> {
         let column = |name: &str| runs.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.runs));
         let over = column(&self.canonical.over)?;
         let mut axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
@@ -472,7 +471,7 @@ impl BootstrapTask {
         &self,
         of: &Frame,
         seeds: &[Cell],
-        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
+        states: &RunStates,
     ) -> Result<BTreeMap<Vec<Cell>, Series>, String> {
         let column = |name: &str| of.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.of));
         let keys = self.keys.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
@@ -515,13 +514,7 @@ impl BootstrapTask {
 
     /// Diverged runs have no rows after their last step: they count as `value` from then on, or as missing. Either way
     /// what all runs of a condition are missing from appears, so that the result can say so.
-    fn fill(
-        &self,
-        series: &mut BTreeMap<Vec<Cell>, Series>,
-        measured: &Measured,
-        seeds: &[Cell],
-        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
-    ) {
+    fn fill(&self, series: &mut BTreeMap<Vec<Cell>, Series>, measured: &Measured, seeds: &[Cell], states: &RunStates) {
         // Every condition is measured at every step at which any condition was: one in which all runs diverged has no rows
         // of its own there.
         let rest: BTreeSet<Vec<Cell>> = series.keys().map(|key| self.pick(key, |name| !self.is_axis(name))).collect();
@@ -682,7 +675,7 @@ impl BootstrapTask {
     fn count(
         &self,
         members: &BTreeMap<Vec<Cell>, (Vec<Cell>, Series)>,
-        states: &BTreeMap<(Vec<Cell>, Cell), RunState>,
+        states: &RunStates,
         used: &[bool],
     ) -> (i32, i32) {
         let mut diverged: BTreeSet<(Vec<Cell>, Cell)> = BTreeSet::new();

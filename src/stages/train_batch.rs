@@ -312,7 +312,7 @@ impl Kind for TrainBatch {
             );
             return Err(planning.fault("samples", message));
         }
-        if spec.samples % spec.batch_size as u64 != 0 {
+        if !spec.samples.is_multiple_of(spec.batch_size as u64) {
             let message = format!("{} samples do not fill batches of {}", spec.samples, spec.batch_size);
             return Err(planning.fault("samples", message));
         }

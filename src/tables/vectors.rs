@@ -15,7 +15,7 @@ pub fn float32_lists(values: Vec<f32>, lengths: impl IntoIterator<Item = usize>)
 /// A list column of byte vectors of one length.
 pub fn uint8_lists(values: Vec<u8>, length: usize) -> ArrayRef {
     let item = Arc::new(Field::new("item", DataType::UInt8, false));
-    let rows = if length == 0 { 0 } else { values.len() / length };
+    let rows = values.len().checked_div(length).unwrap_or(0);
     Arc::new(ListArray::new(
         item,
         OffsetBuffer::from_lengths(std::iter::repeat_n(length, rows)),
