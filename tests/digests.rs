@@ -29,6 +29,12 @@ title = "Every kind of stage once"
 [matrix]
 seed = { first = 0, count = 3 }
 
+[rules.rule_9]
+gradient      = 0.001
+error_hebb    = 0.0
+oja           = 0.0
+feedback_hebb = 0.0
+
 [stages.data]
 kind    = "load"
 dataset = "tiny"
@@ -53,6 +59,30 @@ batch_size = 10
 samples    = 120
 schedule   = { every = 40 }
 
+[stages.recurrent]
+kind         = "train_recurrent"
+data         = "data"
+hidden       = 12
+time_steps   = 8
+image_steps  = 3
+coefficients = { gradient = 0.001, oja = 0.0001 }
+samples      = 60
+schedule     = { every = 20 }
+snapshots    = [0, 60]
+hidden_norms = [60]
+
+[stages.meta]
+kind             = "meta_learn"
+data             = ["data"]
+hidden           = [12]
+rule             = "rule_9"
+feedback         = "plastic"
+learning_rate    = 0.001
+episodes         = 4
+training_samples = 4
+query_samples    = 2
+angles           = { every = 2 }
+
 [stages.activations]
 kind    = "activations"
 of      = "train"
@@ -71,6 +101,7 @@ kind   = "reconstructions"
 of     = "train"
 layers = [0, 1, 2]
 steps  = [120]
+samples = 50
 
 [stages.norms]
 kind    = "activation_norms"

@@ -272,15 +272,13 @@ fn nothing_to_run() {
     assert_snapshot!(refused(r#"[pipeline]
 name = "small"
 title = "Nothing"
-"#, "small", &[]), @"
-      × pipelines/small.toml: a pipeline needs `[stages.…]` or `include`
-    ");
+"#, "small", &[]), @"  × pipelines/small.toml: a pipeline needs `[stages.…]` or `include`");
 }
 
 #[test]
 fn several_mistakes_at_once() {
     assert_snapshot!(changed(&[(r#""load""#, r#""lode""#), (r#""train_evaluations""#, r#""training_evaluations""#), ("FROM accuracy", "FORM accuracy")]), @r#"
-      × pipelines/small.toml:17:11: unknown kind `lode`; there are: `load`, `train`, `activations`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
+      × pipelines/small.toml:17:11: unknown kind `lode`; there are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
         ╭─[pipelines/small.toml:17:11]
      16 │ [stages.data]
      17 │ kind    = "lode"
@@ -713,7 +711,7 @@ fn unknown_kind() {
     assert_snapshot!(changed(&[(r#""train"
 data"#, r#""trian"
 data"#)]), @r#"
-      × pipelines/small.toml:21:13: unknown kind `trian`; there are: `load`, `train`, `activations`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
+      × pipelines/small.toml:21:13: unknown kind `trian`; there are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
         ╭─[pipelines/small.toml:21:13]
      20 │ [stages.train]
      21 │ kind      = "trian"
@@ -1512,7 +1510,7 @@ query = "SELECT * FROM hen"
 #[test]
 fn figure_of_a_table_without_curves() {
     assert_snapshot!(changed(&[(r#"of   = "summary""#, r#"of   = "train_runs""#)]), @r#"
-      × pipelines/small.toml:48:8: a figure is drawn from the columns `panel`, `series`, `x`, `mean`, `ci_low`, `ci_high`, `n_runs`, `n_diverged`; `train_runs` has no `panel`
+      × pipelines/small.toml:48:8: this figure is drawn from the columns `panel`, `series`, `x`, `mean`, `ci_low`, `ci_high`, `n_runs`, `n_diverged`; `train_runs` has no `panel`
         ╭─[pipelines/small.toml:48:8]
      47 │ kind = "figure"
      48 │ of   = "train_runs"
@@ -1694,9 +1692,7 @@ fn path_of_no_file() {
 
 #[test]
 fn override_without_a_value() {
-    assert_snapshot!(with_options(&["--set", "matrix.seed.count"]), @"
-      × `--set matrix.seed.count`: write `key=value`, for example `--set matrix.seed.count=3`
-    ");
+    assert_snapshot!(with_options(&["--set", "matrix.seed.count"]), @"  × `--set matrix.seed.count`: write `key=value`, for example `--set matrix.seed.count=3`");
 }
 
 #[test]
@@ -1756,23 +1752,17 @@ fn override_that_is_no_key() {
 
 #[test]
 fn target_that_is_no_stage() {
-    assert_snapshot!(with_options(&["--to", "tain"]), @"
-      × `--to tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`
-    ");
+    assert_snapshot!(with_options(&["--to", "tain"]), @"  × `--to tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
 }
 
 #[test]
 fn forced_stage_that_is_none() {
-    assert_snapshot!(with_options(&["--force", "tain"]), @"
-      × `--force tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`
-    ");
+    assert_snapshot!(with_options(&["--force", "tain"]), @"  × `--force tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
 }
 
 #[test]
 fn publishing_under_no_name() {
-    assert_snapshot!(with_options(&["--as", "../elsewhere"]), @"
-      × `../elsewhere` cannot name a folder: take letters, digits, `_`, `-`, `.`
-    ");
+    assert_snapshot!(with_options(&["--as", "../elsewhere"]), @"  × `../elsewhere` cannot name a folder: take letters, digits, `_`, `-`, `.`");
 }
 
 #[test]
