@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::archive::Part;
 use crate::plan::Format;
 
 /// What a plasticity rule does to a deep network: reproducible pipelines from training to figure.
@@ -46,6 +47,10 @@ pub enum Command {
     Data(DataArgs),
     /// Look after the kept results
     Store(StoreArgs),
+    /// Put a published run into one file that anyone can check and run again
+    Archive(ArchiveArgs),
+    /// Check an archive: offline, every byte, without unpacking it
+    Verify(VerifyArgs),
     /// List the terms of learning rules, or the rules that a pipeline runs
     Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
@@ -101,6 +106,24 @@ pub struct PlanArgs {
     pub force: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// The name of a published run, or its folder
+    pub name: String,
+    /// The file to write; `NAME.tar.zst` if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Large tables to put in as well, which running again makes anew
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    pub with: Vec<Part>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The archive
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,10 @@
 //! What each command does, from parsed options to printed lines.
 
+mod archive;
 mod data;
+mod outcome;
 mod pipeline;
 mod progress;
-mod report;
 mod rules;
 mod schema;
 mod store;
@@ -33,6 +34,8 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Plan(args) => pipeline::plan(&cli.roots, args),
         Command::Data(args) => data::execute(&cli.roots, args),
         Command::Store(args) => store::execute(&cli.roots, args),
+        Command::Archive(args) => archive::archive(&cli.roots, args),
+        Command::Verify(args) => archive::verify(args),
         Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),
     }

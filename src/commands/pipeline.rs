@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::progress::Shown;
-use super::{environment, print, report, request};
+use super::{environment, outcome, print, request};
 use crate::cli::{PipelineArgs, PlanArgs, RequestArgs, Roots};
 use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Statuses, display, explain};
@@ -127,13 +127,13 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
     let published = executed.and_then(|executed| Ok((executed, publish_all(roots, &run)?)));
     progress.finish();
     let (executed, published) = published?;
-    let outcome = report::Outcome { executed, statuses: &statuses, seconds: started.elapsed().as_secs_f64() };
+    let outcome = outcome::Outcome { executed, statuses: &statuses, seconds: started.elapsed().as_secs_f64() };
     if args.json {
-        print(&report::json(&published, &outcome))
+        print(&outcome::json(&published, &outcome))
     } else if args.quiet {
         Ok(())
     } else {
-        print(&report::text(&published, &outcome, std::io::stdout().is_terminal()))
+        print(&outcome::text(&published, &outcome, std::io::stdout().is_terminal()))
     }
 }
 

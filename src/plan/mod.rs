@@ -106,6 +106,12 @@ pub struct Pipeline {
     pub title: String,
     pub figure: Option<String>,
     pub file: PathBuf,
+    /// What stands in the file.
+    pub text: String,
+    /// The tables of tuned coefficients that were looked up: path and text.
+    pub coefficients: Vec<(PathBuf, String)>,
+    /// The last stage asked for, where not all were.
+    pub to: Option<String>,
     /// The merged document and the overrides in it.
     pub document: serde_json::Value,
     pub overrides: Vec<String>,
