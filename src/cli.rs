@@ -51,6 +51,8 @@ pub enum Command {
     Archive(ArchiveArgs),
     /// Check an archive: offline, every byte, without unpacking it
     Verify(VerifyArgs),
+    /// Run an archive again in a scratch folder and compare table by table
+    Reproduce(ReproduceArgs),
     /// List the terms of learning rules, or the rules that a pipeline runs
     Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
@@ -124,6 +126,21 @@ pub struct ArchiveArgs {
 pub struct VerifyArgs {
     /// The archive
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The archive
+    pub file: PathBuf,
+    /// Only what this stage needs
+    #[arg(long, value_name = "STAGE")]
+    pub to: Option<String>,
+    /// Run in this folder, which must be empty or new, and keep it
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Tasks side by side; the number of cores if left out
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -24,9 +24,11 @@
 //! ([`Part`]).
 
 mod bag;
+pub mod compare;
 pub mod container;
 mod contents;
 mod instructions;
+pub mod reproduce;
 mod research_object;
 mod verify;
 

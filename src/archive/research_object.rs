@@ -63,8 +63,10 @@ fn reference(id: impl Into<String>) -> Value {
     json!({ "@id": id.into() })
 }
 
-fn references<I: Into<String>>(ids: impl IntoIterator<Item = I>) -> Vec<Value> {
-    ids.into_iter().map(reference).collect()
+/// One reference stands alone, several in a list, as RO-Crate recommends.
+fn references<I: Into<String>>(ids: impl IntoIterator<Item = I>) -> Value {
+    let mut references: Vec<Value> = ids.into_iter().map(reference).collect();
+    if references.len() == 1 { references.remove(0) } else { references.into() }
 }
 
 fn tool_of(task: &TaskEntry) -> String {
@@ -227,7 +229,7 @@ impl Graph<'_> {
             "@id": run_of(manifest),
             "@type": "CreateAction",
             "name": format!("ojaflow pipeline {}", manifest.pipeline),
-            "actionStatus": reference("http://schema.org/CompletedActionStatus"),
+            "actionStatus": "http://schema.org/CompletedActionStatus",
             "instrument": reference(workflow_of(manifest)),
             "object": references(object),
             "result": references(files),
@@ -301,7 +303,7 @@ impl Graph<'_> {
             "@type": "CreateAction",
             "name": format!("{}{coordinates}", stage.name),
             "identifier": format!("blake3:{}", task.key),
-            "actionStatus": reference("http://schema.org/CompletedActionStatus"),
+            "actionStatus": "http://schema.org/CompletedActionStatus",
             "instrument": reference(tool_of(task)),
             "object": references(object),
             "result": references(result),
@@ -326,8 +328,8 @@ impl Graph<'_> {
                 .filter_map(|name| manifests.iter().find(|other| other.pipeline == *name))
                 .map(workflow_of)
                 .collect();
-            entity["step"] = references(steps).into();
-            entity["hasPart"] = references(tools.into_iter().chain(included)).into();
+            entity["step"] = references(steps);
+            entity["hasPart"] = references(tools.into_iter().chain(included));
         }
     }
 
@@ -375,7 +377,7 @@ impl Graph<'_> {
                 "identifier": checksums,
             });
             if let Some(licence) = &set.licence {
-                entity["copyrightNotice"] = licence.as_str().into();
+                entity["description"] = format!("Licence: {licence}").into();
             }
             self.add(entity);
         }

@@ -1,12 +1,18 @@
 //! `ojaflow archive`, `ojaflow verify` and `ojaflow reproduce`
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::pipeline::{self, How};
 use super::print;
+use crate::archive::reproduce::{self, Project, Verdict};
 use crate::archive::{self, Part};
-use crate::cli::{ArchiveArgs, Roots, VerifyArgs, size};
+use crate::cli::{ArchiveArgs, ReproduceArgs, Roots, VerifyArgs, size};
 use crate::error::{Error, Result};
+use crate::plan;
+use crate::plan::environment::Environment;
 use crate::publish::manifest;
 
 /// What distributions and journals set so that what is built again comes out the same.
@@ -46,6 +52,64 @@ pub fn verify(args: &VerifyArgs) -> Result<()> {
         main.program.version,
         verified.summary.tar_sha256
     ))
+}
+
+pub fn reproduce(roots: &Roots, args: &ReproduceArgs) -> Result<()> {
+    let verified = archive::verify(&args.file)?;
+    eprintln!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256);
+    for caveat in reproduce::caveats(&verified) {
+        eprintln!("note: {caveat}");
+    }
+    // Dropped at the end, and the scratch folder with it.
+    let scratch;
+    let folder = match &args.keep {
+        Some(folder) => {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            if fs::read_dir(folder).map_err(Error::io("list", folder))?.next().is_some() {
+                return Err(Error::usage(format!("{} is not empty; choose a new folder", folder.display())));
+            }
+            folder.as_path()
+        }
+        None => {
+            scratch = tempfile::Builder::new().prefix("ojaflow-").tempdir();
+            let scratch = scratch.as_ref().map_err(|error| Error::Io {
+                doing: "create a folder in".into(),
+                path: std::env::temp_dir(),
+                source: io::Error::new(error.kind(), error.to_string()),
+            })?;
+            scratch.path()
+        }
+    };
+    let project = Project::lay_out(&verified, folder, &roots.data, args.to.as_deref())?;
+    let environment = Environment::new(&project.data, &project.pipelines)?;
+    let plan = plan::build(&environment, &project.request)?;
+    let how = How { force: None, jobs: args.jobs, quiet: false };
+    let again = Roots { outputs: project.outputs, data: project.data, pipelines: project.pipelines };
+    let done = pipeline::carry_out(&again, &environment, &plan, &how)?;
+    for change in reproduce::changed_stages(&verified, &done.published) {
+        eprintln!("note: {change}");
+    }
+    let outcomes = reproduce::judge(&args.file, &verified, &done.published)?;
+    let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> =
+        outcomes.iter().map(|outcome| format!("{:<width$}  {}", outcome.name, outcome.verdict)).collect();
+    let count = |wanted: fn(&Verdict) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count();
+    let differing = count(|verdict| !verdict.agrees());
+    lines.push(format!(
+        "{} identical, {} within tolerance, {} with the same values, {differing} different",
+        count(|verdict| matches!(verdict, Verdict::Identical)),
+        count(|verdict| matches!(verdict, Verdict::Within { .. })),
+        count(|verdict| matches!(verdict, Verdict::SameValues)),
+    ));
+    print(&lines.join("\n"))?;
+    match differing {
+        0 => Ok(()),
+        _ => Err(Error::Check(format!(
+            "{}: {differing} of {} tables and figures came out different",
+            args.file.display(),
+            outcomes.len()
+        ))),
+    }
 }
 
 /// The folder of a published run: by name, or by path.

@@ -36,6 +36,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Store(args) => store::execute(&cli.roots, args),
         Command::Archive(args) => archive::archive(&cli.roots, args),
         Command::Verify(args) => archive::verify(args),
+        Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
         Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),
     }
