@@ -53,6 +53,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Run an archive again in a scratch folder and compare table by table
     Reproduce(ReproduceArgs),
+    /// Write one page on published runs: figures, claims, equations, provenance
+    Report(ReportArgs),
     /// List the terms of learning rules, or the rules that a pipeline runs
     Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
@@ -141,6 +143,16 @@ pub struct ReproduceArgs {
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Published runs, by name or folder; all that there are if left out
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The page to write
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

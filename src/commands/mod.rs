@@ -5,6 +5,7 @@ mod data;
 mod outcome;
 mod pipeline;
 mod progress;
+mod report;
 mod rules;
 mod schema;
 mod store;
@@ -37,6 +38,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Archive(args) => archive::archive(&cli.roots, args),
         Command::Verify(args) => archive::verify(args),
         Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
+        Command::Report(args) => report::execute(&cli.roots, args),
         Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),
     }

@@ -1,33 +1,20 @@
 //! What a finished run says: what was written, the headline numbers, the verdict of each claim.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use serde_json::json;
 
 use crate::cli::{duration, size};
 use crate::plan::{Disposition, Statuses};
 use crate::publish::Published;
-use crate::stages::claims::{natural, overall};
-use crate::tables::frame::{Cell, Frame};
-use crate::tables::parquet;
+use crate::report::claims::{Condition, claims, conditions, grouped, interval, read};
+use crate::tables::frame::Cell;
 
 /// How the run went.
 pub struct Outcome<'a> {
     pub executed: usize,
     pub statuses: &'a Statuses,
     pub seconds: f64,
-}
-
-/// One condition of a claim, as published.
-struct Condition {
-    claim: String,
-    statement: String,
-    condition: String,
-    estimate: Option<f64>,
-    ci_low: Option<f64>,
-    ci_high: Option<f64>,
-    holds: Option<bool>,
 }
 
 /// The report for people.
@@ -56,7 +43,7 @@ pub fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> Str
         }
     }
     let conditions: Vec<Condition> = match published.last() {
-        Some(last) => conditions(last),
+        Some(last) => conditions(&last.folder, &last.manifest),
         None => Vec::new(),
     };
     if !conditions.is_empty() {
@@ -82,7 +69,7 @@ fn headlines(published: &Published) -> Vec<String> {
         if !["panel", "series", "x", "mean", "ci_low", "ci_high"].into_iter().all(has) {
             continue;
         }
-        let Some(frame) = read(published, &table.path) else { continue };
+        let Some(frame) = read(&published.folder, &published.manifest, &table.path) else { continue };
         let (Some(panels), Some(series), Some(x), Some(mean)) =
             (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
         else {
@@ -117,55 +104,11 @@ fn headlines(published: &Published) -> Vec<String> {
     lines
 }
 
-fn read(published: &Published, path: &str) -> Option<Frame> {
-    let table = published.manifest.tables.iter().find(|table| table.path == path)?;
-    let bytes = fs::read(published.folder.join(path)).ok()?;
-    let read = parquet::read(bytes.into(), &table.schema).ok()?;
-    Some(Frame::new(read.to_batch().ok()?))
-}
-
-fn conditions(published: &Published) -> Vec<Condition> {
-    let Some(frame) = published
-        .manifest
-        .tables
-        .iter()
-        .find(|table| table.schema.kind == "claims")
-        .and_then(|table| read(published, &table.path))
-    else {
-        return Vec::new();
-    };
-    let texts = |name: &str| frame.strings(name).unwrap_or_default();
-    let numbers = |name: &str| frame.numbers(name).unwrap_or_default();
-    let holds = frame.cells("holds").unwrap_or_default();
-    let (claims, statements, conditions) = (texts("claim"), texts("statement"), texts("condition"));
-    let (estimates, lows, highs) = (numbers("estimate"), numbers("ci_low"), numbers("ci_high"));
-    (0..frame.n_rows())
-        .map(|row| Condition {
-            claim: claims[row].clone().unwrap_or_default(),
-            statement: statements[row].clone().unwrap_or_default(),
-            condition: conditions[row].clone().unwrap_or_default(),
-            estimate: estimates[row],
-            ci_low: lows[row],
-            ci_high: highs[row],
-            holds: match holds[row] {
-                Cell::Boolean(holds) => Some(holds),
-                _ => None,
-            },
-        })
-        .collect()
-}
-
 fn verdicts(conditions: &[Condition], colour: bool) -> String {
     let mut text = String::new();
-    let mut claims: Vec<(&str, &str)> = conditions.iter().map(|c| (c.claim.as_str(), c.statement.as_str())).collect();
-    claims.sort_by_key(|(claim, _)| natural(claim));
-    claims.dedup();
-    for (claim, statement) in claims {
-        let of_claim =
-            || conditions.iter().filter(|condition| condition.claim == claim && condition.statement == statement);
-        let verdict = word(overall(of_claim().map(|condition| condition.holds)), colour);
-        line(&mut text, format_args!("{claim:<4} {verdict}  {statement}"));
-        for condition in of_claim() {
+    for claim in claims(conditions) {
+        line(&mut text, format_args!("{:<4} {}  {}", claim.name, word(claim.holds, colour), claim.statement));
+        for condition in claim.conditions {
             let mark = match condition.holds {
                 Some(true) => "yes",
                 Some(false) => "no",
@@ -187,48 +130,12 @@ fn word(verdict: Option<bool>, colour: bool) -> String {
     if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
-/// `0.841 [0.835, 0.847]`
-fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
-    match (mean, low, high) {
-        (None, ..) => "–".to_owned(),
-        (Some(mean), Some(low), Some(high)) => format!("{} [{}, {}]", number(mean), number(low), number(high)),
-        (Some(mean), ..) => number(mean),
-    }
-}
-
-/// Four significant digits.
-fn number(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let magnitude = value.abs().log10().floor() as i32;
-    if (-4..6).contains(&magnitude) {
-        let decimals = (3 - magnitude).max(0) as usize;
-        format!("{value:.decimals$}")
-    } else {
-        format!("{value:.3e}")
-    }
-}
-
-/// `12,345`
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The record for programs.
 pub fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
     let pipelines: Vec<_> = published
         .iter()
         .map(|one| {
-            let claims: Vec<_> = conditions(one)
+            let claims: Vec<_> = conditions(&one.folder, &one.manifest)
                 .into_iter()
                 .map(|condition| {
                     json!({
@@ -266,18 +173,4 @@ pub fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
         "seconds": outcome.seconds,
     });
     serde_json::to_string_pretty(&record).expect("plain data")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_four_significant_digits() {
-        assert_eq!(number(0.84123), "0.8412");
-        assert_eq!(number(-0.0041236), "-0.004124");
-        assert_eq!(number(1234.5), "1234");
-        assert_eq!(number(1.5e9), "1.500e9");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-    }
 }

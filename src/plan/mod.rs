@@ -7,11 +7,13 @@ mod build;
 pub mod coefficients;
 mod display;
 pub mod environment;
+mod equations;
 mod explain;
 mod status;
 
 pub use build::{Request, build, names};
 pub use display::{Format, display, status_word, summary};
+pub use equations::{Equations, equations};
 pub use explain::{Change, explain};
 pub use status::{Disposition, Statuses};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::plan::{Pipeline, Plan};
+use crate::plan::{Equations, Pipeline, Plan, equations};
 use crate::store::{Key, KeyMaterial};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -40,6 +40,9 @@ pub struct Manifest {
     /// Pipelines that this one is composed of, by published name.
     pub includes: Vec<String>,
     pub axes: Vec<(String, Vec<Cell>)>,
+    /// The learning rules that were run.
+    #[serde(default)]
+    pub equations: Vec<Equations>,
     pub stages: Vec<StageEntry>,
     pub tables: Vec<TableEntry>,
     pub figures: Vec<FileEntry>,
@@ -181,6 +184,7 @@ impl Manifest {
             document: pipeline.document.clone(),
             includes: pipeline.includes.clone(),
             axes: pipeline.axes.clone(),
+            equations: equations(plan, pipeline),
             stages: stages.collect(),
             tables,
             figures,

@@ -259,6 +259,14 @@ fn collect_claims(earlier: &[Published], includes: &[String], new: &Path) -> Res
     }))
 }
 
+/// The published folders in an outputs folder, by name.
+///
+/// # Errors
+/// The outputs folder cannot be listed.
+pub fn folders(outputs: &Path) -> Result<Vec<PathBuf>> {
+    folder::published(outputs)
+}
+
 /// The keys that published pipelines refer to, for the collection of the rest.
 ///
 /// # Errors
