@@ -53,6 +53,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Run an archive again in a scratch folder and compare table by table
     Reproduce(ReproduceArgs),
+    /// What changed between two published runs, archives or pipelines
+    Diff(DiffArgs),
     /// Write one page on published runs: figures, claims, equations, provenance
     Report(ReportArgs),
     /// List the terms of learning rules, or the rules that a pipeline runs
@@ -143,6 +145,14 @@ pub struct ReproduceArgs {
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A published run (name or folder), an archive, or a pipeline (name or file)
+    pub a: String,
+    /// The other one
+    pub b: String,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ mod bag;
 pub mod compare;
 pub mod container;
 mod contents;
+pub mod diff;
 mod instructions;
 pub mod reproduce;
 mod research_object;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod data;
+mod diff;
 mod outcome;
 mod pipeline;
 mod progress;
@@ -38,6 +39,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Archive(args) => archive::archive(&cli.roots, args),
         Command::Verify(args) => archive::verify(args),
         Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
+        Command::Diff(args) => diff::execute(&cli.roots, args),
         Command::Report(args) => report::execute(&cli.roots, args),
         Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),

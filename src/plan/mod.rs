@@ -14,7 +14,7 @@ mod status;
 pub use build::{Request, build, names};
 pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
-pub use explain::{Change, explain};
+pub use explain::{Change, changed_values, explain};
 pub use status::{Disposition, Statuses};
 
 use std::path::PathBuf;

@@ -191,6 +191,11 @@ impl Manifest {
         }
     }
 
+    /// What the manifest would say of tasks and parameters, before anything ran.
+    pub fn planned(plan: &Plan, pipeline: &Pipeline) -> Self {
+        Self::new(plan, pipeline, Vec::new(), fingerprint(plan, pipeline), Vec::new(), Vec::new())
+    }
+
     /// The manifest of a published folder; none where there is no such folder or another version wrote it.
     ///
     /// # Errors

@@ -156,10 +156,13 @@ impl Page {
         // Twice the printed size at most: small figures do not fill a wide screen.
         let width = drawing.width.map_or(String::new(), |width| format!(" style=\"max-width:{:.0}px\"", 2.0 * width));
         let element = drawing.element.replacen("<svg", &format!("<svg{width}"), 1);
-        let caption = caption(manifest, figure);
+        let (title, caption) = caption(manifest, figure);
+        // The drawing shows its caption itself, to those who see it.
         put!(
             self,
-            "<figure>\n<div class=\"paper\">{element}</div>\n<figcaption id=\"{label}\">{}</figcaption>\n</figure>",
+            "<figure>\n<div class=\"paper\" tabindex=\"0\" role=\"group\" aria-label=\"Drawing, scrolls sideways\">{element}</div>\n\
+             <figcaption id=\"{label}\">{}<span class=\"unseen\"> {}</span></figcaption>\n</figure>",
+            Text(title),
             Text(caption)
         );
         Ok(())
@@ -338,24 +341,15 @@ impl Page {
     }
 }
 
-/// What a figure says of itself, and of what.
-fn caption(manifest: &Manifest, figure: &FileEntry) -> String {
-    let parameters = manifest
-        .stages
-        .iter()
-        .find(|stage| stage.name == figure.stage)
-        .and_then(|stage| stage.tasks.first())
-        .map(|task| &task.material.parameters);
+/// A figure's number and title, and its caption.
+fn caption(manifest: &Manifest, figure: &FileEntry) -> (String, String) {
+    let stage = manifest.stages.iter().find(|stage| stage.name == figure.stage);
+    let parameters = stage.and_then(|stage| stage.tasks.first()).map(|task| &task.material.parameters);
     let text = |name: &str| parameters.and_then(|parameters| parameters[name].as_str());
-    // `{runs}` is filled in by the drawing, which says it as well.
-    let caption = text("caption")
-        .map(|caption| caption.replace("; mean over {runs}", "; mean over runs").replace("{runs}", "all runs"));
-    let name = manifest.figure.as_deref().unwrap_or(&figure.stage);
-    let title = text("title").unwrap_or(&manifest.title);
-    match caption {
-        Some(caption) => format!("{name}. {title}. {caption}"),
-        None => format!("{name}. {title}."),
-    }
+    let number = manifest.figure.as_deref().unwrap_or(&figure.stage);
+    let title = format!("{number}. {}", text("title").unwrap_or(&manifest.title));
+    // The drawing puts their number there.
+    (title, text("caption").unwrap_or_default().replace("{runs}", "all runs"))
 }
 
 fn verdict(holds: Option<bool>) -> (&'static str, &'static str) {
