@@ -124,6 +124,9 @@ pub struct ArchiveArgs {
     /// Large tables to put in as well, which running again makes anew
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     pub with: Vec<Part>,
+    /// Write what was measured, and on which machine, to this file beside it
+    #[arg(long, value_name = "FILE")]
+    pub measurements: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +145,9 @@ pub struct ReproduceArgs {
     /// Run in this folder, which must be empty or new, and keep it
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Write what was measured, and on which machine, to this file beside it
+    #[arg(long, value_name = "FILE")]
+    pub measurements: Option<PathBuf>,
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,

@@ -174,6 +174,22 @@ fn nothing_of_this_machine_is_inside() {
 }
 
 #[test]
+fn measurements_stand_beside_the_archive() {
+    let (fixture, file) = archived(&[]);
+    let before = fs::read(&file).unwrap();
+    archive(&fixture, &["--measurements", "packed.json"]);
+    assert!(fs::read(&file).unwrap() == before, "asking for measurements changed the archive");
+    let tar_sha256 = verify(&file).unwrap().summary.tar_sha256;
+    fixture.stdout(&["reproduce", "small.tar.zst", "--measurements", "again.json"]);
+    for (name, tasks) in [("packed.json", serde_json::Value::Null), ("again.json", common::SMALL_TASKS.into())] {
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(fixture.path(name)).unwrap()).unwrap();
+        assert_eq!(record["tar_sha256"], tar_sha256.as_str());
+        assert_eq!(record["tasks_run"], tasks);
+        assert!(record["seconds"].as_f64().unwrap() > 0.0 && record["machine"]["cores"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
 fn each_of_a_thousand_changed_bytes_is_noticed() {
     let (fixture, file) = archived(&[]);
     let sound = fs::read(&file).unwrap();

@@ -3,7 +3,7 @@
 #
 #     tests/validators.sh
 #
-# Installs what tests/validators/requirements.txt pins (30 packages) under target/, so it is not part of `cargo test`.
+# Installs what tests/validators/requirements.txt pins (38 packages) under target/, so it is not part of `cargo test`.
 # The check itself needs no network.
 set -eu
 cd "$(dirname "$0")/.."

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::pipeline::{self, How};
 use super::print;
+use crate::archive::container::Summary;
 use crate::archive::reproduce::{self, Project, Verdict};
 use crate::archive::{self, Part};
 use crate::cli::{ArchiveArgs, ReproduceArgs, Roots, VerifyArgs, size};
 use crate::error::{Error, Result};
+use crate::kernels::Backend;
 use crate::plan;
 use crate::plan::environment::Environment;
 use crate::publish::manifest;
@@ -24,7 +27,9 @@ pub fn archive(roots: &Roots, args: &ArchiveArgs) -> Result<()> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
     let with: BTreeSet<Part> = args.with.iter().copied().collect();
+    let started = Instant::now();
     let summary = archive::archive(&folder, &roots.data, &with, time, &target)?;
+    measured(args.measurements.as_deref(), &summary, started, None)?;
     if time.is_none() {
         eprintln!(
             "note: the archive carries no date; RO-Crate asks for one: {EPOCH}=$(git log -1 --format=%ct) ojaflow archive …"
@@ -84,8 +89,10 @@ pub fn reproduce(roots: &Roots, args: &ReproduceArgs) -> Result<()> {
     let environment = Environment::new(&project.data, &project.pipelines)?;
     let plan = plan::build(&environment, &project.request)?;
     let how = How { force: None, jobs: args.jobs, quiet: false };
+    let started = Instant::now();
     let again = Roots { outputs: project.outputs, data: project.data, pipelines: project.pipelines };
     let done = pipeline::carry_out(&again, &environment, &plan, &how)?;
+    measured(args.measurements.as_deref(), &verified.summary, started, Some(done.executed))?;
     for change in reproduce::changed_stages(&verified, &done.published) {
         eprintln!("note: {change}");
     }
@@ -110,6 +117,43 @@ pub fn reproduce(roots: &Roots, args: &ReproduceArgs) -> Result<()> {
             outcomes.len()
         ))),
     }
+}
+
+/// Writes what an archive must not hold: the machine, how long it took, how much memory.
+fn measured(file: Option<&Path>, summary: &Summary, started: Instant, tasks_run: Option<usize>) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let backend = Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
+    let record = serde_json::json!({
+        "tar_sha256": summary.tar_sha256,
+        "archive_bytes": summary.file_bytes,
+        "seconds": started.elapsed().as_secs_f64(),
+        "tasks_run": tasks_run,
+        "peak_memory_bytes": peak_memory(),
+        "machine": {
+            "system": std::env::consts::OS,
+            "architecture": std::env::consts::ARCH,
+            "processor": processor(),
+            "cores": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            "kernels": backend.to_string(),
+        },
+    });
+    let text = serde_json::to_string_pretty(&record).expect("plain data") + "\n";
+    fs::write(file, text).map_err(Error::io("write", file))
+}
+
+/// Where Linux tells.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// Where Linux tells.
+fn processor() -> Option<String> {
+    let information = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = information.lines().find_map(|line| line.strip_prefix("model name"))?;
+    Some(line.trim_start_matches([' ', '\t', ':']).to_owned())
 }
 
 /// The folder of a published run: by name, or by path.

@@ -6,7 +6,7 @@ The crate validator fetches two JSON-LD contexts from w3id.org. They are answere
 is the copy that the `rocrate` package ships, that of Workflow Run Crate is its eight terms on top.
 """
 
-import importlib.resources
+import importlib.util
 import json
 import subprocess
 import sys
@@ -23,7 +23,9 @@ WORKFLOW_RUN = "https://w3id.org/ro/terms/workflow-run"
 # https://w3id.org/ro/wfrun/workflow: "Workflow Run RO-Crate terms".
 TERMS = ["ParameterConnection", "connection", "sourceParameter", "targetParameter", "md5", "sha1", "sha256", "sha512"]
 
-SHIPPED = json.loads(importlib.resources.files("rocrate").joinpath("data/ro-crate.jsonld").read_text())
+# Found, not imported: the package itself would want more packages.
+[PACKAGE] = importlib.util.find_spec("rocrate").submodule_search_locations
+SHIPPED = json.loads((Path(PACKAGE) / "data/ro-crate.jsonld").read_text())
 assert SHIPPED["@id"] == RO_CRATE, f"the `rocrate` package ships {SHIPPED['@id']}"
 CONTEXTS = {
     RO_CRATE: {"@context": SHIPPED["@context"]},
