@@ -46,8 +46,12 @@ fn every_pipeline_names_the_schema_for_editors_in_its_first_line() {
 fn every_pipeline_opens_with_what_to_expect_how_long_and_how_large() {
     for (name, file) in shipped() {
         let text = fs::read_to_string(file).unwrap();
-        let header: String =
-            text.lines().skip(1).take_while(|line| line.starts_with('#')).flat_map(|line| [&line[1..], " "]).collect();
+        let header: String = text
+            .lines()
+            .skip(1)
+            .take_while(|line| line.starts_with('#'))
+            .flat_map(|line| [line[1..].trim(), " "])
+            .collect();
         // What a composition shows is said by its parts.
         let has_stages = !plan(&name).main().stages.is_empty();
         assert!(header.contains("Expected:") || !has_stages, "{name} says what to expect\n{header}");

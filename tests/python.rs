@@ -17,6 +17,7 @@ use ojaflow::science::seed::{Purpose, Stream, stream};
 use ojaflow::tables::frame::Cell;
 use ojaflow::tables::parquet::{TableWriter, categories, column_type};
 use ojaflow::tables::sql::Query;
+use ojaflow::tables::vectors::{float32_lists, uint8_lists};
 use ojaflow::tables::{Column, ColumnType, TableSchema};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -223,7 +224,11 @@ impl Pool {
                 let cells = cells(&mut |random| f64::from(random.below(2)));
                 Arc::new(arrow::array::BooleanArray::from_iter(cells.into_iter().map(|cell| cell.map(|x| x == 1.0))))
             }
-            ColumnType::Float32List | ColumnType::UInt8List => panic!("queries take no vectors: `{}`", column.name),
+            ColumnType::Float32List => {
+                let values = (0..2 * N_ROWS).map(|_| pick(&whole, random) as f32).collect();
+                float32_lists(values, (0..N_ROWS).map(|_| 2))
+            }
+            ColumnType::UInt8List => uint8_lists((0..2 * N_ROWS).map(|_| random.below(256) as u8).collect(), 2),
         }
     }
 }
