@@ -28,7 +28,7 @@ fn python_agrees() {
     let outputs = folder.path().join("outputs");
     let python = Python::prepared();
     // The networks that the replays are about.
-    for name in ["replay", "rules", "divergence", "recurrent"] {
+    for name in ["replay", "rules", "divergence", "recurrent", "measurements", "batches"] {
         publish(folder.path(), &format!("{ROOT}/tests/reference/pipelines/{name}.toml"), &[]);
     }
     // What ships, with fewer runs.
@@ -186,7 +186,8 @@ impl Pool {
         // Every second piece between quotes is a literal.
         texts.extend(query.split('\'').skip(1).step_by(2).map(str::to_owned));
         let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
-        let literals = words.filter_map(|word| word.parse::<f64>().ok());
+        // And the next larger number, so that `>` meets something too.
+        let literals = words.filter_map(|word| word.parse::<f64>().ok()).flat_map(|number| [number, number + 1.0]);
         Self { texts: texts.into_iter().collect(), numbers: [0.0, 1.0, 2.0, 3.0].into_iter().chain(literals).collect() }
     }
 
