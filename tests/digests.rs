@@ -14,8 +14,6 @@ use common::{Fixture, root};
 use ojaflow::publish::manifest::Manifest;
 use ojaflow::stages;
 use ojaflow::tables::ColumnType;
-use ojaflow::tables::frame::Frame;
-use ojaflow::tables::parquet;
 use serde::{Deserialize, Serialize};
 
 const UPDATE: &str = "OJAFLOW_UPDATE_DIGESTS";
@@ -197,8 +195,7 @@ fn found() -> References {
                 reference.digests.insert(table.name.clone(), digest);
                 continue;
             }
-            let bytes = fs::read(folder.join(&table.path)).unwrap();
-            let frame = Frame::new(parquet::read(bytes.into(), &table.schema).unwrap().to_batch().unwrap());
+            let frame = fixture.frame("small", &table.name);
             let numbers = table.schema.columns.iter().filter(|column| column.kind == ColumnType::Float64);
             let values = numbers.map(|column| (column.name.to_string(), frame.numbers(&column.name).unwrap()));
             reference.values.insert(table.name.clone(), values.collect());

@@ -17,6 +17,7 @@ use ojaflow::science::seed::{Purpose, Stream, stream};
 use ojaflow::tables::frame::Cell;
 use ojaflow::tables::parquet::{TableWriter, categories, column_type};
 use ojaflow::tables::sql::Query;
+use ojaflow::tables::vectors::{float32_lists, uint8_lists};
 use ojaflow::tables::{Column, ColumnType, TableSchema};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -27,7 +28,7 @@ fn python_agrees() {
     let outputs = folder.path().join("outputs");
     let python = Python::prepared();
     // The networks that the replays are about.
-    for name in ["replay", "rules", "divergence", "recurrent"] {
+    for name in ["replay", "rules", "divergence", "recurrent", "measurements", "batches"] {
         publish(folder.path(), &format!("{ROOT}/tests/reference/pipelines/{name}.toml"), &[]);
     }
     // What ships, with fewer runs.
@@ -185,7 +186,8 @@ impl Pool {
         // Every second piece between quotes is a literal.
         texts.extend(query.split('\'').skip(1).step_by(2).map(str::to_owned));
         let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
-        let literals = words.filter_map(|word| word.parse::<f64>().ok());
+        // And the next larger number, so that `>` meets something too.
+        let literals = words.filter_map(|word| word.parse::<f64>().ok()).flat_map(|number| [number, number + 1.0]);
         Self { texts: texts.into_iter().collect(), numbers: [0.0, 1.0, 2.0, 3.0].into_iter().chain(literals).collect() }
     }
 
@@ -223,7 +225,11 @@ impl Pool {
                 let cells = cells(&mut |random| f64::from(random.below(2)));
                 Arc::new(arrow::array::BooleanArray::from_iter(cells.into_iter().map(|cell| cell.map(|x| x == 1.0))))
             }
-            ColumnType::Float32List | ColumnType::UInt8List => panic!("queries take no vectors: `{}`", column.name),
+            ColumnType::Float32List => {
+                let values = (0..2 * N_ROWS).map(|_| pick(&whole, random) as f32).collect();
+                float32_lists(values, (0..N_ROWS).map(|_| 2))
+            }
+            ColumnType::UInt8List => uint8_lists((0..2 * N_ROWS).map(|_| random.below(256) as u8).collect(), 2),
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum FigureError {
     Encode(#[from] png::EncodingError),
 }
 
-/// Draws an SVG of [`super::svg`] at `dpi` pixels an inch, on white.
+/// Draws an SVG of [`super::svg()`] at `dpi` pixels an inch, on white.
 ///
 /// # Errors
 /// If the text is no SVG, or the picture has no pixel or more than 2³¹ bytes of them.

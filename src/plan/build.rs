@@ -579,6 +579,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                         span: reference.span.clone(),
                         schema: table.schema.clone(),
                         n_axes: table.n_axes,
+                        own_axes: table.parts.first().into_iter().flat_map(Part::own_axis_names).collect(),
                     });
                     sources.push(table);
                 }
@@ -623,8 +624,10 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         for table in &sources {
             let names = || table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string());
             for part in &table.parts {
+                let own = part.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
                 let axes = names()
                     .zip(&part.axes)
+                    .chain(own)
                     .map(|(name, cell)| (name, serde_json::to_value(cell).expect("a cell is plain data")));
                 keyed.push(KeyedInput {
                     role: table.name.clone(),
@@ -689,12 +692,11 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         let runs = runs.or_else(|| self.runs_behind(*first));
         for output in outputs.iter().filter(|output| stage.keep && output.storage == Storage::Kept) {
             let mut schema = TableSchema::clone(&output.schema);
-            let added: Vec<usize> = match schema.layout {
-                Layout::Folder => Vec::new(),
-                // An axis that the table has as a column of its own (`gradient` of `runs`) is not added again.
+            // An axis that the table has as a column of its own (`gradient` of `runs`) is not added again.
+            let (own, added): (Vec<usize>, Vec<usize>) = match schema.layout {
+                Layout::Folder => (Vec::new(), Vec::new()),
                 Layout::File => (0..built.axes.len())
-                    .filter(|&index| schema.column(&matrix.axes[built.axes[index]].name).is_none())
-                    .collect(),
+                    .partition(|&index| schema.column(&matrix.axes[built.axes[index]].name).is_some()),
             };
             let columns = added.iter().map(|&index| {
                 let axis = &matrix.axes[built.axes[index]];
@@ -709,6 +711,10 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
                 task: *task,
                 table: output.table().to_owned(),
                 axes: added.iter().map(|&index| cells[index].clone()).collect(),
+                own_axes: own
+                    .iter()
+                    .map(|&index| (matrix.axes[built.axes[index]].name.clone(), cells[index].clone()))
+                    .collect(),
             });
             let mut values = self.builder.plan.tasks[*first].work.known_values();
             for &index in &added {

@@ -98,6 +98,16 @@ pub struct Part {
     pub table: String,
     /// The values of the columns that publishing adds, in the order of the schema.
     pub axes: Vec<Cell>,
+    /// The values of the axes that the table has as columns of its own (`gradient` of `runs`), by their names; null where an
+    /// axis does not apply, whatever the table says of itself there.
+    pub own_axes: Vec<(String, Cell)>,
+}
+
+impl Part {
+    /// The names of the axes that the table has as columns of its own.
+    pub fn own_axis_names(&self) -> impl Iterator<Item = String> {
+        self.own_axes.iter().map(|(name, _)| name.clone())
+    }
 }
 
 /// One pipeline of a plan, as it is published.

@@ -12,7 +12,7 @@ use super::data::DataSplits;
 use crate::error::{Error, Result};
 use crate::plan::{GatheredInput, Task};
 use crate::store::{Pending, PendingTable};
-use crate::tables::frame::cells_to_array;
+use crate::tables::frame::{Cell, cells_to_array, type_of_cells};
 use crate::tables::{Table, TableSchema};
 
 /// The surroundings of one task.
@@ -109,9 +109,22 @@ impl<'a> Context<'a> {
     /// # Errors
     /// A part can neither be read nor be made again.
     pub fn gathered(&self, name: &str) -> Result<RecordBatch> {
+        gather(self.run, self.gathered_input(name)?, false, |error| self.internal(error))
+    }
+
+    /// The same, but the columns that are axes of the matrix hold the axis' values, also where the table has such a column of
+    /// its own (`gradient` of `runs`, which is 0 where a rule has no such axis; the axis is null there). So rows of
+    /// different tables that belong together are equal in all axes.
+    ///
+    /// # Errors
+    /// A part can neither be read nor be made again.
+    pub fn gathered_by_axes(&self, name: &str) -> Result<RecordBatch> {
+        gather(self.run, self.gathered_input(name)?, true, |error| self.internal(error))
+    }
+
+    fn gathered_input(&self, name: &str) -> Result<&GatheredInput> {
         let gathered = self.task.gathered.iter().find(|gathered| gathered.name == name);
-        let gathered = gathered.ok_or_else(|| self.internal(format!("reads `{name}`, which it did not plan to")))?;
-        gather(self.run, gathered, |error| self.internal(error))
+        gathered.ok_or_else(|| self.internal(format!("reads `{name}`, which it did not plan to")))
     }
 
     /// Whether anybody waits for a table that is handed on in memory.
@@ -194,35 +207,59 @@ impl<'a> Context<'a> {
     }
 }
 
-/// All parts of a table in one batch, axes in front.
-pub(crate) fn gather(
+/// All parts of a table in one batch, axes in front. With `by_axes`, columns of the table's own that are axes hold the axis'
+/// values, which are null where it does not apply.
+fn gather(
     run: &Run<'_>,
     gathered: &GatheredInput,
+    by_axes: bool,
     internal: impl Fn(String) -> Error,
 ) -> Result<RecordBatch> {
-    let schema = gathered.schema.to_arrow();
+    let mut schema = gathered.schema.clone();
+    let own_axes: Vec<String> = match gathered.parts.first() {
+        Some(part) if by_axes => part.own_axis_names().collect(),
+        _ => Vec::new(),
+    };
+    let position = |name: &str| gathered.schema.columns.iter().position(|column| column.name == name);
+    let positions: Vec<usize> = own_axes.iter().filter_map(|name| position(name)).collect();
+    for (axis, &column) in positions.iter().enumerate() {
+        let values = gathered.parts.iter().map(|part| &part.own_axes[axis].1);
+        schema.columns[column].kind = type_of_cells(values);
+        schema.columns[column].nullable = true;
+    }
     let mut batches = Vec::with_capacity(gathered.parts.len());
     for part in &gathered.parts {
         let table = run.obtain(part.task, &part.table, false)?;
+        let mut values: Vec<(usize, &Cell)> = part.axes.iter().enumerate().collect();
+        values.extend(positions.iter().copied().zip(part.own_axes.iter().map(|(_, cell)| cell)));
         for batch in &table.batches {
-            let with_axes = add_axes(&gathered.schema, part.axes.as_slice(), batch).map_err(&internal)?;
-            batches.push(with_axes);
+            batches.push(set_columns(&schema, &values, batch).map_err(&internal)?);
         }
     }
-    concat_batches(&schema, &batches).map_err(|error| internal(error.to_string()))
+    concat_batches(&schema.to_arrow(), &batches).map_err(|error| internal(error.to_string()))
 }
 
 /// A part's rows with the values of its axes in front.
-pub(crate) fn add_axes(
-    schema: &TableSchema,
-    axes: &[crate::tables::frame::Cell],
-    batch: &RecordBatch,
-) -> Result<RecordBatch, String> {
-    let mut columns = Vec::with_capacity(schema.columns.len());
-    for (cell, column) in axes.iter().zip(&schema.columns) {
+pub(crate) fn add_axes(schema: &TableSchema, axes: &[Cell], batch: &RecordBatch) -> Result<RecordBatch, String> {
+    set_columns(schema, &axes.iter().enumerate().collect::<Vec<_>>(), batch)
+}
+
+/// A batch whose columns in these places are one value throughout. Places in front of the batch's own columns come first,
+/// in ascending order.
+fn set_columns(schema: &TableSchema, values: &[(usize, &Cell)], batch: &RecordBatch) -> Result<RecordBatch, String> {
+    let n_added = schema.columns.len() - batch.num_columns();
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.columns.len());
+    let repeated = |column: usize, cell: &Cell| {
         let cells = vec![cell.clone(); batch.num_rows()];
-        columns.push(cells_to_array(&cells, column.kind).map_err(|error| error.to_string())?);
+        cells_to_array(&cells, schema.columns[column].kind).map_err(|error| error.to_string())
+    };
+    let (added, own) = values.split_at(n_added);
+    for &(column, cell) in added {
+        columns.push(repeated(column, cell)?);
     }
     columns.extend(batch.columns().iter().cloned());
+    for &(column, cell) in own {
+        columns[column] = repeated(column, cell)?;
+    }
     RecordBatch::try_new(schema.to_arrow(), columns).map_err(|error| error.to_string())
 }

@@ -13,7 +13,6 @@ use super::{Gathered, Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
 use crate::run::Context;
 use crate::science::bootstrap::{Interval, Resamples};
-use crate::science::plasticity::Term;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame, cells_to_array};
 use crate::tables::{Column, ColumnType, TableSchema};
@@ -309,15 +308,10 @@ impl Kind for Bootstrap {
     }
 }
 
-/// The keys that tell groups of runs apart: the axes that the table of runs was given, and the coefficients that it has as
-/// columns of its own, which for that reason are not added to it as axes.
+/// The keys that tell groups of runs apart.
 fn run_axes(runs: &Gathered, keys: &[String], over: &str) -> Vec<String> {
-    let columns = runs.schema.columns.iter().enumerate();
-    columns
-        .filter(|(index, column)| *index < runs.n_axes || Term::named(&column.name).is_ok())
-        .map(|(_, column)| column.name.to_string())
-        .filter(|name| name != over && keys.contains(name))
-        .collect()
+    let added = runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string());
+    added.chain(runs.own_axes.iter().cloned()).filter(|name| name != over && keys.contains(name)).collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -374,7 +368,7 @@ impl Work for BootstrapTask {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<()> {
-        let (of, runs) = (context.gathered(&self.of)?, context.gathered(&self.runs)?);
+        let (of, runs) = (context.gathered_by_axes(&self.of)?, context.gathered_by_axes(&self.runs)?);
         let batch = self.compute(of, runs).map_err(|message| context.internal(message))?;
         context.write_batch("bootstrap", batch)
     }
@@ -402,7 +396,7 @@ type Measured = BTreeMap<Vec<Cell>, BTreeSet<Vec<Cell>>>;
 impl BootstrapTask {
     fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, String> {
         let of = Frame::new(of);
-        let (seeds, states) = self.read_runs(&Frame::new(runs), &of)?;
+        let (seeds, states) = self.read_runs(&Frame::new(runs))?;
         let Some(resamples) =
             (!seeds.is_empty()).then(|| Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples))
         else {
@@ -434,17 +428,10 @@ impl BootstrapTask {
     }
 
     /// The seeds in ascending order, and the state of each run by the axes that tell runs apart.
-    fn read_runs(&self, runs: &Frame, of: &Frame) -> Result<(Vec<Cell>, RunStates), String> {
+    fn read_runs(&self, runs: &Frame) -> Result<(Vec<Cell>, RunStates), String> {
         let column = |name: &str| runs.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.runs));
         let over = column(&self.canonical.over)?;
-        let mut axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
-        for (name, cells) in self.run_axes.iter().zip(&mut axes) {
-            // A coefficient that a combination leaves out is null as an axis of the measurements, and 0 in the table of runs.
-            let left_out = of.cells(name).is_some_and(|cells| cells.contains(&Cell::Null));
-            if left_out && Term::named(name).is_ok() {
-                cells.iter_mut().filter(|cell| cell.as_f64() == Some(0.0)).for_each(|cell| *cell = Cell::Null);
-            }
-        }
+        let axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
         let diverged_at = column("diverged_at_step")?;
         let mut states = BTreeMap::new();
         for row in 0..runs.n_rows() {

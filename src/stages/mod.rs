@@ -244,6 +244,8 @@ pub struct Gathered {
     pub schema: TableSchema,
     /// How many of the schema's first columns are axes of the matrix.
     pub n_axes: usize,
+    /// Axes of the matrix that the table has as columns of its own.
+    pub own_axes: Vec<String>,
     /// The values that columns can have, where that is known before the table is there: axes, and what comes from them.
     pub values: BTreeMap<String, Vec<Cell>>,
 }

@@ -12,6 +12,9 @@ use std::process::{Child, Command, Output, Stdio};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use ojaflow::publish::manifest::Manifest;
+use ojaflow::tables::frame::Frame;
+use ojaflow::tables::parquet;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -318,6 +321,15 @@ impl Fixture {
     pub fn manifest(&self, published: &str) -> Value {
         let path = self.outputs().join(published).join("manifest.json");
         serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+    }
+
+    /// A published table that is one file.
+    pub fn frame(&self, published: &str, table: &str) -> Frame {
+        let folder = self.outputs().join(published);
+        let manifest = Manifest::read(&folder).unwrap().expect("published");
+        let entry = manifest.tables.iter().find(|entry| entry.name == table).expect("one of its tables");
+        let bytes = fs::read(folder.join(&entry.path)).unwrap();
+        Frame::new(parquet::read(bytes.into(), &entry.schema).unwrap().to_batch().unwrap())
     }
 
     /// Published folders whose name tells of an override.

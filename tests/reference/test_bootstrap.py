@@ -47,11 +47,12 @@ class Stage:
         for row in self.of.to_dict("records"):
             values = found.setdefault(tuple(row[key] for key in self.keys), np.full(len(self.seeds), np.nan))
             values[self.seeds.index(row[self.over])] = row[self.parameters["value"]]
-        if self.parameters["when_diverged"] is not None:
-            self.fill(found)
+        self.fill(found)
         return found
 
     def fill(self, found):
+        """Diverged runs count as a number from then on, or as missing, but in either case there is a row for them."""
+        filling = self.parameters["when_diverged"]
         others = [key for key in self.keys if key not in self.conditions]
         measured = {tuple(key[self.keys.index(name)] for name in others) for key in found}
         for run in self.runs[self.runs["status"] == "diverged"].to_dict("records"):
@@ -60,7 +61,7 @@ class Stage:
                 if cells.get("step", np.inf) >= run["diverged_at_step"]:
                     key = tuple(cells[name] for name in self.keys)
                     values = found.setdefault(key, np.full(len(self.seeds), np.nan))
-                    values[self.seeds.index(run[self.over])] = self.parameters["when_diverged"]
+                    values[self.seeds.index(run[self.over])] = np.nan if filling == "missing" else filling
 
     def diverged(self, key):
         """The runs of a measurement's condition that had diverged by its step."""
@@ -91,9 +92,11 @@ class Stage:
             groups.setdefault(group, []).append((dict(remaining), values, diverged[remaining]))
         for group, members in groups.items():
             row = self.statistic(kind, argument, members)
+            n_diverged = len(set().union(*(runs for _, _, lists in members for runs in lists)))
             if row is not None:
-                n_diverged = len(set().union(*(runs for _, _, lists in members for runs in lists)))
                 yield dict(group), *row, n_diverged
+            elif n_diverged > 0:
+                yield dict(group), np.nan, np.nan, np.nan, 0, n_diverged
 
     def statistic(self, kind, argument, members):
         chosen = resamples(self.parameters["seed"], len(self.seeds), self.parameters["resamples"])

@@ -82,11 +82,14 @@ def test_keys_are_digests_of_their_material(published):
 
 
 def test_run_ids_are_keys_of_trainings(published):
-    (stage,) = published.stages("train")
-    keys = {task["key"][:16]: task["coordinates"] for task in stage["tasks"]}
-    assert published.runs.keys() == keys.keys()
-    for run_id, coordinates in keys.items():
-        assert [published.runs[run_id][axis] for axis in stage["axes"]] == coordinates
+    trainings = [stage for kind in ("train", "train_batch", "train_recurrent") for stage in published.stages(kind)]
+    assert trainings
+    for stage in trainings:
+        keys = {task["key"][:16]: task["coordinates"] for task in stage["tasks"]}
+        runs = {run["run_id"]: run for run in published.frame(f"{stage['name']}_runs").to_dict("records")}
+        assert runs.keys() == keys.keys()
+        for run_id, coordinates in keys.items():
+            assert [runs[run_id][axis] for axis in stage["axes"]] == coordinates
 
 
 def test_the_same_training_in_two_pipelines_is_one_run(request):

@@ -35,7 +35,7 @@ def groups(frame, *columns):
 
 
 def test_residuals(measurements):
-    images = measurements.images["test"][0][:100]
+    images = measurements.images["test"][0][:100] / 255.0
     for (run_id, step), rows in groups(measurements.frame("reconstruction_error"), "run_id", "step"):
         network = network_of(measurements, run_id, step)
         _, y = network.forward(images)
@@ -64,7 +64,7 @@ def check_norms(row, y):
 
 
 def test_activation_norms(measurements):
-    images = measurements.images["test"][0][:100]
+    images = measurements.images["test"][0][:100] / 255.0
     for (run_id, step), rows in groups(measurements.frame("norms"), "run_id", "step"):
         _, y = network_of(measurements, run_id, step).forward(images)
         for row in rows.to_dict("records"):
@@ -88,7 +88,7 @@ def test_update_norms_and_c17(measurements):
         run, sample = measurements.runs[run_id], measurements.order[run_id][step - 1]
         before, after = (network_of(measurements, run_id, at) for at in (step - 1, step))
         weights = [w if w is None else w.copy() for w in before.weights]
-        parts = before.learn(images[sample], labels[sample], measurements.coefficients[run_id])
+        parts = before.learn(images[sample] / 255.0, labels[sample], measurements.coefficients[run_id])
         for row in rows.to_dict("records"):
             layer = row["layer"]
             norm = lambda term: np.linalg.norm(parts[layer][term])
@@ -109,12 +109,12 @@ def angle(a, b):
 
 
 def test_weight_diagnostics(measurements):
-    images, labels = (half[:60] for half in measurements.images["test"])
+    pixels, labels = (half[:60] for half in measurements.images["test"])
     for (run_id, step), rows in groups(measurements.frame("diagnostics"), "run_id", "step"):
         network = network_of(measurements, run_id, step)
         symmetric = Network(network.weights, None, network.activation)
         errors = []
-        for x, label in zip(images, labels, strict=True):
+        for x, label in zip(pixels / 255.0, labels, strict=True):
             z, y = network.forward(x)
             errors.append((network.errors(z, y, label), symmetric.errors(z, y, label)))
         for row in rows.to_dict("records"):
@@ -151,7 +151,7 @@ def test_reconstructed_images(measurements):
     for row in rows:
         network = network_of(measurements, row["run_id"], row["step"])
         assert row["sample_index"] in first and row["label"] == labels[row["sample_index"]]
-        original = originals[row["sample_index"]]
+        original = originals[row["sample_index"]] / 255.0
         image = reconstructed(network, network.forward(original)[1], row["layer"])
         np.testing.assert_allclose(row["pixels"], image, rtol=TOLERANCE, atol=TOLERANCE * np.abs(image).max())
         check_similarity(row, original, image)
@@ -160,7 +160,7 @@ def test_reconstructed_images(measurements):
 
 
 def test_similarity_of_many_images(measurements):
-    originals = measurements.images["test"][0][:100]
+    originals = measurements.images["test"][0][:100] / 255.0
     frame = measurements.frame("similarity")
     assert frame["pixels"].isna().all()
     for (run_id, step, layer), rows in groups(frame, "run_id", "step", "layer"):
@@ -197,7 +197,8 @@ def test_normalised_networks_are_known_whole_by_their_weights(batches, trained):
     """Accuracy, loss and norms of networks trained in mini-batches, from their published matrices, scales and shifts."""
     runs, weights = trained
     assert {row["batch_norm"] for row in runs.values()} == {True, False}
-    images, labels = batches.images["test"]
+    pixels, labels = batches.images["test"]
+    images = pixels / 255.0
     for row in batches.frame("batches_evaluations").to_dict("records"):
         y = batch_forward(weights[row["run_id"], row["step"]], activation_of(runs[row["run_id"]]), images)
         correct = (y[-1].argmax(axis=1) == labels).mean()
@@ -229,7 +230,7 @@ def test_plain_batches_are_mean_gradients(batches, trained):
             moved = [None] + [np.zeros_like(w) for w in network.weights[1:]]
             for sample in batch:
                 one = Network(network.weights, None, network.activation)
-                parts = one.learn(images[sample], labels[sample], theta)
+                parts = one.learn(images[sample] / 255.0, labels[sample], theta)
                 for layer in (1, 2, 3):
                     moved[layer] += sum(parts[layer].values()) / len(batch)
             for layer in (1, 2, 3):

@@ -229,10 +229,11 @@ def test_views(published, outputs_folder, monkeypatch):
         for name, n in connection.sql(counts).fetchall():
             assert n == published.tables[name]["rows"], name
         # Axes are joined in where the files leave them out.
-        axes = [axis for axis, _ in published.manifest["axes"]]
+        axes = {stage["name"]: stage["axes"] for stage in published.manifest["stages"]}
         for name, entry in published.tables.items():
             if entry["schema"]["layout"] == "folder":
-                assert connection.table(name).columns[: len(axes)] == axes, name
+                expected = axes[entry["stage"]]
+                assert connection.table(name).columns[: len(expected)] == expected, name
 
 
 def test_one_query_over_weights_runs_and_evaluations(smoke, outputs_folder, monkeypatch):

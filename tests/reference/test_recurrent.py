@@ -82,7 +82,7 @@ def at(recurrent, run, step):
 def seen(recurrent, run, step):
     images, labels = recurrent.images["train"]
     sample = recurrent.order[run["run_id"]][step - 1]
-    return images[sample], labels[sample]
+    return images[sample] / 255.0, labels[sample]
 
 
 def deviation(found, expected):
@@ -125,7 +125,8 @@ def test_update_norms(recurrent, runs):
 
 
 def test_evaluations_and_hidden_norms(recurrent, runs):
-    images, labels = recurrent.images["test"]
+    pixels, labels = recurrent.images["test"]
+    images = pixels / 255.0
     evaluations, norms = recurrent.frame("train_evaluations"), recurrent.frame("train_hidden_norms")
     for run in runs:
         network = at(recurrent, run, N_STEPS)

@@ -73,6 +73,7 @@ def test_sample_order_is_the_stream_s(replay):
                 assert list(replay.order[run["run_id"]]) == expected
 
 
+@pytest.mark.stages("train")
 def test_rules_that_share_a_seed_share_initial_weights(published):
     """A rule never enters a stream, so runs differ by their rule alone."""
     runs = list(published.runs.values())
