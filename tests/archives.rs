@@ -428,6 +428,17 @@ fn files_that_are_missing_extra_double_or_changed_are_refused_by_name() {
     files[position("small/bag-info.txt")].1.extend(b"Contact-Name: Nobody\n");
     check(&rebagged(files), ["bag-info.txt", "does not describe"]);
 
+    // Names that a reproduction would make folders and files of.
+    let escaping = String::from_utf8(sound[position("data-sets.json")].1.clone()).unwrap();
+    let mut files = sound.clone();
+    files[position("data-sets.json")].1 = escaping.replace("\"tiny\"", "\"../../tiny\"").into_bytes();
+    check(&rebagged(files), ["data-sets.json", "../../tiny"]);
+    let mut files = sound.clone();
+    let manifest = String::from_utf8(sound[position("manifest.json")].1.clone()).unwrap();
+    let manifest = manifest.replace("\"path\": \"pipelines/small.toml\"", "\"path\": \"../small.toml\"");
+    files[position("manifest.json")].1 = manifest.into_bytes();
+    check(&rebagged(files), ["small.toml", "is missing"]);
+
     // And nothing but what was done made the difference.
     accepted(&sealed(&tar_with(&rebagged(sound))));
 }

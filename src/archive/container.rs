@@ -135,11 +135,12 @@ pub fn read(
     mut visit: impl FnMut(&str, u64, &mut dyn Read) -> Result<(), Fault>,
 ) -> Result<Summary, Fault> {
     let opening = |error: io::Error| Fault::archive(format!("cannot be read: {error}"));
-    let mut file = File::open(path).map_err(opening)?;
-    let metadata = file.metadata().map_err(opening)?;
-    if !metadata.is_file() {
+    // Asked before it is opened: opening a pipe waits for someone to write to it.
+    if !std::fs::metadata(path).map_err(opening)?.is_file() {
         return Err(Fault::archive("is not a plain file"));
     }
+    let mut file = File::open(path).map_err(opening)?;
+    let metadata = file.metadata().map_err(opening)?;
     let declared = check_seal(&mut file, metadata.len())?;
     file.seek(SeekFrom::Start(0)).map_err(opening)?;
     let frame = BufReader::with_capacity(1 << 17, file.take(metadata.len() - TRAILER as u64));

@@ -126,6 +126,11 @@ pub fn archive(
     let mut file = builder.tempfile_in(parent).map_err(Error::io("create a file in", parent))?;
     let summary =
         container::write(file.as_file_mut(), &members, time.unwrap_or(0)).map_err(Error::io("write", target))?;
+    // What it would be checked for by others, before it gets its name: a limit that it breaks is our fault, not theirs.
+    verify::check(file.path()).map_err(|fault| Error::Internal {
+        task: "archive".into(),
+        message: format!("what was written does not pass verification: {fault}"),
+    })?;
     file.persist(target).map_err(|error| Error::io("write", target)(error.error))?;
     Ok(summary)
 }

@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::contents::{self, DataSet, Published};
 use super::{Fault, Part, bag, container};
+use crate::datasets;
 use crate::error::Result;
 use crate::publish::manifest::{self, Manifest};
 
 /// Texts are held in memory while the rest streams by: none of ours comes near this.
-const MAX_TEXT: u64 = 256 << 20;
+const MAX_TEXT: u64 = 64 << 20;
 /// And all of them together.
-const MAX_TEXTS: u64 = 1 << 30;
+const MAX_TEXTS: u64 = 256 << 20;
 
 /// A sound archive: what it holds, without its tables.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub fn verify(file: &Path) -> Result<Verified> {
     check(file).map_err(|fault| fault.of(file))
 }
 
-fn check(file: &Path) -> Result<Verified, Fault> {
+pub(super) fn check(file: &Path) -> Result<Verified, Fault> {
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut held = 0;
     let summary = container::read(file, |path, size, content| {
@@ -186,6 +187,11 @@ fn check_payload(name: &str, seen: &BTreeMap<String, Seen>) -> Result<(Published
         let message = format!("does not hold the checksums of the data set {missing}");
         return Err(Fault::entry(&format!("{name}/data/{}", contents::DATA_SETS), message));
     }
+    // These become names in the scratch folder of a reproduction.
+    if let Some(set) = data_sets.iter().find(|set| !datasets::is_name(&set.name)) {
+        let message = format!("names a data set `{}`, which is no name of one", set.name.escape_debug());
+        return Err(Fault::entry(&format!("{name}/data/{}", contents::DATA_SETS), message));
+    }
     let mut parts = BTreeSet::new();
     for manifest in &manifests {
         let folder = format!("outputs/{}", manifest.pipeline);
@@ -212,6 +218,13 @@ fn check_payload(name: &str, seen: &BTreeMap<String, Seen>) -> Result<(Published
         if text(name, seen, &format!("data/{}", source.path))? != source.text {
             let entry = format!("{name}/data/{}", source.path);
             return Err(Fault::entry(&entry, "was changed: it is not the text in manifest.json"));
+        }
+        if !source.path.starts_with("pipelines/") || !source.path.ends_with(".toml") {
+            let entry = format!("{name}/data/{}", source.path);
+            return Err(Fault::entry(
+                &entry,
+                "is not a pipeline or a table of coefficients, but manifest.json calls it one",
+            ));
         }
         expected.insert(source.path.clone());
     }

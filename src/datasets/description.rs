@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use super::idx::{Kind, MAX_ITEMS};
-use super::registry::valid_name;
+use super::registry::is_name;
 
 /// The name of the description in a data set's folder.
 pub(super) const FILE_NAME: &str = "dataset.toml";
@@ -146,7 +146,7 @@ impl DataSetInfo {
     /// Reads `folder/dataset.toml` and checks that it agrees with itself; no other file is touched.
     pub(super) fn read(folder: &Path) -> Result<Self, DataError> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !valid_name(&name) {
+        if !is_name(&name) {
             return Err(DataError::InvalidFolderName { name, folder: folder.to_owned() });
         }
         let file = folder.join(FILE_NAME);

@@ -14,7 +14,7 @@ use super::DataError;
 use super::description::{DataSetInfo, FILE_NAME, FileInfo, Role};
 use super::idx::{self, Idx};
 use super::load::verify;
-use super::registry::valid_name;
+use super::registry::is_name;
 use super::source::Source;
 
 const TEMPORARY_PREFIX: &str = ".import-";
@@ -29,7 +29,7 @@ const LOCK: &str = ".import.lock";
 /// A name that is not `[a-z0-9_]+`; no set, several sets or a damaged one in `dir`; other content under that name; a
 /// folder that cannot be written. `data_dir` is then as it was.
 pub fn import(dir: &Path, data_dir: &Path, name: &str) -> Result<DataSetInfo, DataError> {
-    if !valid_name(name) {
+    if !is_name(name) {
         return Err(DataError::InvalidName { name: name.to_owned() });
     }
     let content = Content::read(&Source::find(dir)?)?;

@@ -29,7 +29,7 @@ pub fn find(data_dir: &Path, name: &str) -> Result<DataSetInfo, DataError> {
 }
 
 /// Names become folders and values in tables, and stand in file names of published runs.
-pub(super) fn valid_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn a_name_is_one_folder() {
         for name in ["mnist", "emnist_balanced", "k49"] {
-            assert!(valid_name(name), "{name}");
+            assert!(is_name(name), "{name}");
         }
         for name in ["", "..", "a/b", "EMNIST", "k-49", "mnist ", "é"] {
-            assert!(!valid_name(name), "{name}");
+            assert!(!is_name(name), "{name}");
         }
     }
 }

@@ -206,7 +206,12 @@ impl Page {
             if index == SHOWN_EQUATIONS {
                 put!(self, "<details><summary>{} more</summary><div>", equations.len() - SHOWN_EQUATIONS);
             }
-            put!(self, "<p class=\"soft\">{}</p><pre>{}</pre>", Text(equation.heading()), Text(&equation.plain));
+            put!(
+                self,
+                "<p class=\"soft\">{}</p><pre class=\"equation\">{}</pre>",
+                Text(equation.heading()),
+                Text(&equation.plain)
+            );
             for need in &equation.needs {
                 put!(self, "<p>{}</p>", Text(need));
             }
