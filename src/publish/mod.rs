@@ -42,7 +42,11 @@ pub fn check_places(plan: &Plan, outputs: &Path) -> Result<()> {
 pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Published]) -> Result<Published> {
     let folder = outputs.join(&pipeline.name);
     let expected = manifest::fingerprint(run.plan, pipeline);
-    let found = Manifest::read(&folder)?.filter(|found| found.fingerprint == expected && found.is_complete(&folder));
+    let sources = sources(pipeline);
+    // The same plan may be written otherwise by now (a comment, another tuning with the same outcome): what is archived
+    // is what was published, so that has to be what a fresh run would publish.
+    let is_current = |found: &Manifest| found.fingerprint == expected && found.sources == sources;
+    let found = Manifest::read(&folder)?.filter(|found| is_current(found) && found.is_complete(&folder));
     let forced = run.statuses.forced.contains(&true);
     if let Some(found) = &found
         && !forced
@@ -77,7 +81,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
         });
     }
     views::write(&new, &folder, pipeline, &tables)?;
-    let manifest = Manifest::new(run.plan, pipeline, sources(pipeline), expected, tables, files);
+    let manifest = Manifest::new(run.plan, pipeline, sources, expected, tables, files);
     manifest.write(&new)?;
     if let Some(found) = &found {
         confirm(run, found, &manifest);
