@@ -53,8 +53,10 @@ def project(outputs_folder, tmp_path, monkeypatch):
     """A folder with a copy of `outputs/fig4`, and the working directory for a test."""
     target = tmp_path / "outputs" / "fig4"
     target.mkdir(parents=True)
+    # With overrides the name has a suffix: `fig4~1a2b3c4d`.
+    [source] = [folder.parent for folder in outputs_folder.glob("fig4*/manifest.json")]
     for table in ("explained_variance", "summary"):
-        shutil.copy(outputs_folder / "fig4" / f"{table}.parquet", target)
+        shutil.copy(source / f"{table}.parquet", target)
     monkeypatch.chdir(tmp_path)
     return target
 
