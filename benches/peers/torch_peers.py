@@ -26,6 +26,9 @@ class Peer:
     def softplus(self, z):
         return F.softplus(z, beta=self.beta)
 
+    def published(self, weights):
+        return weights
+
     def evaluation(self, network):
         weights = [torch.from_numpy(w[0]) for w in self.inputs.weights(network, worker.EVALUATED)]
         x, labels = map(torch.from_numpy, worker.images("t10k"))

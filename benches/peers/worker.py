@@ -72,7 +72,8 @@ class Inputs:
 
 def serve(title, peer):
     """`peer.training(network, rule)` returns a function that trains from the start and returns, when all is computed, the
-    weights by layer; `peer.evaluation(network)` one that returns accuracy and loss.
+    weights by layer as the peer holds them; `peer.published` turns these into n_out × n_in, behind seeds if there are
+    several; `peer.evaluation(network)` returns a function that returns accuracy and loss.
     """
     training, evaluation = cache(peer.training), cache(peer.evaluation)
     print(title, flush=True)
@@ -85,7 +86,7 @@ def serve(title, peer):
                 seconds, (accuracy, loss) = timed(evaluation(network), int(repeats))
                 print(seconds, float(accuracy), float(loss), flush=True)
             case ["weights", network, rule, file]:
-                weights = [np.asarray(w, dtype="<f4") for w in training(network, rule)()]
+                weights = [np.asarray(w, dtype="<f4") for w in peer.published(training(network, rule)())]
                 np.concatenate([w.reshape(peer.n_seeds, -1) for w in weights], axis=1).tofile(file)
                 print("written", flush=True)
             case _:
