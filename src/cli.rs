@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::archive::Part;
 use crate::plan::Format;
 
 /// What a plasticity rule does to a deep network: reproducible pipelines from training to figure.
@@ -46,6 +47,16 @@ pub enum Command {
     Data(DataArgs),
     /// Look after the kept results
     Store(StoreArgs),
+    /// Put a published run into one file that anyone can check and run again
+    Archive(ArchiveArgs),
+    /// Check an archive: offline, every byte, without unpacking it
+    Verify(VerifyArgs),
+    /// Run an archive again in a scratch folder and compare table by table
+    Reproduce(ReproduceArgs),
+    /// What changed between two published runs, archives or pipelines
+    Diff(DiffArgs),
+    /// Write one page on published runs: figures, claims, equations, provenance
+    Report(ReportArgs),
     /// List the terms of learning rules, or the rules that a pipeline runs
     Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
@@ -101,6 +112,63 @@ pub struct PlanArgs {
     pub force: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// The name of a published run, or its folder
+    pub name: String,
+    /// The file to write; `NAME.tar.zst` if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Large tables to put in as well, which running again makes anew
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    pub with: Vec<Part>,
+    /// Write what was measured, and on which machine, to this file beside it
+    #[arg(long, value_name = "FILE")]
+    pub measurements: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The archive
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The archive
+    pub file: PathBuf,
+    /// Only what this stage needs
+    #[arg(long, value_name = "STAGE")]
+    pub to: Option<String>,
+    /// Run in this folder, which must be empty or new, and keep it
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Write what was measured, and on which machine, to this file beside it
+    #[arg(long, value_name = "FILE")]
+    pub measurements: Option<PathBuf>,
+    /// Tasks side by side; the number of cores if left out
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A published run (name or folder), an archive, or a pipeline (name or file)
+    pub a: String,
+    /// The other one
+    pub b: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Published runs, by name or folder; all that there are if left out
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The page to write
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,8 @@ pub enum Error {
     Numerics { task: String, message: String },
     /// A kept result is damaged and could not be made again.
     Store(String),
+    /// Something that was checked is not what it should be: an archive, a reproduction.
+    Check(String),
     /// The operating system refused: a full disk, a read-only folder.
     Io { doing: String, path: PathBuf, source: io::Error },
     /// The user pressed Ctrl-C.
@@ -61,7 +63,7 @@ impl fmt::Display for Error {
             }
             Self::Data(error) => error.fmt(f),
             Self::Numerics { task, message } => write!(f, "{task}: {message}"),
-            Self::Store(message) => f.write_str(message),
+            Self::Store(message) | Self::Check(message) => f.write_str(message),
             Self::Io { doing, path, source } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
                 match source.kind() {

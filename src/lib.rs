@@ -8,8 +8,11 @@
 //! 4. [`stages`]: the tasks themselves: read [`tables`], call [`science`], write tables;
 //! 5. [`publish`]: → the folder that people open.
 //!
+//! 6. [`archive`]: → one file that can be checked and run again; [`report`]: → one page to read.
+//!
 //! [`science`] is pure mathematics over [`kernels`], the few hot loops; [`datasets`] reads images; [`figures`] draws.
 
+pub mod archive;
 pub mod cli;
 pub mod commands;
 pub mod datasets;
@@ -18,6 +21,7 @@ pub mod figures;
 pub mod kernels;
 pub mod plan;
 pub mod publish;
+pub mod report;
 pub mod run;
 pub mod science;
 pub mod spec;

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -110,5 +111,43 @@ fn every_tuned_coefficient_comes_from_the_tuning_as_it_is_today() {
             file.display()
         );
         assert!(!table.coefficients.is_empty());
+    }
+}
+
+/// The examples of the README are pipelines: each can be planned as it stands.
+#[test]
+fn the_readme_s_examples_can_be_planned() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let pipelines: Vec<&str> = blocks.filter(|block| block.contains("[pipeline]")).collect();
+    assert!(!pipelines.is_empty());
+    for block in pipelines {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("example.toml");
+        fs::write(&file, block).unwrap();
+        let request = Request { pipeline: file.to_str().unwrap().to_owned(), ..Request::default() };
+        let environment = Environment::new(&root().join("data"), &root().join("pipelines")).unwrap();
+        let plan = build(&environment, &request).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        assert!(plan.tasks.len() > 1);
+    }
+}
+
+/// Every command that the README names is one, and every pipeline in it is shipped.
+#[test]
+fn the_readme_s_pipelines_are_shipped() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let named: BTreeSet<&str> = text
+        .split("cargo run -- pipeline ")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next())
+        .filter(|name| !text.contains(&format!("name  = \"{name}\"")))
+        .collect();
+    let shipped: BTreeSet<String> = shipped().into_iter().map(|(name, _)| name).collect();
+    for name in &named {
+        assert!(shipped.contains(*name), "`{name}` is in the README, but not in pipelines/");
+    }
+    // And each pipeline of a figure is in the README.
+    for name in shipped.iter().filter(|name| name.starts_with("fig")) {
+        assert!(named.contains(name.as_str()), "`{name}` is not in the README");
     }
 }

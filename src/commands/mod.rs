@@ -1,6 +1,9 @@
 //! What each command does, from parsed options to printed lines.
 
+mod archive;
 mod data;
+mod diff;
+mod outcome;
 mod pipeline;
 mod progress;
 mod report;
@@ -33,6 +36,11 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Plan(args) => pipeline::plan(&cli.roots, args),
         Command::Data(args) => data::execute(&cli.roots, args),
         Command::Store(args) => store::execute(&cli.roots, args),
+        Command::Archive(args) => archive::archive(&cli.roots, args),
+        Command::Verify(args) => archive::verify(args),
+        Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
+        Command::Diff(args) => diff::execute(&cli.roots, args),
+        Command::Report(args) => report::execute(&cli.roots, args),
         Command::Rules(args) => rules::execute(&cli.roots, args),
         Command::Schema => print(&schema_text()),
     }

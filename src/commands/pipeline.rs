@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::progress::Shown;
-use super::{environment, print, report, request};
+use super::{environment, outcome, print, request};
 use crate::cli::{PipelineArgs, PlanArgs, RequestArgs, Roots};
 use crate::error::{Error, Result};
+use crate::plan::environment::Environment;
 use crate::plan::{self, Plan, Statuses, display, explain};
 use crate::publish::manifest::Manifest;
 use crate::publish::{self, Published};
@@ -102,39 +103,60 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
     let environment = environment(roots)?;
     let plan = plan::build(&environment, &request(name, &args.request))?;
     check_force(&plan, args.force.as_deref())?;
-    let store = Store::new(&roots.outputs);
     if args.dry_run {
-        let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
+        let statuses = Statuses::predict(&plan, &Store::new(&roots.outputs), args.force.as_deref())?;
         return print(&display(&plan, &statuses, if args.json { plan::Format::Json } else { plan::Format::Text }));
     }
-    publish::check_places(&plan, &roots.outputs)?;
+    let how = How { force: args.force.as_deref(), jobs: args.jobs, quiet: args.quiet || args.json };
+    let done = carry_out(roots, &environment, &plan, &how)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let outcome = outcome::Outcome { executed: done.executed, statuses: &done.statuses, seconds };
+    if args.json {
+        print(&outcome::json(&done.published, &outcome))
+    } else if args.quiet {
+        Ok(())
+    } else {
+        print(&outcome::text(&done.published, &outcome, std::io::stdout().is_terminal()))
+    }
+}
+
+/// How a plan is to be carried out.
+pub struct How<'a> {
+    pub force: Option<&'a str>,
+    /// Tasks side by side; as many as there are cores if left out.
+    pub jobs: Option<u32>,
+    pub quiet: bool,
+}
+
+/// A plan carried out.
+pub struct Done {
+    pub executed: usize,
+    pub statuses: Statuses,
+    pub published: Vec<Published>,
+}
+
+/// Runs what has to run and publishes it.
+pub fn carry_out(roots: &Roots, environment: &Environment, plan: &Plan, how: &How<'_>) -> Result<Done> {
+    let store = Store::new(&roots.outputs);
+    publish::check_places(plan, &roots.outputs)?;
     // Ctrl-C (or a polite kill) stops between two steps; nothing half done stays.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let session = Session::begin(&store)?;
     session.protect(plan.tasks.iter().map(|task| &task.key))?;
-    let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
-    let quiet = args.quiet || args.json;
-    if !quiet {
-        eprintln!("{}: {}", plan.main().name, plan::summary(&plan, &statuses));
-        if let Some(equations) = super::rules::in_brief(&plan) {
+    let statuses = Statuses::predict(plan, &store, how.force)?;
+    if !how.quiet {
+        eprintln!("{}: {}", plan.main().name, plan::summary(plan, &statuses));
+        if let Some(equations) = super::rules::in_brief(plan) {
             eprintln!("{equations}");
         }
     }
-    let progress = Shown::new(&plan, &statuses, quiet);
-    let run = Run::new(&plan, &store, &session, &statuses, &environment, &progress, &INTERRUPTED);
-    let jobs = args.jobs.map_or_else(cores, |jobs| jobs as usize);
-    let executed = run.execute(jobs);
+    let progress = Shown::new(plan, &statuses, how.quiet);
+    let run = Run::new(plan, &store, &session, &statuses, environment, &progress, &INTERRUPTED);
+    let executed = run.execute(how.jobs.map_or_else(cores, |jobs| jobs as usize));
     let published = executed.and_then(|executed| Ok((executed, publish_all(roots, &run)?)));
     progress.finish();
     let (executed, published) = published?;
-    let outcome = report::Outcome { executed, statuses: &statuses, seconds: started.elapsed().as_secs_f64() };
-    if args.json {
-        print(&report::json(&published, &outcome))
-    } else if args.quiet {
-        Ok(())
-    } else {
-        print(&report::text(&published, &outcome, std::io::stdout().is_terminal()))
-    }
+    Ok(Done { executed, statuses, published })
 }
 
 fn publish_all(roots: &Roots, run: &Run<'_>) -> Result<Vec<Published>> {

@@ -1,14 +1,10 @@
 //! `ojaflow rules`: the terms that rules are made of, and the rules that a pipeline actually runs.
 
-use std::collections::BTreeMap;
-
 use super::{environment, print};
 use crate::cli::{Roots, RulesArgs};
 use crate::error::Result;
-use crate::plan::{self, Pipeline, Plan, Request};
+use crate::plan::{self, Equations, Plan, Request, equations};
 use crate::science::plasticity::Term;
-use crate::stages::Equation;
-use crate::tables::frame::Cell;
 
 /// Equations that a run shows before it starts; a sweep has hundreds, which `ojaflow rules NAME` lists.
 const SHOWN_BY_RUNS: usize = 4;
@@ -43,74 +39,23 @@ fn terms(latex: bool) -> String {
     lines.join("\n")
 }
 
-/// The tasks of a stage that run the same equation.
-struct Group<'a> {
-    stage: &'a str,
-    kind: &'a str,
-    equation: Equation,
-    /// Axes on which they agree.
-    condition: Vec<(&'a str, Cell)>,
-    n_tasks: usize,
-}
-
-impl Group<'_> {
-    fn heading(&self) -> String {
-        let mut heading = format!("{} ({})", self.stage, self.kind);
-        for (axis, value) in &self.condition {
-            heading += &format!("  {axis} = {value}");
-        }
-        match self.n_tasks {
-            1 => heading,
-            n => format!("{heading}  × {n} runs"),
-        }
-    }
-
-    fn lines(&self, latex: bool) -> Vec<String> {
-        if latex { self.equation.latex.clone() } else { self.equation.plain.lines().map(str::to_owned).collect() }
-    }
-}
-
-/// The equations of a pipeline, each once, in the order of the file.
-fn groups<'a>(plan: &'a Plan, pipeline: &'a Pipeline) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for stage in &pipeline.stages {
-        let mut positions: BTreeMap<String, usize> = BTreeMap::new();
-        for (&task, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
-            let Some(equation) = plan.tasks[task].work.equation() else { continue };
-            // An axis that does not apply to a task is no condition of it.
-            let here = || stage.axes.iter().map(String::as_str).zip(coordinates.iter().cloned());
-            let identity = format!("{}\n{}", equation.plain, equation.needs.join("\n"));
-            match positions.get(&identity) {
-                Some(&at) => {
-                    let group = &mut groups[at];
-                    let known: Vec<(&str, Cell)> = here().collect();
-                    group.condition.retain(|pair| known.contains(pair));
-                    group.n_tasks += 1;
-                }
-                None => {
-                    positions.insert(identity, groups.len());
-                    let condition = here().filter(|(_, value)| *value != Cell::Null).collect();
-                    groups.push(Group { stage: &stage.name, kind: stage.kind, equation, condition, n_tasks: 1 });
-                }
-            }
-        }
-    }
-    groups
+fn lines(equation: &Equations, latex: bool) -> Vec<String> {
+    if latex { equation.latex.clone() } else { equation.plain.lines().map(str::to_owned).collect() }
 }
 
 /// The equations of all pipelines of a plan.
 fn rules(plan: &Plan, latex: bool) -> String {
     let mut blocks = Vec::new();
     for pipeline in &plan.pipelines {
-        let groups = groups(plan, pipeline);
-        if plan.pipelines.len() > 1 && !groups.is_empty() {
+        let equations = equations(plan, pipeline);
+        if plan.pipelines.len() > 1 && !equations.is_empty() {
             blocks.push(format!("{}: {}", pipeline.name, pipeline.title));
         }
-        for group in groups {
-            let mut lines = vec![group.heading()];
-            lines.extend(group.lines(latex).into_iter().map(|line| format!("    {line}")));
-            lines.extend(group.equation.needs.iter().map(|need| format!("  {need}")));
-            blocks.push(lines.join("\n"));
+        for equation in equations {
+            let mut block = vec![equation.heading()];
+            block.extend(lines(&equation, latex).into_iter().map(|line| format!("    {line}")));
+            block.extend(equation.needs.iter().map(|need| format!("  {need}")));
+            blocks.push(block.join("\n"));
         }
     }
     if blocks.is_empty() { "This pipeline trains no network.".to_owned() } else { blocks.join("\n\n") }
@@ -119,27 +64,26 @@ fn rules(plan: &Plan, latex: bool) -> String {
 /// What a run says of its equations before it starts; none where nothing is trained.
 pub fn in_brief(plan: &Plan) -> Option<String> {
     let mut seen: Vec<String> = Vec::new();
-    let mut lines = Vec::new();
+    let mut shown = Vec::new();
     let mut n_left_out = 0;
     for pipeline in &plan.pipelines {
-        for group in groups(plan, pipeline) {
-            let plain = group.equation.plain.clone();
-            if seen.contains(&plain) {
+        for equation in equations(plan, pipeline) {
+            if seen.contains(&equation.plain) {
                 continue;
             }
-            seen.push(plain);
+            seen.push(equation.plain.clone());
             if seen.len() > SHOWN_BY_RUNS {
                 n_left_out += 1;
                 continue;
             }
-            lines.push(format!("  {}", group.heading()));
-            lines.extend(group.lines(false).into_iter().map(|line| format!("      {line}")));
+            shown.push(format!("  {}", equation.heading()));
+            shown.extend(lines(&equation, false).into_iter().map(|line| format!("      {line}")));
         }
     }
     if n_left_out > 0 {
         // A run with overrides has a name of its own, which is not that of a pipeline.
         let name = plan.main().document["pipeline"]["name"].as_str().unwrap_or(&plan.main().name);
-        lines.push(format!("  and {n_left_out} other equations: `ojaflow rules {name}`"));
+        shown.push(format!("  and {n_left_out} other equations: `ojaflow rules {name}`"));
     }
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    (!shown.is_empty()).then(|| shown.join("\n"))
 }

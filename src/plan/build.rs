@@ -160,6 +160,8 @@ impl Builder<'_> {
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;
         let (stages, tables, files) = (pipeline.stages, pipeline.tables, pipeline.files);
+        // Included pipelines have been planned by now and have taken what they looked up.
+        let coefficients = self.environment.coefficients.take_used();
         let axes = spec
             .matrix
             .axes
@@ -170,6 +172,9 @@ impl Builder<'_> {
             title: spec.header.title.clone(),
             figure: spec.header.figure.clone(),
             file: file.to_owned(),
+            text: spec.text,
+            coefficients,
+            to: to.map(str::to_owned),
             axes: axes.collect(),
             document: spec.document,
             overrides: spec.overrides,

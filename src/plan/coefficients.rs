@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,26 @@ pub struct Tuned {
 /// All tables together.
 #[derive(Debug, Default)]
 pub struct Coefficients {
-    found: BTreeMap<(String, String, String), BTreeMap<String, f64>>,
+    /// By data set, setting and rule.
+    found: BTreeMap<(String, String, String), Found>,
     pub tables: Vec<(PathBuf, CoefficientTable)>,
+    /// Of each table.
+    texts: Vec<Text>,
+}
+
+#[derive(Debug)]
+struct Found {
+    terms: BTreeMap<String, f64>,
+    /// The table in which they stand.
+    table: usize,
+}
+
+/// The file of a table.
+#[derive(Debug)]
+struct Text {
+    text: String,
+    /// Whether anything was looked up here: only what a plan depends on goes into its record.
+    used: AtomicBool,
 }
 
 impl Coefficients {
@@ -56,11 +75,12 @@ impl Coefficients {
         paths.sort();
         for path in paths {
             let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-            let document = Node::parse(path.display().to_string(), text).map_err(Error::Spec)?;
+            let document = Node::parse(path.display().to_string(), text.as_str()).map_err(Error::Spec)?;
             let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
             for tuned in &table.coefficients {
                 let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
-                if all.found.insert(condition, tuned.terms.clone()).is_some() {
+                if all.found.insert(condition, Found { terms: tuned.terms.clone(), table: all.tables.len() }).is_some()
+                {
                     return Err(Error::usage(format!(
                         "{}: the coefficients of {}, {}, {} stand in another table as well",
                         path.display(),
@@ -71,12 +91,22 @@ impl Coefficients {
                 }
             }
             all.tables.push((path, table));
+            all.texts.push(Text { text, used: AtomicBool::new(false) });
         }
         Ok(all)
     }
 
     pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<&BTreeMap<String, f64>> {
-        self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))
+        let Found { terms, table } = self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))?;
+        self.texts[*table].used.store(true, Ordering::Relaxed);
+        Some(terms)
+    }
+
+    /// Path and text of the tables in which something was found since this was last asked, in the order of their names.
+    pub fn take_used(&self) -> Vec<(PathBuf, String)> {
+        let both = self.tables.iter().zip(&self.texts);
+        let used = both.filter(|(_, text)| text.used.swap(false, Ordering::Relaxed));
+        used.map(|((path, _), text)| (path.clone(), text.text.clone())).collect()
     }
 
     /// `dataset / setting / rule` of everything that is tuned, for messages.

@@ -57,7 +57,7 @@ fn differences(plan: &Plan, index: usize, old: &KeyMaterial) -> Vec<String> {
     } else if old.version != new.version {
         found.push(format!("version of `{}`: {} → {}", new.kind, old.version, new.version));
     }
-    compare("", &old.parameters, &new.parameters, &mut found);
+    found.extend(changed_values(&old.parameters, &new.parameters));
     let mut changed_inputs: BTreeMap<&str, usize> = BTreeMap::new();
     for input in &new.inputs {
         let same =
@@ -78,7 +78,13 @@ fn differences(plan: &Plan, index: usize, old: &KeyMaterial) -> Vec<String> {
     found
 }
 
-/// `coefficients.gradient: 0.01 → 0.02`
+/// What differs between two documents, each value with its path: `coefficients.gradient: 0.01 → 0.02`.
+pub fn changed_values(old: &Value, new: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", old, new, &mut found);
+    found
+}
+
 fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {

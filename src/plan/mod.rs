@@ -7,12 +7,14 @@ mod build;
 pub mod coefficients;
 mod display;
 pub mod environment;
+mod equations;
 mod explain;
 mod status;
 
 pub use build::{Request, build, names};
 pub use display::{Format, display, status_word, summary};
-pub use explain::{Change, explain};
+pub use equations::{Equations, equations};
+pub use explain::{Change, changed_values, explain};
 pub use status::{Disposition, Statuses};
 
 use std::path::PathBuf;
@@ -116,6 +118,12 @@ pub struct Pipeline {
     pub title: String,
     pub figure: Option<String>,
     pub file: PathBuf,
+    /// What stands in the file.
+    pub text: String,
+    /// The tables of tuned coefficients that were looked up: path and text.
+    pub coefficients: Vec<(PathBuf, String)>,
+    /// The last stage asked for, where not all were.
+    pub to: Option<String>,
     /// The merged document and the overrides in it.
     pub document: serde_json::Value,
     pub overrides: Vec<String>,

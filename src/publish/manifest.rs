@@ -7,12 +7,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::plan::{Pipeline, Plan};
+use crate::plan::{Equations, Pipeline, Plan, equations};
 use crate::store::{Key, KeyMaterial};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
 
-pub(super) const FILE: &str = "manifest.json";
+pub(crate) const FILE: &str = "manifest.json";
 
 /// The format of the manifest itself.
 const FORMAT: u32 = 1;
@@ -28,14 +28,31 @@ pub struct Manifest {
     pub fingerprint: String,
     /// The overrides as they were typed.
     pub overrides: Vec<String>,
+    /// The last stage asked for, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The pipeline file, then the tables of coefficients that were looked up: with the overrides, all that a plan is
+    /// made from besides the data sets. Paths are relative to a project.
+    #[serde(default)]
+    pub sources: Vec<Source>,
     /// The pipeline file with the overrides in it.
     pub document: serde_json::Value,
     /// Pipelines that this one is composed of, by published name.
     pub includes: Vec<String>,
     pub axes: Vec<(String, Vec<Cell>)>,
+    /// The learning rules that were run.
+    #[serde(default)]
+    pub equations: Vec<Equations>,
     pub stages: Vec<StageEntry>,
     pub tables: Vec<TableEntry>,
     pub figures: Vec<FileEntry>,
+}
+
+/// A file that a person, or a tuning pipeline, wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub path: String,
+    pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,6 +151,7 @@ impl Manifest {
     pub(super) fn new(
         plan: &Plan,
         pipeline: &Pipeline,
+        sources: Vec<Source>,
         fingerprint: String,
         tables: Vec<TableEntry>,
         figures: Vec<FileEntry>,
@@ -161,13 +179,21 @@ impl Manifest {
             program: Program::this(),
             fingerprint,
             overrides: pipeline.overrides.clone(),
+            to: pipeline.to.clone(),
+            sources,
             document: pipeline.document.clone(),
             includes: pipeline.includes.clone(),
             axes: pipeline.axes.clone(),
+            equations: equations(plan, pipeline),
             stages: stages.collect(),
             tables,
             figures,
         }
+    }
+
+    /// What the manifest would say of tasks and parameters, before anything ran.
+    pub fn planned(plan: &Plan, pipeline: &Pipeline) -> Self {
+        Self::new(plan, pipeline, Vec::new(), fingerprint(plan, pipeline), Vec::new(), Vec::new())
     }
 
     /// The manifest of a published folder; none where there is no such folder or another version wrote it.
@@ -185,12 +211,15 @@ impl Manifest {
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let mut text = serde_json::to_vec_pretty(self).expect("a manifest is plain data");
-        text.push(b'\n');
-        fs::write(&path, text).map_err(Error::io("write", &path))
+        fs::write(&path, self.to_text()).map_err(Error::io("write", &path))
     }
 
-    /// Whether every file that it speaks of is there, with the size that it had.
+    /// The manifest as it is written.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a manifest is plain data") + "\n"
+    }
+
+    /// Whether every file that it speaks of is there, with the size that it had, and it says what it was made from.
     pub(super) fn is_complete(&self, folder: &Path) -> bool {
         let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len()).ok();
         let figures = self.figures.iter().all(|file| size(&folder.join(&file.name)) == Some(file.bytes));
@@ -201,7 +230,7 @@ impl Manifest {
                 None => table.parts.iter().all(|part| path.join(format!("{}.parquet", part.key.short())).is_file()),
             }
         });
-        figures && tables && folder.join("views.sql").is_file()
+        !self.sources.is_empty() && figures && tables && folder.join("views.sql").is_file()
     }
 
     /// Every result that the folder was made of.

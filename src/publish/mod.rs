@@ -11,11 +11,12 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::error::{Error, Result};
+use crate::plan::coefficients::FOLDER;
 use crate::plan::{Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
-use manifest::{FileEntry, Manifest, PartEntry, TableEntry};
+use manifest::{FileEntry, Manifest, PartEntry, Source, TableEntry};
 
 /// What was published, or found as it would be.
 #[derive(Debug)]
@@ -76,13 +77,26 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
         });
     }
     views::write(&new, &folder, pipeline, &tables)?;
-    let manifest = Manifest::new(run.plan, pipeline, expected, tables, files);
+    let manifest = Manifest::new(run.plan, pipeline, sources(pipeline), expected, tables, files);
     manifest.write(&new)?;
     if let Some(found) = &found {
         confirm(run, found, &manifest);
     }
     folder::replace(&new, &folder, workshop.path())?;
     Ok(Published { folder, manifest, changed: true })
+}
+
+/// The files that the plan was made from, as a project holds them, wherever they were on this machine.
+fn sources(pipeline: &Pipeline) -> Vec<Source> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut sources = vec![Source { path: format!("pipelines/{}", name(&pipeline.file)), text: pipeline.text.clone() }];
+    sources.extend(
+        pipeline
+            .coefficients
+            .iter()
+            .map(|(path, text)| Source { path: format!("pipelines/{FOLDER}/{}", name(path)), text: text.clone() }),
+    );
+    sources
 }
 
 /// What was made anew has to come out as before; where it does not, the user hears of it.
@@ -243,6 +257,14 @@ fn collect_claims(earlier: &[Published], includes: &[String], new: &Path) -> Res
         bytes,
         parts,
     }))
+}
+
+/// The published folders in an outputs folder, by name.
+///
+/// # Errors
+/// The outputs folder cannot be listed.
+pub fn folders(outputs: &Path) -> Result<Vec<PathBuf>> {
+    folder::published(outputs)
 }
 
 /// The keys that published pipelines refer to, for the collection of the rest.

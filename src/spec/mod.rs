@@ -33,6 +33,8 @@ pub struct Spec {
     /// The overrides as they were typed.
     pub overrides: Vec<String>,
     pub file: PathBuf,
+    /// The file as it is written, comments and all.
+    pub text: String,
 }
 
 /// `[pipeline]`
@@ -136,6 +138,7 @@ impl Spec {
                 document: json,
                 overrides: overrides.to_vec(),
                 file: path.to_owned(),
+                text: text.to_owned(),
             }),
             Ok(_) => Err(faults),
             Err(fault) => {

@@ -83,6 +83,9 @@ struct MetaLearnSpec {
     /// Largest norm of the gradient; a longer one is shortened to it.
     #[serde(default)]
     clip: Option<f64>,
+    /// Largest norm of the gradient that is trusted; an episode with a longer one is skipped.
+    #[serde(default)]
+    skip_above: Option<f64>,
     /// Whether the coefficients return to earlier ones after an episode without a gradient.
     #[serde(default)]
     step_back: bool,
@@ -141,7 +144,7 @@ impl Kind for MetaLearn {
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
         let direct = ["rule", "seed", "episodes", "init", "activation", "feedback", "setting", "learning_rate"];
-        let outer = ["l1", "clip", "step_back", "draw_from"];
+        let outer = ["l1", "clip", "skip_above", "step_back", "draw_from"];
         (direct.contains(&axis) || outer.contains(&axis)).then(|| vec![axis.to_owned()])
     }
 
@@ -190,6 +193,7 @@ impl Kind for MetaLearn {
             learning_rate,
             l1: spec.l1,
             clip: spec.clip,
+            skip_above: spec.skip_above,
             step_back: spec.step_back,
         };
         settings.check_numbers().map_err(|error| planning.fault("rule", error.to_string()))?;
@@ -227,6 +231,7 @@ impl Kind for MetaLearn {
                 query_samples: task.n_query,
                 l1: spec.l1,
                 clip: spec.clip,
+                skip_above: spec.skip_above,
                 step_back: spec.step_back,
                 angles,
             },
@@ -357,6 +362,8 @@ struct Canonical {
     query_samples: usize,
     l1: f64,
     clip: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")] // results from before it was an option keep their keys
+    skip_above: Option<f64>,
     step_back: bool,
     angles: Vec<u64>,
 }
@@ -397,7 +404,12 @@ fn runs_schema() -> TableSchema {
             Column::new("outer_rate", ColumnType::Float64, "", "Adam's step size in the outer loop"),
             Column::new("n_updated", ColumnType::Int64, "episodes", "episodes that updated the coefficients"),
             Column::new("n_clipped", ColumnType::Int64, "episodes", "those among them whose gradient was shortened"),
-            Column::new("n_skipped", ColumnType::Int64, "episodes", "episodes without an update: not finite"),
+            Column::new(
+                "n_skipped",
+                ColumnType::Int64,
+                "episodes",
+                "episodes without an update: not finite, or a gradient too long to be trusted",
+            ),
             Column::new("options", ColumnType::Text, "", "other parameters, as JSON"),
             Column::new("status", ColumnType::Category, "", "completed: an episode that diverges is skipped"),
             Column::new("diverged_at_step", ColumnType::Int64, "", "null: an outer loop goes on").nullable(),
@@ -546,8 +558,8 @@ impl Work for MetaLearnTask {
         let synapses: usize = self.canonical.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
         let task = self.settings.task;
         let samples = task.n_classes * (task.n_training + task.n_query);
-        // Forward, plasticity and reverse passes: about two nanoseconds a synapse and sample.
-        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 2e-9
+        // Forward, plasticity and reverse passes: about a nanosecond a synapse and sample.
+        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10
     }
 }
 
@@ -577,7 +589,10 @@ impl MetaLearnTask {
         let skipped = [EpisodeStatus::SkippedDiverged, EpisodeStatus::SkippedGradient];
         let n_skipped = episodes.iter().filter(|episode| skipped.contains(&episode.status)).count();
         if n_skipped > 0 {
-            context.notice(&format!("{n_skipped} of {} episodes were skipped: numbers not finite", episodes.len()));
+            context.notice(&format!(
+                "{n_skipped} of {} episodes were skipped: numbers not finite, or a gradient too long",
+                episodes.len()
+            ));
         }
         let options = serde_json::json!({
             "beta": canonical.beta,
@@ -591,6 +606,7 @@ impl MetaLearnTask {
             "query_samples": canonical.query_samples,
             "l1": canonical.l1,
             "clip": canonical.clip,
+            "skip_above": canonical.skip_above,
             "step_back": canonical.step_back,
             "equation": self.rule().equation(),
         });

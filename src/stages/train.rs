@@ -385,6 +385,11 @@ pub fn run_and_step() -> [Column; 2] {
     [RUN_ID, STEP]
 }
 
+/// Terms whose coefficients are columns of `runs`. Those of other terms stand in `coefficients`, and are columns where they
+/// are axes: so a new term changes no table of a run that does without it, and no key.
+pub(super) const COEFFICIENT_COLUMNS: [&str; 7] =
+    ["gradient", "error_hebb", "oja", "decay", "hebb", "feedback_hebb", "feedback_decay"];
+
 /// One row a run.
 pub fn runs_schema() -> TableSchema {
     let mut columns = vec![
@@ -400,11 +405,7 @@ pub fn runs_schema() -> TableSchema {
             "feedback weights B: symmetric (transposed W), random or plastic",
         ),
     ];
-    for term in Term::shipped() {
-        let name: &'static str = match &term.name {
-            std::borrow::Cow::Borrowed(name) => name,
-            std::borrow::Cow::Owned(_) => unreachable!("shipped terms are static"),
-        };
+    for name in COEFFICIENT_COLUMNS {
         let description = "coefficient of this plasticity term; 0 without it, null where it differs by layer";
         columns.push(Column::new(name, ColumnType::Float64, "1/sample", description).nullable());
     }
@@ -665,8 +666,8 @@ impl RunRow<'_> {
             categories([Some(self.init)]),
             categories([Some(self.feedback)]),
         ];
-        for term in Term::shipped() {
-            let given = self.coefficients.iter().find(|(name, _)| *name == term.name);
+        for column in COEFFICIENT_COLUMNS {
+            let given = self.coefficients.iter().find(|(name, _)| name == column);
             let value = match given.map(|(_, value)| value) {
                 None => Some(0.0),
                 Some(CoefficientSpec::Uniform(value)) => Some(*value),

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::{ActivationSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name};
 use super::train::{
-    Record, at_the_end, check_layers, evaluations_schema, nowhere, runs_schema, samples_schema, weight_rows,
-    weights_schema, write_samples,
+    COEFFICIENT_COLUMNS, Record, at_the_end, check_layers, evaluations_schema, nowhere, runs_schema, samples_schema,
+    weight_rows, weights_schema, write_samples,
 };
 use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
@@ -25,7 +25,6 @@ use crate::science::network::{Architecture, Network};
 use crate::science::normalization::BatchNorm;
 use crate::science::online::Divergence;
 use crate::science::optimizer::Optimizer;
-use crate::science::plasticity::Term;
 use crate::science::seed::{Purpose, stream};
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::parquet::categories;
@@ -501,8 +500,8 @@ impl TrainBatchTask {
             categories([Some(canonical.init)]),
             categories([Some("symmetric")]),
         ];
-        for term in Term::shipped() {
-            let value = match term.name.as_ref() {
+        for column in COEFFICIENT_COLUMNS {
+            let value = match column {
                 // Under plain gradient descent the rate is the term's coefficient; an optimiser has no such number.
                 "gradient" => (optimizer == Some("sgd")).then_some(canonical.rate),
                 "oja" => Some(canonical.oja),

@@ -30,6 +30,10 @@ pub struct MetaSettings {
     pub l1: f64,
     /// Largest gradient norm: a longer gradient is shortened to it.
     pub clip: Option<f64>,
+    /// Largest gradient norm that is trusted: an episode with a longer gradient is skipped. Where online learning is chaotic
+    /// the gradient through it grows exponentially with its length and points nowhere; shortened by `clip` it would still
+    /// move the coefficients, at random.
+    pub skip_above: Option<f64>,
     /// What follows a skipped episode. Left alone, coefficients at which networks diverge let the next one diverge too, and
     /// nothing is ever learned again. If this is set, they return to those of the last episode that had a gradient; if that
     /// is skipped as well, to those two episodes before, then four, and so on; and Adam forgets its direction.
@@ -45,7 +49,7 @@ pub enum EpisodeStatus {
     Clipped,
     /// There was no update: the inner loop ended in numbers that are not finite.
     SkippedDiverged,
-    /// There was no update: the loss was finite and its gradient was not.
+    /// There was no update: the loss was finite, its gradient was not, or was longer than is trusted.
     SkippedGradient,
 }
 
@@ -179,6 +183,11 @@ impl<'a> MetaLearner<'a> {
             return record;
         }
         record.gradient_norm = Some(norm);
+        if settings.skip_above.is_some_and(|largest| norm > largest) {
+            record.status = EpisodeStatus::SkippedGradient;
+            self.skip();
+            return record;
+        }
         record.status = EpisodeStatus::Updated;
         if let Some(largest) = settings.clip.filter(|&largest| norm > largest) {
             gradient.iter_mut().for_each(|g| *g *= largest / norm);
@@ -261,11 +270,9 @@ impl MetaSettings {
         if !(self.l1 >= 0.0 && self.l1.is_finite()) {
             return refuse(format!("the penalty must be finite and not negative, found {}", self.l1));
         }
-        match self.clip {
-            Some(clip) if clip <= 0.0 || clip.is_nan() => {
-                refuse(format!("the largest gradient norm must be positive, found {clip}"))
-            }
-            _ => Ok(()),
+        match [self.clip, self.skip_above].into_iter().flatten().find(|norm| *norm <= 0.0 || norm.is_nan()) {
+            Some(norm) => refuse(format!("the largest gradient norm must be positive, found {norm}")),
+            None => Ok(()),
         }
     }
 }

@@ -219,6 +219,7 @@ fn settings() -> MetaSettings {
         learning_rate: 2e-3,
         l1: 0.0,
         clip: None,
+        skip_above: None,
         step_back: false,
     }
 }
@@ -297,6 +298,17 @@ fn clipped_and_skipped_episodes_say_so_and_a_skipped_one_moves_nothing() {
     let record = diverging.run_episode();
     assert_eq!((record.status, record.query_loss, record.gradient_norm), (EpisodeStatus::SkippedDiverged, None, None));
     assert_eq!(*diverging.coefficients(), initial);
+
+    // A gradient that is not trusted is recorded, and moves nothing either.
+    let run = |skip_above| {
+        let settings = MetaSettings { skip_above: Some(skip_above), ..settings() };
+        MetaLearner::new(settings, &pool, 3).unwrap().run_episode()
+    };
+    let norm = run(f64::MAX).gradient_norm.unwrap();
+    let (trusted, not_trusted) = (run(1.01 * norm), run(0.99 * norm));
+    assert_eq!(trusted.status, EpisodeStatus::Updated);
+    assert_eq!((not_trusted.status, not_trusted.gradient_norm), (EpisodeStatus::SkippedGradient, Some(norm)));
+    assert!(not_trusted.query_accuracy.is_some());
 }
 
 #[test]
@@ -387,6 +399,7 @@ fn impossible_settings_are_refused_with_the_reason() {
     assert!(refusal(MetaSettings { learned: [false; 6], ..settings() }).contains("at least one learned"));
     assert!(refusal(MetaSettings { learning_rate: 0.0, ..settings() }).contains("positive"));
     assert!(refusal(MetaSettings { clip: Some(f64::NAN), ..settings() }).contains("NaN"));
+    assert!(refusal(MetaSettings { skip_above: Some(0.0), ..settings() }).contains("must be positive, found 0"));
     let architecture = Architecture::new(vec![16, 3], SOFTPLUS).unwrap();
     assert!(refusal(MetaSettings { architecture, ..settings() }).contains("does not fit a pool of 4 classes"));
     assert!(ClassPool::new(Vec::new()).is_err());

@@ -1,5 +1,6 @@
 use ndarray::{Array1, Array2};
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::kernels::Backend;
@@ -154,11 +155,30 @@ fn looking_and_cutting_into_chunks_do_not_change_the_trained_bytes() {
     assert_eq!(watched.steps(), 60);
 }
 
-/// A term that the program does not ship: presynaptic error times postsynaptic activation.
+/// A term that the program does not ship changes the weights as numpy's replay of its formula does
+/// (`tests/reference/made_up_term_fixture.py`).
 #[test]
-fn a_made_up_term_changes_the_weights_as_its_formula_says() {
-    let term = Term {
-        name: "error_times_activity".into(),
+fn a_made_up_term_changes_the_weights_as_its_replay_in_numpy() {
+    let fixture = include_str!("../../../tests/reference/fixtures/made_up_term.json");
+    let fixture: Value = serde_json::from_str(fixture).unwrap();
+    let sizes: Vec<usize> = serde_json::from_value(fixture["sizes"].clone()).unwrap();
+    let shapes: Vec<(usize, usize)> = sizes.windows(2).map(|pair| (pair[1], pair[0])).collect();
+    let matrices = |name: &str, transposed: bool| -> Vec<Array2<f64>> {
+        let values: Vec<Vec<f64>> = serde_json::from_value(fixture[name].clone()).unwrap();
+        let shape = |&(rows, columns): &(usize, usize)| if transposed { (columns, rows) } else { (rows, columns) };
+        shapes.iter().map(shape).zip(values).map(|(shape, w)| Array2::from_shape_vec(shape, w).unwrap()).collect()
+    };
+    let single = |matrices: &[Array2<f64>]| matrices.iter().map(|w| w.mapv(|w| w as f32)).collect::<Vec<_>>();
+    let (forward, feedback) = (single(&matrices("forward", false)), single(&matrices("feedback", true)));
+    let forward: Vec<_> = forward.iter().map(|w| w.view()).collect();
+    let feedback: Vec<_> = feedback.iter().map(|b| b.view()).collect();
+    let network = Network::from_weights(&architecture(&sizes, Activation::Tanh), &forward, Some(&feedback)).unwrap();
+    let pixels: Vec<u8> = serde_json::from_value(fixture["pixels"].clone()).unwrap();
+    let labels: Vec<u16> = serde_json::from_value(fixture["labels"].clone()).unwrap();
+    let samples = Samples::new(pixels, labels, sizes[0], *sizes.last().unwrap()).unwrap();
+
+    let made_up = Term {
+        name: "activity_and_error".into(),
         synapses: Synapses::Forward,
         form: Form::Outer {
             left: vec![(1.0, Signal::PostActivation), (0.5, Signal::PostError)].into(),
@@ -166,19 +186,18 @@ fn a_made_up_term_changes_the_weights_as_its_formula_says() {
         },
         plausibility: "made up".into(),
     };
-    let samples = noise(1, 20, 6, 6);
-    let start = network(&[20, 17, 6], Activation::Tanh, Feedback::Random);
-    let reference = Reference::of(&start);
-    let rule = Rule::with_terms(vec![(term, Coefficient::PerLayer(vec![0.1, 0.2]))]).unwrap();
-    let mut trainer = OnlineTrainer::new(start.clone(), rule).unwrap();
-    trainer.advance(&samples, &[0]).unwrap();
-    let (z, y) = reference.forward(&input(&samples, 0));
-    let e = reference.errors(&z, &y, samples.label(0));
-    for (layer, c) in [(1, 0.1), (2, 0.2)] {
-        let left = &y[layer] + &(&e[layer] * 0.5);
-        let right = &e[layer - 1] * 2.0 - reference.w[layer - 1].t().dot(&y[layer]);
-        let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
-        assert!(deviation(&step, &(outer(&left, &right) * c)) < 1e-5);
+    let gradient = Term::named("gradient").unwrap().clone();
+    let coefficients: Vec<f64> = serde_json::from_value(fixture["coefficients"].clone()).unwrap();
+    let rule = Rule::with_terms(vec![
+        (made_up, Coefficient::PerLayer(coefficients)),
+        (gradient, Coefficient::Uniform(fixture["gradient"].as_f64().unwrap())),
+    ])
+    .unwrap();
+    let mut trainer = OnlineTrainer::new(network, rule).unwrap();
+    trainer.advance(&samples, &(0..samples.len() as u32).collect::<Vec<_>>()).unwrap();
+    for (layer, expected) in (1..).zip(matrices("trained", false)) {
+        let found = deviation(&trainer.network().forward_weights(layer), &expected);
+        assert!(found < 1e-5, "W of layer {layer} is off by {found:e}");
     }
 }
 

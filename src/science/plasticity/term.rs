@@ -68,10 +68,10 @@ pub(super) const fn term(name: &'static str, synapses: Synapses, form: Form, pla
 }
 
 /// The terms of rule (9), and Hebb's.
-static SHIPPED: [Term; 7] = {
+static SHIPPED: &[Term] = {
     use Signal::*;
     use Synapses::*;
-    [
+    &[
         term(
             "gradient",
             Forward,
@@ -133,7 +133,7 @@ impl Synapses {
 impl Term {
     /// The terms that the program knows by name.
     pub fn shipped() -> &'static [Term] {
-        &SHIPPED
+        SHIPPED
     }
 
     /// The shipped term called `name`.

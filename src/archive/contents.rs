@@ -1,0 +1,273 @@
+//! Published folders → the payload of an archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::container::{Content, Hashing, Member};
+use super::{Part, instructions, research_object};
+use crate::datasets::{self, DataSetInfo, Role};
+use crate::error::{Error, Result};
+use crate::publish::manifest::{self, Manifest, Source};
+
+/// The versions of everything that this program was built from.
+const LOCK_FILE: &str = include_str!("../../Cargo.lock");
+
+/// Names in the payload.
+pub const CRATE: &str = "ro-crate-metadata.json";
+pub const INSTRUCTIONS: &str = "REPRODUCE.md";
+pub const LOCK: &str = "Cargo.lock";
+pub const DATA_SETS: &str = "data-sets.json";
+
+/// A published pipeline with everything that it is composed of.
+#[derive(Debug)]
+pub struct Published {
+    /// The one asked for first, then what it includes, in the order of the file.
+    pub manifests: Vec<Manifest>,
+    /// Where each of them lies.
+    folders: Vec<PathBuf>,
+    pub data_sets: Vec<DataSet>,
+}
+
+/// A data set as an archive names it: by what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSet {
+    pub name: String,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The digest of the four checksums, as it enters the keys.
+    pub identity: String,
+    pub n_train: usize,
+    pub n_test: usize,
+    pub n_classes: usize,
+    pub files: Vec<DataFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// `train_images` …
+    pub role: String,
+    /// Of the uncompressed content.
+    pub sha256: String,
+    pub count: u64,
+}
+
+impl DataSet {
+    fn new(info: &DataSetInfo) -> Self {
+        let file = |role: Role| {
+            let file = info.file(role);
+            DataFile { role: role.key().to_owned(), sha256: file.sha256.clone(), count: file.count }
+        };
+        Self {
+            name: info.name.clone(),
+            title: info.title.clone(),
+            licence: info.licence.clone(),
+            identity: info.identity(),
+            n_train: info.n_train,
+            n_test: info.n_test,
+            n_classes: info.n_classes,
+            files: Role::ALL.map(file).into(),
+        }
+    }
+}
+
+/// Reads what was published in `folder`, and beside it what it includes.
+///
+/// # Errors
+/// A folder is missing or was published by an earlier version, or a data set is not in `data_dir`.
+pub fn gather(folder: &Path, data_dir: &Path) -> Result<Published> {
+    let (mut manifests, mut folders) = (Vec::new(), Vec::new());
+    let outputs = folder.parent().unwrap_or(Path::new("."));
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        if folders.contains(&folder) {
+            continue;
+        }
+        let manifest = published(&folder)?;
+        waiting.extend(manifest.includes.iter().rev().map(|name| outputs.join(name)));
+        manifests.push(manifest);
+        folders.push(folder);
+    }
+    let data_sets = data_sets(&manifests, data_dir)?;
+    Ok(Published { manifests, folders, data_sets })
+}
+
+/// The manifest of a folder that was published by this version.
+fn published(folder: &Path) -> Result<Manifest> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let manifest = Manifest::read(folder)?.ok_or_else(|| {
+        Error::usage(format!(
+            "{} is not a published run (no manifest.json of this version); run `ojaflow pipeline {name}` first",
+            folder.display()
+        ))
+    })?;
+    if manifest.sources.is_empty() {
+        return Err(Error::usage(format!(
+            "{} was published by an earlier version, which did not keep the pipeline's text; run `ojaflow pipeline \
+             {name}` again (nothing is computed that is in the store)",
+            folder.display()
+        )));
+    }
+    Ok(manifest)
+}
+
+/// The data sets behind the keys, found by what is in them.
+fn data_sets(manifests: &[Manifest], data_dir: &Path) -> Result<Vec<DataSet>> {
+    let identities = identities(manifests);
+    let words: BTreeSet<&str> = manifests.iter().flat_map(|manifest| strings(&manifest.document)).collect();
+    let known = datasets::list(data_dir)?;
+    // A copy under a name that no pipeline mentions is of no interest to it.
+    let mut found: Vec<DataSet> = known
+        .iter()
+        .filter(|info| identities.contains(info.identity().as_str()) && words.contains(info.name.as_str()))
+        .map(DataSet::new)
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(missing) = identities.iter().find(|identity| found.iter().all(|set| set.identity != **identity)) {
+        return Err(Error::usage(format!(
+            "no data set in {} has the identity {missing} of the one that was trained on; name the folder that has it \
+             with `--data DIR`",
+            data_dir.display()
+        )));
+    }
+    Ok(found)
+}
+
+/// The identities of the data sets that tasks have loaded.
+pub fn identities(manifests: &[Manifest]) -> BTreeSet<&str> {
+    let stages = manifests.iter().flat_map(|manifest| &manifest.stages).filter(|stage| stage.kind == "load");
+    let named = stages.flat_map(|stage| &stage.tasks).filter_map(|task| task.material.parameters["identity"].as_str());
+    // An optional data set that was not there has no checksums.
+    named.filter(|identity| *identity != "absent").collect()
+}
+
+/// All strings in a document.
+fn strings(document: &serde_json::Value) -> Vec<&str> {
+    match document {
+        serde_json::Value::String(text) => vec![text],
+        serde_json::Value::Array(items) => items.iter().flat_map(strings).collect(),
+        serde_json::Value::Object(members) => {
+            // A bundle of an axis is named by its key.
+            members.iter().flat_map(|(key, value)| std::iter::once(key.as_str()).chain(strings(value))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Published {
+    /// What an archive holds, from its own texts: enough to say what else has to be inside.
+    pub fn from_parts(manifests: Vec<Manifest>, data_sets: Vec<DataSet>) -> Self {
+        Self { manifests, folders: Vec::new(), data_sets }
+    }
+
+    /// The pipeline asked for.
+    pub fn main(&self) -> &Manifest {
+        self.manifests.first().expect("gathered with at least one")
+    }
+
+    /// The pipelines' files and coefficients, each once.
+    ///
+    /// # Errors
+    /// Two pipelines were made from different versions of one file.
+    pub fn sources(&self) -> Result<BTreeMap<&str, &Source>, String> {
+        let mut sources: BTreeMap<&str, &Source> = BTreeMap::new();
+        for manifest in &self.manifests {
+            for source in &manifest.sources {
+                if sources.insert(&source.path, source).is_some_and(|other| other != source) {
+                    return Err(format!(
+                        "{} has changed between the runs that `{}` is composed of; run `ojaflow pipeline {}` again",
+                        source.path,
+                        self.main().pipeline,
+                        self.main().pipeline
+                    ));
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Every file of the payload, sorted by path, with digests taken from the files themselves.
+    pub(super) fn payload(&self, with: &BTreeSet<Part>, time: Option<u64>) -> Result<Vec<Member>> {
+        let mut members = vec![Member::text(LOCK, LOCK_FILE), Member::text(DATA_SETS, pretty(&self.data_sets))];
+        for source in self.sources().map_err(Error::usage)?.into_values() {
+            members.push(Member::text(source.path.clone(), source.text.clone()));
+        }
+        for (manifest, folder) in self.manifests.iter().zip(&self.folders) {
+            let place = format!("outputs/{}", manifest.pipeline);
+            members.push(Member::text(format!("{place}/{}", manifest::FILE), manifest.to_text()));
+            for file in files(manifest, |part| with.contains(&part)) {
+                let path = folder.join(&file.path);
+                let (sha256, bytes) = digests(&path, file.blake3)?;
+                let content = Content::File(path);
+                members.push(Member { path: format!("{place}/{}", file.path), content, bytes, sha256 });
+            }
+        }
+        members.push(Member::text(INSTRUCTIONS, instructions::text(self, &members)));
+        members.push(Member::text(CRATE, research_object::text(self, &members, time)));
+        members.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(members)
+    }
+}
+
+/// A file of a published folder.
+#[derive(Debug)]
+pub struct FileOf<'a> {
+    /// Relative to the folder.
+    pub path: String,
+    pub blake3: &'a str,
+    pub part: Option<Part>,
+}
+
+/// The tables and figures that a manifest speaks of, each file once; of the large ones those that `with` wants.
+pub fn files(manifest: &Manifest, with: impl Fn(Part) -> bool) -> Vec<FileOf<'_>> {
+    let mut files = Vec::new();
+    for table in &manifest.tables {
+        let part = Part::of(table);
+        if part.is_some_and(|part| !with(part)) {
+            continue;
+        }
+        match &table.digest {
+            Some(digest) => files.push(FileOf { path: table.path.clone(), blake3: digest, part }),
+            None => {
+                let parts: BTreeMap<&str, &str> =
+                    table.parts.iter().map(|part| (part.key.short(), part.digest.as_str())).collect();
+                files.extend(parts.into_iter().map(|(key, digest)| FileOf {
+                    path: format!("{}{key}.parquet", table.path),
+                    blake3: digest,
+                    part,
+                }));
+            }
+        }
+    }
+    files.extend(manifest.figures.iter().map(|figure| FileOf {
+        path: figure.name.clone(),
+        blake3: &figure.digest,
+        part: None,
+    }));
+    files
+}
+
+/// Reads a file once: its SHA-256 and size, after its BLAKE3 was found to be the one that was published.
+fn digests(path: &Path, expected: &str) -> Result<(String, u64)> {
+    let mut file = Hashing::new(fs::File::open(path).map_err(Error::io("read", path))?);
+    let mut blake3 = blake3::Hasher::new();
+    let bytes = io::copy(&mut file, &mut blake3).map_err(Error::io("read", path))?;
+    if blake3.finalize().to_hex().as_str() != expected {
+        return Err(Error::Check(format!(
+            "{} is not what was published: its digest differs from the one in manifest.json; run the pipeline again",
+            path.display()
+        )));
+    }
+    Ok((file.hex(), bytes))
+}
+
+/// JSON for people, with a line break at its end.
+pub(super) fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("plain data") + "\n"
+}

@@ -1,0 +1,129 @@
+//! The claims of a published run, as its table has them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::publish::manifest::Manifest;
+use crate::stages::claims::{natural, overall};
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::parquet;
+
+/// One condition of a claim.
+#[derive(Debug)]
+pub struct Condition {
+    pub claim: String,
+    pub statement: String,
+    pub condition: String,
+    pub estimate: Option<f64>,
+    pub ci_low: Option<f64>,
+    pub ci_high: Option<f64>,
+    pub holds: Option<bool>,
+}
+
+/// A claim with its conditions; it holds if all of them do.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    pub name: &'a str,
+    pub statement: &'a str,
+    /// None: it cannot be judged.
+    pub holds: Option<bool>,
+    pub conditions: Vec<&'a Condition>,
+}
+
+/// A table of a published folder; none if it is not there or not what the manifest says.
+pub fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
+    let table = manifest.tables.iter().find(|table| table.path == path)?;
+    let bytes = fs::read(folder.join(path)).ok()?;
+    let read = parquet::read(bytes.into(), &table.schema).ok()?;
+    Some(Frame::new(read.to_batch().ok()?))
+}
+
+/// All conditions of all claims, in the order of the table; none where nothing is claimed.
+pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
+    let claims = manifest.tables.iter().find(|table| table.schema.kind == "claims");
+    let Some(frame) = claims.and_then(|table| read(folder, manifest, &table.path)) else { return Vec::new() };
+    let texts = |name: &str| frame.strings(name).unwrap_or_default();
+    let numbers = |name: &str| frame.numbers(name).unwrap_or_default();
+    let holds = frame.cells("holds").unwrap_or_default();
+    let (claims, statements, conditions) = (texts("claim"), texts("statement"), texts("condition"));
+    let (estimates, lows, highs) = (numbers("estimate"), numbers("ci_low"), numbers("ci_high"));
+    (0..frame.n_rows())
+        .map(|row| Condition {
+            claim: claims[row].clone().unwrap_or_default(),
+            statement: statements[row].clone().unwrap_or_default(),
+            condition: conditions[row].clone().unwrap_or_default(),
+            estimate: estimates[row],
+            ci_low: lows[row],
+            ci_high: highs[row],
+            holds: match holds[row] {
+                Cell::Boolean(holds) => Some(holds),
+                _ => None,
+            },
+        })
+        .collect()
+}
+
+/// The claims in the order of their names, each with its conditions.
+pub fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
+    let mut names: Vec<(&str, &str)> = conditions.iter().map(|c| (c.claim.as_str(), c.statement.as_str())).collect();
+    names.sort_by_key(|(claim, _)| natural(claim));
+    names.dedup();
+    names
+        .into_iter()
+        .map(|(name, statement)| {
+            let own = conditions.iter().filter(|one| one.claim == name && one.statement == statement);
+            let own: Vec<&Condition> = own.collect();
+            Claim { name, statement, holds: overall(own.iter().map(|one| one.holds)), conditions: own }
+        })
+        .collect()
+}
+
+/// `0.841 [0.835, 0.847]`
+pub fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    match (mean, low, high) {
+        (None, ..) => "–".to_owned(),
+        (Some(mean), Some(low), Some(high)) => format!("{} [{}, {}]", number(mean), number(low), number(high)),
+        (Some(mean), ..) => number(mean),
+    }
+}
+
+/// Four significant digits.
+pub fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    if (-4..6).contains(&magnitude) {
+        let decimals = (3 - magnitude).max(0) as usize;
+        format!("{value:.decimals$}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// `12,345`
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_four_significant_digits() {
+        assert_eq!(number(0.84123), "0.8412");
+        assert_eq!(number(-0.0041236), "-0.004124");
+        assert_eq!(number(1234.5), "1234");
+        assert_eq!(number(1.5e9), "1.500e9");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}
