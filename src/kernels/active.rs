@@ -47,8 +47,15 @@ impl Active {
     }
 
     /// How many entries are not zero.
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// The k-th entry, (place, value). For kernels, in which a loop over k is sure to be inlined and an iterator is not.
+    #[inline(always)]
+    pub fn at(&self, k: usize) -> (usize, f32) {
+        (self.index[k] as usize, self.value[k])
     }
 
     /// (place, value), ascending.

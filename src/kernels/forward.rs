@@ -13,12 +13,46 @@ use super::simd::Simd;
 pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {
     assert_eq!(y.len(), lanes_for(weights.n_in()));
     let y = &as_flat(y)[..weights.n_in()];
-    dispatch(backend, Forward { weights, inputs: y.iter().copied().enumerate(), z });
+    dispatch(backend, Forward { weights, inputs: Dense(y), z });
 }
 
 /// z = W x for an input given by its non-zero entries.
 pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: &Active, z: &mut [Lanes]) {
-    dispatch(backend, Forward { weights, inputs: x.iter(), z });
+    dispatch(backend, Forward { weights, inputs: x, z });
+}
+
+/// Inputs by place: entries k = 0 … len − 1, each with its row of weights. Not an iterator: what the compiler leaves as a call
+/// of `next` is not compiled with a backend's instructions.
+trait Inputs: Copy {
+    fn len(self) -> usize;
+    fn at(self, k: usize) -> (usize, f32);
+}
+
+#[derive(Clone, Copy)]
+struct Dense<'a>(&'a [f32]);
+
+impl Inputs for Dense<'_> {
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    fn at(self, k: usize) -> (usize, f32) {
+        (k, self.0[k])
+    }
+}
+
+impl Inputs for &Active {
+    #[inline(always)]
+    fn len(self) -> usize {
+        Active::len(self)
+    }
+
+    #[inline(always)]
+    fn at(self, k: usize) -> (usize, f32) {
+        Active::at(self, k)
+    }
 }
 
 struct Forward<'a, I> {
@@ -27,7 +61,7 @@ struct Forward<'a, I> {
     z: &'a mut [Lanes],
 }
 
-impl<I: Iterator<Item = (usize, f32)> + Clone> Kernel for Forward<'_, I> {
+impl<I: Inputs> Kernel for Forward<'_, I> {
     type Output = ();
 
     #[inline(always)]
@@ -39,7 +73,7 @@ impl<I: Iterator<Item = (usize, f32)> + Clone> Kernel for Forward<'_, I> {
         for tile in 0..tiles {
             let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
             let z = &mut self.z[from..to];
-            let inputs = self.inputs.clone();
+            let inputs = self.inputs;
             match to - from {
                 1 => columns::<S, _, 1>(simd, self.weights, inputs, from, z),
                 2 => columns::<S, _, 2>(simd, self.weights, inputs, from, z),
@@ -60,18 +94,13 @@ impl<I: Iterator<Item = (usize, f32)> + Clone> Kernel for Forward<'_, I> {
 }
 
 #[inline(always)]
-fn columns<S: Simd, I: Iterator<Item = (usize, f32)>, const T: usize>(
-    simd: S,
-    weights: &InputMajor,
-    inputs: I,
-    from: usize,
-    z: &mut [Lanes],
-) {
+fn columns<S: Simd, I: Inputs, const T: usize>(simd: S, weights: &InputMajor, inputs: I, from: usize, z: &mut [Lanes]) {
     let (rows, stride) = (weights.lanes(), weights.stride());
     let mut sum = [simd.splat(0.0); T];
-    for (i, y) in inputs {
+    for k in 0..inputs.len() {
+        let (i, y) = inputs.at(k);
         let start = i * stride + from;
-        let row: &[Lanes; T] = rows[start..start + T].try_into().expect("T columns");
+        let row = &rows[start..start + T];
         let y = simd.splat(y);
         for t in 0..T {
             sum[t] = simd.mul_add(y, simd.load(&row[t]), sum[t]);

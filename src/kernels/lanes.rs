@@ -27,6 +27,7 @@ impl Lanes {
 }
 
 /// How many [`Lanes`] hold `n` numbers.
+#[inline(always)]
 pub(crate) const fn lanes_for(n: usize) -> usize {
     n.div_ceil(WIDTH)
 }
@@ -37,6 +38,7 @@ pub(crate) fn zeros(n: usize) -> Vec<Lanes> {
 }
 
 /// The numbers of a padded vector, padding included.
+#[inline(always)]
 pub(crate) fn as_flat(lanes: &[Lanes]) -> &[f32] {
     // SAFETY: `Lanes` is `repr(C)` around `[f32; WIDTH]` and its alignment equals its size (64 bytes), so a slice of
     // `Lanes` is `WIDTH` times as many contiguous, initialised `f32`; lifetime and mutability carry over.
@@ -44,6 +46,7 @@ pub(crate) fn as_flat(lanes: &[Lanes]) -> &[f32] {
 }
 
 /// The numbers of a padded vector, padding included, for writing.
+#[inline(always)]
 pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
     // SAFETY: as in `as_flat`; the exclusive borrow carries over, and every bit pattern of an `f32` is a valid `Lanes`.
     unsafe { std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast::<f32>(), lanes.len() * WIDTH) }
@@ -53,8 +56,9 @@ pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
 pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
     let mut zero = [0.0_f32; WIDTH];
     for block in lanes {
-        for (zero, x) in zero.iter_mut().zip(block.0) {
-            *zero += x * 0.0;
+        #[allow(clippy::needless_range_loop)] // An iterator over both would be called, not inlined.
+        for k in 0..WIDTH {
+            zero[k] += block.0[k] * 0.0;
         }
     }
     zero.iter().all(|&x| x == 0.0)

@@ -82,7 +82,8 @@ impl Kernel for UpdateActive<'_> {
     fn run<S: Simd>(self, simd: S) -> f32 {
         let Self { factor, weights, x, error } = self;
         let mut moved = 0.0;
-        for (i, value) in x.iter() {
+        for k in 0..x.len() {
+            let (i, value) = x.at(k);
             let alpha = factor * value;
             moved += alpha.abs();
             add(simd, weights.row_mut(i), alpha, error, 0.0, error);

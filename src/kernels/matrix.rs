@@ -27,34 +27,41 @@ impl InputMajor {
         matrix
     }
 
+    #[inline(always)]
     pub fn n_in(&self) -> usize {
         self.n_in
     }
 
+    #[inline(always)]
     pub fn n_out(&self) -> usize {
         self.n_out
     }
 
     /// [`Lanes`] in a row.
+    #[inline(always)]
     pub fn stride(&self) -> usize {
         lanes_for(self.n_out)
     }
 
     /// All rows, one after the other.
+    #[inline(always)]
     pub fn lanes(&self) -> &[Lanes] {
         &self.rows
     }
 
+    #[inline(always)]
     pub fn lanes_mut(&mut self) -> &mut [Lanes] {
         &mut self.rows
     }
 
     /// The outgoing weights of input `i`, padded.
+    #[inline(always)]
     pub fn row(&self, i: usize) -> &[Lanes] {
         let stride = self.stride();
         &self.rows[i * stride..(i + 1) * stride]
     }
 
+    #[inline(always)]
     pub fn row_mut(&mut self, i: usize) -> &mut [Lanes] {
         let stride = self.stride();
         &mut self.rows[i * stride..(i + 1) * stride]

@@ -1,7 +1,7 @@
 //! Σ_s pre_s post_sᵀ over a batch: gradients and Oja terms of mini-batches. Samples add in ascending order.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, lanes_for};
+use super::lanes::{Lanes, WIDTH, as_flat, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 
@@ -51,14 +51,17 @@ fn tile<S: Simd, const R: usize>(
 ) {
     let (in_stride, stride) = (lanes_for(out.n_in()), out.stride());
     let mut sum = [simd.splat(0.0); R];
-    for (pre, post) in pre.chunks_exact(in_stride).zip(post.chunks_exact(stride)) {
-        let inputs = &as_flat(pre)[first..first + R];
-        let post = simd.load(&post[column]);
+    let pre = as_flat(pre);
+    for s in 0..post.len() / stride {
+        let start = s * in_stride * WIDTH + first;
+        let inputs = &pre[start..start + R];
+        let post = simd.load(&post[s * stride + column]);
         for r in 0..R {
             sum[r] = simd.mul_add(simd.splat(inputs[r]), post, sum[r]);
         }
     }
-    for (r, sum) in sum.into_iter().enumerate() {
-        simd.store(sum, &mut out.lanes_mut()[(first + r) * stride + column]);
+    #[allow(clippy::needless_range_loop)] // As in `each_lane`.
+    for r in 0..R {
+        simd.store(sum[r], &mut out.lanes_mut()[(first + r) * stride + column]);
     }
 }

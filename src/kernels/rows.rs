@@ -107,7 +107,7 @@ pub(super) fn update_rows<S: Simd>(
         let (p, q) = pair.split_at_mut(stride);
         if q.len() == stride {
             let (a, g) = ([alpha[2 * r], alpha[2 * r + 1]], [gamma[2 * r], gamma[2 * r + 1]]);
-            match (a != [0.0; 2], g != [0.0; 2]) {
+            match (a[0] != 0.0 || a[1] != 0.0, g[0] != 0.0 || g[1] != 0.0) {
                 (true, true) => add_two(simd, [p, q], a, error, g, activation),
                 (true, false) => add_one_to_two(simd, [p, q], a, error),
                 (false, true) => add_one_to_two(simd, [p, q], g, activation),
@@ -126,8 +126,9 @@ pub(super) fn add<S: Simd>(simd: S, row: &mut [Lanes], alpha: f32, error: &[Lane
     for (factor, vector) in [(gamma, activation), (alpha, error)] {
         if factor != 0.0 {
             let factor = simd.splat(factor);
-            for (w, v) in row.iter_mut().zip(vector) {
-                simd.store(simd.mul_add(factor, simd.load(v), simd.load(w)), w);
+            let vector = &vector[..row.len()];
+            for t in 0..row.len() {
+                simd.store(simd.mul_add(factor, simd.load(&vector[t]), simd.load(&row[t])), &mut row[t]);
             }
         }
     }
@@ -136,14 +137,15 @@ pub(super) fn add<S: Simd>(simd: S, row: &mut [Lanes], alpha: f32, error: &[Lane
 /// As [`add`] for two rows and one of the vectors.
 #[inline(always)]
 fn add_one_to_two<S: Simd>(simd: S, [p, q]: [&mut [Lanes]; 2], factors: [f32; 2], vector: &[Lanes]) {
-    let [f, g] = factors.map(|f| simd.splat(f));
-    let ahead = WIDTH * vector.len();
-    for ((p, q), v) in p.iter_mut().zip(q).zip(vector) {
-        simd.prefetch((&raw const *p).wrapping_add(ahead));
-        simd.prefetch((&raw const *q).wrapping_add(ahead));
-        let v = simd.load(v);
-        simd.store(simd.mul_add(f, v, simd.load(p)), p);
-        simd.store(simd.mul_add(g, v, simd.load(q)), q);
+    let (f, g) = (simd.splat(factors[0]), simd.splat(factors[1]));
+    let n = vector.len();
+    let (p, q) = (&mut p[..n], &mut q[..n]);
+    for t in 0..n {
+        simd.prefetch((&raw const p[t]).wrapping_add(WIDTH * n));
+        simd.prefetch((&raw const q[t]).wrapping_add(WIDTH * n));
+        let v = simd.load(&vector[t]);
+        simd.store(simd.mul_add(f, v, simd.load(&p[t])), &mut p[t]);
+        simd.store(simd.mul_add(g, v, simd.load(&q[t])), &mut q[t]);
     }
 }
 
@@ -157,13 +159,15 @@ fn add_two<S: Simd>(
     gamma: [f32; 2],
     activation: &[Lanes],
 ) {
-    let (alpha, gamma) = (alpha.map(|a| simd.splat(a)), gamma.map(|g| simd.splat(g)));
-    let ahead = WIDTH * error.len();
-    for (((p, q), e), y) in p.iter_mut().zip(q).zip(error).zip(activation) {
-        simd.prefetch((&raw const *p).wrapping_add(ahead));
-        simd.prefetch((&raw const *q).wrapping_add(ahead));
-        let (e, y) = (simd.load(e), simd.load(y));
-        simd.store(simd.mul_add(alpha[0], e, simd.mul_add(gamma[0], y, simd.load(p))), p);
-        simd.store(simd.mul_add(alpha[1], e, simd.mul_add(gamma[1], y, simd.load(q))), q);
+    let (alpha, beta) = (simd.splat(alpha[0]), simd.splat(alpha[1]));
+    let (gamma, delta) = (simd.splat(gamma[0]), simd.splat(gamma[1]));
+    let n = error.len();
+    let (p, q, activation) = (&mut p[..n], &mut q[..n], &activation[..n]);
+    for t in 0..n {
+        simd.prefetch((&raw const p[t]).wrapping_add(WIDTH * n));
+        simd.prefetch((&raw const q[t]).wrapping_add(WIDTH * n));
+        let (e, y) = (simd.load(&error[t]), simd.load(&activation[t]));
+        simd.store(simd.mul_add(alpha, e, simd.mul_add(gamma, y, simd.load(&p[t]))), &mut p[t]);
+        simd.store(simd.mul_add(beta, e, simd.mul_add(delta, y, simd.load(&q[t]))), &mut q[t]);
     }
 }

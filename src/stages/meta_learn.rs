@@ -404,12 +404,7 @@ fn runs_schema() -> TableSchema {
             Column::new("outer_rate", ColumnType::Float64, "", "Adam's step size in the outer loop"),
             Column::new("n_updated", ColumnType::Int64, "episodes", "episodes that updated the coefficients"),
             Column::new("n_clipped", ColumnType::Int64, "episodes", "those among them whose gradient was shortened"),
-            Column::new(
-                "n_skipped",
-                ColumnType::Int64,
-                "episodes",
-                "episodes without an update: not finite, or a gradient too long to be trusted",
-            ),
+            Column::new("n_skipped", ColumnType::Int64, "episodes", "episodes without an update: not finite"),
             Column::new("options", ColumnType::Text, "", "other parameters, as JSON"),
             Column::new("status", ColumnType::Category, "", "completed: an episode that diverges is skipped"),
             Column::new("diverged_at_step", ColumnType::Int64, "", "null: an outer loop goes on").nullable(),
@@ -594,7 +589,7 @@ impl MetaLearnTask {
                 episodes.len()
             ));
         }
-        let options = serde_json::json!({
+        let mut options = serde_json::json!({
             "beta": canonical.beta,
             "std": canonical.std,
             "seed": canonical.seed,
@@ -606,10 +601,13 @@ impl MetaLearnTask {
             "query_samples": canonical.query_samples,
             "l1": canonical.l1,
             "clip": canonical.clip,
-            "skip_above": canonical.skip_above,
             "step_back": canonical.step_back,
             "equation": self.rule().equation(),
         });
+        // Like the key, the table of a run without it is what it was before there was the option.
+        if let Some(norm) = canonical.skip_above {
+            options["skip_above"] = norm.into();
+        }
         let n_layers = canonical.layers.len() - 1;
         context.write(
             "runs",
