@@ -24,6 +24,7 @@ use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::{Architecture, Network};
 use crate::science::online::{Divergence, OnlineTrainer, UpdateNorms};
 use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, stream};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, Value, choices};
@@ -539,7 +540,7 @@ impl Work for TrainTask {
         let mut record = Record::default();
         let mut divergence = None;
         let (held_out, first) = data.held_out(self.canonical.evaluate_on);
-        for step in self.stops() {
+        for step in stops(&[&self.canonical.schedule, &self.canonical.snapshots], self.canonical.samples) {
             context.check_interrupted()?;
             let seen = trainer.steps() as usize;
             match trainer.advance_recording(&data.train, &order[seen..step as usize]) {
@@ -553,16 +554,11 @@ impl Work for TrainTask {
                     break;
                 }
             }
-            if self.canonical.schedule.contains(&step) {
-                // A replay only hands weights on: nobody would read its scores.
-                if context.stores() || context.hands_on("evaluations") {
-                    record.evaluation(step, trainer.network().evaluate(held_out, first..held_out.len()));
-                }
-                if context.hands_on("trajectory") {
-                    context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
-                }
+            let Canonical { schedule, snapshots, .. } = &self.canonical;
+            if schedule.contains(&step) {
+                record.score_and_hand_on(context, step, trainer.network(), (held_out, first))?;
             }
-            if self.canonical.snapshots.contains(&step) {
+            if snapshots.contains(&step) {
                 context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
             }
         }
@@ -594,14 +590,6 @@ impl Work for TrainTask {
 }
 
 impl TrainTask {
-    /// The steps at which training pauses, ascending, the last sample included.
-    fn stops(&self) -> Vec<u64> {
-        let mut stops = [&self.canonical.schedule[..], &self.canonical.snapshots, &[self.canonical.samples]].concat();
-        stops.sort_unstable();
-        stops.dedup();
-        stops
-    }
-
     fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
         let row = RunRow {
@@ -609,7 +597,8 @@ impl TrainTask {
             activation: canonical.activation,
             init: canonical.init,
             feedback: canonical.feedback,
-            coefficients: &canonical.coefficients,
+            coefficient: &|column| coefficient_in_runs(&canonical.coefficients, column),
+            beside: Vec::new(),
             options: serde_json::json!({
                 "beta": canonical.beta,
                 "std": canonical.std,
@@ -642,13 +631,34 @@ impl TrainTask {
     }
 }
 
+/// The steps at which training pauses, ascending: those at which something is looked at, and the last sample.
+pub(super) fn stops(looked_at: &[&[u64]], samples: u64) -> Vec<u64> {
+    let mut stops = looked_at.concat();
+    stops.push(samples);
+    stops.sort_unstable();
+    stops.dedup();
+    stops
+}
+
+/// What stands in a column of [`COEFFICIENT_COLUMNS`]: 0 without the term, nothing where it differs by layer.
+pub(super) fn coefficient_in_runs(coefficients: &[(String, CoefficientSpec)], column: &str) -> Option<f64> {
+    match coefficients.iter().find(|(name, _)| name == column) {
+        None => Some(0.0),
+        Some((_, CoefficientSpec::Uniform(value))) => Some(*value),
+        Some((_, CoefficientSpec::PerLayer(_))) => None,
+    }
+}
+
 /// The row of `runs` that a training writes at its end.
 pub(super) struct RunRow<'a> {
     pub layers: &'a [usize],
     pub activation: &'a str,
     pub init: &'a str,
     pub feedback: &'a str,
-    pub coefficients: &'a [(String, CoefficientSpec)],
+    /// The number in one of [`COEFFICIENT_COLUMNS`].
+    pub coefficient: &'a dyn Fn(&str) -> Option<f64>,
+    /// Columns that a kind of training has beside the others, in front of `options`.
+    pub beside: Vec<ArrayRef>,
     pub options: serde_json::Value,
     pub samples: u64,
     pub divergence: Option<Divergence>,
@@ -656,7 +666,7 @@ pub(super) struct RunRow<'a> {
 
 impl RunRow<'_> {
     /// Writes the row, and tells the user of a divergence.
-    pub fn write(&self, context: &Context<'_>) -> Result<()> {
+    pub fn write(self, context: &Context<'_>) -> Result<()> {
         let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let mut columns: Vec<ArrayRef> = vec![
             categories([Some(context.run_id())]),
@@ -667,14 +677,9 @@ impl RunRow<'_> {
             categories([Some(self.feedback)]),
         ];
         for column in COEFFICIENT_COLUMNS {
-            let given = self.coefficients.iter().find(|(name, _)| name == column);
-            let value = match given.map(|(_, value)| value) {
-                None => Some(0.0),
-                Some(CoefficientSpec::Uniform(value)) => Some(*value),
-                Some(CoefficientSpec::PerLayer(_)) => None,
-            };
-            columns.push(Arc::new(Float64Array::from(vec![value])));
+            columns.push(Arc::new(Float64Array::from(vec![(self.coefficient)(column)])));
         }
+        columns.extend(self.beside);
         let divergence = self.divergence;
         columns.extend([
             text(self.options.to_string()),
@@ -700,6 +705,24 @@ pub(super) struct Record {
 impl Record {
     pub fn evaluation(&mut self, step: u64, found: Evaluation) {
         self.evaluations.push((step, found));
+    }
+
+    /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
+    pub fn score_and_hand_on(
+        &mut self,
+        context: &Context<'_>,
+        step: u64,
+        network: &Network,
+        (held_out, first): (&Samples, usize),
+    ) -> Result<()> {
+        // A replay only hands weights on: nobody would read its scores.
+        if context.stores() || context.hands_on("evaluations") {
+            self.evaluation(step, network.evaluate(held_out, first..held_out.len()));
+        }
+        if context.hands_on("trajectory") {
+            context.write("trajectory", weight_rows(context.run_id(), step, network))?;
+        }
+        Ok(())
     }
 
     pub fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {

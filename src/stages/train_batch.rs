@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, StringArray};
+use arrow::array::{BooleanArray, Float64Array, Int32Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{ActivationSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name};
 use super::train::{
-    COEFFICIENT_COLUMNS, Record, at_the_end, check_layers, evaluations_schema, nowhere, runs_schema, samples_schema,
+    Record, RunRow, at_the_end, check_layers, evaluations_schema, nowhere, runs_schema, samples_schema, stops,
     weight_rows, weights_schema, write_samples,
 };
 use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
@@ -448,7 +448,7 @@ impl Work for TrainBatchTask {
         let mut record = Record::default();
         let mut divergence = None;
         let (held_out, first) = data.held_out(canonical.evaluate_on);
-        for step in self.stops() {
+        for step in stops(&[&canonical.schedule, &canonical.snapshots], canonical.samples) {
             context.check_interrupted()?;
             let seen = trainer.steps() as usize;
             if let Err(diverged) = trainer.advance(&data.train, &order[seen..step as usize]) {
@@ -456,10 +456,7 @@ impl Work for TrainBatchTask {
                 break;
             }
             if canonical.schedule.contains(&step) {
-                record.evaluation(step, trainer.network().evaluate(held_out, first..held_out.len()));
-                if context.hands_on("trajectory") {
-                    context.write("trajectory", weight_rows(context.run_id(), step, trainer.network()))?;
-                }
+                record.score_and_hand_on(context, step, trainer.network(), (held_out, first))?;
             }
             if canonical.snapshots.contains(&step) {
                 context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
@@ -480,57 +477,37 @@ impl Work for TrainBatchTask {
 }
 
 impl TrainBatchTask {
-    /// The steps at which training pauses, ascending, the last sample included.
-    fn stops(&self) -> Vec<u64> {
-        let mut stops = [&self.canonical.schedule[..], &self.canonical.snapshots, &[self.canonical.samples]].concat();
-        stops.sort_unstable();
-        stops.dedup();
-        stops
-    }
-
     fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
-        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let optimizer = canonical.optimizer["name"].as_str();
-        let mut columns: Vec<ArrayRef> = vec![
-            categories([Some(context.run_id())]),
-            Arc::new(Int32Array::from(vec![self.architecture.n_layers() as i32])),
-            text(serde_json::to_string(&canonical.layers).expect("integers serialise")),
-            categories([Some(canonical.activation)]),
-            categories([Some(canonical.init)]),
-            categories([Some("symmetric")]),
-        ];
-        for column in COEFFICIENT_COLUMNS {
-            let value = match column {
+        let row = RunRow {
+            layers: &canonical.layers,
+            activation: canonical.activation,
+            init: canonical.init,
+            feedback: "symmetric",
+            coefficient: &|column| match column {
                 // Under plain gradient descent the rate is the term's coefficient; an optimiser has no such number.
                 "gradient" => (optimizer == Some("sgd")).then_some(canonical.rate),
                 "oja" => Some(canonical.oja),
                 _ => Some(0.0),
-            };
-            columns.push(Arc::new(Float64Array::from(vec![value])));
-        }
-        let options = serde_json::json!({
-            "beta": canonical.beta,
-            "std": canonical.std,
-            "seed": canonical.seed,
-            "evaluate_on": canonical.evaluate_on,
-            "optimizer": canonical.optimizer,
-            "batch_norm": canonical.batch_norm,
-        });
-        columns.extend([
-            categories([optimizer]),
-            Arc::new(Float64Array::from(vec![canonical.rate])),
-            Arc::new(Int32Array::from(vec![canonical.batch_size as i32])),
-            Arc::new(BooleanArray::from(vec![canonical.batch_norm.is_some()])),
-            text(options.to_string()),
-            Arc::new(Int64Array::from(vec![canonical.samples as i64])) as ArrayRef,
-            categories([Some(if divergence.is_some() { "diverged" } else { "completed" })]),
-            Arc::new(Int64Array::from(vec![divergence.map(|divergence| divergence.step as i64)])),
-            Arc::new(Int32Array::from(vec![divergence.map(|divergence| divergence.layer as i32)])),
-        ]);
-        if let Some(divergence) = divergence {
-            context.notice(&divergence.to_string());
-        }
-        context.write("runs", columns)
+            },
+            beside: vec![
+                categories([optimizer]),
+                Arc::new(Float64Array::from(vec![canonical.rate])),
+                Arc::new(Int32Array::from(vec![canonical.batch_size as i32])),
+                Arc::new(BooleanArray::from(vec![canonical.batch_norm.is_some()])),
+            ],
+            options: serde_json::json!({
+                "beta": canonical.beta,
+                "std": canonical.std,
+                "seed": canonical.seed,
+                "evaluate_on": canonical.evaluate_on,
+                "optimizer": canonical.optimizer,
+                "batch_norm": canonical.batch_norm,
+            }),
+            samples: canonical.samples,
+            divergence,
+        };
+        row.write(context)
     }
 }

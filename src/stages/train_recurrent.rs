@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, TUNING_SAMPLES};
 use super::parameters::{activation_name, init_name};
 use super::train::{
-    CoefficientSpec, Record, RunRow, at_the_end, evaluations_schema, matrix_rows, nowhere, resolve_terms, run_and_step,
-    runs_schema, samples_schema, updates_schema, weights_schema, write_samples,
+    CoefficientSpec, Record, RunRow, at_the_end, coefficient_in_runs, evaluations_schema, matrix_rows, nowhere,
+    resolve_terms, run_and_step, runs_schema, samples_schema, stops, updates_schema, weights_schema, write_samples,
 };
 use super::{Equation, Facts, Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
@@ -329,7 +329,8 @@ impl Work for TrainRecurrentTask {
         let mut record = Record::default();
         let mut divergence = None;
         let (held_out, first) = data.held_out(canonical.evaluate_on);
-        for step in self.stops() {
+        let Canonical { schedule, snapshots, hidden_norms, samples, .. } = &self.canonical;
+        for step in stops(&[schedule, snapshots, hidden_norms], *samples) {
             match advance(&mut trainer, context, &data.train, &order[..step as usize])? {
                 Ok(norms) if canonical.schedule.contains(&step) => record.updates(step, &norms),
                 Ok(_) => {}
@@ -368,15 +369,6 @@ impl Work for TrainRecurrentTask {
 }
 
 impl TrainRecurrentTask {
-    /// The steps at which training pauses, ascending, the last sample included.
-    fn stops(&self) -> Vec<u64> {
-        let Canonical { schedule, snapshots, hidden_norms, samples, .. } = &self.canonical;
-        let mut stops = [&schedule[..], snapshots, hidden_norms, &[*samples]].concat();
-        stops.sort_unstable();
-        stops.dedup();
-        stops
-    }
-
     fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
         let architecture = &self.architecture;
@@ -385,7 +377,8 @@ impl TrainRecurrentTask {
             activation: canonical.activation,
             init: canonical.init,
             feedback: "symmetric",
-            coefficients: &canonical.coefficients,
+            coefficient: &|column| coefficient_in_runs(&canonical.coefficients, column),
+            beside: Vec::new(),
             options: serde_json::json!({
                 "hidden": canonical.hidden,
                 "time_steps": canonical.time_steps,
