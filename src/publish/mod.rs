@@ -12,7 +12,7 @@ use arrow::compute::concat_batches;
 
 use crate::error::{Error, Result};
 use crate::plan::coefficients::FOLDER;
-use crate::plan::{Pipeline, Plan, PublishedTable};
+use crate::plan::{Part, Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
@@ -119,6 +119,11 @@ fn confirm(run: &Run<'_>, before: &Manifest, after: &Manifest) {
 
 /// One file: all parts in the order of the matrix, axes in front.
 fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+    if let [part] = &table.parts[..]
+        && let Some(entry) = copy_file(run, table, part, new)?
+    {
+        return Ok(entry);
+    }
     let internal = |message: String| Error::Internal { task: table.name.clone(), message };
     let mut parts = Vec::new();
     let mut batches = Vec::new();
@@ -130,8 +135,7 @@ fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Table
         parts.push(part_entry(run, part.task, &part.table, read.n_rows())?);
     }
     let path = new.join(format!("{}.parquet", table.name));
-    let keys: String = parts.iter().map(|part| part.key.as_str()).collect();
-    let key = blake3::hash(keys.as_bytes()).to_hex().to_string();
+    let key = key_of(&parts);
     // Many small parts become one row group, not one each.
     let batches = if parts.len() > 1 {
         vec![concat_batches(&table.schema.to_arrow(), &batches).map_err(|error| internal(error.to_string()))?]
@@ -149,6 +153,50 @@ fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Table
         bytes,
         parts,
     })
+}
+
+/// What a table of these parts says it was made by: the key of its only task, or a digest of all keys.
+fn key_of(parts: &[PartEntry]) -> String {
+    match parts {
+        [only] => only.key.as_str().to_owned(),
+        parts => {
+            let keys: String = parts.iter().map(|part| part.key.as_str()).collect();
+            blake3::hash(keys.as_bytes()).to_hex().to_string()
+        }
+    }
+}
+
+/// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
+fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
+    let file = format!("{}.parquet", part.table);
+    let source = run.read(part.task, |entry| {
+        // Read before it is copied: damage must not spread into what people open.
+        entry.read_file(&file)?;
+        Ok(entry.path(&file))
+    })?;
+    let metadata = crate::tables::parquet::read_metadata(&source).map_err(Error::io("read", &source))?;
+    if metadata.0.is_none_or(|schema| schema != table.schema.to_metadata()) {
+        return Ok(None);
+    }
+    let key = &run.plan.tasks[part.task].key;
+    let kept = run.store.find(key)?;
+    let Some((kept, rows)) = kept.as_ref().and_then(|entry| entry.record.table(&part.table)).map(|(file, table)| (file, table.rows))
+    else {
+        return Ok(None);
+    };
+    let path = format!("{}.parquet", table.name);
+    let target = new.join(&path);
+    reflink_copy::reflink_or_copy(&source, &target).map_err(Error::io("write", &target))?;
+    Ok(Some(TableEntry {
+        name: table.name.clone(),
+        stage: table.stage.clone(),
+        path,
+        schema: table.schema.clone(),
+        rows,
+        digest: Some(kept.digest.clone()),
+        bytes: kept.bytes,
+        parts: vec![part_entry(run, part.task, &part.table, rows)?],
+    }))
 }
 
 fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBatch]) -> Result<(usize, String, u64)> {
@@ -244,8 +292,7 @@ fn collect_claims(earlier: &[Published], includes: &[String], new: &Path) -> Res
     }
     let Some(schema) = schema else { return Ok(None) };
     let path = new.join("claims.parquet");
-    let keys: String = parts.iter().map(|part| part.key.as_str()).collect();
-    let key = blake3::hash(keys.as_bytes()).to_hex().to_string();
+    let key = key_of(&parts);
     let batches = vec![
         concat_batches(&schema.to_arrow(), &batches)
             .map_err(|error| Error::Internal { task: "claims".into(), message: error.to_string() })?,
