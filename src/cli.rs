@@ -78,6 +78,9 @@ pub struct PipelineArgs {
     /// Show the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Say at the end what each stage took
+    #[arg(long)]
+    pub timings: bool,
     /// Print one machine-readable record on stdout, and nothing else there
     #[arg(long)]
     pub json: bool,

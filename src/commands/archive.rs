@@ -88,7 +88,7 @@ pub fn reproduce(roots: &Roots, args: &ReproduceArgs) -> Result<()> {
     let project = Project::lay_out(&verified, folder, &roots.data, args.to.as_deref())?;
     let environment = Environment::new(&project.data, &project.pipelines)?;
     let plan = plan::build(&environment, &project.request)?;
-    let how = How { force: None, jobs: args.jobs, quiet: false };
+    let how = How { force: None, jobs: args.jobs, quiet: false, timings: false };
     let started = Instant::now();
     let again = Roots { outputs: project.outputs, data: project.data, pipelines: project.pipelines };
     let done = pipeline::carry_out(&again, &environment, &plan, &how)?;

@@ -107,7 +107,7 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
         let statuses = Statuses::predict(&plan, &Store::new(&roots.outputs), args.force.as_deref())?;
         return print(&display(&plan, &statuses, if args.json { plan::Format::Json } else { plan::Format::Text }));
     }
-    let how = How { force: args.force.as_deref(), jobs: args.jobs, quiet: args.quiet || args.json };
+    let how = How { force: args.force.as_deref(), jobs: args.jobs, quiet: args.quiet || args.json, timings: args.timings };
     let done = carry_out(roots, &environment, &plan, &how)?;
     let seconds = started.elapsed().as_secs_f64();
     let outcome = outcome::Outcome { executed: done.executed, statuses: &done.statuses, seconds };
@@ -126,6 +126,8 @@ pub struct How<'a> {
     /// Tasks side by side; as many as there are cores if left out.
     pub jobs: Option<u32>,
     pub quiet: bool,
+    /// Whether to say on stderr what each stage took.
+    pub timings: bool,
 }
 
 /// A plan carried out.
@@ -155,6 +157,9 @@ pub fn carry_out(roots: &Roots, environment: &Environment, plan: &Plan, how: &Ho
     let executed = run.execute(how.jobs.map_or_else(cores, |jobs| jobs as usize));
     let published = executed.and_then(|executed| Ok((executed, publish_all(roots, &run)?)));
     progress.finish();
+    if how.timings {
+        eprintln!("{}", progress.timings());
+    }
     let (executed, published) = published?;
     Ok(Done { executed, statuses, published })
 }

@@ -1,7 +1,9 @@
 //! How a run shows that it goes on: a bar on a terminal, a line now and then elsewhere.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,6 +22,8 @@ pub struct Shown {
     total: f64,
     plain: Option<Mutex<Plain>>,
     silent: bool,
+    /// By stage: tasks, and seconds that workers were busy with them.
+    timings: Mutex<BTreeMap<String, (usize, f64)>>,
 }
 
 struct Plain {
@@ -43,11 +47,26 @@ impl Shown {
         let now = Instant::now();
         let plain =
             (!terminal && !silent).then(|| Mutex::new(Plain { started: now, last: now, done: 0.0, finished: 0 }));
-        Self { bar, tasks: running().count(), total, plain, silent }
+        Self { bar, tasks: running().count(), total, plain, silent, timings: Mutex::default() }
     }
 
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// A line a stage, the longest first.
+    pub fn timings(&self) -> String {
+        let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stages: Vec<_> = timings.iter().collect();
+        stages.sort_by(|(_, (_, a)), (_, (_, b))| b.total_cmp(a));
+        let total: f64 = stages.iter().map(|(_, (_, seconds))| seconds).sum();
+        let width = stages.iter().map(|(stage, _)| stage.chars().count()).max().unwrap_or(0).max("stage".len());
+        let mut text = format!("{:<width$} {:>6} {:>11} {:>6}", "stage", "tasks", "worker time", "share");
+        for (stage, (tasks, seconds)) in stages {
+            write!(text, "\n{stage:<width$} {tasks:>6} {:>11} {:>4.0} %", duration(*seconds), 100.0 * seconds / total)
+                .expect("writing to a string");
+        }
+        text
     }
 }
 
@@ -56,10 +75,15 @@ impl Progress for Shown {
         self.bar.set_message(task.label.clone());
     }
 
-    fn finished(&self, task: &Task, cost: f64) {
+    fn finished(&self, task: &Task, cost: f64, seconds: f64) {
+        {
+            let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tasks, sum) = timings.entry(task.stage.clone()).or_default();
+            (*tasks, *sum) = (*tasks + 1, *sum + seconds);
+        }
         self.bar.inc((cost * 1e3) as u64);
         let Some(plain) = &self.plain else { return };
-        let mut plain = plain.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
         plain.done += cost;
         plain.finished += 1;
         if plain.last.elapsed() >= QUIET_TIME {

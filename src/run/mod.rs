@@ -10,9 +10,11 @@ pub use context::Context;
 pub(crate) use context::add_axes;
 pub use data::DataSplits;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
@@ -23,8 +25,8 @@ use crate::tables::Table;
 /// What a run tells while it goes on.
 pub trait Progress: Sync {
     fn started(&self, _task: &Task) {}
-    /// `cost` as the plan estimated it.
-    fn finished(&self, _task: &Task, _cost: f64) {}
+    /// `cost` as the plan estimated it; `seconds` as its worker was busy with it.
+    fn finished(&self, _task: &Task, _cost: f64, _seconds: f64) {}
     /// Something worth a line: damage that was repaired, a run that diverged.
     fn notice(&self, _text: &str) {}
 }
@@ -137,10 +139,11 @@ impl<'a> Run<'a> {
         }
         let task = &self.plan.tasks[index];
         self.progress.started(task);
-        match self.run_task(index) {
+        let (result, seconds) = timed(|| self.run_task(index));
+        match result {
             Ok(()) => {
                 self.state.executed.fetch_add(1, Ordering::Relaxed);
-                self.progress.finished(task, task.work.cost());
+                self.progress.finished(task, task.work.cost(), seconds);
                 self.release(task);
                 for &reader in graph.readers[index].iter().rev() {
                     if graph.waiting[reader].fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -270,6 +273,21 @@ impl<'a> Run<'a> {
     pub(crate) fn keeps_outputs(task: &Task, name: &str) -> bool {
         task.keep && task.work.outputs().iter().any(|output| output.table() == name && output.storage == Storage::Kept)
     }
+}
+
+/// Runs `work` and says how many seconds this thread was busy with it. A worker that waits for a part of its task that another
+/// one took over may begin a further task meanwhile; that one's time is its own.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    thread_local! {
+        /// Seconds of the tasks that ran within the one now running.
+        static WITHIN: Cell<f64> = const { Cell::new(0.0) };
+    }
+    let within_outer = WITHIN.replace(0.0);
+    let started = Instant::now();
+    let result = work();
+    let seconds = started.elapsed().as_secs_f64();
+    let within = WITHIN.replace(within_outer + seconds);
+    (result, seconds - within)
 }
 
 #[derive(Clone, Copy)]
