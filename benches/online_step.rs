@@ -1,14 +1,16 @@
-//! What a user waits for: one online step of each network under each rule, and an evaluation of 10,000 images. Synthetic
-//! images with a fifth of the pixels active, as in MNIST. `cargo bench --bench online_step`.
+//! What a user waits for: one online step of each network under each rule, and an evaluation of MNIST's 10,000 test images.
+//! `cargo bench --bench online_step`.
+
+use std::path::Path;
 
 use divan::{Bencher, counter::ItemsCount};
+use ojaflow::datasets;
 use ojaflow::science::activation::Activation;
 use ojaflow::science::initialization::{Feedback, Initialization};
 use ojaflow::science::network::{Architecture, Network};
 use ojaflow::science::online::OnlineTrainer;
 use ojaflow::science::plasticity::{Coefficient, Rule};
 use ojaflow::science::samples::Samples;
-use ojaflow::science::seed::{Purpose, stream};
 
 const FIVE: &[usize] = &[784, 170, 130, 100, 70, 10];
 const TEN: &[usize] = &[784, 170, 150, 130, 120, 110, 100, 90, 80, 70, 10];
@@ -18,10 +20,12 @@ fn main() {
     divan::main();
 }
 
-fn images(n: u32) -> Samples {
-    let mut random = stream(0, Purpose::Task, 0);
-    let pixels = (0..n * 784).map(|_| if random.below(5) == 0 { random.below(256) as u8 } else { 0 }).collect();
-    Samples::new(pixels, (0..n).map(|_| random.below(10) as u16).collect(), 784, 10).expect("images are well formed")
+/// The first `n` test images.
+fn images(n: usize) -> Samples {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let test = datasets::find(&data, "mnist").and_then(|info| datasets::load(&info)).expect("MNIST is in data/").test;
+    let labels = test.labels.into_iter().map(u16::from).collect();
+    Samples::new(test.pixels, labels, datasets::PIXELS, 10).expect("images are well formed").slice(0..n)
 }
 
 fn network(sizes: &[usize], feedback: Feedback) -> Network {

@@ -58,7 +58,7 @@ impl Setting {
 fn trained(start: &Network, rule: &Rule, samples: &Samples, order: &[u32]) -> Result<Network> {
     let mut trainer = OnlineTrainer::new(start.clone(), rule.clone())?;
     trainer.advance(samples, order)?;
-    Ok(trainer.network().clone())
+    Ok(trainer.network().into_owned())
 }
 
 fn main() -> Result<()> {

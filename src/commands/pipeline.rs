@@ -107,7 +107,8 @@ pub fn run(roots: &Roots, name: &str, args: &PipelineArgs) -> Result<()> {
         let statuses = Statuses::predict(&plan, &Store::new(&roots.outputs), args.force.as_deref())?;
         return print(&display(&plan, &statuses, if args.json { plan::Format::Json } else { plan::Format::Text }));
     }
-    let how = How { force: args.force.as_deref(), jobs: args.jobs, quiet: args.quiet || args.json, timings: args.timings };
+    let how =
+        How { force: args.force.as_deref(), jobs: args.jobs, quiet: args.quiet || args.json, timings: args.timings };
     let done = carry_out(roots, &environment, &plan, &how)?;
     let seconds = started.elapsed().as_secs_f64();
     let outcome = outcome::Outcome { executed: done.executed, statuses: &done.statuses, seconds };

@@ -1,67 +1,68 @@
-//! A vector most of whose entries are zero, as images are.
+//! Vectors most of whose entries are zero, as images are.
 
 use super::lanes::{Lanes, as_flat_mut};
 
-/// The entries that are not zero, in ascending order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Active {
-    index: Vec<u32>,
-    value: Vec<f32>,
+/// The entries of a vector that are not zero, in ascending order of place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Active<'a> {
+    index: &'a [u32],
+    value: &'a [f32],
 }
 
-impl Active {
-    /// Room for `n` entries.
-    pub fn with_capacity(n: usize) -> Self {
-        Self { index: Vec::with_capacity(n + 1), value: Vec::with_capacity(n + 1) }
-    }
-
-    /// Replaces the content by the non-zero ones among `bytes`, each as `value_of[byte]`; `value_of[0]` must be 0.
-    pub fn read_bytes(&mut self, bytes: &[u8], value_of: &[f32; 256]) {
-        // Branchless: every byte is written, only non-zero ones advance. One slot more than there are bytes.
-        self.index.resize(bytes.len() + 1, 0);
-        self.value.resize(bytes.len() + 1, 0.0);
-        let mut n = 0;
-        let mut place = 0;
-        for chunk in bytes.chunks(8) {
-            // Margins are silent for whole runs of pixels.
-            if chunk != [0; 8] {
-                for (i, &byte) in (place..).zip(chunk) {
-                    self.index[n] = i;
-                    self.value[n] = value_of[usize::from(byte)];
-                    n += usize::from(byte != 0);
-                }
-            }
-            place += 8;
-        }
-        self.index.truncate(n);
-        self.value.truncate(n);
-    }
-
+impl Active<'_> {
     /// Writes the whole vector, zeros included.
-    pub fn write(&self, vector: &mut [Lanes]) {
+    pub fn write(self, vector: &mut [Lanes]) {
         vector.fill(Lanes::ZERO);
         let vector = as_flat_mut(vector);
-        for (i, x) in self.iter() {
+        for k in 0..self.len() {
+            let (i, x) = self.at(k);
             vector[i] = x;
         }
     }
 
     /// How many entries are not zero.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.index.len()
     }
 
     /// The k-th entry, (place, value). For kernels, in which a loop over k is sure to be inlined and an iterator is not.
     #[inline(always)]
-    pub fn at(&self, k: usize) -> (usize, f32) {
+    pub fn at(self, k: usize) -> (usize, f32) {
         (self.index[k] as usize, self.value[k])
     }
+}
 
-    /// (place, value), ascending.
-    #[inline(always)]
-    pub fn iter(&self) -> impl Iterator<Item = (usize, f32)> + Clone + '_ {
-        self.index.iter().zip(&self.value).map(|(&i, &x)| (i as usize, x))
+/// The non-zero entries of many vectors, found once: whoever reads an image a thousand times need not look for its lit
+/// pixels each time. 8 bytes an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ActiveRows {
+    /// Where the entries of each vector begin, and where the last one's end.
+    start: Vec<usize>,
+    index: Vec<u32>,
+    value: Vec<f32>,
+}
+
+impl ActiveRows {
+    /// Of vectors of `n` bytes each, a byte standing for `value_of[byte]`; `value_of[0]` must be 0.
+    pub fn from_bytes(bytes: &[u8], n: usize, value_of: &[f32; 256]) -> Self {
+        let n_active = bytes.iter().filter(|&&byte| byte != 0).count();
+        let (mut index, mut value) = (Vec::with_capacity(n_active), Vec::with_capacity(n_active));
+        let mut start = vec![0];
+        for row in bytes.chunks_exact(n) {
+            for (i, &byte) in row.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+                index.push(i as u32);
+                value.push(value_of[usize::from(byte)]);
+            }
+            start.push(index.len());
+        }
+        Self { start, index, value }
+    }
+
+    /// The entries of vector `row`.
+    pub fn row(&self, row: usize) -> Active<'_> {
+        let entries = self.start[row]..self.start[row + 1];
+        Active { index: &self.index[entries.clone()], value: &self.value[entries] }
     }
 }
 
@@ -73,14 +74,16 @@ mod tests {
     #[test]
     fn entries_survive_wherever_they_lie() {
         let value_of: [f32; 256] = std::array::from_fn(|byte| byte as f32);
-        let mut active = Active::with_capacity(27);
         for seed in 0..50_u32 {
-            let bytes: Vec<u8> = (0..27).map(|i| if (i * seed) % 7 < 2 { (i + seed) as u8 } else { 0 }).collect();
-            active.read_bytes(&bytes, &value_of);
-            assert_eq!(active.len(), bytes.iter().filter(|&&b| b != 0).count());
-            let mut vector = zeros(27);
-            active.write(&mut vector);
-            assert!(as_flat(&vector)[..27].iter().zip(&bytes).all(|(&x, &byte)| x == f32::from(byte)));
+            let bytes: Vec<u8> = (0..3 * 27).map(|i| if (i * seed) % 7 < 2 { (i + seed) as u8 } else { 0 }).collect();
+            let rows = ActiveRows::from_bytes(&bytes, 27, &value_of);
+            for (r, bytes) in bytes.chunks_exact(27).enumerate() {
+                let active = rows.row(r);
+                assert_eq!(active.len(), bytes.iter().filter(|&&b| b != 0).count());
+                let mut vector = zeros(27);
+                active.write(&mut vector);
+                assert!(as_flat(&vector)[..27].iter().zip(bytes).all(|(&x, &byte)| x == f32::from(byte)));
+            }
         }
     }
 }

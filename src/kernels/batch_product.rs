@@ -159,7 +159,8 @@ fn six_dots<S: Simd>(simd: S, [p, q]: [&[Lanes]; 2], [a, b, c]: [&[Lanes]; 3]) -
         sum[4] = simd.mul_add(p, c, sum[4]);
         sum[5] = simd.mul_add(q, c, sum[5]);
     }
-    [[simd.sum(sum[0]), simd.sum(sum[1])], [simd.sum(sum[2]), simd.sum(sum[3])], [simd.sum(sum[4]), simd.sum(sum[5])]]
+    let [p_a, q_a, p_b, q_b] = simd.sums([sum[0], sum[1], sum[2], sum[3]]);
+    [[p_a, q_a], [p_b, q_b], [simd.sum(sum[4]), simd.sum(sum[5])]]
 }
 
 /// e ← e ⊙ σ′(z), σ′ from y = σ(z).

@@ -17,13 +17,13 @@ pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &m
 }
 
 /// z = W x for an input given by its non-zero entries.
-pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: &Active, z: &mut [Lanes]) {
+pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: Active<'_>, z: &mut [Lanes]) {
     dispatch(backend, Forward { weights, inputs: x, z });
 }
 
 /// Inputs by place: entries k = 0 … len − 1, each with its row of weights. Not an iterator: what the compiler leaves as a call
 /// of `next` is not compiled with a backend's instructions.
-trait Inputs: Copy {
+pub(super) trait Inputs: Copy {
     fn len(self) -> usize;
     fn at(self, k: usize) -> (usize, f32);
 }
@@ -43,7 +43,7 @@ impl Inputs for Dense<'_> {
     }
 }
 
-impl Inputs for &Active {
+impl Inputs for Active<'_> {
     #[inline(always)]
     fn len(self) -> usize {
         Active::len(self)
@@ -55,10 +55,10 @@ impl Inputs for &Active {
     }
 }
 
-struct Forward<'a, I> {
-    weights: &'a InputMajor,
-    inputs: I,
-    z: &'a mut [Lanes],
+pub(super) struct Forward<'a, I> {
+    pub weights: &'a InputMajor,
+    pub inputs: I,
+    pub z: &'a mut [Lanes],
 }
 
 impl<I: Inputs> Kernel for Forward<'_, I> {

@@ -8,7 +8,6 @@ pub(crate) const WIDTH: usize = 16;
 macro_rules! each_lane {
     ($k:ident => $value:expr) => {{
         let mut out = [0.0_f32; $crate::kernels::WIDTH];
-        #[allow(clippy::needless_range_loop)] // The value may index several arrays by lane.
         for $k in 0..$crate::kernels::WIDTH {
             out[$k] = $value;
         }
@@ -56,12 +55,38 @@ pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
 pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
     let mut zero = [0.0_f32; WIDTH];
     for block in lanes {
-        #[allow(clippy::needless_range_loop)] // An iterator over both would be called, not inlined.
         for k in 0..WIDTH {
             zero[k] += block.0[k] * 0.0;
         }
     }
     zero.iter().all(|&x| x == 0.0)
+}
+
+/// max |x|, infinite if any number is not finite.
+pub(crate) fn largest(lanes: &[Lanes]) -> f32 {
+    // Sixteen maxima side by side: one alone would wait for itself at every number.
+    let (mut max, mut zero) = ([0.0_f32; WIDTH], [0.0_f32; WIDTH]);
+    for block in lanes {
+        for k in 0..WIDTH {
+            let x = block.0[k].abs();
+            max[k] = if x > max[k] { x } else { max[k] };
+            zero[k] += x * 0.0;
+        }
+    }
+    let finite = zero.iter().all(|&x| x == 0.0);
+    if finite { max.iter().fold(0.0, |a, &b| a.max(b)) } else { f32::INFINITY }
+}
+
+/// ‖x‖, in double precision.
+pub(crate) fn norm(lanes: &[Lanes]) -> f64 {
+    let mut squares = [0.0_f64; WIDTH];
+    for block in lanes {
+        for k in 0..WIDTH {
+            let x = f64::from(block.0[k]);
+            squares[k] += x * x;
+        }
+    }
+    squares.iter().sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -75,8 +100,13 @@ mod tests {
                 let mut vector = zeros(48);
                 as_flat_mut(&mut vector).fill(f32::MAX);
                 assert!(all_finite(&vector));
+                assert_eq!(largest(&vector), f32::MAX);
+                as_flat_mut(&mut vector).fill(0.5);
+                as_flat_mut(&mut vector)[at] = -2.0;
+                assert_eq!(largest(&vector), 2.0);
                 as_flat_mut(&mut vector)[at] = bad;
                 assert!(!all_finite(&vector), "{bad} at {at}");
+                assert_eq!(largest(&vector), f32::INFINITY);
             }
         }
     }

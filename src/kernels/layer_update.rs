@@ -8,11 +8,10 @@
 //!
 //! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
 
-use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
 use super::matrix::InputMajor;
-use super::rows::{add, dots, dots_two, update_rows};
+use super::rows::{dots, dots_two, update_rows};
 use super::simd::Simd;
 use super::synaptic_rule::SynapticRule;
 use crate::science::activation::Activation;
@@ -53,43 +52,6 @@ pub(crate) fn update_layer(
         assert_eq!((b.n_in(), b.n_out()), (n_in, weights.n_out()));
     }
     dispatch(backend, Pass { rule, weights, feedback, signals })
-}
-
-/// As [`update_layer`] on the first layer, for a rule that [`SynapticRule::moves_active_inputs_only`]: the rows of silent
-/// inputs are not even looked at. Returns Σ|α_i|.
-pub(crate) fn update_active(
-    backend: Backend,
-    rule: &SynapticRule,
-    weights: &mut InputMajor,
-    x: &Active,
-    error: &[Lanes],
-) -> f32 {
-    assert_eq!(error.len(), weights.stride());
-    dispatch(backend, UpdateActive { factor: rule.forward.by_error.activation, weights, x, error })
-}
-
-struct UpdateActive<'a> {
-    factor: f32,
-    weights: &'a mut InputMajor,
-    x: &'a Active,
-    error: &'a [Lanes],
-}
-
-impl Kernel for UpdateActive<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        let Self { factor, weights, x, error } = self;
-        let mut moved = 0.0;
-        for k in 0..x.len() {
-            let (i, value) = x.at(k);
-            let alpha = factor * value;
-            moved += alpha.abs();
-            add(simd, weights.row_mut(i), alpha, error, 0.0, error);
-        }
-        moved
-    }
 }
 
 struct Pass<'a> {

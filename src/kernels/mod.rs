@@ -4,10 +4,14 @@
 //! order that the mathematics fixes (an output adds its inputs in ascending order; a dot product adds sixteen partial
 //! sums in one tree), never in one that a block size, a register count or a thread chooses.
 
+// Loops count rather than iterate: what the compiler leaves as a call of `next` is not compiled with a backend's instructions.
+#![allow(clippy::needless_range_loop)]
+
 mod activate;
 mod active;
 mod backend;
 mod batch_product;
+mod deferred;
 pub(crate) mod elementary;
 mod forward;
 mod lanes;
@@ -24,12 +28,13 @@ mod synaptic_rule;
 mod x86;
 
 pub(crate) use activate::{activate, softmax};
-pub(crate) use active::Active;
+pub(crate) use active::{Active, ActiveRows};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
-pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, zeros};
-pub(crate) use layer_update::{LayerSignals, update_active, update_layer};
+pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, largest, norm, zeros};
+pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
 pub(crate) use scatter::Scatter;

@@ -60,7 +60,6 @@ fn tile<S: Simd, const R: usize>(
             sum[r] = simd.mul_add(simd.splat(inputs[r]), post, sum[r]);
         }
     }
-    #[allow(clippy::needless_range_loop)] // As in `each_lane`.
     for r in 0..R {
         simd.store(sum[r], &mut out.lanes_mut()[(first + r) * stride + column]);
     }

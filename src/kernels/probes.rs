@@ -5,8 +5,8 @@ use super::lanes::{Lanes, WIDTH, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::{
-    Active, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active, forward_batch,
-    outer_sum, project_batch, update_active, update_layer,
+    ActiveRows, DEPTH, Deferred, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active,
+    forward_batch, outer_sum, project_batch, update_layer,
 };
 use crate::science::activation::Activation;
 use crate::science::samples::INTENSITY;
@@ -107,15 +107,18 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
     let mut probes = Vec::new();
     let (n_in, n_out) = (784, 170);
 
-    // A fifth of MNIST's pixels are not silent.
-    let bytes: Vec<u8> = (0..n_in).map(|i| if i % 5 == 0 { 200 } else { 0 }).collect();
-    let mut active = Active::with_capacity(n_in);
-    active.read_bytes(&bytes, &INTENSITY);
-    let (w, x, mut z) = (weights(n_in, n_out), active.clone(), vectors(n_out, 1));
-    let n_active = active.len();
+    // As in MNIST, a fifth of the pixels are not silent, and they lie together: rectangles of 12 × 13 that move about.
+    let lit = |image: usize, i: usize| {
+        let (row, column) = (i / 28, i % 28);
+        (4 + image % 7..16 + image % 7).contains(&row) && (4 + image % 5..17 + image % 5).contains(&column)
+    };
+    let bytes: Vec<u8> = (0..DEPTH * n_in).map(|k| if lit(k / n_in, k % n_in) { 200 } else { 0 }).collect();
+    let images = ActiveRows::from_bytes(&bytes, n_in, &INTENSITY);
+    let (w, x, mut z) = (weights(n_in, n_out), images.clone(), vectors(n_out, 1));
+    let n_active = images.row(0).len();
     let row = lanes_for(n_out) * WIDTH * 4;
     probes.push(Probe::new("forward 784→170, a fifth active", 2 * n_active * n_out, n_active * row, move || {
-        forward_active(backend, &w, &x, &mut z);
+        forward_active(backend, &w, x.row(0), &mut z);
     }));
 
     for (n_in, n_out) in [(170, 130), (100, 70)] {
@@ -130,15 +133,21 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
     let oja = PreFactor { activation: 1e-9, error: 0.0, projection: -1e-9 };
     let bp = SynapticRule { forward: RowRule { by_error: gradient, ..RowRule::default() }, ..SynapticRule::default() };
     let with_oja = SynapticRule { forward: RowRule { by_activation: oja, ..bp.forward }, ..bp };
-    let (mut w, e) = (weights(n_in, n_out), vectors(n_out, 1));
-    probes.push(Probe::new(
-        "update 784→170, BP, a fifth active",
-        2 * n_active * n_out,
-        2 * n_active * row,
-        move || {
-            update_active(backend, &bp, &mut w, &active, &e);
-        },
-    ));
+    for (name, rule) in [("BP", bp.forward), ("BP+Oja", with_oja.forward)] {
+        let mut deferred = Deferred::new(rule, n_in, n_out).expect("the rule reads no e_0");
+        let (mut w, x, e, y) = (weights(n_in, n_out), images.clone(), vectors(n_out, 1), vectors(n_out, 1));
+        let mut z = vectors(n_out, 1);
+        let (rows, dense) = (n_active * n_out, if rule.reads_projection() { 2 * n_in * n_out } else { 0 });
+        let traffic = DEPTH * n_active * row + 2 * lanes_for(n_out) * WIDTH * 4 * n_in;
+        let name = format!("{DEPTH} steps of 784→170, {name}");
+        probes.push(Probe::new(name, 2 * DEPTH * (2 * rows + dense), traffic, move || {
+            for step in 0..DEPTH {
+                deferred.forward(backend, &w, x.row(step), &mut z);
+                deferred.push(backend, x.row(step), &e, &y);
+            }
+            deferred.apply(backend, &mut w);
+        }));
+    }
     for (n_in, n_out, name, rule) in [
         (784, 170, "BP+Oja", with_oja),
         (170, 130, "BP", bp),

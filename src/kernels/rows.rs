@@ -23,9 +23,7 @@ pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes],
             sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
             sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
         }
-        for q in 0..4 {
-            out[r + q] = simd.sum(sum[q]);
-        }
+        out[r..r + 4].copy_from_slice(&simd.sums(sum));
         r += 4;
     }
     for row in quads.remainder().chunks_exact(stride) {
@@ -65,8 +63,7 @@ pub(super) fn dots_two<S: Simd>(
             sum[2] = simd.mul_add(q, a, sum[2]);
             sum[3] = simd.mul_add(q, b, sum[3]);
         }
-        (u[r], v[r]) = (simd.sum(sum[0]), simd.sum(sum[1]));
-        (u[r + 1], v[r + 1]) = (simd.sum(sum[2]), simd.sum(sum[3]));
+        [u[r], v[r], u[r + 1], v[r + 1]] = simd.sums(sum);
         r += 2;
     }
     for row in pairs.remainder().chunks_exact(stride) {

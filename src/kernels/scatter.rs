@@ -3,36 +3,49 @@
 use super::backend::{Backend, Kernel, dispatch};
 use super::simd::Simd;
 
-/// Vectors added together; four share each reading and writing of the matrix. Not seen in the result: every entry adds
-/// its products one after the other, in the order of the vectors.
-const TOGETHER: usize = 4;
+/// Vectors added together: as many as fit the first-level cache. Not seen in the result: every entry adds its products one
+/// after the other, in the order of the vectors.
+const TOGETHER: usize = 16;
+
+/// Rows and columns of a tile whose sums stay in registers.
+const ROWS: usize = 4;
+const COLUMNS: usize = 8;
 
 /// A symmetric matrix Σ v vᵀ under construction, upper triangle only.
 pub(crate) struct Scatter {
     backend: Backend,
     n: usize,
-    /// Row-major, n × n; entries below the diagonal are not meaningful.
+    /// n, padded to whole tiles.
+    stride: usize,
+    /// Row-major, stride × stride; entries below the diagonal and of the padding are not meaningful.
     sum: Vec<f64>,
+    /// Vectors that wait, padded with zeros.
     waiting: Vec<f64>,
 }
 
 impl Scatter {
     /// Of no vectors yet, each to have `n` entries.
     pub fn new(backend: Backend, n: usize) -> Self {
-        Self { backend, n, sum: vec![0.0; n * n], waiting: Vec::with_capacity(TOGETHER * n) }
+        let stride = n.next_multiple_of(COLUMNS);
+        Self { backend, n, stride, sum: vec![0.0; stride * stride], waiting: Vec::with_capacity(TOGETHER * stride) }
     }
 
-    /// Adds v vᵀ.
-    pub fn add(&mut self, v: impl IntoIterator<Item = f64>) {
-        self.waiting.extend(v);
-        assert_eq!(self.waiting.len() % self.n, 0, "a vector has {} entries", self.n);
-        if self.waiting.len() == TOGETHER * self.n {
+    /// Adds v vᵀ, v being `entry(0)`, `entry(1)` …
+    #[inline]
+    pub fn add(&mut self, entry: impl Fn(usize) -> f64) {
+        let start = self.waiting.len();
+        self.waiting.resize(start + self.stride, 0.0);
+        let v = &mut self.waiting[start..start + self.n];
+        for k in 0..v.len() {
+            v[k] = entry(k);
+        }
+        if self.waiting.len() == TOGETHER * self.stride {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
-        dispatch(self.backend, AddOuter { n: self.n, sum: &mut self.sum, vectors: &self.waiting });
+        dispatch(self.backend, AddOuter { stride: self.stride, sum: &mut self.sum, vectors: &self.waiting });
         self.waiting.clear();
     }
 
@@ -41,14 +54,14 @@ impl Scatter {
         self.flush();
         for i in 0..self.n {
             for j in i..self.n {
-                visit(i, j, self.sum[i * self.n + j]);
+                visit(i, j, self.sum[i * self.stride + j]);
             }
         }
     }
 }
 
 struct AddOuter<'a> {
-    n: usize,
+    stride: usize,
     sum: &'a mut [f64],
     vectors: &'a [f64],
 }
@@ -57,30 +70,38 @@ impl Kernel for AddOuter<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { n, sum, vectors } = self;
-        if vectors.len() == TOGETHER * n {
-            let (a, rest) = vectors.split_at(n);
-            let (b, rest) = rest.split_at(n);
-            let (c, d) = rest.split_at(n);
-            for (i, row) in sum.chunks_exact_mut(n).enumerate() {
-                let (row, m) = (&mut row[i..], n - i);
-                let (a, b, c, d) = (&a[i..][..m], &b[i..][..m], &c[i..][..m], &d[i..][..m]);
-                for j in 0..m {
-                    let sum = a[0].mul_add(a[j], row[j]);
-                    let sum = b[0].mul_add(b[j], sum);
-                    let sum = c[0].mul_add(c[j], sum);
-                    row[j] = d[0].mul_add(d[j], sum);
-                }
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut i = 0;
+        while i < self.stride {
+            let mut j = i / COLUMNS * COLUMNS;
+            while j < self.stride {
+                self.tile(simd, i, j);
+                j += COLUMNS;
             }
-        } else {
-            for v in vectors.chunks_exact(n) {
-                for (i, row) in sum.chunks_exact_mut(n).enumerate() {
-                    for (sum, x) in row[i..].iter_mut().zip(&v[i..]) {
-                        *sum = v[i].mul_add(*x, *sum);
-                    }
-                }
+            i += ROWS;
+        }
+    }
+}
+
+impl AddOuter<'_> {
+    /// The tile whose first entry is in row i and column j.
+    #[inline(always)]
+    fn tile<S: Simd>(&mut self, simd: S, i: usize, j: usize) {
+        let Self { stride, sum, vectors } = self;
+        let stride = *stride;
+        let mut tile = [simd.splat_double(0.0); ROWS];
+        for r in 0..ROWS {
+            tile[r] = simd.load_doubles(sum[(i + r) * stride + j..].first_chunk().expect("whole tiles"));
+        }
+        for s in 0..vectors.len() / stride {
+            let left = &vectors[s * stride + i..][..ROWS];
+            let right = simd.load_doubles(vectors[s * stride + j..].first_chunk().expect("whole tiles"));
+            for r in 0..ROWS {
+                tile[r] = simd.mul_add_doubles(simd.splat_double(left[r]), right, tile[r]);
             }
+        }
+        for r in 0..ROWS {
+            simd.store_doubles(tile[r], sum[(i + r) * stride + j..].first_chunk_mut().expect("whole tiles"));
         }
     }
 }
@@ -91,7 +112,8 @@ mod tests {
 
     #[test]
     fn groups_and_backends_do_not_show() {
-        let vectors: Vec<Vec<f64>> = (0..11).map(|s| (0..9).map(|k| libm::sin((s * 9 + k) as f64)).collect()).collect();
+        let vectors: Vec<Vec<f64>> =
+            (0..2 * TOGETHER + 3).map(|s| (0..9).map(|k| libm::sin((s * 9 + k) as f64)).collect()).collect();
         let mut expected = Vec::new();
         for i in 0..9 {
             for j in i..9 {
@@ -100,7 +122,7 @@ mod tests {
         }
         for backend in Backend::available() {
             let mut scatter = Scatter::new(backend, 9);
-            vectors.iter().for_each(|v| scatter.add(v.iter().copied()));
+            vectors.iter().for_each(|v| scatter.add(|k| v[k]));
             let mut found = Vec::new();
             scatter.for_each_upper(|i, j, x| found.push((i, j, x)));
             assert_eq!(found, expected, "{backend}");

@@ -1,4 +1,4 @@
-//! What a kernel asks of a processor: six operations on sixteen numbers.
+//! What a kernel asks of a processor: a few operations on sixteen numbers, and fewer on eight in double precision.
 //!
 //! Every implementation rounds once an operation, fuses exactly the multiply-adds that are written as such, and sums in
 //! the one order that [`Simd::sum`] fixes. So all of them return the same bits.
@@ -22,6 +22,20 @@ pub(crate) trait Simd: Copy {
     fn prefetch(self, line: *const Lanes);
     /// Pairwise tree: lane k + lane k+8, then k + k+4, k + k+2, k + k+1.
     fn sum(self, v: Self::V) -> f32;
+    /// The sums of four vectors, each as [`Simd::sum`] makes it; a processor may do them side by side.
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [Self::V; 4]) -> [f32; 4] {
+        [self.sum(a), self.sum(b), self.sum(c), self.sum(d)]
+    }
+
+    /// Eight numbers of double precision in registers.
+    type Doubles: Copy;
+
+    fn splat_double(self, x: f64) -> Self::Doubles;
+    fn load_doubles(self, from: &[f64; 8]) -> Self::Doubles;
+    fn store_doubles(self, v: Self::Doubles, to: &mut [f64; 8]);
+    /// a · b + c, rounded once.
+    fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles;
 }
 
 /// Plain Rust, for any processor. Without a hardware FMA every `mul_add` is a correctly rounded library call: slow, but
@@ -66,5 +80,31 @@ impl Simd for Portable {
         let eight: [f32; 8] = std::array::from_fn(|k| v[k] + v[k + 8]);
         let four: [f32; 4] = std::array::from_fn(|k| eight[k] + eight[k + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
+    }
+
+    type Doubles = [f64; 8];
+
+    #[inline(always)]
+    fn splat_double(self, x: f64) -> Self::Doubles {
+        [x; 8]
+    }
+
+    #[inline(always)]
+    fn load_doubles(self, from: &[f64; 8]) -> Self::Doubles {
+        *from
+    }
+
+    #[inline(always)]
+    fn store_doubles(self, v: Self::Doubles, to: &mut [f64; 8]) {
+        *to = v;
+    }
+
+    #[inline(always)]
+    fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        let mut out = [0.0; 8];
+        for k in 0..8 {
+            out[k] = a[k].mul_add(b[k], c[k]);
+        }
+        out
     }
 }

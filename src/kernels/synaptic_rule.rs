@@ -41,11 +41,11 @@ impl RowRule {
         *self == Self::default()
     }
 
-    fn reads_error(&self) -> bool {
+    pub fn reads_error(&self) -> bool {
         self.by_error.error != 0.0 || self.by_activation.error != 0.0
     }
 
-    fn reads_projection(&self) -> bool {
+    pub fn reads_projection(&self) -> bool {
         self.by_error.projection != 0.0 || self.by_activation.projection != 0.0
     }
 }
@@ -58,13 +58,6 @@ pub(crate) struct SynapticRule {
 }
 
 impl SynapticRule {
-    /// Whether all that moves is W, by α_i e_ℓ with α_i proportional to y_{ℓ-1,i}: plain backpropagation, where a silent
-    /// input moves nothing.
-    pub fn moves_active_inputs_only(&self) -> bool {
-        let by_error = PreFactor { activation: self.forward.by_error.activation, ..PreFactor::default() };
-        *self == Self { forward: RowRule { by_error, ..RowRule::default() }, ..Self::default() }
-    }
-
     /// Whether any term reads e_{ℓ-1}.
     pub fn reads_pre_error(&self) -> bool {
         self.forward.reads_error() || self.feedback.reads_error()

@@ -44,6 +44,29 @@ unsafe fn sum_of_eight(v: __m256) -> f32 {
     }
 }
 
+/// [`sum_of_eight`] of four vectors: the lanes k + k+4 of two vectors are interleaved, so that one addition serves both.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+unsafe fn sums_of_eight(v: [__m256; 4]) -> [f32; 4] {
+    // SAFETY: AVX, as the caller guarantees, includes the SSE operations used below; the array is 16 writable bytes.
+    unsafe {
+        let [a, b, c, d] = [
+            _mm_add_ps(_mm256_castps256_ps128(v[0]), _mm256_extractf128_ps::<1>(v[0])),
+            _mm_add_ps(_mm256_castps256_ps128(v[1]), _mm256_extractf128_ps::<1>(v[1])),
+            _mm_add_ps(_mm256_castps256_ps128(v[2]), _mm256_extractf128_ps::<1>(v[2])),
+            _mm_add_ps(_mm256_castps256_ps128(v[3]), _mm256_extractf128_ps::<1>(v[3])),
+        ];
+        // a0+a2, b0+b2, a1+a3, b1+b3
+        let ab = _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+        let cd = _mm_add_ps(_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+        let mut sums = [0.0; 4];
+        _mm_storeu_ps(sums.as_mut_ptr(), _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab)));
+        sums
+    }
+}
+
 impl Simd for Avx2 {
     type V = [__m256; 2];
     const ACCUMULATORS: usize = 6;
@@ -94,6 +117,64 @@ impl Simd for Avx2 {
         // SAFETY: `self` proves AVX.
         unsafe { sum_of_eight(_mm256_add_ps(v[0], v[1])) }
     }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: `self` proves AVX.
+        unsafe {
+            sums_of_eight([
+                _mm256_add_ps(a[0], a[1]),
+                _mm256_add_ps(b[0], b[1]),
+                _mm256_add_ps(c[0], c[1]),
+                _mm256_add_ps(d[0], d[1]),
+            ])
+        }
+    }
+
+    type Doubles = [__m256d; 2];
+
+    #[inline(always)]
+    fn splat_double(self, x: f64) -> Self::Doubles {
+        // SAFETY: `self` proves AVX.
+        unsafe { [_mm256_set1_pd(x); 2] }
+    }
+
+    #[inline(always)]
+    fn load_doubles(self, from: &[f64; 8]) -> Self::Doubles {
+        let p = from.as_ptr();
+        // SAFETY: `self` proves AVX; `from` is 8 readable numbers, and no alignment is asked for.
+        unsafe { [_mm256_loadu_pd(p), _mm256_loadu_pd(p.add(4))] }
+    }
+
+    #[inline(always)]
+    fn store_doubles(self, v: Self::Doubles, to: &mut [f64; 8]) {
+        let p = to.as_mut_ptr();
+        // SAFETY: `self` proves AVX; `to` is 8 writable numbers, and no alignment is asked for.
+        unsafe {
+            _mm256_storeu_pd(p, v[0]);
+            _mm256_storeu_pd(p.add(4), v[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        // SAFETY: `self` proves FMA.
+        unsafe { [_mm256_fmadd_pd(a[0], b[0], c[0]), _mm256_fmadd_pd(a[1], b[1], c[1])] }
+    }
+}
+
+/// Lanes k + k+8 of sixteen.
+///
+/// # Safety
+/// The processor has AVX-512F.
+#[inline(always)]
+unsafe fn halves(v: __m512) -> __m256 {
+    // SAFETY: AVX-512F, as the caller guarantees, includes all operations used below.
+    unsafe {
+        let low = _mm512_castps512_ps256(v);
+        let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+        _mm256_add_ps(low, high)
+    }
 }
 
 impl Simd for Avx512 {
@@ -139,10 +220,38 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {
         // SAFETY: `self` proves AVX-512F and AVX.
-        unsafe {
-            let low = _mm512_castps512_ps256(v);
-            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
-            sum_of_eight(_mm256_add_ps(low, high))
-        }
+        unsafe { sum_of_eight(halves(v)) }
+    }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: `self` proves AVX-512F and AVX.
+        unsafe { sums_of_eight([halves(a), halves(b), halves(c), halves(d)]) }
+    }
+
+    type Doubles = __m512d;
+
+    #[inline(always)]
+    fn splat_double(self, x: f64) -> Self::Doubles {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_set1_pd(x) }
+    }
+
+    #[inline(always)]
+    fn load_doubles(self, from: &[f64; 8]) -> Self::Doubles {
+        // SAFETY: `self` proves AVX-512F; `from` is 8 readable numbers, and no alignment is asked for.
+        unsafe { _mm512_loadu_pd(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store_doubles(self, v: Self::Doubles, to: &mut [f64; 8]) {
+        // SAFETY: `self` proves AVX-512F; `to` is 8 writable numbers, and no alignment is asked for.
+        unsafe { _mm512_storeu_pd(to.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_fmadd_pd(a, b, c) }
     }
 }

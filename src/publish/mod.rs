@@ -180,7 +180,8 @@ fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> 
     }
     let key = &run.plan.tasks[part.task].key;
     let kept = run.store.find(key)?;
-    let Some((kept, rows)) = kept.as_ref().and_then(|entry| entry.record.table(&part.table)).map(|(file, table)| (file, table.rows))
+    let Some((kept, rows)) =
+        kept.as_ref().and_then(|entry| entry.record.table(&part.table)).map(|(file, table)| (file, table.rows))
     else {
         return Ok(None);
     };

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::evaluation::Input;
 use super::network::Network;
 use super::samples::Samples;
 use crate::kernels::{self, InputMajor, Lanes, Scatter, as_flat, as_flat_mut, lanes_for};
@@ -48,7 +49,8 @@ impl Network {
     fn orthonormality(&self, w: &InputMajor) -> f64 {
         let mut gram = Scatter::new(self.backend, w.n_out());
         for i in 0..w.n_in() {
-            gram.add(w.outgoing(i).iter().map(|&w| f64::from(w)));
+            let row = w.outgoing(i);
+            gram.add(|j| f64::from(row[j]));
         }
         let mut squares = 0.0;
         gram.for_each_upper(|i, j, g| squares += if i == j { (g - 1.0).powi(2) } else { 2.0 * g * g });
@@ -63,7 +65,7 @@ impl Network {
         }
         let sizes = self.architecture().sizes();
         let mut sums = vec![(0.0_f64, 0_u32); n_layers];
-        self.for_each_block(samples, range, |first, y| {
+        self.for_each_block(samples, range, Input::LeftOut, |first, y| {
             self.softmax_block(y);
             let mut through_b = y[n_layers].clone();
             for (s, e) in through_b.chunks_exact_mut(lanes_for(sizes[n_layers])).enumerate() {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::Array2;
 
 use super::network::Network;
-use super::samples::{INTENSITY, Samples};
-use crate::kernels::{self, Active, Lanes, as_flat, lanes_for, zeros};
+use super::samples::Samples;
+use crate::kernels::{self, Lanes, as_flat, lanes_for, zeros};
 
 /// Samples that travel through the layers together. The numbers do not depend on it: it is chosen so that the widest
 /// activations of a block stay in the second-level cache beside the weights.
@@ -23,6 +23,14 @@ pub struct Evaluation {
     pub n_samples: usize,
 }
 
+/// Whether a visitor of blocks reads y_0; the first layer does not need it written out.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Input {
+    Written,
+    /// The rows of y_0 hold nothing of meaning.
+    LeftOut,
+}
+
 impl Network {
     /// Accuracy and mean cross-entropy over `samples[range]`. The network must fit the samples.
     ///
@@ -34,7 +42,7 @@ impl Network {
         assert!(n_samples > 0, "an evaluation needs at least one sample");
         assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
         let (mut correct, mut loss) = (0_usize, 0.0_f64);
-        self.for_each_block(samples, range, |first, layers| {
+        self.for_each_block(samples, range, Input::LeftOut, |first, layers| {
             let logits = layers.last().expect("a network has layers");
             for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
                 let label = samples.label(first + s);
@@ -55,7 +63,8 @@ impl Network {
         let sizes = self.architecture().sizes();
         let mut out: Vec<_> = layers.iter().map(|&layer| Array2::zeros((range.len(), sizes[layer]))).collect();
         let start = range.start;
-        self.for_each_block(samples, range, |first, activations| {
+        let input = if layers.contains(&0) { Input::Written } else { Input::LeftOut };
+        self.for_each_block(samples, range, input, |first, activations| {
             self.softmax_block(activations);
             for (array, &layer) in out.iter_mut().zip(layers) {
                 for (s, row) in activations[layer].chunks_exact(lanes_for(sizes[layer])).enumerate() {
@@ -82,24 +91,25 @@ impl Network {
         &self,
         samples: &Samples,
         range: Range<usize>,
+        input: Input,
         mut visit: impl FnMut(usize, &mut [Vec<Lanes>]),
     ) {
         let sizes = self.architecture().sizes();
         assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
-        let mut active = Active::with_capacity(sizes[0]);
         let mut layers: Vec<Vec<Lanes>> = Vec::new();
         for first in range.clone().step_by(BLOCK) {
             let n = BLOCK.min(range.end - first);
-            if layers.first().is_none_or(|x| x.len() != n * lanes_for(sizes[0])) {
+            if layers.last().is_none_or(|z| z.len() != n * lanes_for(sizes[self.n_layers()])) {
                 layers = sizes.iter().map(|&size| vec![Lanes::ZERO; n * lanes_for(size)]).collect();
             }
-            let (input, later) = layers.split_first_mut().expect("a network has an input");
-            let input = input.chunks_exact_mut(lanes_for(sizes[0]));
-            let first_layer = later[0].chunks_exact_mut(lanes_for(sizes[1]));
-            for (s, (x, z)) in input.zip(first_layer).enumerate() {
-                active.read_bytes(samples.pixels(first + s), &INTENSITY);
-                active.write(x);
-                kernels::forward_active(self.backend, &self.forward[0], &active, z);
+            let (x, later) = layers.split_first_mut().expect("a network has an input");
+            if input == Input::Written {
+                for (s, x) in x.chunks_exact_mut(lanes_for(sizes[0])).enumerate() {
+                    samples.active(first + s).write(x);
+                }
+            }
+            for (s, z) in later[0].chunks_exact_mut(lanes_for(sizes[1])).enumerate() {
+                kernels::forward_active(self.backend, &self.forward[0], samples.active(first + s), z);
             }
             for layer in 1..self.n_layers() {
                 let (y, z) = later.split_at_mut(layer);

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use ndarray::Array2;
+
 use super::network::Network;
 use super::samples::Samples;
-use crate::kernels::{Scatter, as_flat, lanes_for};
+use crate::kernels::Scatter;
 
 /// Statistics of y_ℓ over samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,58 +35,64 @@ impl Network {
     /// If images do not fit the network, `range` exceeds the samples or is empty, or a layer is beyond L.
     pub fn activation_norms(&self, samples: &Samples, range: Range<usize>, layers: &[usize]) -> Vec<ActivationNorms> {
         assert!(!range.is_empty(), "norms need at least one sample");
-        let sizes = self.architecture().sizes();
-        let n = range.len() as f64;
-        // Twice through the samples rather than all activations in memory: means first, deviations second.
-        let mut norms: Vec<Vec<f64>> = layers.iter().map(|_| Vec::with_capacity(range.len())).collect();
-        let mut means: Vec<Vec<f64>> = layers.iter().map(|&layer| vec![0.0; sizes[layer]]).collect();
-        self.for_each_block(samples, range.clone(), |_, y| {
-            self.softmax_block(y);
-            for ((&layer, norms), means) in layers.iter().zip(&mut norms).zip(&mut means) {
-                for row in y[layer].chunks_exact(lanes_for(sizes[layer])) {
-                    norms.push(libm::sqrt(as_flat(row).iter().map(|&y| f64::from(y).powi(2)).sum()));
-                    means.iter_mut().zip(as_flat(row)).for_each(|(mean, &y)| *mean += f64::from(y));
-                }
-            }
-        });
-        means.iter_mut().flatten().for_each(|mean| *mean /= n);
-
-        let mut scatters: Vec<_> = layers.iter().map(|&layer| Scatter::new(self.backend, sizes[layer])).collect();
-        self.for_each_block(samples, range.clone(), |_, y| {
-            self.softmax_block(y);
-            for ((&layer, scatter), means) in layers.iter().zip(&mut scatters).zip(&means) {
-                for row in y[layer].chunks_exact(lanes_for(sizes[layer])) {
-                    scatter.add(means.iter().zip(as_flat(row)).map(|(mean, &y)| f64::from(y) - mean));
-                }
-            }
-        });
-
-        let layers = layers.iter().zip(norms).zip(means.iter().zip(scatters));
-        layers
-            .map(|((&layer, norms), (means, scatter))| {
-                let (mut trace, mut trace_of_square) = (0.0, 0.0);
-                scatter.for_each_upper(|i, j, c| {
-                    let twice = if i == j { 1.0 } else { 2.0 };
-                    trace += if i == j { c } else { 0.0 };
-                    trace_of_square += twice * c * c;
-                });
-                let (mean_norm, std_norm) = mean_and_std(&norms);
-                let (mean_activation, spread_of_means) = mean_and_std(means);
-                // Variance over samples and units: within units, plus between their means.
-                let variance = trace / (n * sizes[layer] as f64) + spread_of_means.powi(2);
-                let ratio = trace * trace / trace_of_square;
-                ActivationNorms {
-                    layer,
-                    mean_norm,
-                    std_norm,
-                    mean_activation,
-                    std_activation: libm::sqrt(variance),
-                    participation_ratio: ratio.is_finite().then_some(ratio),
-                    n_samples: range.len(),
-                }
-            })
-            .collect()
+        let n_samples = range.len();
+        let activations = self.activations(samples, range, layers);
+        layers.iter().zip(activations).map(|(&layer, y)| self.norms_of(layer, n_samples, &y)).collect()
     }
+
+    /// Statistics of one layer from its activations (n_samples × n_ℓ): means first, deviations from them second.
+    fn norms_of(&self, layer: usize, n_samples: usize, y: &Array2<f32>) -> ActivationNorms {
+        let (n, n_units) = (n_samples as f64, y.ncols());
+        let y = y.as_slice().expect("activations are in standard layout");
+        let (norms, mut means) = norms_and_sums(y, n_units);
+        means.iter_mut().for_each(|mean| *mean /= n);
+        let mut scatter = Scatter::new(self.backend, n_units);
+        for y in y.chunks_exact(n_units) {
+            scatter.add(|k| f64::from(y[k]) - means[k]);
+        }
+
+        let (mut trace, mut trace_of_square) = (0.0, 0.0);
+        scatter.for_each_upper(|i, j, c| {
+            let twice = if i == j { 1.0 } else { 2.0 };
+            trace += if i == j { c } else { 0.0 };
+            trace_of_square += twice * c * c;
+        });
+        let (mean_norm, std_norm) = mean_and_std(&norms);
+        let (mean_activation, spread_of_means) = mean_and_std(&means);
+        // Variance over samples and units: within units, plus between their means.
+        let variance = trace / (n * n_units as f64) + spread_of_means.powi(2);
+        let ratio = trace * trace / trace_of_square;
+        ActivationNorms {
+            layer,
+            mean_norm,
+            std_norm,
+            mean_activation,
+            std_activation: libm::sqrt(variance),
+            participation_ratio: ratio.is_finite().then_some(ratio),
+            n_samples,
+        }
+    }
+}
+
+/// The norm of each row of `n_units` numbers, and the sum of all rows; all sums ascend.
+fn norms_and_sums(rows: &[f32], n_units: usize) -> (Vec<f64>, Vec<f64>) {
+    /// Rows side by side: the sum of one alone would wait for itself at every number.
+    const TOGETHER: usize = 8;
+    let mut norms = Vec::with_capacity(rows.len() / n_units);
+    let mut sums = vec![0.0; n_units];
+    for rows in rows.chunks(TOGETHER * n_units) {
+        let n_rows = rows.len() / n_units;
+        let mut squares = [0.0; TOGETHER];
+        for k in 0..n_units {
+            for r in 0..n_rows {
+                let y = f64::from(rows[r * n_units + k]);
+                squares[r] += y * y;
+                sums[k] += y;
+            }
+        }
+        norms.extend(squares[..n_rows].iter().map(|&squares| libm::sqrt(squares)));
+    }
+    (norms, sums)
 }
 
 /// Mean and population standard deviation.
@@ -96,7 +104,7 @@ fn mean_and_std(values: &[f64]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, Axis};
+    use ndarray::Axis;
 
     use super::*;
     use crate::science::activation::Activation;

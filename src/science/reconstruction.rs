@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+use super::evaluation::Input;
 use super::network::Network;
 use super::samples::Samples;
 use crate::kernels::{self, as_flat, lanes_for};
@@ -45,7 +46,7 @@ impl Network {
         let n = range.len() as f64;
         let mut sums = vec![(0.0_f64, 0.0_f64); self.n_layers() - 1];
         let mut projection = Vec::new();
-        self.for_each_block(samples, range, |_, y| {
+        self.for_each_block(samples, range, Input::Written, |_, y| {
             for (layer, (error, signal)) in (1..).zip(&mut sums) {
                 projection.clone_from(&y[layer - 1]);
                 kernels::project_batch(self.backend, &self.forward[layer - 1], &y[layer], &mut projection);
@@ -78,7 +79,7 @@ impl Network {
         let (n_samples, n_pixels) = (range.len(), sizes[0]);
         let mut pixels = Vec::with_capacity(n_samples * n_pixels);
         let (mut correlation, mut error) = (Vec::with_capacity(n_samples), Vec::with_capacity(n_samples));
-        self.for_each_block(samples, range, |_, y| {
+        self.for_each_block(samples, range, Input::Written, |_, y| {
             self.softmax_block(y);
             let mut back = y[layer].clone();
             for below in (0..layer).rev() {

@@ -1,8 +1,10 @@
 //! Labelled images, as the training loop sees them.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::InvalidParameter;
+use crate::kernels::{Active, ActiveRows};
 
 /// n images of `n_pixels` bytes with one label each.
 ///
@@ -13,6 +15,8 @@ pub struct Samples {
     labels: Vec<u16>,
     n_pixels: usize,
     n_classes: usize,
+    /// Found when first asked for.
+    active: OnceLock<ActiveRows>,
 }
 
 /// x for each value of a pixel.
@@ -47,7 +51,7 @@ impl Samples {
                 "samples: label {label} of sample {index} is not below the number of classes, {n_classes}"
             )));
         }
-        Ok(Self { pixels, labels, n_pixels, n_classes })
+        Ok(Self { pixels, labels, n_pixels, n_classes, active: OnceLock::new() })
     }
 
     /// Number of images.
@@ -75,6 +79,11 @@ impl Samples {
         &self.pixels[index * self.n_pixels..(index + 1) * self.n_pixels]
     }
 
+    /// x of image `index` by its lit pixels.
+    pub(crate) fn active(&self, index: usize) -> Active<'_> {
+        self.active.get_or_init(|| ActiveRows::from_bytes(&self.pixels, self.n_pixels, &INTENSITY)).row(index)
+    }
+
     /// The class of image `index`.
     pub fn label(&self, index: usize) -> usize {
         usize::from(self.labels[index])
@@ -85,7 +94,9 @@ impl Samples {
         Self {
             pixels: self.pixels[range.start * self.n_pixels..range.end * self.n_pixels].to_vec(),
             labels: self.labels[range].to_vec(),
-            ..*self
+            n_pixels: self.n_pixels,
+            n_classes: self.n_classes,
+            active: OnceLock::new(),
         }
     }
 
@@ -94,7 +105,9 @@ impl Samples {
         Self {
             pixels: indices.iter().flat_map(|&i| self.pixels(i as usize)).copied().collect(),
             labels: indices.iter().map(|&i| self.labels[i as usize]).collect(),
-            ..*self
+            n_pixels: self.n_pixels,
+            n_classes: self.n_classes,
+            active: OnceLock::new(),
         }
     }
 }

@@ -222,7 +222,7 @@ impl Kind for Train {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -555,11 +555,12 @@ impl Work for TrainTask {
                 }
             }
             let Canonical { schedule, snapshots, .. } = &self.canonical;
+            let network = trainer.network();
             if schedule.contains(&step) {
-                record.score_and_hand_on(context, step, trainer.network(), (held_out, first))?;
+                record.score_and_hand_on(context, step, &network, (held_out, first))?;
             }
             if snapshots.contains(&step) {
-                context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
+                context.write("weights", weight_rows(context.run_id(), step, &network))?;
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::RecurrentNetwork;
-use crate::kernels::{self, Active, Lanes, as_flat, lanes_for};
+use crate::kernels::{self, Lanes, as_flat, each_lane, lanes_for};
 use crate::science::evaluation::Evaluation;
-use crate::science::samples::{INTENSITY, Samples};
+use crate::science::samples::Samples;
 
 /// Samples that pass through time together: their states and W_h stay in the second-level cache. No number depends on it.
 const BLOCK: usize = 96;
@@ -64,15 +64,13 @@ impl RecurrentNetwork {
         self.check_fit(samples);
         let architecture = self.architecture();
         let (n_hidden, stride) = (architecture.n_hidden(), lanes_for(architecture.n_hidden()));
-        let mut active = Active::with_capacity(architecture.n_inputs());
         let rows = vec![Lanes::ZERO; BLOCK.min(range.len()) * stride];
         let (mut drive, mut z, mut h) = (rows.clone(), rows.clone(), rows);
         for first in range.clone().step_by(BLOCK) {
             let n = BLOCK.min(range.end - first);
             let (drive, z, h) = (&mut drive[..n * stride], &mut z[..n * stride], &mut h[..n * stride]);
             for (s, drive) in drive.chunks_exact_mut(stride).enumerate() {
-                active.read_bytes(samples.pixels(first + s), &INTENSITY);
-                kernels::forward_active(self.backend, &self.input, &active, drive);
+                kernels::forward_active(self.backend, &self.input, samples.active(first + s), drive);
             }
             for t in 0..architecture.n_steps() {
                 if t == 0 {
@@ -81,7 +79,7 @@ impl RecurrentNetwork {
                     kernels::forward_batch(self.backend, &self.recurrent, h, z);
                     if t < architecture.n_input_steps() {
                         for (z, x) in z.iter_mut().zip(drive.iter()) {
-                            z.0 = std::array::from_fn(|k| z.0[k] + x.0[k]);
+                            z.0 = each_lane!(k => z.0[k] + x.0[k]);
                         }
                     }
                 }

@@ -7,10 +7,10 @@
 use super::{OjaTarget, RecurrentNetwork, RecurrentRule};
 use crate::kernels::{
     self, Active, InputMajor, Lanes, LayerSignals, PreFactor, RowRule, SynapticRule, WIDTH, all_finite, as_flat,
-    as_flat_mut, lanes_for, zeros,
+    as_flat_mut, each_lane, lanes_for, largest, zeros,
 };
 use crate::science::online::{Divergence, UpdateNorms};
-use crate::science::samples::{INTENSITY, Samples};
+use crate::science::samples::Samples;
 
 /// Where a number was no longer finite, as [`Divergence::layer`] names it: the matrix whose product or update it was.
 const INPUT: u32 = 1;
@@ -35,7 +35,6 @@ pub struct RecurrentTrainer {
 /// Signals of the current sample; vectors of n_h numbers are padded rows of `stride` lanes.
 #[derive(Clone, Debug)]
 struct State {
-    active: Active,
     x: Vec<Lanes>,
     /// W_x x.
     drive: Vec<Lanes>,
@@ -68,7 +67,6 @@ impl RecurrentTrainer {
         let n_terms = before_last * if rule.oja == 0.0 { 1 } else { 2 };
         let rows = |n: usize| vec![Lanes::ZERO; n * stride];
         let state = State {
-            active: Active::with_capacity(architecture.n_inputs()),
             x: zeros(architecture.n_inputs()),
             drive: rows(1),
             hidden: rows(before_last + 1),
@@ -100,7 +98,7 @@ impl RecurrentTrainer {
                 return Err(divergence);
             }
             self.steps += 1;
-            self.forward(samples.pixels(index as usize))
+            self.forward(samples.active(index as usize))
                 .and_then(|()| self.learn(samples.label(index as usize)))
                 .map_err(|layer| *self.diverged.insert(Divergence { step: self.steps, layer }))?;
         }
@@ -140,18 +138,15 @@ impl RecurrentTrainer {
     }
 
     /// z_1 … z_T, h_1 … h_T, v_1 … v_{T−1} and p of one image.
-    fn forward(&mut self, pixels: &[u8]) -> Result<(), u32> {
+    fn forward(&mut self, image: Active<'_>) -> Result<(), u32> {
         let has_oja = self.has_oja();
         let Self { network, state, .. } = self;
         let RecurrentNetwork { architecture, input, recurrent, readout, backend } = network;
         let (n_steps, n_hidden) = (architecture.n_steps(), architecture.n_hidden());
         let stride = lanes_for(n_hidden);
 
-        state.active.read_bytes(pixels, &INTENSITY);
-        for (x, &pixel) in as_flat_mut(&mut state.x).iter_mut().zip(pixels) {
-            *x = INTENSITY[usize::from(pixel)];
-        }
-        kernels::forward_active(*backend, input, &state.active, &mut state.drive);
+        image.write(&mut state.x);
+        kernels::forward_active(*backend, input, image, &mut state.drive);
         if !all_finite(&state.drive) {
             return Err(INPUT);
         }
@@ -251,7 +246,7 @@ impl RecurrentTrainer {
             OjaTarget::Activation => &state.activations,
         };
         for (d, target) in state.residuals.iter_mut().zip(target) {
-            d.0 = std::array::from_fn(|k| target.0[k] - d.0[k]);
+            d.0 = each_lane!(k => target.0[k] - d.0[k]);
         }
     }
 
@@ -334,13 +329,8 @@ fn gradient_rule(theta: f64) -> SynapticRule {
 
 fn add(sum: &mut [Lanes], term: &[Lanes]) {
     for (s, x) in sum.iter_mut().zip(term) {
-        s.0 = std::array::from_fn(|k| s.0[k] + x.0[k]);
+        s.0 = each_lane!(k => s.0[k] + x.0[k]);
     }
-}
-
-/// max |x|, infinite if any number is not finite.
-fn largest(lanes: &[Lanes]) -> f32 {
-    if all_finite(lanes) { as_flat(lanes).iter().fold(0.0, |m, x| m.max(x.abs())) } else { f32::INFINITY }
 }
 
 /// Frobenius norm, summed in double precision.
