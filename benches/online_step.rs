@@ -1,5 +1,5 @@
-//! What a user waits for: one online step of each network under each rule, and an evaluation of MNIST's 10,000 test images.
-//! `cargo bench --bench online_step`.
+//! What a user waits for: one online step of each network under each rule, an evaluation of MNIST's 10,000 test images, the
+//! same of the recurrent network, and an episode of meta-learning. `cargo bench --bench online_step`.
 
 use std::path::Path;
 
@@ -7,9 +7,13 @@ use divan::{Bencher, counter::ItemsCount};
 use ojaflow::datasets;
 use ojaflow::science::activation::Activation;
 use ojaflow::science::initialization::{Feedback, Initialization};
+use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, TaskSize};
 use ojaflow::science::network::{Architecture, Network};
 use ojaflow::science::online::OnlineTrainer;
 use ojaflow::science::plasticity::{Coefficient, Rule};
+use ojaflow::science::recurrent::{
+    OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer,
+};
 use ojaflow::science::samples::Samples;
 
 const FIVE: &[usize] = &[784, 170, 130, 100, 70, 10];
@@ -28,10 +32,12 @@ fn images(n: usize) -> Samples {
     Samples::new(test.pixels, labels, datasets::PIXELS, 10).expect("images are well formed").slice(0..n)
 }
 
+fn architecture(sizes: &[usize]) -> Architecture {
+    Architecture::new(sizes.to_vec(), Activation::Softplus { beta: 10.0 }).expect("sizes are positive")
+}
+
 fn network(sizes: &[usize], feedback: Feedback) -> Network {
-    let architecture =
-        Architecture::new(sizes.to_vec(), Activation::Softplus { beta: 10.0 }).expect("sizes are positive");
-    Network::initialize(&architecture, &Initialization::Xavier, feedback, 1)
+    Network::initialize(&architecture(sizes), &Initialization::Xavier, feedback, 1)
 }
 
 /// 200 steps a call, so that the time of a step is the time of a call over 200; the counter shows steps a second.
@@ -79,4 +85,50 @@ fn rule_nine(bencher: Bencher, layers: usize) {
 fn evaluation_of_10_000(bencher: Bencher, layers: usize) {
     let (samples, network) = (images(10_000), network(NETWORKS[layers / 10], Feedback::Symmetric));
     bencher.counter(ItemsCount::new(samples.len())).bench_local(|| network.evaluate(&samples, 0..10_000));
+}
+
+/// Figure 7's network: 128 hidden units, 50 time steps, 5 of which show the image.
+fn recurrent_network() -> RecurrentNetwork {
+    let architecture = RecurrentArchitecture::new([784, 128, 10], 50, 5, Activation::Tanh).expect("sizes are positive");
+    RecurrentNetwork::initialize(&architecture, &Initialization::Xavier, 1)
+}
+
+/// 20 steps a call.
+#[divan::bench(args = ["bptt", "bptt_oja"])]
+fn recurrent_step(bencher: Bencher, rule: &str) {
+    let samples = images(20);
+    let order: Vec<u32> = (0..20).collect();
+    let oja = if rule == "bptt_oja" { 1e-6 } else { 0.0 };
+    let rule = RecurrentRule::new(1e-6, oja, OjaTarget::HiddenState).expect("coefficients are finite");
+    let mut trainer = RecurrentTrainer::new(recurrent_network(), rule);
+    bencher.counter(ItemsCount::new(order.len())).bench_local(|| trainer.advance(&samples, &order).expect("finite"));
+}
+
+#[divan::bench]
+fn recurrent_evaluation_of_1_000(bencher: Bencher) {
+    let (samples, network) = (images(1_000), recurrent_network());
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| network.evaluate(&samples, 0..1_000));
+}
+
+/// Figure 8's network and task, on MNIST alone: 250 steps, 50 questions, and the exact gradient of their loss.
+#[divan::bench(args = ["bp", "rule_9"])]
+fn meta_episode(bencher: Bencher, rule: &str) {
+    let samples = images(10_000);
+    let pool = ClassPool::new(vec![&samples]).expect("one data set");
+    let learns_all = rule == "rule_9";
+    let settings = MetaSettings {
+        architecture: architecture(FIVE),
+        initialization: Initialization::Xavier,
+        feedback: if learns_all { Feedback::Plastic } else { Feedback::Symmetric },
+        task: TaskSize { n_classes: 5, n_training: 50, n_query: 10 },
+        initial: [1e-3, 0.0, 0.0, 0.0, 0.0, 0.0],
+        learned: [true, learns_all, learns_all, learns_all, learns_all, learns_all],
+        learning_rate: 1e-5,
+        l1: 0.0,
+        clip: Some(1.0),
+        skip_above: None,
+        step_back: false,
+    };
+    let mut learner = MetaLearner::new(settings, &pool, 1).expect("the pool is large enough");
+    bencher.bench_local(|| learner.run_episode());
 }
