@@ -347,6 +347,29 @@ fn forcing_everything_runs_everything() {
     assert_eq!(fixture.digests("small"), before);
 }
 
+/// What each stage took is told on request; of what was found, nothing.
+#[test]
+fn timings_count_what_ran() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let rows = || -> Vec<(String, usize)> {
+        let output = fixture.command(&["pipeline", "small", "--timings"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let table = said.split("worker time").nth(1).unwrap_or_else(|| panic!("no timings in:\n{said}"));
+        let mut rows: Vec<_> = table
+            .lines()
+            .skip(1)
+            .map(|row| row.split_whitespace().take(2).collect::<Vec<_>>())
+            .map(|cells| (cells[0].to_owned(), cells[1].parse().unwrap()))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let first = rows();
+    assert_eq!(first.iter().map(|(_, tasks)| tasks).sum::<usize>(), SMALL_TASKS);
+    assert!(first.contains(&("train".into(), 4)) && first.contains(&("data".into(), 1)), "{first:?}");
+    assert_eq!(rows(), []);
+}
+
 #[test]
 fn running_to_a_stage_leaves_out_what_it_does_not_need() {
     let fixture = Fixture::new().pipeline(SMALL).with(&["--to", "accuracy"]).run().hits(0);
@@ -446,6 +469,9 @@ fn included_pipelines_share_their_tasks() {
     // The two differ in their query only.
     assert_eq!(fixture.record()["tasks_run"], SMALL_TASKS + 1);
     assert_eq!(fixture.manifest("both")["includes"], serde_json::json!(["first", "other"]));
+    // Both make the same claim: each verdict says of which it is.
+    let said = fixture.stdout(&["pipeline", "small"]);
+    assert!(said.contains("(first)\n") && said.contains("(other)\n"), "{said}");
     for part in ["first", "other"] {
         let stdout = fixture.stdout(&["pipeline", part, "--json"]);
         let record: Value = serde_json::from_str(&stdout).unwrap();

@@ -11,6 +11,8 @@ use crate::tables::parquet;
 /// One condition of a claim.
 #[derive(Debug)]
 pub struct Condition {
+    /// Which of the pipelines of a composition; empty in the table of one pipeline.
+    pub pipeline: String,
     pub claim: String,
     pub statement: String,
     pub condition: String,
@@ -24,7 +26,8 @@ pub struct Condition {
 #[derive(Debug)]
 pub struct Claim<'a> {
     pub name: &'a str,
-    pub statement: &'a str,
+    /// With the pipeline where several of a composition make the same claim.
+    pub statement: String,
     /// None: it cannot be judged.
     pub holds: Option<bool>,
     pub conditions: Vec<&'a Condition>,
@@ -45,10 +48,12 @@ pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
     let texts = |name: &str| frame.strings(name).unwrap_or_default();
     let numbers = |name: &str| frame.numbers(name).unwrap_or_default();
     let holds = frame.cells("holds").unwrap_or_default();
+    let pipelines = texts("pipeline");
     let (claims, statements, conditions) = (texts("claim"), texts("statement"), texts("condition"));
     let (estimates, lows, highs) = (numbers("estimate"), numbers("ci_low"), numbers("ci_high"));
     (0..frame.n_rows())
         .map(|row| Condition {
+            pipeline: pipelines.get(row).cloned().flatten().unwrap_or_default(),
             claim: claims[row].clone().unwrap_or_default(),
             statement: statements[row].clone().unwrap_or_default(),
             condition: conditions[row].clone().unwrap_or_default(),
@@ -65,15 +70,20 @@ pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
 
 /// The claims in the order of their names, each with its conditions.
 pub fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
-    let mut names: Vec<(&str, &str)> = conditions.iter().map(|c| (c.claim.as_str(), c.statement.as_str())).collect();
-    names.sort_by_key(|(claim, _)| natural(claim));
-    names.dedup();
-    names
-        .into_iter()
-        .map(|(name, statement)| {
-            let own = conditions.iter().filter(|one| one.claim == name && one.statement == statement);
-            let own: Vec<&Condition> = own.collect();
-            Claim { name, statement, holds: overall(own.iter().map(|one| one.holds)), conditions: own }
+    let identity = |one: &'_ Condition| (one.claim.clone(), one.pipeline.clone(), one.statement.clone());
+    let mut firsts: Vec<&Condition> = conditions.iter().collect();
+    firsts.sort_by_key(|one| natural(&one.claim));
+    firsts.dedup_by_key(|one| identity(one));
+    firsts
+        .iter()
+        .map(|first| {
+            let own: Vec<&Condition> = conditions.iter().filter(|one| identity(one) == identity(first)).collect();
+            let is_shared = firsts.iter().any(|one| one.claim == first.claim && one.pipeline != first.pipeline);
+            let statement = match is_shared {
+                true => format!("{} ({})", first.statement, first.pipeline),
+                false => first.statement.clone(),
+            };
+            Claim { name: &first.claim, statement, holds: overall(own.iter().map(|one| one.holds)), conditions: own }
         })
         .collect()
 }

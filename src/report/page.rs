@@ -174,7 +174,7 @@ impl Page {
             self,
             "<section class=\"claim\"><p><span class=\"verdict {class}\">{word}</span>{} {}</p>",
             Text(claim.name),
-            Text(claim.statement)
+            Text(&claim.statement)
         );
         put!(
             self,

@@ -76,8 +76,8 @@ def test_keys_are_digests_of_their_material(published):
     for entry in published.tables.values():
         assert {part["key"] for part in entry["parts"]} <= keys
         if entry["schema"]["layout"] == "file":
-            keys = [part["key"] for part in entry["parts"]]
-            joined = keys[0] if len(keys) == 1 else blake3("".join(keys).encode()).hexdigest()
+            made_by = [part["key"] for part in entry["parts"]]
+            joined = made_by[0] if len(made_by) == 1 else blake3("".join(made_by).encode()).hexdigest()
             metadata = pq.read_metadata(published.files(entry["name"])[0]).metadata
             assert metadata[b"ojaflow.key"].decode() == joined
 
