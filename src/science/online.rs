@@ -5,8 +5,8 @@
 //! reads another's weights, so all layers learn from the weights before the update.
 //!
 //! The first layer, three quarters of all weights, has no layer below that waits for its errors. Where the rule allows it,
-//! its steps are carried out sixteen at a time ([`Deferred`]): after every sixteenth step of a training, wherever calls
-//! begin and end, so that neither they nor looking at the network between them change a trained bit.
+//! its steps are carried out sixteen at a time (`kernels/deferred.rs`): after every sixteenth step of a training, wherever
+//! calls begin and end, so that neither they nor looking at the network between them change a trained bit.
 
 use std::borrow::Cow;
 
