@@ -18,7 +18,7 @@ use super::backend::{Backend, Kernel, dispatch};
 use super::forward::Forward;
 use super::lanes::{Lanes, WIDTH, as_flat, each_lane, lanes_for};
 use super::matrix::InputMajor;
-use super::rows::dots;
+use super::rows::{add, dots};
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
@@ -221,7 +221,7 @@ impl Kernel for Push<'_> {
             let mut shares = [0.0; WIDTH];
             dots(simd, &gained[..used], stride, activation, &mut shares);
             for s in 0..step {
-                add(simd, shares[s], o, &mut gained[s * stride..(s + 1) * stride]);
+                add(simd, &mut gained[s * stride..(s + 1) * stride], shares[s], o, 0.0, o);
             }
             dots(simd, earlier, stride, activation, &mut shares);
             let (earlier, now) = inward.split_at_mut(used);
@@ -245,15 +245,6 @@ fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut
     let (a, b) = (simd.splat(a), simd.splat(b));
     for t in 0..out.len() {
         simd.store(simd.mul_add(a, simd.load(&x[t]), simd.mul(b, simd.load(&y[t]))), &mut out[t]);
-    }
-}
-
-/// row ← row + factor o.
-#[inline(always)]
-fn add<S: Simd>(simd: S, factor: f32, o: &[Lanes], row: &mut [Lanes]) {
-    let factor = simd.splat(factor);
-    for t in 0..o.len() {
-        simd.store(simd.mul_add(factor, simd.load(&o[t]), simd.load(&row[t])), &mut row[t]);
     }
 }
 

@@ -168,36 +168,56 @@ fn key_of(parts: &[PartEntry]) -> String {
 
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
 fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
-    let file = format!("{}.parquet", part.table);
-    let source = run.read(part.task, |entry| {
-        // Read before it is copied: damage must not spread into what people open.
-        entry.read_file(&file)?;
-        Ok(entry.path(&file))
-    })?;
-    let metadata = crate::tables::parquet::read_metadata(&source).map_err(Error::io("read", &source))?;
-    if metadata.0.is_none_or(|schema| schema != table.schema.to_metadata()) {
+    let outputs = run.plan.tasks[part.task].work.outputs();
+    if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
         return Ok(None);
     }
-    let key = &run.plan.tasks[part.task].key;
-    let kept = run.store.find(key)?;
-    let Some((kept, rows)) =
-        kept.as_ref().and_then(|entry| entry.record.table(&part.table)).map(|(file, table)| (file, table.rows))
-    else {
-        return Ok(None);
-    };
+    let kept = KeptPart::sound(run, part)?;
     let path = format!("{}.parquet", table.name);
-    let target = new.join(&path);
-    reflink_copy::reflink_or_copy(&source, &target).map_err(Error::io("write", &target))?;
+    kept.copy_to(&new.join(&path))?;
     Ok(Some(TableEntry {
         name: table.name.clone(),
         stage: table.stage.clone(),
         path,
         schema: table.schema.clone(),
-        rows,
-        digest: Some(kept.digest.clone()),
+        rows: kept.entry.rows,
+        digest: Some(kept.entry.digest.clone()),
         bytes: kept.bytes,
-        parts: vec![part_entry(run, part.task, &part.table, rows)?],
+        parts: vec![kept.entry],
     }))
+}
+
+/// The file of one part in the store.
+struct KeptPart {
+    source: PathBuf,
+    bytes: u64,
+    entry: PartEntry,
+}
+
+impl KeptPart {
+    /// The part, made again if its bytes are not those that were stored: damage must not spread into what people open.
+    fn sound(run: &Run<'_>, part: &Part) -> Result<Self> {
+        let file = format!("{}.parquet", part.table);
+        run.read(part.task, |entry| {
+            let bytes = entry.read_file(&file)?.len() as u64;
+            let (digest, rows) = entry
+                .record
+                .table(&part.table)
+                .map_or_else(Default::default, |(file, table)| (file.digest.clone(), table.rows));
+            let key = run.plan.tasks[part.task].key.clone();
+            Ok(Self {
+                source: entry.path(&file),
+                bytes,
+                entry: PartEntry { key, table: part.table.clone(), rows, digest },
+            })
+        })
+    }
+
+    /// A reflink where the file system has them, else a copy: editing one cannot harm the store.
+    fn copy_to(&self, target: &Path) -> Result<()> {
+        reflink_copy::reflink_or_copy(&self.source, target).map_err(Error::io("write", target))?;
+        Ok(())
+    }
 }
 
 fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBatch]) -> Result<(usize, String, u64)> {
@@ -212,30 +232,21 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
     Ok((rows, digest.to_hex().to_string(), bytes))
 }
 
-/// A folder with one part a run. Reflinks where the file system has them, else copies: editing one cannot harm the store.
+/// A folder with one part a run.
 fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
     for part in &table.parts {
         run.check_interrupted()?;
-        let file = format!("{}.parquet", part.table);
-        let source = run.read(part.task, |entry| {
-            // Read before it is copied: damage must not spread into what people open.
-            entry.read_file(&file)?;
-            Ok(entry.path(&file))
-        })?;
-        let entry = run.store.find(&run.plan.tasks[part.task].key)?;
-        let part_rows =
-            entry.as_ref().and_then(|entry| entry.record.table(&part.table)).map_or(0, |(_, table)| table.rows);
-        let entry = part_entry(run, part.task, &part.table, part_rows)?;
-        let target = folder.join(format!("{}.parquet", entry.key.short()));
+        let kept = KeptPart::sound(run, part)?;
+        let target = folder.join(format!("{}.parquet", kept.entry.key.short()));
         if !target.exists() {
-            reflink_copy::reflink_or_copy(&source, &target).map_err(Error::io("write", &target))?;
-            bytes += fs::metadata(&target).map_err(Error::io("read", &target))?.len();
-            rows += part_rows;
+            kept.copy_to(&target)?;
+            bytes += kept.bytes;
+            rows += kept.entry.rows;
         }
-        parts.push(entry);
+        parts.push(kept.entry);
     }
     Ok(TableEntry {
         name: table.name.clone(),
