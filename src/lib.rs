@@ -18,13 +18,13 @@ pub mod commands;
 pub mod datasets;
 pub mod error;
 pub mod figures;
-pub mod kernels;
 pub mod plan;
 pub mod publish;
 pub mod report;
 pub mod run;
-pub mod science;
 pub mod spec;
 pub mod stages;
 pub mod store;
 pub mod tables;
+
+pub use ojaflow_mathematics::{kernels, science};

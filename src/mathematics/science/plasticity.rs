@@ -140,7 +140,10 @@ impl Rule {
     }
 
     /// Checks the number of coefficients against a network of `n_layers` layers.
-    pub(crate) fn check_layers(&self, n_layers: usize) -> Result<(), InvalidParameter> {
+    ///
+    /// # Errors
+    /// A term that has one coefficient a layer has not one for each.
+    pub fn check_layers(&self, n_layers: usize) -> Result<(), InvalidParameter> {
         for (term, coefficient) in &self.terms {
             if let Coefficient::PerLayer(values) = coefficient
                 && values.len() != n_layers
