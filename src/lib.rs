@@ -26,5 +26,6 @@ pub mod spec;
 pub mod stages;
 pub mod store;
 pub mod tables;
+pub mod words;
 
 pub use ojaflow_mathematics::{kernels, science};

@@ -11,12 +11,13 @@ use super::print;
 use crate::archive::container::Summary;
 use crate::archive::reproduce::{self, Project, Verdict};
 use crate::archive::{self, Part};
-use crate::cli::{ArchiveArgs, ReproduceArgs, Roots, VerifyArgs, size};
+use crate::cli::{self, ArchiveArgs, ReproduceArgs, Roots, VerifyArgs};
 use crate::error::{Error, Result};
 use crate::kernels::Backend;
 use crate::plan;
 use crate::plan::environment::Environment;
 use crate::publish::manifest;
+use crate::words::size;
 
 /// What distributions and journals set so that what is built again comes out the same.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -26,7 +27,7 @@ pub fn archive(roots: &Roots, args: &ArchiveArgs) -> Result<()> {
     let time = source_date()?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
-    let with: BTreeSet<Part> = args.with.iter().copied().collect();
+    let with: BTreeSet<Part> = args.with.iter().copied().map(part).collect();
     let started = Instant::now();
     let summary = archive::archive(&folder, &roots.data, &with, time, &target)?;
     measured(args.measurements.as_deref(), &summary, started, None)?;
@@ -43,6 +44,14 @@ pub fn archive(roots: &Roots, args: &ArchiveArgs) -> Result<()> {
         size(summary.file_bytes),
         summary.tar_sha256
     ))
+}
+
+fn part(asked: cli::Part) -> Part {
+    match asked {
+        cli::Part::Weights => Part::Weights,
+        cli::Part::Activations => Part::Activations,
+        cli::Part::Images => Part::Images,
+    }
 }
 
 pub fn verify(args: &VerifyArgs) -> Result<()> {

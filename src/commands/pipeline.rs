@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use super::progress::Shown;
 use super::{environment, outcome, print, request};
-use crate::cli::{PipelineArgs, PlanArgs, RequestArgs, Roots};
+use crate::cli::{self, PipelineArgs, PlanArgs, RequestArgs, Roots};
 use crate::error::{Error, Result};
 use crate::plan::environment::Environment;
-use crate::plan::{self, Plan, Statuses, display, explain};
+use crate::plan::{self, Plan, Statuses, display};
 use crate::publish::manifest::Manifest;
-use crate::publish::{self, Published};
+use crate::publish::{self, Published, explain};
 use crate::run::Run;
 use crate::spec::Spec;
 use crate::store::{Session, Store};
+use crate::words::choices;
 
 /// Set by Ctrl-C; runs look at it between two steps.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -57,8 +58,17 @@ pub fn plan(roots: &Roots, args: &PlanArgs) -> Result<()> {
     let store = Store::new(&roots.outputs);
     check_force(&plan, args.force.as_deref())?;
     let statuses = Statuses::predict(&plan, &store, args.force.as_deref())?;
-    print(&display(&plan, &statuses, args.format))?;
+    print(&display(&plan, &statuses, format(args.format)))?;
     if args.why { why(roots, &plan, &statuses) } else { Ok(()) }
+}
+
+fn format(asked: cli::Format) -> plan::Format {
+    match asked {
+        cli::Format::Text => plan::Format::Text,
+        cli::Format::Json => plan::Format::Json,
+        cli::Format::Dot => plan::Format::Dot,
+        cli::Format::Mermaid => plan::Format::Mermaid,
+    }
 }
 
 fn why(roots: &Roots, plan: &Plan, statuses: &Statuses) -> Result<()> {
@@ -91,7 +101,7 @@ fn check_force(plan: &Plan, force: Option<&str>) -> Result<()> {
             if names.contains(&stage) {
                 return Ok(());
             }
-            let there = crate::spec::node::choices(names);
+            let there = choices(names);
             Err(Error::usage(format!("`--force {stage}`: there is no such stage; there are: {there}")))
         }
         _ => Ok(()),

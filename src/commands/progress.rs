@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::duration;
 use crate::plan::{Plan, Statuses, Task};
 use crate::run::Progress;
+use crate::words::duration;
 
 /// Without a terminal, a line at most this often.
 const QUIET_TIME: Duration = Duration::from_secs(5);

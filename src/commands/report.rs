@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use super::archive::published_folder;
 use super::print;
-use crate::cli::{ReportArgs, Roots, size};
+use crate::cli::{ReportArgs, Roots};
 use crate::error::{Error, Result};
 use crate::publish;
 use crate::report;
+use crate::words::size;
 
 pub fn execute(roots: &Roots, args: &ReportArgs) -> Result<()> {
     let folders: Vec<PathBuf> = match args.names.as_slice() {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::print;
-use crate::cli::{Roots, StoreAction, StoreArgs, size};
+use crate::cli::{Roots, StoreAction, StoreArgs};
 use crate::error::{Error, Result};
 use crate::publish;
 use crate::store::{Key, Store};
+use crate::words::size;
 
 pub fn execute(roots: &Roots, args: &StoreArgs) -> Result<()> {
     let store = Store::new(&roots.outputs);

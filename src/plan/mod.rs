@@ -8,13 +8,11 @@ pub mod coefficients;
 mod display;
 pub mod environment;
 mod equations;
-mod explain;
 mod status;
 
 pub use build::{Request, build, names};
 pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
-pub use explain::{Change, changed_values, explain};
 pub use status::{Disposition, Statuses};
 
 use std::path::PathBuf;

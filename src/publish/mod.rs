@@ -1,5 +1,6 @@
 //! Results → the folder that people open, switched in one step from one complete state to the next.
 
+mod explain;
 mod folder;
 pub mod manifest;
 mod views;
@@ -16,6 +17,7 @@ use crate::plan::{Part, Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
+pub use explain::{Change, changed_values, explain};
 use manifest::{FileEntry, Manifest, PartEntry, Source, TableEntry};
 
 /// What was published, or found as it would be.
