@@ -13,4 +13,5 @@ mod pipelines;
 mod python;
 mod robustness;
 mod statistics;
+mod walls;
 mod wrong_pipelines;
