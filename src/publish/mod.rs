@@ -7,12 +7,12 @@ mod views;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::error::{Error, Result};
-use crate::plan::coefficients::FOLDER;
 use crate::plan::{Part, Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
@@ -96,12 +96,11 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
 fn sources(pipeline: &Pipeline) -> Vec<Source> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut sources = vec![Source { path: format!("pipelines/{}", name(&pipeline.file)), text: pipeline.text.clone() }];
-    sources.extend(
-        pipeline
-            .coefficients
-            .iter()
-            .map(|(path, text)| Source { path: format!("pipelines/{FOLDER}/{}", name(path)), text: text.clone() }),
-    );
+    let looked_up_in = |source: &Arc<crate::task::Source>| Source {
+        path: format!("pipelines/{}", source.path.display()),
+        text: source.text.clone(),
+    };
+    sources.extend(pipeline.sources.iter().map(looked_up_in));
     sources
 }
 

@@ -9,15 +9,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::train::run_and_step;
-use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::decomposition::{DecompositionError, TOLERANCE, explained_variance};
 use crate::spec::node::{Fault, Node};
 use crate::tables::frame::Frame;
 use crate::tables::parquet::categories;
 use crate::tables::vectors::float32_values;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "explained_variance"`
 pub struct ExplainedVariance;
@@ -64,15 +63,17 @@ impl Kind for ExplainedVariance {
         Ok(vec![Reference::required(parameters, "of", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let _: ExplainedVarianceSpec = planning.parameters.read()?;
-        planning.input("activations")?;
-        Ok(Box::new(ExplainedVarianceTask { outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let (activations, _) = inputs.read("activations")?;
+        Ok(Planned::new(ExplainedVarianceTask { activations, outputs: [Output::kept("", schema())] }).reading(inputs))
     }
 }
 
 #[derive(Debug)]
 struct ExplainedVarianceTask {
+    activations: InputId,
     outputs: [Output; 1],
 }
 
@@ -85,8 +86,8 @@ impl Work for ExplainedVarianceTask {
         &self.outputs
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let table = context.table("activations")?;
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let table = context.table(self.activations)?;
         // The table is sorted by step and layer, and a batch never mixes them: consecutive batches are one matrix.
         let mut group: Option<Group> = None;
         for batch in &table.batches {
@@ -135,7 +136,7 @@ struct Group {
 }
 
 impl Group {
-    fn write(self, context: &Context<'_>) -> Result<()> {
+    fn write(self, context: &dyn Surroundings) -> Result<()> {
         let (step, layer) = self.key;
         let n_samples = self.values.len() / self.n_units.max(1);
         let view =
@@ -150,7 +151,7 @@ impl Group {
             Err(error) => return Err(context.numerics(error)),
         };
         let n = found.variance.len();
-        context.write(
+        context.write_columns(
             "explained_variance",
             vec![
                 categories((0..n).map(|_| Some(self.run_id.as_str()))),

@@ -6,14 +6,14 @@ use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
+use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::parquet::categories;
 use crate::tables::vectors::uint8_lists;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "load"`
 pub struct Load;
@@ -70,14 +70,14 @@ impl Kind for Load {
         Ok(Vec::new())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: LoadSpec = planning.parameters.read()?;
-        let info = match planning.environment.data_set(&spec.dataset) {
+        let info = match environment::of(planning).data_set(&spec.dataset) {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => return Err(planning.fault("dataset", error.to_string())),
         };
-        Ok(Box::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
     }
 }
 
@@ -113,10 +113,10 @@ impl Work for LoadTask {
             n_classes: self.info.as_ref().map_or(0, |info| info.n_classes),
             n_pixels: PIXELS,
         };
-        Facts { data: Some(Arc::new(data)), ..Facts::default() }
+        Known { data: Some(Arc::new(data)), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
         let data = datasets::load(info)?;
         // Sorted by the key columns: `test` comes before `train`.
@@ -125,7 +125,7 @@ impl Work for LoadTask {
                 context.check_interrupted()?;
                 let end = (start + BATCH).min(split.len());
                 let pixels = split.pixels[start * PIXELS..end * PIXELS].to_vec();
-                context.write(
+                context.write_columns(
                     "dataset",
                     vec![
                         categories((start..end).map(|_| Some(name))),

@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
 use super::measurement::{Measurement, numbers, place};
 use super::parameters::{Split, Steps};
 use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -74,10 +74,11 @@ impl Kind for ReconstructionError {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema())] }).reading(inputs))
     }
 }
 
@@ -97,10 +98,10 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
@@ -109,7 +110,7 @@ impl Work for ReconstructionErrorTask {
             columns.push(numbers(residuals.iter().map(|residual| Some(residual.error))));
             columns.push(numbers(residuals.iter().map(|residual| Some(residual.signal))));
             columns.push(numbers(residuals.iter().map(|residual| residual.relative_error)));
-            context.write("reconstruction_error", columns)
+            context.write_columns("reconstruction_error", columns)
         })
     }
 

@@ -11,18 +11,18 @@ use arrow::buffer::NullBuffer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
 use super::measurement::{Measurement, SAMPLES, numbers, place};
 use super::parameters::{Split, Steps};
 use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::network::Network;
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
 use crate::tables::vectors::float32_lists;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstructions"`
 pub struct Reconstructions;
@@ -129,17 +129,19 @@ impl Kind for Reconstructions {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionsSpec = planning.parameters.read()?;
         let samples = match spec.samples {
             Chosen::First(samples) => Some(samples),
             Chosen::Named(_) => None,
         };
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, samples)?;
         let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
         let canonical =
             Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
-        Ok(Box::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", schema())] })
+            .reading(inputs))
     }
 }
 
@@ -169,10 +171,10 @@ impl Work for ReconstructionsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Facts { network: Some(self.measurement.network.clone()), layers, data: None }
+        Known { network: Some(self.measurement.network.clone()), layers, data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, split, samples, .. } = &self.canonical;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(*split);
@@ -193,7 +195,7 @@ impl Work for ReconstructionsTask {
                 });
                 columns.push(numbers(found.correlation.into_iter()));
                 columns.push(numbers(found.error.into_iter().map(Some)));
-                context.write("reconstructions", columns)?;
+                context.write_columns("reconstructions", columns)?;
             }
             Ok(())
         })

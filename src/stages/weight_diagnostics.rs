@@ -3,16 +3,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
 use super::measurement::{Measurement, numbers, place};
 use super::parameters::{Split, Steps};
 use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::diagnostics;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -87,10 +87,11 @@ impl Kind for WeightDiagnostics {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", schema())] }).reading(inputs))
     }
 }
 
@@ -110,10 +111,10 @@ impl Work for WeightDiagnosticsTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
@@ -125,7 +126,7 @@ impl Work for WeightDiagnosticsTask {
                 number(|diagnostics| diagnostics.feedback_angle),
                 number(|diagnostics| diagnostics.error_angle),
             ]);
-            context.write("weight_diagnostics", columns)
+            context.write_columns("weight_diagnostics", columns)
         })
     }
 

@@ -104,8 +104,11 @@ pub fn circles(arrows: impl IntoIterator<Item = (String, String)>, most: usize) 
         if found.iter().any(|circle| circle.contains(node)) {
             continue;
         }
-        let circle: Vec<String> =
-            graph.keys().filter(|other| reached[node].contains(other) && reached[other].contains(node)).cloned().collect();
+        let circle: Vec<String> = graph
+            .keys()
+            .filter(|other| reached[node].contains(other) && reached[other].contains(node))
+            .cloned()
+            .collect();
         if circle.len() > most {
             found.push(circle);
         }

@@ -23,7 +23,9 @@ fn explore() {
     }
     for c in arrows::circles(arrows.iter().filter(|a| !a.passed_on).map(|a| (a.from.clone(), a.origin.clone())), 1) {
         println!("CIRCLE {c:?}");
-        for a in arrows.iter().filter(|a| !a.passed_on && a.from != a.origin && c.contains(&a.from) && c.contains(&a.origin)) {
+        for a in
+            arrows.iter().filter(|a| !a.passed_on && a.from != a.origin && c.contains(&a.from) && c.contains(&a.origin))
+        {
             println!("    {}:{} -> {} {}", a.from, a.line, a.origin, a.path);
         }
     }
