@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
 use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activation_norms"`
 pub struct ActivationNorms;
@@ -101,13 +101,14 @@ impl Kind for ActivationNorms {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationNormsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
         let hidden = || (1..measurement.network.n_layers()).collect();
         let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
         let canonical = Canonical { layers, measurement };
-        Ok(Box::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] }))
+        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] }).reading(inputs))
     }
 }
 
@@ -135,10 +136,10 @@ impl Work for ActivationNormsTask {
 
     fn facts(&self) -> Facts {
         let Canonical { layers, measurement } = &self.canonical;
-        Facts { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }
+        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, measurement } = &self.canonical;
         measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(measurement.split);
@@ -157,7 +158,7 @@ impl Work for ActivationNormsTask {
                     n_samples: norms.n_samples as i32,
                 })
                 .collect();
-            context.write_batch("activation_norms", ActivationNormRow::batch(&rows))
+            context.write("activation_norms", ActivationNormRow::batch(&rows))
         })
     }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
-use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -80,15 +81,21 @@ pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
 ///
 /// # Errors
 /// More than the split has, or none.
-pub fn plan_samples(planning: &Planning<'_>, split: Split, samples: Option<usize>) -> Result<usize, Fault> {
-    let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+pub fn plan_samples(
+    planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
+    split: Split,
+    samples: Option<usize>,
+) -> Result<(InputId, usize), Fault> {
+    let (input, dataset) = inputs.read("dataset")?;
+    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
     let there = match split {
         Split::Test => data.n_test,
         Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
     };
     match samples {
-        None => Ok(there),
-        Some(samples) if (1..=there).contains(&samples) => Ok(samples),
+        None => Ok((input, there)),
+        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
         Some(samples) => {
             Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
         }
@@ -119,9 +126,11 @@ pub fn plan_layers(
 ///
 /// # Errors
 /// The stage referred to does not train a network.
-pub fn plan_network(planning: &Planning<'_>) -> Result<Arc<NetworkFacts>, Fault> {
-    let facts = &planning.input("runs")?.facts;
-    facts.network.clone().ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
+pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
+    let (_, runs) = inputs.read("runs")?;
+    Known::of(&runs.facts)
+        .network
+        .ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
 }
 
 impl Kind for Activations {
@@ -145,18 +154,21 @@ impl Kind for Activations {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationsSpec = planning.parameters.read()?;
-        let network = plan_network(planning)?;
-        let (steps, source) = plan_steps(planning, &network, spec.steps.as_ref())?;
+        let mut inputs = Inputs::new(planning);
+        let network = plan_network(planning, &mut inputs)?;
+        let (steps, source) = plan_steps(planning, &mut inputs, &network, spec.steps.as_ref())?;
         let layers = plan_layers(planning, &network, &spec.layers, 0)?;
-        let samples = plan_samples(planning, spec.split, spec.samples)?;
-        Ok(Box::new(ActivationsTask {
-            facts: Facts { network: Some(network), layers: Some(layers.clone()), data: None },
+        let (data, samples) = plan_samples(planning, &mut inputs, spec.split, spec.samples)?;
+        Ok(Planned::new(ActivationsTask {
+            facts: Known { network: Some(network), layers: Some(layers.clone()), data: None }.into(),
             canonical: Canonical { layers, steps, split: spec.split, samples },
             source,
+            data,
             outputs: [Output::kept("", ActivationRow::schema())],
-        }))
+        })
+        .reading(inputs))
     }
 }
 
@@ -172,6 +184,7 @@ struct Canonical {
 struct ActivationsTask {
     canonical: Canonical,
     source: Source,
+    data: InputId,
     facts: Facts,
     outputs: [Output; 1],
 }
@@ -189,10 +202,10 @@ impl Work for ActivationsTask {
         self.facts.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, steps, split, samples } = &self.canonical;
         let networks = Networks::read(context, self.source)?;
-        let data = context.data("dataset")?;
+        let data = images(context, self.data)?;
         let (images, first) = data.held_out(*split);
         for &step in steps {
             let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
@@ -212,7 +225,7 @@ impl Work for ActivationsTask {
                     })
                     .collect();
                 for rows in rows.chunks(BATCH) {
-                    context.write_batch("activations", ActivationRow::batch(rows))?;
+                    context.write("activations", ActivationRow::batch(rows))?;
                 }
             }
         }

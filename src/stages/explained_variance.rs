@@ -6,12 +6,11 @@ use serde::Deserialize;
 
 use super::activations::ActivationRow;
 use super::rows::{LAYER, RUN_ID, STEP};
-use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::decomposition::{DecompositionError, TOLERANCE, explained_variance};
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "explained_variance"`
 pub struct ExplainedVariance;
@@ -78,15 +77,17 @@ impl Kind for ExplainedVariance {
         Ok(vec![Reference::required(parameters, "of", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let _: ExplainedVarianceSpec = planning.parameters.read()?;
-        planning.input("activations")?;
-        Ok(Box::new(ExplainedVarianceTask { outputs: [Output::kept("", ExplainedVarianceRow::schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let (activations, _) = inputs.read("activations")?;
+        Ok(Planned::new(ExplainedVarianceTask { activations, outputs: [Output::kept("", ExplainedVarianceRow::schema())] }).reading(inputs))
     }
 }
 
 #[derive(Debug)]
 struct ExplainedVarianceTask {
+    activations: InputId,
     outputs: [Output; 1],
 }
 
@@ -99,8 +100,8 @@ impl Work for ExplainedVarianceTask {
         &self.outputs
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let table = context.table("activations")?;
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let table = context.table(self.activations)?;
         let rows: Vec<ActivationRow<'_>> = table.rows().map_err(|error| context.internal(error))?;
         // The table is sorted by step and layer: consecutive rows of one network and layer are one matrix.
         for layer in rows.chunk_by(|a, b| (a.step, a.layer) == (b.step, b.layer)) {
@@ -116,7 +117,7 @@ impl Work for ExplainedVarianceTask {
 }
 
 /// The principal components of a layer from what it makes of images, one row an image.
-fn write_components(context: &Context<'_>, images: &[ActivationRow<'_>]) -> Result<()> {
+fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>]) -> Result<()> {
     let &[ActivationRow { run_id, step, layer, n_units, .. }, ..] = images else { return Ok(()) };
     let mut values = Vec::with_capacity(images.len() * n_units as usize);
     for image in images {
@@ -147,5 +148,5 @@ fn write_components(context: &Context<'_>, images: &[ActivationRow<'_>]) -> Resu
             cumulative_ratio: found.cumulative_ratio[index],
         })
         .collect();
-    context.write_batch("explained_variance", ExplainedVarianceRow::batch(&rows))
+    context.write("explained_variance", ExplainedVarianceRow::batch(&rows))
 }

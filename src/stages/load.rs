@@ -5,12 +5,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
+use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "load"`
 pub struct Load;
@@ -82,14 +82,14 @@ impl Kind for Load {
         Ok(Vec::new())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: LoadSpec = planning.parameters.read()?;
-        let info = match planning.environment.data_set(&spec.dataset) {
+        let info = match environment::of(planning).data_set(&spec.dataset) {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => return Err(planning.fault("dataset", error.to_string())),
         };
-        Ok(Box::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
+        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
     }
 }
 
@@ -125,10 +125,10 @@ impl Work for LoadTask {
             n_classes: self.info.as_ref().map_or(0, |info| info.n_classes),
             n_pixels: PIXELS,
         };
-        Facts { data: Some(Arc::new(data)), ..Facts::default() }
+        Known { data: Some(Arc::new(data)), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
         let data = datasets::load(info)?;
         // Sorted by the key columns: `test` comes before `train`.
@@ -146,7 +146,7 @@ impl Work for LoadTask {
                         pixels,
                     })
                     .collect();
-                context.write_batch("dataset", ImageRow::batch(&rows))?;
+                context.write("dataset", ImageRow::batch(&rows))?;
             }
         }
         Ok(())

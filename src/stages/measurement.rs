@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::NetworkFacts;
 use super::activations::{plan_network, plan_samples};
+use super::dataset::{DataSplits, images};
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
-use super::{NetworkFacts, Planning};
 use crate::error::Result;
-use crate::run::{Context, DataSplits};
 use crate::science::network::Network;
 use crate::spec::node::Fault;
+use crate::task::{InputId, Inputs, Planning, Surroundings};
 
 /// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
 pub const SAMPLES: usize = 1000;
@@ -26,6 +27,8 @@ pub struct Measurement {
     #[serde(skip)]
     source: Source,
     #[serde(skip)]
+    data: InputId,
+    #[serde(skip)]
     pub network: Arc<NetworkFacts>,
 }
 
@@ -34,18 +37,22 @@ impl Measurement {
     /// A step at which the training neither keeps its weights nor pauses, or more images than there are.
     pub fn plan(
         planning: &Planning<'_>,
+        inputs: &mut Inputs<'_, '_>,
         steps: Option<&Steps>,
         split: Split,
         samples: Option<usize>,
     ) -> Result<Self, Fault> {
-        let network = plan_network(planning)?;
-        let (steps, source) = plan_steps(planning, &network, steps)?;
-        let samples = match samples {
+        let network = plan_network(planning, inputs)?;
+        let (steps, source) = plan_steps(planning, inputs, &network, steps)?;
+        let (data, samples) = match samples {
             // A small imported data set may have fewer than the usual number.
-            None => plan_samples(planning, split, None)?.min(SAMPLES),
-            Some(samples) => plan_samples(planning, split, Some(samples))?,
+            None => {
+                let (data, there) = plan_samples(planning, inputs, split, None)?;
+                (data, there.min(SAMPLES))
+            }
+            Some(samples) => plan_samples(planning, inputs, split, Some(samples))?,
         };
-        Ok(Self { steps, split, samples, source, network })
+        Ok(Self { steps, split, samples, source, data, network })
     }
 
     /// Hands each network to `measure`, with the step, the data and the run's id; a run that diverged has none any more.
@@ -54,11 +61,11 @@ impl Measurement {
     /// The inputs cannot be read, or whatever `measure` returns.
     pub fn for_each_network(
         &self,
-        context: &Context<'_>,
+        context: &dyn Surroundings,
         mut measure: impl FnMut(&Network, u64, &DataSplits, &str) -> Result<()>,
     ) -> Result<()> {
         let networks = Networks::read(context, self.source)?;
-        let data = context.data("dataset")?;
+        let data = images(context, self.data)?;
         for &step in &self.steps {
             context.check_interrupted()?;
             if let Some(network) = networks.at(step).map_err(|message| context.internal(message))? {

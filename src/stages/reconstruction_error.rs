@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
 use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -91,10 +91,11 @@ impl Kind for ReconstructionError {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", ReconstructionErrorRow::schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", ReconstructionErrorRow::schema())] }).reading(inputs))
     }
 }
 
@@ -114,10 +115,10 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
@@ -133,7 +134,7 @@ impl Work for ReconstructionErrorTask {
                     relative_error: residual.relative_error.and_then(finite),
                 })
                 .collect();
-            context.write_batch("reconstruction_error", ReconstructionErrorRow::batch(&rows))
+            context.write("reconstruction_error", ReconstructionErrorRow::batch(&rows))
         })
     }
 

@@ -8,17 +8,17 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
 use super::measurement::{Measurement, SAMPLES, finite};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::network::Network;
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstructions"`
 pub struct Reconstructions;
@@ -148,17 +148,19 @@ impl Kind for Reconstructions {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionsSpec = planning.parameters.read()?;
         let samples = match spec.samples {
             Chosen::First(samples) => Some(samples),
             Chosen::Named(_) => None,
         };
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, samples)?;
         let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
         let canonical =
             Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
-        Ok(Box::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", ReconstructionRow::schema())] }))
+        Ok(Planned::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", ReconstructionRow::schema())] })
+            .reading(inputs))
     }
 }
 
@@ -188,10 +190,10 @@ impl Work for ReconstructionsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Facts { network: Some(self.measurement.network.clone()), layers, data: None }
+        Known { network: Some(self.measurement.network.clone()), layers, data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, split, samples, .. } = &self.canonical;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(*split);
@@ -218,7 +220,7 @@ impl Work for ReconstructionsTask {
                         error: finite(found.error[sample]),
                     })
                     .collect();
-                context.write_batch("reconstructions", ReconstructionRow::batch(&rows))?;
+                context.write("reconstructions", ReconstructionRow::batch(&rows))?;
             }
             Ok(())
         })

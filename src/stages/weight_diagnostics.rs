@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
 use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
-use super::{Facts, Kind, Output, Planning, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -102,10 +102,11 @@ impl Kind for WeightDiagnostics {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", WeightDiagnosticsRow::schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", WeightDiagnosticsRow::schema())] }).reading(inputs))
     }
 }
 
@@ -125,10 +126,10 @@ impl Work for WeightDiagnosticsTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
@@ -144,7 +145,7 @@ impl Work for WeightDiagnosticsTask {
                     error_angle: diagnostics.error_angle.and_then(finite),
                 })
                 .collect();
-            context.write_batch("weight_diagnostics", WeightDiagnosticsRow::batch(&rows))
+            context.write("weight_diagnostics", WeightDiagnosticsRow::batch(&rows))
         })
     }
 
