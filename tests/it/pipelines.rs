@@ -1,13 +1,11 @@
 //! Every shipped pipeline: it is planned, it says what to expect, its editor support and its tuned coefficients are those
 //! of this program.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{ojaflow, root, text};
+use crate::common::{ojaflow, root, text};
 use ojaflow::commands::{SCHEMA_FILE, schema_text};
 use ojaflow::flow::{Plan, Project, Request};
 use ojaflow::stages::coefficients::{Coefficients, FOLDER};
