@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
+use super::rows::{LAYER, RUN_ID, STEP};
 use super::{Known, NetworkFacts};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::float32_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
 use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
@@ -46,7 +43,23 @@ struct ActivationsSpec {
 /// Rows of a batch.
 const BATCH: usize = 2048;
 
-fn schema() -> TableSchema {
+table! {
+    /// What a layer makes of an image.
+    pub struct ActivationRow<'a> in "activations" version 1 key(run_id, step, layer, sample_index) in folder {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// position of the image in its split
+        sample_index: Int32,
+        /// width of the layer
+        n_units: Int32 in "units",
+        /// activation of every unit
+        activation: Float32List,
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
@@ -153,7 +166,7 @@ impl Kind for Activations {
             canonical: Canonical { layers, steps, split: spec.split, samples },
             source,
             data,
-            outputs: [Output::kept("", schema())],
+            outputs: [Output::kept("", ActivationRow::schema())],
         })
         .reading(inputs))
     }
@@ -199,23 +212,20 @@ impl Work for ActivationsTask {
             context.check_interrupted()?;
             let activations = network.activations(images, first..first + samples, layers);
             for (&layer, activation) in layers.iter().zip(&activations) {
-                let n_units = activation.ncols();
-                for start in (0..activation.nrows()).step_by(BATCH) {
-                    let rows = start..(start + BATCH).min(activation.nrows());
-                    let n = rows.len();
-                    let values = activation.slice(ndarray::s![rows.clone(), ..]).iter().copied().collect();
-                    let indices = rows.map(|row| (first + row) as i32);
-                    context.write_columns(
-                        "activations",
-                        vec![
-                            categories((0..n).map(|_| Some(networks.run_id.as_str()))),
-                            Arc::new(Int64Array::from(vec![step as i64; n])),
-                            Arc::new(Int32Array::from(vec![layer as i32; n])),
-                            Arc::new(indices.collect::<Int32Array>()),
-                            Arc::new(Int32Array::from(vec![n_units as i32; n])),
-                            float32_lists(values, std::iter::repeat_n(n_units, n)),
-                        ],
-                    )?;
+                let activation = activation.as_standard_layout();
+                let rows: Vec<ActivationRow<'_>> = (first..)
+                    .zip(activation.rows())
+                    .map(|(index, units)| ActivationRow {
+                        run_id: &networks.run_id,
+                        step: step as i64,
+                        layer: layer as i32,
+                        sample_index: index as i32,
+                        n_units: units.len() as i32,
+                        activation: units.to_slice().expect("rows of a row-major matrix"),
+                    })
+                    .collect();
+                for rows in rows.chunks(BATCH) {
+                    context.write("activations", ActivationRow::batch(rows))?;
                 }
             }
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +9,7 @@ use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::uint8_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
 use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "load"`
@@ -31,7 +28,22 @@ struct LoadSpec {
 /// Rows of a batch: about 6 MB of pixels.
 const BATCH: usize = 8192;
 
-fn schema() -> TableSchema {
+table! {
+    /// An image of a data set.
+    pub struct ImageRow<'a> in "dataset" version 1 key(split, sample_index) {
+        /// half of the data set: train or test
+        split: Category,
+        /// position of the image in its split, from 0
+        sample_index: Int32,
+        /// class of the image, from 0
+        label: Int32,
+        /// 28 x 28 intensities, row-major
+        pixels: UInt8List in "1/255",
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     TableSchema::new(
         "dataset",
         1,
@@ -77,7 +89,7 @@ impl Kind for Load {
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => return Err(planning.fault("dataset", error.to_string())),
         };
-        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
     }
 }
 
@@ -124,18 +136,17 @@ impl Work for LoadTask {
             for start in (0..split.len()).step_by(BATCH) {
                 context.check_interrupted()?;
                 let end = (start + BATCH).min(split.len());
-                let pixels = split.pixels[start * PIXELS..end * PIXELS].to_vec();
-                context.write_columns(
-                    "dataset",
-                    vec![
-                        categories((start..end).map(|_| Some(name))),
-                        Arc::new((start as i32..end as i32).collect::<Int32Array>()),
-                        Arc::new(
-                            split.labels[start..end].iter().map(|&label| i32::from(label)).collect::<Int32Array>(),
-                        ),
-                        uint8_lists(pixels, PIXELS),
-                    ],
-                )?;
+                let images = split.pixels[start * PIXELS..end * PIXELS].chunks_exact(PIXELS);
+                let rows: Vec<ImageRow<'_>> = (start..end)
+                    .zip(images)
+                    .map(|(index, pixels)| ImageRow {
+                        split: name,
+                        sample_index: index as i32,
+                        label: split.labels[index].into(),
+                        pixels,
+                    })
+                    .collect();
+                context.write("dataset", ImageRow::batch(&rows))?;
             }
         }
         Ok(())

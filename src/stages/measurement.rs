@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array};
 use serde::Serialize;
 
 use super::NetworkFacts;
@@ -13,7 +12,6 @@ use super::parameters::{Split, Steps};
 use crate::error::Result;
 use crate::science::network::Network;
 use crate::spec::node::Fault;
-use crate::tables::parquet::categories;
 use crate::task::{InputId, Inputs, Planning, Surroundings};
 
 /// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
@@ -84,16 +82,7 @@ impl Measurement {
     }
 }
 
-/// The columns `run_id`, `step` and `layer` of a table with one row a layer.
-pub fn place(run_id: &str, step: u64, layers: impl Iterator<Item = usize> + Clone) -> Vec<ArrayRef> {
-    vec![
-        categories(layers.clone().map(|_| Some(run_id))),
-        Arc::new(layers.clone().map(|_| step as i64).collect::<Int64Array>()),
-        Arc::new(layers.map(|layer| layer as i32).collect::<Int32Array>()),
-    ]
-}
-
-/// A column of numbers. What is not finite (a network about to diverge) has no value: null, never NaN.
-pub fn numbers(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
-    Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
+/// What is not finite (a network about to diverge) has no value: null, never NaN.
+pub fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

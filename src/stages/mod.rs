@@ -21,6 +21,7 @@ pub mod networks;
 pub mod parameters;
 pub mod reconstruction_error;
 pub mod reconstructions;
+pub mod rows;
 pub mod sql;
 pub mod train;
 pub mod train_batch;
