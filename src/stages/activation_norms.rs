@@ -108,7 +108,8 @@ impl Kind for ActivationNorms {
         let hidden = || (1..measurement.network.n_layers()).collect();
         let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
         let canonical = Canonical { layers, measurement };
-        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] }).reading(inputs))
+        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] })
+            .reading(inputs))
     }
 }
 

@@ -81,7 +81,11 @@ impl Kind for ExplainedVariance {
         let _: ExplainedVarianceSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let (activations, _) = inputs.read("activations")?;
-        Ok(Planned::new(ExplainedVarianceTask { activations, outputs: [Output::kept("", ExplainedVarianceRow::schema())] }).reading(inputs))
+        Ok(Planned::new(ExplainedVarianceTask {
+            activations,
+            outputs: [Output::kept("", ExplainedVarianceRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 

@@ -95,7 +95,11 @@ impl Kind for ReconstructionError {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", ReconstructionErrorRow::schema())] }).reading(inputs))
+        Ok(Planned::new(ReconstructionErrorTask {
+            measurement,
+            outputs: [Output::kept("", ReconstructionErrorRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 

@@ -159,8 +159,12 @@ impl Kind for Reconstructions {
         let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
         let canonical =
             Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
-        Ok(Planned::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", ReconstructionRow::schema())] })
-            .reading(inputs))
+        Ok(Planned::new(ReconstructionsTask {
+            canonical,
+            measurement,
+            outputs: [Output::kept("", ReconstructionRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 

@@ -106,7 +106,11 @@ impl Kind for WeightDiagnostics {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", WeightDiagnosticsRow::schema())] }).reading(inputs))
+        Ok(Planned::new(WeightDiagnosticsTask {
+            measurement,
+            outputs: [Output::kept("", WeightDiagnosticsRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 
