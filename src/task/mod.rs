@@ -8,6 +8,7 @@
 mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
+mod id;
 mod input;
 mod kind;
 mod output;
@@ -18,7 +19,8 @@ mod surroundings;
 mod work;
 
 pub use facts::Facts;
-pub use input::{Axes, InputId, Inputs, TableId};
+pub use id::{Axes, InputId, TableId};
+pub use input::Inputs;
 pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
 pub use planning::{Available, Gathered, Planned, Planning, Source};

@@ -6,7 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Width, distinct};
+use super::common::{Width, distinct};
 use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::vectors::float32_row;

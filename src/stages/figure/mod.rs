@@ -3,17 +3,17 @@
 //! Three layouts: curves (`lines`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
 //! stands at its `COLUMNS`.
 
+mod common;
 mod heat;
 mod images;
 mod lines;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::Result;
-use crate::figures::{self, Figure};
+use crate::figures;
 use crate::spec::node::{Fault, Node, choices};
-use crate::tables::frame::{Cell, Frame};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
@@ -21,29 +21,6 @@ pub struct FigureKind;
 
 /// Dots per inch of the PNG: what journals ask of line art with grey tones.
 const DPI: f64 = 300.0;
-
-fn one() -> usize {
-    1
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Width {
-    /// 89 mm.
-    Single,
-    /// 180 mm.
-    #[default]
-    Double,
-}
-
-impl Width {
-    fn mm(self) -> f64 {
-        match self {
-            Self::Single => Figure::SINGLE_COLUMN_MM,
-            Self::Double => Figure::DOUBLE_COLUMN_MM,
-        }
-    }
-}
 
 /// What is drawn, by the key `layout`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -210,40 +187,4 @@ impl Work for FigureTask {
     fn cost(&self) -> f64 {
         0.5
     }
-}
-
-/// How many runs stand behind each row.
-struct Rows {
-    n_runs: Vec<Option<f64>>,
-    n_diverged: Vec<Option<f64>>,
-}
-
-impl Rows {
-    fn read(frame: &Frame) -> Result<Self, String> {
-        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
-        Ok(Self { n_runs: numbers("n_runs")?, n_diverged: numbers("n_diverged")? })
-    }
-
-    /// "20 runs", "18 to 20 runs", and how many of them diverged.
-    fn in_words(&self) -> String {
-        let counts = || self.n_runs.iter().flatten();
-        let (least, most) = (counts().copied().fold(f64::INFINITY, f64::min), counts().copied().fold(0.0, f64::max));
-        let runs = if least < most { format!("{least} to {most} runs") } else { format!("{most} runs") };
-        match self.n_diverged.iter().flatten().copied().fold(0.0, f64::max) {
-            0.0 => runs,
-            diverged => format!("{runs}, up to {diverged} of them diverged"),
-        }
-    }
-}
-
-fn distinct(cells: &[Cell]) -> Vec<Cell> {
-    let mut distinct = cells.to_vec();
-    distinct.sort();
-    distinct.dedup();
-    distinct
-}
-
-/// a, b, c …
-fn letter(index: usize) -> String {
-    char::from(b'a' + (index % 26) as u8).to_string()
 }
