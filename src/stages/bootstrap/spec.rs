@@ -69,9 +69,9 @@ fn level() -> f64 {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "a value is a word, a number or a boolean, or a list of them")]
 pub enum OneOrMany {
-    /// `[1, 2]`
+    /// Any of these values.
     Many(Vec<Cell>),
-    /// `1`
+    /// This value.
     One(Cell),
 }
 
