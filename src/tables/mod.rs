@@ -43,12 +43,10 @@ impl Table {
     /// There is no such column, or it does not hold numbers.
     pub fn numbers(&self, columns: &[&str]) -> Result<Array2<f64>, TableError> {
         let mut numbers = Array2::from_elem((self.n_rows(), columns.len()), f64::NAN);
-        let frame = frame::Frame::new(self.to_batch().expect("the batches of a table follow its schema"));
+        let rows = self.to_batch().expect("the batches of a table follow its schema");
+        let frame = frame::Frame::new(self.schema.kind.as_ref(), rows);
         for (mut column, name) in numbers.columns_mut().into_iter().zip(columns) {
-            let found = frame.numbers(name).ok_or_else(|| {
-                TableError::new(self.schema.kind.as_ref(), *name, "is missing, or holds no numbers")
-            })?;
-            column.iter_mut().zip(found).for_each(|(to, from)| *to = from.unwrap_or(f64::NAN));
+            column.iter_mut().zip(frame.numbers(name)?).for_each(|(to, from)| *to = from.unwrap_or(f64::NAN));
         }
         Ok(numbers)
     }
