@@ -60,26 +60,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    let number = |name, unit, description| Column::new(name, ColumnType::Float64, unit, description).nullable();
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        number("mean_norm", "activation", "mean over images of the Euclidean norm of y_l; null if not finite"),
-        number("std_norm", "activation", "its standard deviation over images (population)"),
-        number("mean_activation", "activation", "mean over images and units"),
-        number("std_activation", "activation", "standard deviation over images and units (population)"),
-        number(
-            "participation_ratio",
-            "directions",
-            "tr(C)^2 / tr(C^2) of the covariance C of y_l; null if nothing varies",
-        ),
-        Column::new("n_samples", ColumnType::Int32, "images", "images measured"),
-    ]);
-    TableSchema::new("activation_norms", 1, columns, &["run_id", "step", "layer"])
-}
-
 impl Kind for ActivationNorms {
     fn name(&self) -> &'static str {
         "activation_norms"

@@ -58,18 +58,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
-        Column::new("n_units", ColumnType::Int32, "units", "width of the layer"),
-        Column::new("activation", ColumnType::Float32List, "", "activation of every unit"),
-    ]);
-    TableSchema::new("activations", 1, columns, &["run_id", "step", "layer", "sample_index"]).in_folder()
-}
-
 /// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
 pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
     let mut references = Vec::from_iter(Reference::optional(parameters, "data", Reads::Task)?);

@@ -42,20 +42,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        Column::new("component", ColumnType::Int32, "", "principal component, 1 explains most"),
-        Column::new("variance", ColumnType::Float64, "activation^2", "variance along the component (divisor N - 1)"),
-        Column::new("ratio", ColumnType::Float64, "", "its share of the total variance; null if that is 0").nullable(),
-        Column::new("cumulative_ratio", ColumnType::Float64, "", "share of the components up to this one").nullable(),
-    ]);
-    TableSchema::new("explained_variance", 1, columns, &["run_id", "step", "layer", "component"])
-        .with_tolerance(TOLERANCE)
-}
-
 impl Kind for ExplainedVariance {
     fn name(&self) -> &'static str {
         "explained_variance"

@@ -52,24 +52,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "hidden layer l, 1 ... L - 1"),
-        Column::new(
-            "error",
-            ColumnType::Float64,
-            "activation^2",
-            "equation (2): mean over images of |y_{l-1} - W^T f(W y_{l-1})|^2; null if not finite",
-        )
-        .nullable(),
-        Column::new("signal", ColumnType::Float64, "activation^2", "mean over images of |y_{l-1}|^2").nullable(),
-        Column::new("relative_error", ColumnType::Float64, "", "error / signal; null where the signal is 0").nullable(),
-    ]);
-    TableSchema::new("reconstruction_error", 1, columns, &["run_id", "step", "layer"])
-}
-
 impl Kind for ReconstructionError {
     fn name(&self) -> &'static str {
         "reconstruction_error"

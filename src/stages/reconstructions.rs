@@ -104,29 +104,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer that the image is reconstructed from; 0 is the original"),
-        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
-        Column::new("label", ColumnType::Int32, "", "class of the image"),
-        Column::new("n_pixels", ColumnType::Int32, "pixels", "pixels of the image"),
-        Column::new(
-            "pixels",
-            ColumnType::Float32List,
-            "",
-            "W_{0,1}^T ... W_{l-1,l}^T y_l, row-major; null where only the numbers were asked for",
-        )
-        .nullable(),
-        Column::new("correlation", ColumnType::Float64, "", "Pearson, with the original; null if either is constant")
-            .nullable(),
-        Column::new("error", ColumnType::Float64, "", "mean over pixels of the squared difference from the original")
-            .nullable(),
-    ]);
-    TableSchema::new("reconstructions", 1, columns, &["run_id", "step", "layer", "sample_index"])
-}
-
 impl Kind for Reconstructions {
     fn name(&self) -> &'static str {
         "reconstructions"

@@ -51,36 +51,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
-        Column::new(
-            "orthonormality",
-            ColumnType::Float64,
-            "",
-            "|W W^T - I|_F: 0 for orthonormal rows; null if not finite",
-        )
-        .nullable(),
-        Column::new(
-            "feedback_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between B^T and W as flat vectors; null if either is 0",
-        )
-        .nullable(),
-        Column::new(
-            "error_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between errors sent back through B and through W^T, mean over images; null if there are none",
-        )
-        .nullable(),
-    ]);
-    TableSchema::new("weight_diagnostics", 1, columns, &["run_id", "step", "layer"])
-}
-
 impl Kind for WeightDiagnostics {
     fn name(&self) -> &'static str {
         "weight_diagnostics"

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::figures::Figure;
+use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
 
 pub(super) fn one() -> usize {
@@ -37,9 +38,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub fn read(frame: &Frame) -> Result<Self, String> {
-        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
-        Ok(Self { n_runs: numbers("n_runs")?, n_diverged: numbers("n_diverged")? })
+    pub fn read(frame: &Frame) -> Result<Self, TableError> {
+        Ok(Self { n_runs: frame.numbers("n_runs")?, n_diverged: frame.numbers("n_diverged")? })
     }
 
     /// "20 runs", "18 to 20 runs", and how many of them diverged.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::error::Result;
 use crate::figures;
 use crate::spec::node::{Fault, Node, choices};
+use crate::tables::frame::Frame;
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
@@ -172,13 +173,13 @@ impl Work for FigureTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let batch = context.gathered(self.table, Axes::Own)?;
+        let frame = Frame::new(self.spec.of(), context.gathered(self.table, Axes::Own)?);
         let figure = match &self.spec {
-            Spec::Lines(spec) => spec.describe(batch),
-            Spec::Heat(spec) => spec.describe(batch),
-            Spec::Images(spec) => spec.describe(&batch),
+            Spec::Lines(spec) => spec.describe(&frame),
+            Spec::Heat(spec) => spec.describe(&frame),
+            Spec::Images(spec) => spec.describe(&frame),
         };
-        let svg = figures::svg(&figure.map_err(|message| context.internal(message))?);
+        let svg = figures::svg(&figure.map_err(|error| context.internal(error))?);
         context.write_file("svg", svg.as_bytes())?;
         let png = figures::png(&svg, DPI).map_err(|error| context.internal(error))?;
         context.write_file("png", &png)
