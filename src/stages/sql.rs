@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::node::{Fault, Node, Span};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
@@ -87,6 +87,7 @@ impl Kind for Sql {
                 .iter()
                 .map(|table| (table.name.clone(), planning.gathered(&table.name).0))
                 .collect(),
+            written: planning.span("query").clone(),
             query,
             outputs: [Output::kept("", schema)],
         }))
@@ -118,6 +119,8 @@ fn offset(query: &str, position: &str) -> Option<usize> {
 #[derive(Debug)]
 struct SqlTask {
     query: Query,
+    /// Where, for what shows on rows only.
+    written: Span,
     tables: Vec<(String, TableId)>,
     outputs: [Output; 1],
 }
@@ -134,7 +137,11 @@ impl Work for SqlTask {
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let tables = self.tables.iter().map(|(name, id)| Ok((name.as_str(), context.gathered(*id, Axes::Own)?)));
         let tables = tables.collect::<Result<Vec<_>>>()?;
-        let result = self.query.run(&tables).map_err(|message| context.internal(message))?;
+        // What a column is, planning has seen; what stands in it (a text that is to be a number) shows now.
+        let result = self.query.run(&tables).map_err(|message| {
+            let fault = place(&self.written, self.query.text(), message);
+            Error::Spec(vec![fault.help(format!("It can be planned, but fails on the rows of `{}`.", context.label()))])
+        })?;
         context.write("sql", result)
     }
 }

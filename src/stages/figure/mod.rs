@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::figures;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::Frame;
+use crate::tables::{Column, ColumnType};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
@@ -75,6 +76,16 @@ impl Spec {
         }
     }
 
+    /// The type that a column must have, in words, where it has another; panels and series can be anything.
+    fn expects_instead(&self, column: &Column) -> Option<&'static str> {
+        let is_number = matches!(column.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64);
+        match (self, column.name.as_ref()) {
+            (_, "panel" | "series") | (Self::Images(_), "x") => None,
+            (Self::Images(_), _) => (column.kind != ColumnType::Float32List).then_some("a list of float32"),
+            (Self::Lines(_) | Self::Heat(_), _) => (!is_number).then_some("a number"),
+        }
+    }
+
     fn panel_columns(&self) -> Option<usize> {
         match self {
             Self::Lines(spec) => Some(spec.columns),
@@ -127,12 +138,17 @@ impl Kind for FigureKind {
         let spec = Spec::read(planning.parameters)?;
         let (id, table) = planning.gathered(spec.of());
         for needed in spec.table_columns() {
-            if table.schema.column(needed).is_none() {
+            let Some(column) = table.schema.column(needed) else {
                 let message = format!(
                     "this figure is drawn from the columns {}; `{}` has no `{needed}`",
                     choices(spec.table_columns()),
                     table.name
                 );
+                return Err(planning.fault("of", message));
+            };
+            if let Some(expected) = spec.expects_instead(column) {
+                let found = column.kind.in_words();
+                let message = format!("column `{needed}` of `{}` is of type {found}, not {expected}", table.name);
                 return Err(planning.fault("of", message));
             }
         }
