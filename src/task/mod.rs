@@ -6,6 +6,8 @@
 //! other (`plan` and `run` with a fake kind, a kind on a [`bench`] of tables in memory).
 
 #[cfg(test)]
+pub(crate) mod bench;
+#[cfg(test)]
 pub(crate) mod fake;
 mod input;
 mod kind;
