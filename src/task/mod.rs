@@ -7,6 +7,8 @@
 
 mod facts;
 #[cfg(test)]
+pub(crate) mod bench;
+#[cfg(test)]
 pub(crate) mod fake;
 mod id;
 mod input;
