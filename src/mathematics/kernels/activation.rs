@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::InvalidParameter;
-use crate::kernels::{WIDTH, each_lane, elementary};
+use super::elementary;
+use super::invalid::InvalidParameter;
+use super::lanes::{WIDTH, each_lane};
 
 /// σ in y_ℓ = σ(z_ℓ), equation (1).
 ///
