@@ -64,6 +64,7 @@ impl Query {
         found
     }
 
+    /// The query as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
