@@ -5,9 +5,9 @@
 //! Neither knows a kind by name, and no kind knows how it is planned or scheduled: each side can be tested with a made-up
 //! other (`plan` and `run` with a fake kind, a kind on a [`bench`] of tables in memory).
 
-mod facts;
 #[cfg(test)]
 pub(crate) mod bench;
+mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
 mod id;
