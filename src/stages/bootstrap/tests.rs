@@ -159,9 +159,9 @@ fn a_single_run_has_no_interval() {
 }
 
 #[test]
-fn a_run_that_diverged_counts_as_told_from_then_on_and_is_counted() {
+fn a_run_that_diverged_counts_as_told_from_that_step_on_and_is_counted() {
     let values = [("bp", 0, 10, 1, 1.0), ("bp", 1, 10, 1, 3.0), ("bp", 0, 20, 1, 1.0)];
-    let diverged = bench(&values, &[("bp", 0, None), ("bp", 1, Some(15))]);
+    let diverged = bench(&values, &[("bp", 0, None), ("bp", 1, Some(20))]);
     let left_out = run(&diverged, "").unwrap();
     assert_eq!(found(&left_out), [("bp", 10, Some(2.0), 2, 0), ("bp", 20, Some(1.0), 1, 1)]);
     let as_chance = run(&diverged, "when_diverged = 0.0").unwrap();
