@@ -14,23 +14,32 @@ use crate::tables::parquet;
 pub(crate) struct Condition {
     /// Which of the pipelines of a composition; empty in the table of one pipeline.
     pub pipeline: String,
+    /// The number of the claim: `C6`.
     pub claim: String,
+    /// The claim in words.
     pub statement: String,
+    /// What is tested, and in which row of which table.
     pub condition: String,
+    /// The statistic over all runs.
     pub estimate: Option<f64>,
+    /// Lower end of its interval.
     pub ci_low: Option<f64>,
+    /// Upper end of its interval.
     pub ci_high: Option<f64>,
+    /// The verdict; none if it cannot be judged.
     pub holds: Option<bool>,
 }
 
 /// A claim with its conditions; it holds if all of them do.
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
+    /// `C6`.
     pub name: &'a str,
     /// With the pipeline where several of a composition make the same claim.
     pub statement: String,
     /// None: it cannot be judged.
     pub holds: Option<bool>,
+    /// In the order of the table.
     pub conditions: Vec<&'a Condition>,
 }
 

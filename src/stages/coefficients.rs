@@ -22,6 +22,7 @@ pub struct CoefficientTable {
     pub pipeline: String,
     /// The key of its selection: it covers every coefficient tried, every seed and the data.
     pub key: String,
+    /// One entry a condition.
     #[serde(default)]
     pub coefficients: Vec<Tuned>,
 }
@@ -30,9 +31,13 @@ pub struct CoefficientTable {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuned {
+    /// The data set that they were tuned on.
     pub dataset: String,
+    /// The network, its initialisation and its feedback.
     pub setting: String,
+    /// The learning rule.
     pub rule: String,
+    /// The coefficient of each of its terms.
     pub terms: BTreeMap<String, f64>,
     /// Mean accuracy at the last step on the tuning split.
     pub accuracy: f64,
@@ -43,6 +48,7 @@ pub struct Tuned {
 pub struct Coefficients {
     /// By data set, setting and rule.
     found: BTreeMap<(String, String, String), Found>,
+    /// Each with the file that it was read from.
     pub tables: Vec<(PathBuf, CoefficientTable)>,
     /// Of each table, its file.
     sources: Vec<Arc<Source>>,

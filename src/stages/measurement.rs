@@ -20,7 +20,9 @@ pub const SAMPLES: usize = 1000;
 /// The networks and images of a measurement, checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
+    /// Steps of the training, ascending.
     pub steps: Vec<u64>,
+    /// Which images.
     pub split: Split,
     /// The first so many images of the split.
     pub samples: usize,
@@ -28,6 +30,7 @@ pub struct Measurement {
     source: Source,
     #[serde(skip)]
     data: InputId,
+    /// What is known of the networks.
     #[serde(skip)]
     pub network: Arc<NetworkFacts>,
 }

@@ -20,10 +20,15 @@ use super::{ColumnType, Row, Table, TableError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Cell {
+    /// No value.
     Null,
+    /// A truth value.
     Boolean(bool),
+    /// A whole number.
     Integer(i64),
+    /// A measured number.
     Float(f64),
+    /// A word; many rows share one.
     Text(#[serde(with = "shared_text")] Arc<str>),
 }
 
@@ -89,6 +94,7 @@ impl Cell {
         self.cmp(other) == Ordering::Equal
     }
 
+    /// The number, if it is one.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Integer(value) => Some(*value as f64),

@@ -23,8 +23,9 @@ use super::{ColumnType, Table, TableSchema};
 const ROW_GROUP_BYTES: usize = 8 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
-/// Metadata key of the schema (JSON) and of the task's key.
+/// Metadata key of the schema, as JSON.
 pub const SCHEMA_METADATA: &str = "ojaflow.schema";
+/// Metadata key of the digest of the task that made the table.
 pub const KEY_METADATA: &str = "ojaflow.key";
 
 /// Writes one Parquet file, batch by batch; memory is bounded by a row group.
@@ -136,10 +137,12 @@ pub struct DigestWriter<W> {
 }
 
 impl<W: Write> DigestWriter<W> {
+    /// Nothing has passed yet.
     pub fn new(inner: W) -> Self {
         Self { inner, hasher: blake3::Hasher::new(), bytes: 0 }
     }
 
+    /// The sink, the digest and the number of bytes of all that passed.
     pub fn finish(self) -> (W, blake3::Hash, u64) {
         (self.inner, self.hasher.finalize(), self.bytes)
     }

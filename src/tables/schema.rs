@@ -13,9 +13,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
+    /// Truth values.
     Boolean,
+    /// Indices and counts.
     Int32,
+    /// Steps and long counts.
     Int64,
+    /// Measured numbers.
     Float64,
     /// Categories: dictionary-encoded strings.
     Category,
@@ -23,10 +27,12 @@ pub enum ColumnType {
     Text,
     /// Vectors whose length stands in a column beside them.
     Float32List,
+    /// The same, of bytes.
     UInt8List,
 }
 
 impl ColumnType {
+    /// How arrow holds it.
     pub fn to_arrow(self) -> DataType {
         let list = |item| DataType::List(Arc::new(Field::new("item", item, false)));
         match self {
@@ -59,16 +65,21 @@ impl ColumnType {
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
+    /// As SQL and figures name it.
     pub name: Cow<'static, str>,
+    /// The type of its values.
     #[serde(rename = "type")]
     pub kind: ColumnType,
     /// Empty for what has none: names, indices, pure numbers.
     pub unit: Cow<'static, str>,
+    /// What it means, in a few words.
     pub description: Cow<'static, str>,
+    /// Whether there can be rows without a value.
     pub nullable: bool,
 }
 
 impl Column {
+    /// A column that is never null.
     pub const fn new(name: &'static str, kind: ColumnType, unit: &'static str, description: &'static str) -> Self {
         Self {
             name: Cow::Borrowed(name),
@@ -79,6 +90,7 @@ impl Column {
         }
     }
 
+    /// The same, with rows that have no value.
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
@@ -104,22 +116,30 @@ pub enum Layout {
 pub struct TableSchema {
     /// The kind of table, as the contract names it (`evaluations`, `weights` …).
     pub kind: Cow<'static, str>,
+    /// Raised whenever columns of this kind of table change.
     pub version: u32,
+    /// In the order in which they are written.
     pub columns: Vec<Column>,
     /// The columns that identify a row; rows are sorted by them.
     pub key: Vec<Cow<'static, str>>,
+    /// How it is published.
     pub layout: Layout,
     /// Largest relative deviation between machines; absent where the bytes are the same everywhere.
     pub tolerance: Option<String>,
 }
 
 impl TableSchema {
+    /// A table in one file, with the same bytes on every machine.
+    ///
+    /// # Panics
+    /// A key is no column.
     pub fn new(kind: &'static str, version: u32, columns: Vec<Column>, key: &[&'static str]) -> Self {
         let key: Vec<Cow<'static, str>> = key.iter().map(|name| Cow::Borrowed(*name)).collect();
         assert!(key.iter().all(|name| columns.iter().any(|column| column.name == *name)), "{kind}: keys are columns");
         Self { kind: Cow::Borrowed(kind), version, columns, key, layout: Layout::File, tolerance: None }
     }
 
+    /// The same, published as a folder of parts.
     pub fn in_folder(mut self) -> Self {
         self.layout = Layout::Folder;
         self
@@ -148,18 +168,22 @@ impl TableSchema {
         self
     }
 
+    /// Largest relative deviation between machines; none where the bytes are the same everywhere.
     pub fn tolerance(&self) -> Option<f64> {
         self.tolerance.as_ref().map(|text| text.parse().expect("written by with_tolerance"))
     }
 
+    /// The column of this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The names of its columns, in order.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_ref())
     }
 
+    /// Columns, types and nulls, as arrow holds them.
     pub fn to_arrow(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(Column::to_field).collect::<Vec<_>>()))
     }

@@ -66,6 +66,7 @@ impl Query {
         found
     }
 
+    /// The query as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -24,6 +24,7 @@ pub struct ClaimSpec {
     /// Another claim: where that one does not hold, this one cannot be judged.
     #[serde(default)]
     pub given: Option<String>,
+    /// Its only condition, or its first.
     #[serde(flatten)]
     pub condition: ConditionSpec,
 }
