@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// What a plasticity rule does to a deep network: reproducible pipelines from training to figure.
 #[derive(Debug, Parser)]
 #[command(name = "ojaflow", version, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
@@ -15,7 +15,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
-pub struct Roots {
+pub(crate) struct Roots {
     /// Where results are published, and kept in `.store`
     #[arg(long, global = true, env = "OJAFLOW_OUTPUTS", default_value = "outputs", value_name = "DIR")]
     pub outputs: PathBuf,
@@ -35,7 +35,7 @@ pub struct Roots {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a pipeline; without a name, list them
     Pipeline(PipelineArgs),
     /// Show what would run and what is cached
@@ -61,7 +61,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct PipelineArgs {
+pub(crate) struct PipelineArgs {
     /// The pipeline's name, or the path of its file
     pub name: Option<String>,
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub struct PipelineArgs {
 }
 
 #[derive(Debug, Default, Args)]
-pub struct RequestArgs {
+pub(crate) struct RequestArgs {
     /// Override one value of the TOML: `matrix.seed.count=3`; repeats
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -100,7 +100,7 @@ pub struct RequestArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// The pipeline's name, or the path of its file
     pub name: String,
     #[command(flatten)]
@@ -116,7 +116,7 @@ pub struct PlanArgs {
 
 /// How a plan is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A table of stages.
     #[default]
     Text,
@@ -129,7 +129,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
-pub struct ArchiveArgs {
+pub(crate) struct ArchiveArgs {
     /// The name of a published run, or its folder
     pub name: String,
     /// The file to write; `NAME.tar.zst` if left out
@@ -145,7 +145,7 @@ pub struct ArchiveArgs {
 
 /// Large tables that an archive may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub(crate) enum Part {
     Weights,
     Activations,
     /// The pixels of the data sets.
@@ -153,13 +153,13 @@ pub enum Part {
 }
 
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The archive
     pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct ReproduceArgs {
+pub(crate) struct ReproduceArgs {
     /// The archive
     pub file: PathBuf,
     /// Only what this stage needs
@@ -177,7 +177,7 @@ pub struct ReproduceArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// A published run (name or folder), an archive, or a pipeline (name or file)
     pub a: String,
     /// The other one
@@ -185,7 +185,7 @@ pub struct DiffArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Published runs, by name or folder; all that there are if left out
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
@@ -195,7 +195,7 @@ pub struct ReportArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RulesArgs {
+pub(crate) struct RulesArgs {
     /// The pipeline's name, or the path of its file
     pub name: Option<String>,
     /// Equations in LaTeX
@@ -207,13 +207,13 @@ pub struct RulesArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct DataArgs {
+pub(crate) struct DataArgs {
     #[command(subcommand)]
     pub action: Option<DataAction>,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum DataAction {
+pub(crate) enum DataAction {
     /// Take over any IDX data set of 28×28 images from a folder
     Import {
         folder: PathBuf,
@@ -224,13 +224,13 @@ pub enum DataAction {
 }
 
 #[derive(Debug, Args)]
-pub struct StoreArgs {
+pub(crate) struct StoreArgs {
     #[command(subcommand)]
     pub action: Option<StoreAction>,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum StoreAction {
+pub(crate) enum StoreAction {
     /// What is kept, and for whom
     Ls,
     /// Read every result again and compare it with its digest

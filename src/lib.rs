@@ -36,27 +36,27 @@
 //! 4. [`run`]: → results, tasks side by side, what is known taken from the [`store`];
 //! 5. [`stages`]: the tasks themselves: read [`tables`], call [`science`], write tables;
 //! 6. [`publish`]: → the folder that people open;
-//! 7. [`archive`]: → one file that can be checked and run again; [`report`]: → one page to read;
+//! 7. [`archive`]: → one file that can be checked and run again; `report`: → one page to read;
 //! 8. [`flow`]: all of it behind one door.
 //!
-//! [`science`] is pure mathematics over [`kernels`], the few hot loops; [`datasets`] reads images; [`figures`] draws.
+//! [`science`] is pure mathematics over [`kernels`], the few hot loops; [`datasets`] reads images; `figures` draws.
 
 pub mod archive;
-pub mod cli;
+mod cli;
 pub mod commands;
 pub mod datasets;
 pub mod error;
-pub mod figures;
+mod figures;
 pub mod flow;
 pub mod plan;
 pub mod publish;
-pub mod report;
+mod report;
 pub mod run;
 pub mod spec;
 pub mod stages;
 pub mod store;
 pub mod tables;
 pub mod task;
-pub mod words;
+mod words;
 
 pub use ojaflow_mathematics::{kernels, science};

@@ -7,7 +7,7 @@ pub fn choices<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
 }
 
 /// `90 s`, `12 min`, `2.5 h`
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.1} s"),
         s if s < 120.0 => format!("{s:.0} s"),
@@ -17,7 +17,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// `12.3 MB`
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let bytes = bytes as f64;
     match bytes {
         b if b < 1e3 => format!("{b:.0} B"),

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::container::Member;
 use super::contents::Published;
 
-pub const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
-pub const BAGIT: &str = "bagit.txt";
-pub const INFO: &str = "bag-info.txt";
-pub const MANIFEST: &str = "manifest-sha256.txt";
-pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+pub(super) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+pub(super) const BAGIT: &str = "bagit.txt";
+pub(super) const INFO: &str = "bag-info.txt";
+pub(super) const MANIFEST: &str = "manifest-sha256.txt";
+pub(super) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// The payload under `<name>/data/` with the tag files beside it, sorted by path.
-pub fn pack(published: &Published, payload: Vec<Member>, time: Option<u64>) -> Vec<Member> {
+pub(super) fn pack(published: &Published, payload: Vec<Member>, time: Option<u64>) -> Vec<Member> {
     let main = published.main();
     let bytes: u64 = payload.iter().map(|member| member.bytes).sum();
     let files: BTreeMap<String, String> =
@@ -34,7 +34,7 @@ pub fn pack(published: &Published, payload: Vec<Member>, time: Option<u64>) -> V
 }
 
 /// `bag-info.txt`. Without SOURCE_DATE_EPOCH it has no date.
-pub fn info(name: &str, title: &str, version: &str, time: Option<u64>, bytes: u64, files: usize) -> String {
+pub(super) fn info(name: &str, title: &str, version: &str, time: Option<u64>, bytes: u64, files: usize) -> String {
     let mut lines = vec![
         format!("Bag-Software-Agent: ojaflow {version}"),
         format!("External-Identifier: {name}"),
@@ -48,12 +48,12 @@ pub fn info(name: &str, title: &str, version: &str, time: Option<u64>, bytes: u6
 }
 
 /// Lines of digest and path, sorted by path.
-pub fn manifest(files: &BTreeMap<String, String>) -> String {
+pub(super) fn manifest(files: &BTreeMap<String, String>) -> String {
     files.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect()
 }
 
 /// `2024-08-15` of seconds since 1970.
-pub fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     // Howard Hinnant, "chrono-compatible low-level date algorithms": days since 1 March of the year 0, whose eras of 400
     // years all have 146,097 days.
     let days = seconds / 86_400 + 719_468;

@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::publish::manifest::{Manifest, Source};
 
 /// Names in the payload.
-pub const CRATE: &str = "ro-crate-metadata.json";
-pub const INSTRUCTIONS: &str = "REPRODUCE.md";
-pub const LOCK: &str = "Cargo.lock";
-pub const DATA_SETS: &str = "data-sets.json";
+pub(super) const CRATE: &str = "ro-crate-metadata.json";
+pub(super) const INSTRUCTIONS: &str = "REPRODUCE.md";
+pub(super) const LOCK: &str = "Cargo.lock";
+pub(super) const DATA_SETS: &str = "data-sets.json";
 
 /// A published pipeline with everything that it is composed of.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ fn data_sets(manifests: &[Manifest], data_dir: &Path) -> Result<Vec<DataSet>> {
 }
 
 /// The identities of the data sets that tasks have loaded.
-pub fn identities(manifests: &[Manifest]) -> BTreeSet<&str> {
+pub(super) fn identities(manifests: &[Manifest]) -> BTreeSet<&str> {
     let stages = manifests.iter().flat_map(|manifest| &manifest.stages).filter(|stage| stage.kind == "load");
     let named = stages.flat_map(|stage| &stage.tasks).filter_map(|task| task.material.parameters["identity"].as_str());
     // An optional data set that was not there has no checksums.
@@ -189,7 +189,7 @@ impl Published {
 
 /// A file of a published folder.
 #[derive(Debug)]
-pub struct FileOf<'a> {
+pub(super) struct FileOf<'a> {
     /// Relative to the folder.
     pub path: String,
     pub blake3: &'a str,
@@ -197,7 +197,7 @@ pub struct FileOf<'a> {
 }
 
 /// The tables and figures that a manifest speaks of, each file once; of the large ones those that `with` wants.
-pub fn files(manifest: &Manifest, with: impl Fn(Part) -> bool) -> Vec<FileOf<'_>> {
+pub(super) fn files(manifest: &Manifest, with: impl Fn(Part) -> bool) -> Vec<FileOf<'_>> {
     let mut files = Vec::new();
     for table in &manifest.tables {
         let part = Part::of(table);

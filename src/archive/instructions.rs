@@ -12,7 +12,7 @@ const PROGRAM_MEMORY: u64 = 512 << 20;
 /// Pixels are held as they are stored and as float32.
 const BYTES_PER_IMAGE: u64 = 784 * 5;
 
-pub fn text(published: &Published, members: &[Member]) -> String {
+pub(super) fn text(published: &Published, members: &[Member]) -> String {
     let main = published.main();
     let name = &main.pipeline;
     let version = &main.program.version;

@@ -39,7 +39,7 @@ const LICENCES: [(&str, &str); 2] =
     [("https://spdx.org/licenses/MIT", "MIT License"), ("https://spdx.org/licenses/Apache-2.0", "Apache License 2.0")];
 
 /// The crate of a payload that consists of `members` and of this file.
-pub fn text(published: &Published, members: &[Member], time: Option<u64>) -> String {
+pub(super) fn text(published: &Published, members: &[Member], time: Option<u64>) -> String {
     let mut graph = Graph { published, paths: members.iter().map(|m| m.path.as_str()).collect(), entities: Vec::new() };
     graph.head(members, time);
     for manifest in &published.manifests {

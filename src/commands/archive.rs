@@ -16,7 +16,7 @@ use crate::flow::{Archived, EPOCH, Project, Reproduced, archive_date};
 use crate::kernels::Backend;
 use crate::words::size;
 
-pub fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
+pub(super) fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
     let time = archive_date()?;
     let with: BTreeSet<Part> = args.with.iter().copied().map(part).collect();
     let started = Instant::now();
@@ -46,7 +46,7 @@ fn part(asked: cli::Part) -> Part {
     }
 }
 
-pub fn verify(args: &VerifyArgs) -> Result<()> {
+pub(super) fn verify(args: &VerifyArgs) -> Result<()> {
     let verified = archive::verify(&args.file)?;
     let main = verified.published.main();
     print(&format!(
@@ -60,7 +60,7 @@ pub fn verify(args: &VerifyArgs) -> Result<()> {
     ))
 }
 
-pub fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
+pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
     let verified = archive::verify(&args.file)?;
     eprintln!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256);
     for caveat in reproduce::caveats(&verified) {

@@ -5,7 +5,7 @@ use crate::cli::{DataAction, DataArgs};
 use crate::error::{Error, Result};
 use crate::flow::Project;
 
-pub fn execute(project: &Project, args: &DataArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, args: &DataArgs) -> Result<()> {
     match &args.action {
         None => list(project),
         Some(DataAction::Import { folder, name }) => {

@@ -5,6 +5,6 @@ use crate::cli::DiffArgs;
 use crate::error::Result;
 use crate::flow::Project;
 
-pub fn execute(project: &Project, args: &DiffArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, args: &DiffArgs) -> Result<()> {
     print(&project.diff(&args.a, &args.b)?)
 }

@@ -12,20 +12,36 @@ mod schema;
 mod store;
 mod terminal;
 
+use std::process::ExitCode;
+
+use clap::Parser;
+
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
 use crate::flow::Project;
 use crate::kernels::Backend;
+use crate::spec::report::render;
 
 pub use schema::{SCHEMA_FILE, schema_text};
-pub use terminal::colour;
-use terminal::print;
+use terminal::{colour, print};
 
-/// Carries a command out.
-///
-/// # Errors
-/// Whatever went wrong; [`Error::exit_status`] says whose fault it is.
-pub fn execute(cli: &Cli) -> Result<()> {
+/// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
+/// it is.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            match &error {
+                Error::Spec(faults) => eprintln!("{}", render(faults, colour())),
+                other => eprintln!("ojaflow: {other}"),
+            }
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn execute(cli: &Cli) -> Result<()> {
     // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
     Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
     let roots = &cli.roots;

@@ -11,14 +11,14 @@ use crate::tables::frame::Cell;
 use crate::words::{duration, size};
 
 /// How the run went.
-pub struct Outcome<'a> {
+pub(super) struct Outcome<'a> {
     pub executed: usize,
     pub statuses: &'a Statuses,
     pub seconds: f64,
 }
 
 /// The report for people.
-pub fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> String {
+pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> String {
     let mut text = String::new();
     for one in published {
         let state = if one.changed { "" } else { " (as before)" };
@@ -131,7 +131,7 @@ fn word(verdict: Option<bool>, colour: bool) -> String {
 }
 
 /// The record for programs.
-pub fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
+pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
     let pipelines: Vec<_> = published
         .iter()
         .map(|one| {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::flow::{Ahead, Project};
 use crate::plan::{self, display};
 
-pub fn list(project: &Project) -> Result<()> {
+pub(super) fn list(project: &Project) -> Result<()> {
     let rows: Vec<_> = project
         .pipelines()?
         .into_iter()
@@ -32,7 +32,7 @@ pub fn list(project: &Project) -> Result<()> {
     print(&lines.join("\n"))
 }
 
-pub fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
+pub(super) fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
     let ahead = project.plan(&request(&args.name, &args.request), args.force.as_deref())?;
     print(&shown(&ahead, format(args.format)))?;
     if args.why { why(project, &ahead) } else { Ok(()) }
@@ -75,7 +75,7 @@ fn why(project: &Project, ahead: &Ahead) -> Result<()> {
     print(&lines.join("\n"))
 }
 
-pub fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
+pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
     let started = Instant::now();
     let request = request(name, &args.request);
     if args.dry_run {

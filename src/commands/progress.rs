@@ -16,7 +16,7 @@ use crate::words::duration;
 const QUIET_TIME: Duration = Duration::from_secs(5);
 
 /// The bar counts estimated milliseconds of work, so that the time left means something when tasks differ in size.
-pub struct Shown {
+pub(super) struct Shown {
     bar: ProgressBar,
     ahead: Mutex<Option<Ahead>>,
     terminal: bool,
@@ -38,7 +38,7 @@ struct Ahead {
 
 impl Shown {
     /// Before anything is planned.
-    pub fn new(silent: bool) -> Self {
+    pub(super) fn new(silent: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         bar.set_style(
             ProgressStyle::with_template("{bar:32} {percent:>3} %  {elapsed_precise}  {eta_precise} left  {wide_msg}")
@@ -48,12 +48,12 @@ impl Shown {
         Self { bar, ahead: Mutex::default(), terminal, silent, timings: Mutex::default() }
     }
 
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
     /// A line a stage, the longest first.
-    pub fn timings(&self) -> String {
+    pub(super) fn timings(&self) -> String {
         let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stages: Vec<_> = timings.iter().collect();
         stages.sort_by(|(_, (_, a)), (_, (_, b))| b.total_cmp(a));

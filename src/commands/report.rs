@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::flow::Project;
 use crate::words::size;
 
-pub fn execute(project: &Project, args: &ReportArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, args: &ReportArgs) -> Result<()> {
     let (page, runs) = project.report(&args.names)?;
     fs::write(&args.output, &page).map_err(Error::io("write", &args.output))?;
     print(&format!("{}  {runs} runs, {}", args.output.display(), size(page.len() as u64)))

@@ -10,7 +10,7 @@ use crate::science::plasticity::Term;
 /// Equations that a run shows before it starts; a sweep has hundreds, which `ojaflow rules NAME` lists.
 const SHOWN_BY_RUNS: usize = 4;
 
-pub fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     let Some(name) = &args.name else { return print(&terms(args.latex)) };
     let request = Request::new(name).setting(&args.set);
     print(&rules(&project.plan(&request, None)?.level.plan, args.latex))
@@ -62,7 +62,7 @@ fn rules(plan: &Plan, latex: bool) -> String {
 }
 
 /// What a run says of its equations before it starts; none where nothing is trained.
-pub fn in_brief(plan: &Plan) -> Option<String> {
+pub(super) fn in_brief(plan: &Plan) -> Option<String> {
     let mut seen: Vec<String> = Vec::new();
     let mut shown = Vec::new();
     let mut n_left_out = 0;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::flow::Project;
 use crate::words::size;
 
-pub fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
     match args.action {
         None | Some(StoreAction::Ls) => list(project),
         Some(StoreAction::Verify) => verify(project),

@@ -36,6 +36,6 @@ pub(super) fn print(text: &str) -> Result<()> {
 }
 
 /// Whether stderr is a terminal that shows colours.
-pub fn colour() -> bool {
+pub(super) fn colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

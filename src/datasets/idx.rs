@@ -69,7 +69,7 @@ impl Kind {
 
 /// The content of one IDX file.
 #[derive(Debug)]
-pub struct Idx {
+pub(super) struct Idx {
     /// `count × 28 × 28` pixels or `count` labels.
     pub body: Vec<u8>,
     pub count: u64,
@@ -84,7 +84,7 @@ pub struct Idx {
 ///
 /// # Errors
 /// The first fault in the order of the file: missing, compression, magic, size of images, count, length.
-pub fn read(path: &Path, kind: Kind, expected: Option<(u64, &str)>) -> Result<Idx, FileFault> {
+pub(super) fn read(path: &Path, kind: Kind, expected: Option<(u64, &str)>) -> Result<Idx, FileFault> {
     let file = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => FileFault::Missing {
             expected: expected.map_or_else(|| kind.plural().to_owned(), |(items, _)| kind.count(items)),
@@ -154,7 +154,7 @@ fn decode(mut stream: impl Read, kind: Kind, expected: Option<(u64, &str)>) -> R
 }
 
 /// Writes the file that [`read`] reads: compressed if its name ends in `.gz`, and on the disk when this returns.
-pub fn write(path: &Path, kind: Kind, body: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, kind: Kind, body: &[u8]) -> io::Result<()> {
     let file = File::create(path)?;
     let bytes = encode(kind, body);
     if names_gzip(path) {

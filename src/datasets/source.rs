@@ -22,7 +22,7 @@ const NAMES: [(&str, Role); 6] = [
 
 /// The files of the one data set in a folder.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     dir: PathBuf,
     /// In the order of [`Role::ALL`].
     names: [String; 4],
@@ -31,7 +31,7 @@ pub struct Source {
 impl Source {
     /// # Errors
     /// No set, an incomplete one, several, or two files for one purpose in `dir`; or `dir` cannot be read.
-    pub fn find(dir: &Path) -> Result<Self, DataError> {
+    pub(super) fn find(dir: &Path) -> Result<Self, DataError> {
         let listing = listing(dir)?;
         let mut sets: BTreeMap<String, BTreeMap<Role, String>> = BTreeMap::new();
         for name in &listing {
@@ -55,11 +55,11 @@ impl Source {
         Ok(Self { dir: dir.to_owned(), names })
     }
 
-    pub fn path(&self, role: Role) -> PathBuf {
+    pub(super) fn path(&self, role: Role) -> PathBuf {
         self.dir.join(self.file_name(role))
     }
 
-    pub fn file_name(&self, role: Role) -> &str {
+    pub(super) fn file_name(&self, role: Role) -> &str {
         &self.names[role as usize]
     }
 }

@@ -6,7 +6,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// `60000` → `60,000`.
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -19,17 +19,17 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `1 byte`, `2,000 bytes`.
-pub fn counted(number: u64, singular: &str) -> String {
+pub(super) fn counted(number: u64, singular: &str) -> String {
     format!("{} {singular}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// `1f 8b`.
-pub fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 /// The beginning of a list of names, and how many more there are; `nothing` for an empty one.
-pub fn listed(names: &[String], nothing: &str) -> String {
+pub(super) fn listed(names: &[String], nothing: &str) -> String {
     const SHOWN: usize = 12;
     match names.len() {
         0 => nothing.to_owned(),
@@ -39,7 +39,7 @@ pub fn listed(names: &[String], nothing: &str) -> String {
 }
 
 /// Every line set in, so that it reads as part of the message above it.
-pub fn indented(text: &str, by: usize) -> String {
+pub(super) fn indented(text: &str, by: usize) -> String {
     let indent = " ".repeat(by);
     text.trim_end().lines().map(|line| format!("{indent}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

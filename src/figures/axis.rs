@@ -37,7 +37,7 @@ const LABEL_GAP: f64 = 6.0;
 
 impl Axis {
     /// An axis `length` points long for `values`; what is not finite among them does not count.
-    pub fn fit(
+    pub(super) fn fit(
         values: impl Iterator<Item = f64>,
         scale: Scale,
         range: Option<(f64, f64)>,
@@ -61,7 +61,7 @@ impl Axis {
 
     /// Where a value falls, 0 at the lower end and 1 at the upper, beyond them outside; nothing for what has no place
     /// (not finite; zero or negative on a logarithmic axis).
-    pub fn share(&self, value: f64) -> Option<f64> {
+    pub(super) fn share(&self, value: f64) -> Option<f64> {
         if !value.is_finite() || (self.logarithmic && value <= 0.0) {
             return None;
         }
@@ -75,12 +75,12 @@ impl Axis {
     }
 
     /// Whether the value has a place between the axis's ends.
-    pub fn contains(&self, value: f64) -> bool {
+    pub(super) fn contains(&self, value: f64) -> bool {
         self.share(value).is_some_and(|share| (-1e-9..=1.0 + 1e-9).contains(&share))
     }
 
     /// Width of the widest label, in points.
-    pub fn label_width(&self) -> f64 {
+    pub(super) fn label_width(&self) -> f64 {
         let widths = self.ticks.iter().map(|tick| text::width(&tick.label, Face::Regular, style::TICK_SIZE));
         widths.fold(0.0, f64::max)
     }

@@ -17,7 +17,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    pub fn new(series: &Series, x: &Axis, y: &Axis, body: &Rect) -> Self {
+    pub(super) fn new(series: &Series, x: &Axis, y: &Axis, body: &Rect) -> Self {
         let horizontal = |value: f64| x.share(value).map(|share| body.x + share * body.width);
         let vertical = |value: f64| y.share(value).map(|share| body.bottom() - share * body.height);
         let mean = series.x.iter().zip(&series.mean);
@@ -46,7 +46,7 @@ impl Curve {
         Self { strokes, dots, bands, band_pieces }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.strokes.is_empty() && self.dots.is_empty() && self.bands.is_empty()
     }
 }

@@ -7,7 +7,7 @@ use super::palette::SeriesStyle;
 /// Every label may hold sub- and superscripts, either as Unicode characters (`y₁`, `10⁻³`) or in braces after
 /// `_` and `^` (`W_{ℓ-1,ℓ}`); a lone letter before a subscript is set in italics, as a variable.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub(crate) struct Figure {
     pub title: Option<String>,
     /// A small line below the panels: units, number of runs, kind of interval. Wrapped at the figure's width.
     pub caption: Option<String>,
@@ -20,9 +20,9 @@ pub struct Figure {
 
 impl Figure {
     /// One text column of a journal page.
-    pub const SINGLE_COLUMN_MM: f64 = 89.0;
+    pub(crate) const SINGLE_COLUMN_MM: f64 = 89.0;
     /// The whole width of a journal page.
-    pub const DOUBLE_COLUMN_MM: f64 = 180.0;
+    pub(crate) const DOUBLE_COLUMN_MM: f64 = 180.0;
 }
 
 impl Default for Figure {
@@ -33,14 +33,14 @@ impl Default for Figure {
 
 /// One panel with its letter ("a") and title.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
+pub(crate) struct Panel {
     pub letter: Option<String>,
     pub title: Option<String>,
     pub kind: PanelKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum PanelKind {
+pub(crate) enum PanelKind {
     Lines(LinePanel),
     Heat(HeatPanel),
     Images(ImagePanel),
@@ -48,7 +48,7 @@ pub enum PanelKind {
 
 /// How numbers become lengths along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scale {
+pub(crate) enum Scale {
     Linear,
     /// Zero and negative values have no place on it: means there are missing, the lower end of a band is the axis.
     Log,
@@ -59,7 +59,7 @@ pub enum Scale {
 
 /// Curves with shaded intervals.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct LinePanel {
+pub(crate) struct LinePanel {
     pub x_label: String,
     pub y_label: String,
     pub x_scale: Scale,
@@ -75,17 +75,17 @@ pub struct LinePanel {
 
 /// A horizontal dashed line, such as chance level.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ReferenceLine {
+pub(crate) struct ReferenceLine {
     pub y: f64,
     pub label: String,
 }
 
 /// A column of numbers in which some may be missing.
-pub type Column = Vec<Option<f64>>;
+pub(crate) type Column = Vec<Option<f64>>;
 
 /// One curve. `x`, `mean` and both sides of `band` are parallel; what is beyond the shortest of them is not drawn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     pub label: String,
     pub style: SeriesStyle,
     pub x: Vec<f64>,
@@ -97,7 +97,7 @@ pub struct Series {
 
 /// A surface over two swept parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HeatPanel {
+pub(crate) struct HeatPanel {
     pub x_label: String,
     pub y_label: String,
     /// The parameter's value of each column, left to right, and of each row, from the bottom upwards.
@@ -117,7 +117,7 @@ pub struct HeatPanel {
 
 /// A grid of grey images: a row an example, columns in groups.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImagePanel {
+pub(crate) struct ImagePanel {
     pub row_heads: Vec<String>,
     pub groups: Vec<ImageGroup>,
     /// Pixels of every image, `(width, height)`; 28 × 28 for MNIST.
@@ -126,14 +126,14 @@ pub struct ImagePanel {
 
 /// Columns under one head, such as "BP".
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImageGroup {
+pub(crate) struct ImageGroup {
     pub head: String,
     pub columns: Vec<ImageColumn>,
 }
 
 /// One column of images, top to bottom as the row heads.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImageColumn {
+pub(crate) struct ImageColumn {
     pub head: String,
     /// Row-major pixels, `width × height` of them, in any unit: each image is scaled to its own range, its smallest
     /// value black and its largest white. An image of another length or with a value that is not finite is shown

@@ -14,24 +14,24 @@ pub(super) struct Rect {
 }
 
 impl Rect {
-    pub fn right(&self) -> f64 {
+    pub(super) fn right(&self) -> f64 {
         self.x + self.width
     }
 
-    pub fn bottom(&self) -> f64 {
+    pub(super) fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
-    pub fn grown(&self, by: f64) -> Self {
+    pub(super) fn grown(&self, by: f64) -> Self {
         Self { x: self.x - by, y: self.y - by, width: self.width + 2.0 * by, height: self.height + 2.0 * by }
     }
 
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
     }
 
     /// Whether a segment has a point in the rectangle.
-    pub fn touches(&self, a: Point, b: Point) -> bool {
+    pub(super) fn touches(&self, a: Point, b: Point) -> bool {
         cut_segment(self, a, b).is_some()
     }
 }

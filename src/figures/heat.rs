@@ -62,7 +62,7 @@ pub(super) struct Surface<'a> {
 }
 
 impl<'a> Surface<'a> {
-    pub fn new(panel: &'a HeatPanel, width: f64) -> Self {
+    pub(super) fn new(panel: &'a HeatPanel, width: f64) -> Self {
         let mut surface = Self { panel, width, colours: colour_axis(panel, 100.0) };
         surface.colours = colour_axis(panel, surface.height());
         surface
@@ -81,11 +81,11 @@ impl<'a> Surface<'a> {
         (0.72 * self.cell_width()).clamp(15.0, 24.0).max(LEAST_HEIGHT / self.rows() as f64)
     }
 
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         self.cell_height() * self.rows() as f64
     }
 
-    pub fn bottom_margin(&self) -> f64 {
+    pub(super) fn bottom_margin(&self) -> f64 {
         self.numbers_height() + LABEL_LEADING + style::GAP
     }
 
@@ -109,7 +109,7 @@ impl<'a> Surface<'a> {
         self.panel.cells.get(row)?.get(column).copied()?.filter(|value| value.is_finite())
     }
 
-    pub fn draw(&self, canvas: &mut Canvas, left: f64) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, left: f64) {
         let columns = self.panel.x_values.len();
         let largest = values(self.panel).fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let mut any_missing = false;

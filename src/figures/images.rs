@@ -29,7 +29,7 @@ pub(super) struct Sheet<'a> {
 }
 
 impl<'a> Sheet<'a> {
-    pub fn new(panel: &'a ImagePanel, width: f64) -> Self {
+    pub(super) fn new(panel: &'a ImagePanel, width: f64) -> Self {
         let (tile, gap) = (panel.size.0.max(1), gap(panel));
         let mut lefts = Vec::new();
         let mut x = 0;
@@ -68,11 +68,11 @@ impl<'a> Sheet<'a> {
         HEAD_LEADING * group_lines + 4.0 + if named { HEAD_LEADING + 2.0 } else { 0.0 }
     }
 
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         self.head() + self.unit * self.pixels_high() as f64
     }
 
-    pub fn draw(&self, canvas: &mut Canvas) {
+    pub(super) fn draw(&self, canvas: &mut Canvas) {
         let head = self.head();
         let whole = Rect {
             x: 0.0,

@@ -39,7 +39,7 @@ impl Legend {
     }
 
     /// Filled along the rows, as one reads a line; as few rows as fit into `width`.
-    pub fn strip(entries: &[Entry], width: f64) -> Self {
+    pub(super) fn strip(entries: &[Entry], width: f64) -> Self {
         let in_rows = |columns: usize| {
             let column = |first: usize| entries.iter().skip(first).step_by(columns).cloned().collect();
             Self::of((0..columns).map(column).collect())
@@ -57,16 +57,16 @@ impl Legend {
         Self { columns, rows, column_widths }
     }
 
-    pub fn width(&self) -> f64 {
+    pub(super) fn width(&self) -> f64 {
         self.column_widths.iter().sum::<f64>() + COLUMN_GAP * self.column_widths.len().saturating_sub(1) as f64
     }
 
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         LINE_HEIGHT * self.rows as f64
     }
 
     /// Draws it with `at` as its upper left corner.
-    pub fn draw(&self, canvas: &mut Canvas, at: Point) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, at: Point) {
         let mut x = at.0;
         for (column, width) in self.columns.iter().zip(&self.column_widths) {
             for (row, entry) in column.iter().enumerate() {
@@ -98,7 +98,7 @@ pub(super) struct Obstacles {
 }
 
 impl Obstacles {
-    pub fn touch(&self, rect: &Rect) -> bool {
+    pub(super) fn touch(&self, rect: &Rect) -> bool {
         let crossed = |polygon: &Vec<Point>| !cut_polygon(rect, polygon).is_empty();
         self.segments.iter().any(|(a, b)| rect.touches(*a, *b))
             || self.boxes.iter().any(|other| other.overlaps(rect))

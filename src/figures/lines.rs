@@ -62,7 +62,7 @@ fn shown_values(series: &Series) -> impl Iterator<Item = f64> {
 
 impl<'a> Chart<'a> {
     /// Lays the panel out in a plotting area of this size, in points.
-    pub fn new(panel: &'a LinePanel, width: f64, height: f64) -> Self {
+    pub(super) fn new(panel: &'a LinePanel, width: f64, height: f64) -> Self {
         let body = Rect { x: 0.0, y: 0.0, width, height };
         let xs = panel.series.iter().flat_map(|series| series.x.iter().copied());
         let x = Axis::fit(xs, panel.x_scale, panel.x_range, Direction::Horizontal, width);
@@ -74,18 +74,18 @@ impl<'a> Chart<'a> {
     }
 
     /// The plotting area.
-    pub fn body(&self) -> &Rect {
+    pub(super) fn body(&self) -> &Rect {
         &self.body
     }
 
     /// Space below the plotting area.
-    pub fn bottom_margin(&self) -> f64 {
+    pub(super) fn bottom_margin(&self) -> f64 {
         let label_lines = label_lines(&self.panel.x_label, self.body.width).len() as f64;
         style::TICK_LENGTH + style::GAP + style::TICK_SIZE + LABEL_LEADING * label_lines + style::GAP
     }
 
     /// What a legend has to say; nothing where the panel asks for none or shows nothing.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let dashes = self.dashes();
         let named = self.panel.series.iter().zip(dashes).filter(|(series, _)| !series.label.is_empty());
         let entry = |(series, dashes): (&Series, &'static [f64])| Entry {
@@ -98,7 +98,7 @@ impl<'a> Chart<'a> {
         if self.panel.legend && !self.is_empty() { named.map(entry).collect() } else { Vec::new() }
     }
 
-    pub fn obstacles(&self) -> Obstacles {
+    pub(super) fn obstacles(&self) -> Obstacles {
         let mut obstacles = self.curve_obstacles();
         for reference in &self.references {
             obstacles.segments.push(((0.0, reference.y), (self.body.width, reference.y)));
@@ -167,7 +167,7 @@ impl<'a> Chart<'a> {
     }
 
     /// Draws everything; `left` is the margin in which the axis label stands.
-    pub fn draw(&self, canvas: &mut Canvas, left: f64, legend: Option<(&Legend, Point)>) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, left: f64, legend: Option<(&Legend, Point)>) {
         for reference in &self.references {
             canvas.line((0.0, reference.y), (self.body.width, reference.y), REFERENCE);
         }

@@ -29,14 +29,14 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use description::{
+pub(crate) use description::{
     Column, Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind, ReferenceLine, Scale,
     Series,
 };
-pub use palette::{Hue, SeriesStyle};
-pub use raster::{FigureError, png};
+pub(crate) use palette::{Hue, SeriesStyle};
+pub(crate) use raster::{FigureError, png};
 
 /// The figure as an SVG document with its fonts embedded, text kept as text.
-pub fn svg(figure: &Figure) -> String {
+pub(crate) fn svg(figure: &Figure) -> String {
     layout::svg(figure)
 }

@@ -3,7 +3,7 @@
 
 /// An sRGB colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rgb(pub u8, pub u8, pub u8);
+pub(super) struct Rgb(pub u8, pub u8, pub u8);
 
 impl Rgb {
     pub(super) const WHITE: Self = Self(255, 255, 255);
@@ -32,7 +32,7 @@ impl Rgb {
 
 /// A hue of Okabe and Ito's set; their yellow is left out, too light for a line on white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hue {
+pub(crate) enum Hue {
     Black,
     Blue,
     Orange,
@@ -44,7 +44,7 @@ pub enum Hue {
 
 impl Hue {
     /// In the order in which to hand them out to categories that have no colour of their own.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Black, Self::Blue, Self::Orange, Self::Green, Self::Vermilion, Self::Purple, Self::Sky];
 
     fn rgb(self) -> Rgb {
@@ -62,7 +62,7 @@ impl Hue {
 
 /// What a curve stands for, from which its colour and dashes follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeriesStyle {
+pub(crate) enum SeriesStyle {
     /// One of several conditions. A panel with more than two of them tells them apart by dashes, too.
     Category(Hue),
     /// One of an ordered sequence, such as layer `index` (from 0) of `count`.
@@ -71,13 +71,13 @@ pub enum SeriesStyle {
 
 impl SeriesStyle {
     /// Backpropagation in the learning curves (Figures 1, 5 and 7 of the paper).
-    pub const BASELINE: Self = Self::Category(Hue::Black);
+    pub(crate) const BASELINE: Self = Self::Category(Hue::Black);
     /// Backpropagation with Oja's rule in the learning curves.
-    pub const WITH_OJA: Self = Self::Category(Hue::Blue);
+    pub(crate) const WITH_OJA: Self = Self::Category(Hue::Blue);
     /// Backpropagation in the variance spectra (Figure 4).
-    pub const SPECTRUM_BASELINE: Self = Self::Category(Hue::Blue);
+    pub(crate) const SPECTRUM_BASELINE: Self = Self::Category(Hue::Blue);
     /// Backpropagation with Oja's rule in the variance spectra.
-    pub const SPECTRUM_WITH_OJA: Self = Self::Category(Hue::Orange);
+    pub(crate) const SPECTRUM_WITH_OJA: Self = Self::Category(Hue::Orange);
 
     pub(super) fn rgb(self) -> Rgb {
         match self {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::font::Face;
 
 #[derive(Debug, Error)]
-pub enum FigureError {
+pub(crate) enum FigureError {
     #[error("the SVG cannot be read: {0}")]
     Parse(#[from] resvg::usvg::Error),
     #[error("a figure of {width} × {height} pixels cannot be drawn; resolutions from 10 to 2,400 dpi work")]
@@ -22,7 +22,7 @@ pub enum FigureError {
 ///
 /// # Errors
 /// If the text is no SVG, or the picture has no pixel or more than 2³¹ bytes of them.
-pub fn png(svg: &str, dpi: f64) -> Result<Vec<u8>, FigureError> {
+pub(crate) fn png(svg: &str, dpi: f64) -> Result<Vec<u8>, FigureError> {
     let tree = Tree::from_str(svg, &options())?;
     let scale = dpi / 96.0; // usvg reads millimetres at CSS's 96 pixels an inch
     let (width, height) = (f64::from(tree.size().width()) * scale, f64::from(tree.size().height()) * scale);

@@ -32,7 +32,7 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
-    pub fn solid(colour: Rgb, width: f64) -> Self {
+    pub(super) fn solid(colour: Rgb, width: f64) -> Self {
         Self { colour, width, dashes: &[] }
     }
 }
@@ -49,19 +49,19 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    pub fn new(size: f64, anchor: Anchor) -> Self {
+    pub(super) fn new(size: f64, anchor: Anchor) -> Self {
         Self { size, face: Face::Regular, anchor, colour: Rgb::INK, upwards: false }
     }
 
-    pub fn bold(self) -> Self {
+    pub(super) fn bold(self) -> Self {
         Self { face: Face::Bold, ..self }
     }
 
-    pub fn coloured(self, colour: Rgb) -> Self {
+    pub(super) fn coloured(self, colour: Rgb) -> Self {
         Self { colour, ..self }
     }
 
-    pub fn upwards(self) -> Self {
+    pub(super) fn upwards(self) -> Self {
         Self { upwards: true, ..self }
     }
 }
@@ -75,17 +75,17 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// Draws in coordinates that start at `origin`.
-    pub fn group_at(&mut self, origin: Point, draw: impl FnOnce(&mut Self)) {
+    pub(super) fn group_at(&mut self, origin: Point, draw: impl FnOnce(&mut Self)) {
         self.write(format_args!("<g transform=\"translate({} {})\">", number(origin.0), number(origin.1)));
         draw(self);
         self.body.push_str("</g>\n");
     }
 
-    pub fn line(&mut self, a: Point, b: Point, stroke: Stroke) {
+    pub(super) fn line(&mut self, a: Point, b: Point, stroke: Stroke) {
         self.polyline(&[a, b], stroke);
     }
 
-    pub fn polyline(&mut self, line: &[Point], stroke: Stroke) {
+    pub(super) fn polyline(&mut self, line: &[Point], stroke: Stroke) {
         // Round ends would fill the gaps between short dashes.
         let cap = if stroke.dashes.is_empty() && line.len() > 2 { " stroke-linecap=\"round\"" } else { "" };
         let path = path(line);
@@ -95,24 +95,24 @@ impl Canvas {
         ));
     }
 
-    pub fn polygon(&mut self, outline: &[Point], fill: Rgb, opacity: f64) {
+    pub(super) fn polygon(&mut self, outline: &[Point], fill: Rgb, opacity: f64) {
         let path = path(outline);
         self.write(format_args!("<path d=\"{path}Z\" fill=\"{}\" fill-opacity=\"{}\"/>", fill.hex(), number(opacity)));
     }
 
-    pub fn rect(&mut self, rect: &Rect, fill: Option<Rgb>, stroke: Option<Stroke>) {
+    pub(super) fn rect(&mut self, rect: &Rect, fill: Option<Rgb>, stroke: Option<Stroke>) {
         let fill = fill.map_or("none".to_string(), Rgb::hex);
         let stroke = stroke.map_or(String::new(), attributes);
         self.write(format_args!("<rect{} fill=\"{fill}\"{stroke}/>", placement(rect)));
     }
 
-    pub fn dot(&mut self, centre: Point, radius: f64, fill: Rgb) {
+    pub(super) fn dot(&mut self, centre: Point, radius: f64, fill: Rgb) {
         let (x, y) = (number(centre.0), number(centre.1));
         self.write(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{}\" fill=\"{}\"/>", number(radius), fill.hex()));
     }
 
     /// A PNG stretched over the rectangle, its pixels kept square-edged.
-    pub fn image(&mut self, rect: &Rect, png: &[u8]) {
+    pub(super) fn image(&mut self, rect: &Rect, png: &[u8]) {
         self.write(format_args!(
             "<image{} preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
             placement(rect),
@@ -120,7 +120,7 @@ impl Canvas {
         ));
     }
 
-    pub fn text(&mut self, text: &str, at: Point, lettering: Lettering) {
+    pub(super) fn text(&mut self, text: &str, at: Point, lettering: Lettering) {
         if text.is_empty() {
             return;
         }
@@ -163,7 +163,7 @@ impl Canvas {
     }
 
     /// The whole file; `width` and `height` in points, `name` for screen readers.
-    pub fn document(&self, width: f64, height: f64, name: &str) -> String {
+    pub(super) fn document(&self, width: f64, height: f64, name: &str) -> String {
         let mm = |points: f64| number(points / POINTS_PER_MM);
         let mut fonts = String::new();
         for face in &self.faces {

@@ -16,7 +16,7 @@ pub(super) enum Level {
 
 impl Level {
     /// Upwards, in em of the surrounding text.
-    pub fn shift(self) -> f64 {
+    pub(super) fn shift(self) -> f64 {
         match self {
             Self::Base => 0.0,
             Self::Sub => -LOWER,
@@ -24,7 +24,7 @@ impl Level {
         }
     }
 
-    pub fn size(self) -> f64 {
+    pub(super) fn size(self) -> f64 {
         if self == Self::Base { 1.0 } else { SCRIPT_SIZE }
     }
 }

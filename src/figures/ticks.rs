@@ -10,7 +10,7 @@ pub(super) struct Step {
 
 impl Step {
     /// The smallest that divides `span` into at most `intervals` parts.
-    pub fn dividing(span: f64, intervals: usize) -> Self {
+    pub(super) fn dividing(span: f64, intervals: usize) -> Self {
         let wanted = span / intervals.max(1) as f64;
         let exponent = wanted.log10().floor() as i32 - 1;
         let candidates =
@@ -19,22 +19,22 @@ impl Step {
         candidates.into_iter().find(fits).expect("100 times the power of ten below `wanted` exceeds it")
     }
 
-    pub fn size(self) -> f64 {
+    pub(super) fn size(self) -> f64 {
         self.multiple(1.0)
     }
 
     /// Rounded once where a decimal has a closest double: dividing by 10ⁿ gives 0.3 where multiplying gives 0.30000000000000004.
-    pub fn multiple(self, n: f64) -> f64 {
+    pub(super) fn multiple(self, n: f64) -> f64 {
         let n = n * f64::from(self.mantissa);
         if self.exponent < 0 { n / 10f64.powi(-self.exponent) } else { n * 10f64.powi(self.exponent) }
     }
 
     /// Largest multiple that is not above `value`, as its number; a value within rounding of the next one is that one.
-    pub fn floor(self, value: f64) -> f64 {
+    pub(super) fn floor(self, value: f64) -> f64 {
         (value / self.size() + 1e-9).floor()
     }
 
-    pub fn ceil(self, value: f64) -> f64 {
+    pub(super) fn ceil(self, value: f64) -> f64 {
         (value / self.size() - 1e-9).ceil()
     }
 }

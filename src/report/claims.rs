@@ -11,7 +11,7 @@ use crate::tables::parquet;
 
 /// One condition of a claim.
 #[derive(Debug)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// Which of the pipelines of a composition; empty in the table of one pipeline.
     pub pipeline: String,
     /// The number of the claim: `C6`.
@@ -32,7 +32,7 @@ pub struct Condition {
 
 /// A claim with its conditions; it holds if all of them do.
 #[derive(Debug)]
-pub struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     /// `C6`.
     pub name: &'a str,
     /// With the pipeline where several of a composition make the same claim.
@@ -44,7 +44,7 @@ pub struct Claim<'a> {
 }
 
 /// A table of a published folder; none if it is not there or not what the manifest says.
-pub fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
+pub(crate) fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
     let table = manifest.tables.iter().find(|table| table.path == path)?;
     let bytes = fs::read(folder.join(path)).ok()?;
     let read = parquet::read(bytes.into(), &table.schema).ok()?;
@@ -52,7 +52,7 @@ pub fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
 }
 
 /// All conditions of all claims, in the order of the table; none where nothing is claimed.
-pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
+pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
     let claims = manifest.tables.iter().find(|table| table.schema.kind == "claims");
     let Some(frame) = claims.and_then(|table| read(folder, manifest, &table.path)) else { return Vec::new() };
     // Axes of a composition stand in front; the table of one pipeline has none.
@@ -74,7 +74,7 @@ pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
 }
 
 /// The claims in the order of their names, each with its conditions.
-pub fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
+pub(crate) fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
     let identity = |one: &'_ Condition| (one.claim.clone(), one.pipeline.clone(), one.statement.clone());
     let mut firsts: Vec<&Condition> = conditions.iter().collect();
     firsts.sort_by_key(|one| natural(&one.claim));
@@ -94,7 +94,7 @@ pub fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
 }
 
 /// `0.841 [0.835, 0.847]`
-pub fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+pub(crate) fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
     match (mean, low, high) {
         (None, ..) => "–".to_owned(),
         (Some(mean), Some(low), Some(high)) => format!("{} [{}, {}]", number(mean), number(low), number(high)),
@@ -103,7 +103,7 @@ pub fn interval(mean: Option<f64>, low: Option<f64>, high: Option<f64>) -> Strin
 }
 
 /// Four significant digits.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -117,7 +117,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// `12,345`
-pub fn grouped(n: usize) -> String {
+pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,7 +1,7 @@
 //! Published runs → one page to read, complete in itself.
 
-pub mod claims;
+pub(crate) mod claims;
 mod page;
 mod svg;
 
-pub use page::page;
+pub(crate) use page::page;

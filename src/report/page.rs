@@ -25,7 +25,7 @@ const SHOWN_VALUES: usize = 12;
 ///
 /// # Errors
 /// A folder is not a published run, or a figure of it cannot be read.
-pub fn page(folders: &[PathBuf]) -> Result<String> {
+pub(crate) fn page(folders: &[PathBuf]) -> Result<String> {
     let mut runs = Vec::new();
     for folder in folders {
         let manifest = Manifest::read(folder)?.ok_or_else(|| {

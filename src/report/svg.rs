@@ -2,7 +2,7 @@
 
 /// What a page takes from a figure.
 #[derive(Debug, PartialEq)]
-pub struct Inline {
+pub(super) struct Inline {
     /// The `<svg>` element, its identifiers made unique.
     pub element: String,
     /// Its style sheets. In a page these apply to all figures, so equal ones (the embedded font) are needed once.
@@ -14,7 +14,7 @@ pub struct Inline {
 /// Takes a figure apart. `prefix` is what its identifiers get in front; `label` names the elements that describe it.
 ///
 /// None if the text is not an SVG, or holds a script.
-pub fn inline(text: &str, prefix: &str, label: &str) -> Option<Inline> {
+pub(super) fn inline(text: &str, prefix: &str, label: &str) -> Option<Inline> {
     let start = text.find("<svg")?;
     let end = text.rfind("</svg>")? + "</svg>".len();
     let mut element = text.get(start..end)?.to_owned();

@@ -686,7 +686,7 @@ pub(super) struct RunRow<'a> {
 
 impl RunRow<'_> {
     /// Writes the row, and tells the user of a divergence.
-    pub fn write(self, context: &dyn Surroundings) -> Result<()> {
+    pub(super) fn write(self, context: &dyn Surroundings) -> Result<()> {
         let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let mut columns: Vec<ArrayRef> = vec![
             categories([Some(context.run_id())]),
@@ -723,12 +723,12 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn evaluation(&mut self, step: u64, found: Evaluation) {
+    pub(super) fn evaluation(&mut self, step: u64, found: Evaluation) {
         self.evaluations.push((step, found));
     }
 
     /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
-    pub fn score_and_hand_on(
+    pub(super) fn score_and_hand_on(
         &mut self,
         context: &dyn Surroundings,
         step: u64,
@@ -745,11 +745,11 @@ impl Record {
         Ok(())
     }
 
-    pub fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
+    pub(super) fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
         self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
     }
 
-    pub fn write(&self, context: &dyn Surroundings) -> Result<()> {
+    pub(super) fn write(&self, context: &dyn Surroundings) -> Result<()> {
         self.write_evaluations(context)?;
         let (run_id, updates) = (context.run_id(), &self.updates);
         let norms = |part: fn(&UpdateNorms) -> f64| -> ArrayRef {
@@ -768,7 +768,7 @@ impl Record {
         )
     }
 
-    pub fn write_evaluations(&self, context: &dyn Surroundings) -> Result<()> {
+    pub(super) fn write_evaluations(&self, context: &dyn Surroundings) -> Result<()> {
         let (run_id, evaluations) = (context.run_id(), &self.evaluations);
         // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
         let loss = |found: &Evaluation| Some(found.loss).filter(|loss| loss.is_finite());

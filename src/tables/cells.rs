@@ -17,7 +17,7 @@ use arrow::datatypes::{
 };
 
 use super::ColumnType;
-use super::parquet::categories;
+use super::vectors::categories;
 
 /// The type of a column without nulls.
 pub trait CellType {

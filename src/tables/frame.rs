@@ -8,12 +8,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Boolean, Category, CellType, Cells, Float64, Int64};
-use super::parquet::categories;
 use super::row::{find, values};
-use super::{ColumnType, Row, TableError};
+use super::vectors::categories;
+use super::{ColumnType, Row, Table, TableError};
 
 /// One cell of a key column. Ordered (nulls first) so that groups have a fixed order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,11 +38,11 @@ mod shared_text {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(text)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
         Ok(String::deserialize(deserializer)?.into())
     }
 }
@@ -189,6 +190,22 @@ impl Frame {
     /// The column is missing, or holds no numbers.
     pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>, TableError> {
         self.values::<Option<Float64>>(name)
+    }
+}
+
+impl Table {
+    /// Columns of numbers, by name, as an array (rows × columns); null is NaN.
+    ///
+    /// # Errors
+    /// There is no such column, or it does not hold numbers.
+    pub fn numbers(&self, columns: &[&str]) -> Result<Array2<f64>, TableError> {
+        let mut numbers = Array2::from_elem((self.n_rows(), columns.len()), f64::NAN);
+        let rows = self.to_batch().expect("the batches of a table follow its schema");
+        let frame = Frame::new(self.schema.kind.as_ref(), rows);
+        for (mut column, name) in numbers.columns_mut().into_iter().zip(columns) {
+            column.iter_mut().zip(frame.numbers(name)?).for_each(|(to, from)| *to = from.unwrap_or(f64::NAN));
+        }
+        Ok(numbers)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -16,6 +15,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+pub use super::vectors::categories;
 use super::{ColumnType, Table, TableSchema};
 
 /// A row group holds at most this many bytes of values, so that a reader of wide rows (weights, activations) needs
@@ -159,10 +159,4 @@ impl<W: Write> Write for DigestWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-/// Builds a dictionary array from strings.
-pub fn categories<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> arrow::array::ArrayRef {
-    let array: arrow::array::DictionaryArray<arrow::datatypes::Int32Type> = values.into_iter().collect();
-    Arc::new(array)
 }

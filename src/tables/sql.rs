@@ -2,6 +2,8 @@
 //!
 //! Columns cross between arrow and Polars through the Arrow C data interface, without copies.
 
+#![allow(unsafe_code, reason = "columns cross between two implementations of Arrow through their C interface")]
+
 use arrow::array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, UInt8Array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Float32Array, ListArray, UInt8Array};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Float32Type, UInt8Type};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, UInt8Type};
 
 /// A list column of float32 vectors, each of its own length.
 pub fn float32_lists(values: Vec<f32>, lengths: impl IntoIterator<Item = usize>) -> ArrayRef {
@@ -41,4 +41,10 @@ pub fn float32_values(column: &ArrayRef) -> Vec<f32> {
     let list = column.as_list::<i32>();
     let (first, last) = (list.value_offsets()[0] as usize, list.value_offsets()[list.len()] as usize);
     list.values().as_primitive::<Float32Type>().values()[first..last].to_vec()
+}
+
+/// Builds a dictionary array from strings.
+pub fn categories<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
+    let array: DictionaryArray<Int32Type> = values.into_iter().collect();
+    Arc::new(array)
 }

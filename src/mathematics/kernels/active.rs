@@ -11,7 +11,7 @@ pub(crate) struct Active<'a> {
 
 impl Active<'_> {
     /// Writes the whole vector, zeros included.
-    pub fn write(self, vector: &mut [Lanes]) {
+    pub(crate) fn write(self, vector: &mut [Lanes]) {
         vector.fill(Lanes::ZERO);
         let vector = as_flat_mut(vector);
         for k in 0..self.len() {
@@ -22,13 +22,13 @@ impl Active<'_> {
 
     /// How many entries are not zero.
     #[inline(always)]
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.index.len()
     }
 
     /// The k-th entry, (place, value). For kernels, in which a loop over k is sure to be inlined and an iterator is not.
     #[inline(always)]
-    pub fn at(self, k: usize) -> (usize, f32) {
+    pub(crate) fn at(self, k: usize) -> (usize, f32) {
         (self.index[k] as usize, self.value[k])
     }
 }
@@ -45,7 +45,7 @@ pub(crate) struct ActiveRows {
 
 impl ActiveRows {
     /// Of vectors of `n` bytes each, a byte standing for `value_of[byte]`; `value_of[0]` must be 0.
-    pub fn from_bytes(bytes: &[u8], n: usize, value_of: &[f32; 256]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8], n: usize, value_of: &[f32; 256]) -> Self {
         let n_active = bytes.iter().filter(|&&byte| byte != 0).count();
         let (mut index, mut value) = (Vec::with_capacity(n_active), Vec::with_capacity(n_active));
         let mut start = vec![0];
@@ -60,7 +60,7 @@ impl ActiveRows {
     }
 
     /// The entries of vector `row`.
-    pub fn row(&self, row: usize) -> Active<'_> {
+    pub(crate) fn row(&self, row: usize) -> Active<'_> {
         let entries = self.start[row]..self.start[row + 1];
         Active { index: &self.index[entries.clone()], value: &self.value[entries] }
     }

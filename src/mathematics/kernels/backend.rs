@@ -1,5 +1,7 @@
 //! Which instructions the kernels use: asked of the processor once, or forced by `OJAFLOW_KERNELS`.
 
+#![allow(unsafe_code, reason = "the proof that this processor has the instructions is made here")]
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;

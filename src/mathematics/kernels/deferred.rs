@@ -42,7 +42,7 @@ pub(crate) struct Deferred {
 
 impl Deferred {
     /// For weights of n_in inputs and n_out outputs under `rule`; None if it reads e_{ℓ-1} or decays, which has no such form.
-    pub fn new(rule: RowRule, n_in: usize, n_out: usize) -> Option<Self> {
+    pub(crate) fn new(rule: RowRule, n_in: usize, n_out: usize) -> Option<Self> {
         if rule.reads_error() || rule.decay != 0.0 {
             return None;
         }
@@ -61,12 +61,12 @@ impl Deferred {
     }
 
     /// Steps that wait.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending
     }
 
     /// z = W_t x, `weights` being W_0.
-    pub fn forward(&self, backend: Backend, weights: &InputMajor, x: Active<'_>, z: &mut [Lanes]) {
+    pub(crate) fn forward(&self, backend: Backend, weights: &InputMajor, x: Active<'_>, z: &mut [Lanes]) {
         assert_eq!([self.stride, self.inputs.len()], [weights.stride(), weights.n_in()]);
         dispatch(backend, ForwardDeferred { deferred: self, weights, x, z });
     }
@@ -75,21 +75,21 @@ impl Deferred {
     ///
     /// # Panics
     /// If [`DEPTH`] are waiting already.
-    pub fn push(&mut self, backend: Backend, x: Active<'_>, error: &[Lanes], activation: &[Lanes]) {
+    pub(crate) fn push(&mut self, backend: Backend, x: Active<'_>, error: &[Lanes], activation: &[Lanes]) {
         assert!(self.pending < DEPTH, "{DEPTH} steps are waiting already");
         assert_eq!([error.len(), activation.len()], [self.stride; 2]);
         dispatch(backend, Push { deferred: self, x, error, activation });
     }
 
     /// Carries out the steps that wait.
-    pub fn apply(&mut self, backend: Backend, weights: &mut InputMajor) {
+    pub(crate) fn apply(&mut self, backend: Backend, weights: &mut InputMajor) {
         self.write(backend, weights);
         self.inputs.fill(Lanes::ZERO);
         self.pending = 0;
     }
 
     /// As [`Deferred::apply`] on a copy of the weights: the steps go on waiting.
-    pub fn write(&self, backend: Backend, weights: &mut InputMajor) {
+    pub(crate) fn write(&self, backend: Backend, weights: &mut InputMajor) {
         assert_eq!([self.stride, self.inputs.len()], [weights.stride(), weights.n_in()]);
         if self.pending == 0 {
             return;

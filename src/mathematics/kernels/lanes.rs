@@ -1,5 +1,7 @@
 //! Storage of the kernels: sixteen numbers at a time, aligned to a cache line.
 
+#![allow(unsafe_code, reason = "lanes and plain numbers are the same memory")]
+
 /// Numbers that one [`Lanes`] holds: one AVX-512 register, two AVX2 registers, one cache line.
 pub(crate) const WIDTH: usize = 16;
 
@@ -22,7 +24,7 @@ pub(crate) use each_lane;
 pub(crate) struct Lanes(pub [f32; WIDTH]);
 
 impl Lanes {
-    pub const ZERO: Lanes = Lanes([0.0; WIDTH]);
+    pub(crate) const ZERO: Lanes = Lanes([0.0; WIDTH]);
 }
 
 /// How many [`Lanes`] hold `n` numbers.

@@ -16,7 +16,7 @@ pub(crate) struct InputMajor {
 
 impl InputMajor {
     /// The matrix whose weight from input `i` to output `j` is `weight(i, j)`.
-    pub fn from_fn(n_in: usize, n_out: usize, mut weight: impl FnMut(usize, usize) -> f32) -> Self {
+    pub(crate) fn from_fn(n_in: usize, n_out: usize, mut weight: impl FnMut(usize, usize) -> f32) -> Self {
         let mut matrix = Self { n_in, n_out, rows: vec![Lanes::ZERO; n_in * lanes_for(n_out)] };
         for i in 0..n_in {
             let row = as_flat_mut(matrix.row_mut(i));
@@ -28,47 +28,47 @@ impl InputMajor {
     }
 
     #[inline(always)]
-    pub fn n_in(&self) -> usize {
+    pub(crate) fn n_in(&self) -> usize {
         self.n_in
     }
 
     #[inline(always)]
-    pub fn n_out(&self) -> usize {
+    pub(crate) fn n_out(&self) -> usize {
         self.n_out
     }
 
     /// [`Lanes`] in a row.
     #[inline(always)]
-    pub fn stride(&self) -> usize {
+    pub(crate) fn stride(&self) -> usize {
         lanes_for(self.n_out)
     }
 
     /// All rows, one after the other.
     #[inline(always)]
-    pub fn lanes(&self) -> &[Lanes] {
+    pub(crate) fn lanes(&self) -> &[Lanes] {
         &self.rows
     }
 
     #[inline(always)]
-    pub fn lanes_mut(&mut self) -> &mut [Lanes] {
+    pub(crate) fn lanes_mut(&mut self) -> &mut [Lanes] {
         &mut self.rows
     }
 
     /// The outgoing weights of input `i`, padded.
     #[inline(always)]
-    pub fn row(&self, i: usize) -> &[Lanes] {
+    pub(crate) fn row(&self, i: usize) -> &[Lanes] {
         let stride = self.stride();
         &self.rows[i * stride..(i + 1) * stride]
     }
 
     #[inline(always)]
-    pub fn row_mut(&mut self, i: usize) -> &mut [Lanes] {
+    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [Lanes] {
         let stride = self.stride();
         &mut self.rows[i * stride..(i + 1) * stride]
     }
 
     /// The outgoing weights of input `i`.
-    pub fn outgoing(&self, i: usize) -> &[f32] {
+    pub(crate) fn outgoing(&self, i: usize) -> &[f32] {
         &as_flat(self.row(i))[..self.n_out]
     }
 }

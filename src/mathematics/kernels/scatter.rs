@@ -25,14 +25,14 @@ pub(crate) struct Scatter {
 
 impl Scatter {
     /// Of no vectors yet, each to have `n` entries.
-    pub fn new(backend: Backend, n: usize) -> Self {
+    pub(crate) fn new(backend: Backend, n: usize) -> Self {
         let stride = n.next_multiple_of(COLUMNS);
         Self { backend, n, stride, sum: vec![0.0; stride * stride], waiting: Vec::with_capacity(TOGETHER * stride) }
     }
 
     /// Adds v vᵀ, v being `entry(0)`, `entry(1)` …
     #[inline]
-    pub fn add(&mut self, entry: impl Fn(usize) -> f64) {
+    pub(crate) fn add(&mut self, entry: impl Fn(usize) -> f64) {
         let start = self.waiting.len();
         self.waiting.resize(start + self.stride, 0.0);
         let v = &mut self.waiting[start..start + self.n];
@@ -50,7 +50,7 @@ impl Scatter {
     }
 
     /// Calls `visit` with row, column and entry of the upper triangle, row by row.
-    pub fn for_each_upper(mut self, mut visit: impl FnMut(usize, usize, f64)) {
+    pub(crate) fn for_each_upper(mut self, mut visit: impl FnMut(usize, usize, f64)) {
         self.flush();
         for i in 0..self.n {
             for j in i..self.n {

@@ -12,7 +12,7 @@ pub(crate) struct PreFactor {
 
 impl PreFactor {
     #[inline(always)]
-    pub fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
+    pub(crate) fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
         let mut factor = [0.0; WIDTH];
         // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
         if self.activation != 0.0 {
@@ -37,15 +37,15 @@ pub(crate) struct RowRule {
 }
 
 impl RowRule {
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 
-    pub fn reads_error(&self) -> bool {
+    pub(crate) fn reads_error(&self) -> bool {
         self.by_error.error != 0.0 || self.by_activation.error != 0.0
     }
 
-    pub fn reads_projection(&self) -> bool {
+    pub(crate) fn reads_projection(&self) -> bool {
         self.by_error.projection != 0.0 || self.by_activation.projection != 0.0
     }
 }
@@ -59,12 +59,12 @@ pub(crate) struct SynapticRule {
 
 impl SynapticRule {
     /// Whether any term reads e_{ℓ-1}.
-    pub fn reads_pre_error(&self) -> bool {
+    pub(crate) fn reads_pre_error(&self) -> bool {
         self.forward.reads_error() || self.feedback.reads_error()
     }
 
     /// Whether any term reads Wᵀ y_ℓ.
-    pub fn reads_projection(&self) -> bool {
+    pub(crate) fn reads_projection(&self) -> bool {
         self.forward.reads_projection() || self.feedback.reads_projection()
     }
 }

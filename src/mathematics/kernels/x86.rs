@@ -4,6 +4,8 @@
 //! first. That is what makes the methods sound, and they are `#[inline(always)]` so that they melt into the
 //! `#[target_feature]` function in which `dispatch` runs a kernel.
 
+#![allow(unsafe_code, reason = "intrinsics, behind a proof that this processor has them")]
+
 use std::arch::x86_64::*;
 
 use super::lanes::Lanes;
@@ -18,13 +20,13 @@ pub(crate) struct Avx2(());
 pub(crate) struct Avx512(());
 
 impl Avx2 {
-    pub fn detect() -> Option<Self> {
+    pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 }
 
 impl Avx512 {
-    pub fn detect() -> Option<Self> {
+    pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") && Avx2::detect().is_some())
             .then_some(Self(()))
     }

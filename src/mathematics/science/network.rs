@@ -68,7 +68,7 @@ pub(crate) struct ScaleAndShift {
 
 impl ScaleAndShift {
     /// Applies it to rows of padded z.
-    pub fn apply(&self, z: &mut [Lanes]) {
+    pub(crate) fn apply(&self, z: &mut [Lanes]) {
         for row in z.chunks_exact_mut(self.scale.len()) {
             let units = as_flat_mut(row).iter_mut().zip(as_flat(&self.scale)).zip(as_flat(&self.shift));
             units.for_each(|((z, scale), shift)| *z = *z * scale + shift);

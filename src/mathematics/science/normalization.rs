@@ -58,7 +58,7 @@ pub(crate) struct NormalizedLayer {
 
 impl NormalizedLayer {
     /// γ = 1, β = 0, running mean 0 and variance 1.
-    pub fn new(constants: BatchNorm, n_units: usize) -> Self {
+    pub(crate) fn new(constants: BatchNorm, n_units: usize) -> Self {
         let mut gamma = vec![0.0; zeros(n_units).len() * crate::kernels::WIDTH];
         let padded = gamma.len();
         gamma[..n_units].fill(1.0);
@@ -76,7 +76,7 @@ impl NormalizedLayer {
     }
 
     /// z → u for a batch, remembering what [`NormalizedLayer::backward`] needs and feeding the running statistics.
-    pub fn forward(&mut self, z: &mut [Lanes]) {
+    pub(crate) fn forward(&mut self, z: &mut [Lanes]) {
         let width = self.gamma.len();
         let m = (as_flat(z).len() / width) as f64;
         let (mut mean, mut variance) = (vec![0.0_f64; width], vec![0.0_f64; width]);
@@ -105,7 +105,7 @@ impl NormalizedLayer {
 
     /// ∂/∂u → ∂/∂z for the same batch, and an update of γ and β by their mean gradients:
     /// ∂/∂z = γ / √(v + ε) · (∂/∂u − mean ∂/∂u − ẑ mean(ẑ ∂/∂u)).
-    pub fn backward(&mut self, optimizer: Optimizer, error: &mut [Lanes]) {
+    pub(crate) fn backward(&mut self, optimizer: Optimizer, error: &mut [Lanes]) {
         let width = self.gamma.len();
         let m = (as_flat(error).len() / width) as f32;
         let (mut by_beta, mut by_gamma) = (vec![0.0_f32; width], vec![0.0_f32; width]);
@@ -128,7 +128,7 @@ impl NormalizedLayer {
     }
 
     /// The layer at evaluation: γ / √(v + ε) and β − μ γ / √(v + ε) from the running statistics.
-    pub fn evaluated(&self) -> ScaleAndShift {
+    pub(crate) fn evaluated(&self) -> ScaleAndShift {
         let (mut scale, mut shift) = (zeros(self.n_units), zeros(self.n_units));
         for k in 0..self.n_units {
             let factor = f64::from(self.gamma[k]) / libm::sqrt(self.running_variance[k] + self.constants.epsilon);

@@ -77,7 +77,7 @@ pub(crate) struct OptimizerState {
 
 impl OptimizerState {
     /// Moves `parameters` by what `optimizer` makes of `gradient`. Every operation is rounded once, entry by entry.
-    pub fn update(&mut self, optimizer: Optimizer, parameters: &mut [f32], gradient: &[f32]) {
+    pub(crate) fn update(&mut self, optimizer: Optimizer, parameters: &mut [f32], gradient: &[f32]) {
         assert_eq!(parameters.len(), gradient.len());
         self.first.resize(gradient.len(), 0.0);
         self.updates += 1;

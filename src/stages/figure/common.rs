@@ -23,7 +23,7 @@ pub(super) enum Width {
 }
 
 impl Width {
-    pub fn mm(self) -> f64 {
+    pub(super) fn mm(self) -> f64 {
         match self {
             Self::Single => Figure::SINGLE_COLUMN_MM,
             Self::Double => Figure::DOUBLE_COLUMN_MM,
@@ -38,12 +38,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub fn read(frame: &Frame) -> Result<Self, TableError> {
+    pub(super) fn read(frame: &Frame) -> Result<Self, TableError> {
         Ok(Self { n_runs: frame.numbers("n_runs")?, n_diverged: frame.numbers("n_diverged")? })
     }
 
     /// "20 runs", "18 to 20 runs", and how many of them diverged.
-    pub fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let counts = || self.n_runs.iter().flatten();
         let (least, most) = (counts().copied().fold(f64::INFINITY, f64::min), counts().copied().fold(0.0, f64::max));
         let runs = if least < most { format!("{least} to {most} runs") } else { format!("{most} runs") };

@@ -72,7 +72,7 @@ struct Surface {
 impl HeatSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+    pub(super) fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
         let runs = Rows::read(frame)?;
         let cells = frame.cells("panel")?;
         let (x, y, mean) = (frame.numbers("x")?, frame.numbers("y")?, frame.numbers("mean")?);

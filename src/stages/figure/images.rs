@@ -74,7 +74,7 @@ pub(super) const COLUMNS: [&str; 4] = ["panel", "series", "x", "pixels"];
 impl ImagesSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+    pub(super) fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
         let (panel, series, x) = (frame.cells("panel")?, frame.cells("series")?, frame.cells("x")?);
         let pixels = frame.values::<Option<Float32List>>("pixels")?;
         let heads = |given: Vec<(Cell, Option<String>)>, there: &[Cell]| -> Vec<(Cell, String)> {

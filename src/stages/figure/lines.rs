@@ -61,7 +61,7 @@ pub(super) enum ScaleSpec {
 }
 
 impl ScaleSpec {
-    pub fn scale(self) -> Scale {
+    pub(super) fn scale(self) -> Scale {
         match self {
             Self::Linear => Scale::Linear,
             Self::Log => Scale::Log,
@@ -144,7 +144,7 @@ fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
 impl LinesSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+    pub(super) fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
         let rows = &Curves::read(frame)?;
         let spec = self;
         let panels: Vec<PanelSpec> = if spec.panels.is_empty() {

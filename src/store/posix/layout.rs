@@ -17,11 +17,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn new(outputs: &Path) -> Self {
+    pub(super) fn new(outputs: &Path) -> Self {
         Self { root: outputs.join(".store").join(VERSION) }
     }
 
-    pub fn exists(&self) -> bool {
+    pub(super) fn exists(&self) -> bool {
         self.root.exists()
     }
 
@@ -29,21 +29,21 @@ impl Layout {
         self.root.join("results")
     }
 
-    pub fn pending(&self) -> PathBuf {
+    pub(super) fn pending(&self) -> PathBuf {
         self.root.join("pending")
     }
 
-    pub fn runs(&self) -> PathBuf {
+    pub(super) fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
     /// The folder of a result.
-    pub fn folder(&self, key: &Key) -> PathBuf {
+    pub(super) fn folder(&self, key: &Key) -> PathBuf {
         self.results().join(&key.as_str()[..2]).join(key.as_str())
     }
 
     /// The keys of all folders, whether their records are sound or not.
-    pub fn keys(&self) -> Result<Vec<Key>> {
+    pub(super) fn keys(&self) -> Result<Vec<Key>> {
         let mut keys = Vec::new();
         for shard in list(&self.results())? {
             let folders = list(&shard)?;
@@ -53,7 +53,7 @@ impl Layout {
     }
 
     /// The file whose lock keeps collections and starting runs apart, and its path.
-    pub fn collecting(&self) -> Result<(File, PathBuf)> {
+    pub(super) fn collecting(&self) -> Result<(File, PathBuf)> {
         let path = self.root.join("collecting");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         Ok((file.map_err(Error::io("open", &path))?, path))

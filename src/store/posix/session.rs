@@ -24,7 +24,7 @@ pub(super) struct PosixSession {
 }
 
 impl PosixSession {
-    pub fn begin(layout: &Layout) -> Result<Self> {
+    pub(super) fn begin(layout: &Layout) -> Result<Self> {
         let (runs, pending) = (layout.runs(), layout.pending());
         for folder in [&runs, &pending] {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

@@ -5,6 +5,8 @@
 //! and that it runs on the calling thread only: tasks run side by side, and threads of its own would compete with them.
 //! With the feature `openblas` this module is absent and the system library defines the symbol.
 
+#![allow(unsafe_code, reason = "the signatures of LAPACK's entry points are raw pointers")]
+
 use std::ffi::{c_char, c_int};
 
 use faer::diag::DiagMut;
@@ -31,7 +33,7 @@ const LDA: c_int = 5;
 /// As for LAPACK: `a` points to `n` columns of `lda ≥ n` numbers of which the named triangle is initialised, `w` to room
 /// for `n` numbers, `work` to room for one, and the rest each to one readable value (`info`: writable).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn dsyev_(
+pub(super) unsafe extern "C" fn dsyev_(
     jobz: *const c_char,
     uplo: *const c_char,
     n: *const c_int,

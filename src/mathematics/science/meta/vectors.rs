@@ -4,6 +4,8 @@
 //! sixteen partial sums in one tree; instruction sets differ in how many of the sixteen they handle at once, not in the
 //! result.
 
+#![allow(unsafe_code, reason = "goes with this file: the kernels have it all")]
+
 use std::ops::{Deref, DerefMut};
 
 use super::real::Real;
