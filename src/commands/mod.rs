@@ -10,16 +10,16 @@ mod report;
 mod rules;
 mod schema;
 mod store;
+mod terminal;
 
-use std::io::{IsTerminal, Write};
-
-use crate::cli::{Cli, Command, RequestArgs, Roots};
+use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
+use crate::flow::Project;
 use crate::kernels::Backend;
-use crate::plan::Request;
-use crate::plan::environment::Environment;
 
 pub use schema::{SCHEMA_FILE, schema_text};
+pub use terminal::colour;
+use terminal::print;
 
 /// Carries a command out.
 ///
@@ -28,47 +28,23 @@ pub use schema::{SCHEMA_FILE, schema_text};
 pub fn execute(cli: &Cli) -> Result<()> {
     // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
     Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
+    let roots = &cli.roots;
+    let project =
+        &Project { outputs: roots.outputs.clone(), data: roots.data.clone(), pipelines: roots.pipelines.clone() };
     match &cli.command {
         Command::Pipeline(args) => match &args.name {
-            Some(name) => pipeline::run(&cli.roots, name, args),
-            None => pipeline::list(&cli.roots),
+            Some(name) => pipeline::run(project, name, args),
+            None => pipeline::list(project),
         },
-        Command::Plan(args) => pipeline::plan(&cli.roots, args),
-        Command::Data(args) => data::execute(&cli.roots, args),
-        Command::Store(args) => store::execute(&cli.roots, args),
-        Command::Archive(args) => archive::archive(&cli.roots, args),
+        Command::Plan(args) => pipeline::plan(project, args),
+        Command::Data(args) => data::execute(project, args),
+        Command::Store(args) => store::execute(project, args),
+        Command::Archive(args) => archive::archive(project, args),
         Command::Verify(args) => archive::verify(args),
-        Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
-        Command::Diff(args) => diff::execute(&cli.roots, args),
-        Command::Report(args) => report::execute(&cli.roots, args),
-        Command::Rules(args) => rules::execute(&cli.roots, args),
+        Command::Reproduce(args) => archive::reproduce(project, args),
+        Command::Diff(args) => diff::execute(project, args),
+        Command::Report(args) => report::execute(project, args),
+        Command::Rules(args) => rules::execute(project, args),
         Command::Schema => print(&schema_text()),
     }
-}
-
-fn environment(roots: &Roots) -> Result<Environment> {
-    Environment::new(&roots.data, &roots.pipelines)
-}
-
-fn request(name: &str, args: &RequestArgs) -> Request {
-    Request {
-        pipeline: name.to_owned(),
-        overrides: args.set.clone(),
-        publish_as: args.publish_as.clone(),
-        to: args.to.clone(),
-    }
-}
-
-/// Prints to stdout. A reader that has gone away (`| head`) is not an error.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("write to", "stdout")(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Whether stderr is a terminal that shows colours.
-pub fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

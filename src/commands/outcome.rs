@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::cli::{duration, size};
 use crate::plan::{Disposition, Statuses};
 use crate::publish::Published;
 use crate::report::claims::{Condition, claims, conditions, grouped, interval, read};
 use crate::tables::frame::Cell;
+use crate::words::{duration, size};
 
 /// How the run went.
 pub struct Outcome<'a> {
@@ -70,7 +70,7 @@ fn headlines(published: &Published) -> Vec<String> {
             continue;
         }
         let Some(frame) = read(&published.folder, &published.manifest, &table.path) else { continue };
-        let (Some(panels), Some(series), Some(x), Some(mean)) =
+        let (Ok(panels), Ok(series), Ok(x), Ok(mean)) =
             (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
         else {
             continue;

@@ -1,21 +1,17 @@
 //! runs × trajectory × dataset → activation_norms(run_id, step, layer, mean_norm, std_norm, …, participation_ratio)
 
-use std::sync::Arc;
-
-use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
-use crate::science::norms;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activation_norms"`
 pub struct ActivationNorms;
@@ -43,23 +39,25 @@ struct ActivationNormsSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    let number = |name, unit, description| Column::new(name, ColumnType::Float64, unit, description).nullable();
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        number("mean_norm", "activation", "mean over images of the Euclidean norm of y_l; null if not finite"),
-        number("std_norm", "activation", "its standard deviation over images (population)"),
-        number("mean_activation", "activation", "mean over images and units"),
-        number("std_activation", "activation", "standard deviation over images and units (population)"),
-        number(
-            "participation_ratio",
-            "directions",
-            "tr(C)^2 / tr(C^2) of the covariance C of y_l; null if nothing varies",
-        ),
-        Column::new("n_samples", ColumnType::Int32, "images", "images measured"),
-    ]);
-    TableSchema::new("activation_norms", 1, columns, &["run_id", "step", "layer"])
+table! {
+    /// How large and how varied the activations of a layer are.
+    pub struct ActivationNormRow<'a> in "activation_norms" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// mean over images of the Euclidean norm of y_l; null if not finite
+        mean_norm: Option<Float64> in "activation",
+        /// its standard deviation over images (population)
+        std_norm: Option<Float64> in "activation",
+        /// mean over images and units
+        mean_activation: Option<Float64> in "activation",
+        /// standard deviation over images and units (population)
+        std_activation: Option<Float64> in "activation",
+        /// tr(C)^2 / tr(C^2) of the covariance C of y_l; null if nothing varies
+        participation_ratio: Option<Float64> in "directions",
+        /// images measured
+        n_samples: Int32 in "images",
+    }
 }
 
 impl Kind for ActivationNorms {
@@ -83,13 +81,15 @@ impl Kind for ActivationNorms {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationNormsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
         let hidden = || (1..measurement.network.n_layers()).collect();
         let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
         let canonical = Canonical { layers, measurement };
-        Ok(Box::new(ActivationNormsTask { canonical, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] })
+            .reading(inputs))
     }
 }
 
@@ -117,29 +117,71 @@ impl Work for ActivationNormsTask {
 
     fn facts(&self) -> Facts {
         let Canonical { layers, measurement } = &self.canonical;
-        Facts { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }
+        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, measurement } = &self.canonical;
         measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(measurement.split);
             let found = network.activation_norms(images, first..first + measurement.samples, layers);
-            let number = |part: fn(&norms::ActivationNorms) -> Option<f64>| numbers(found.iter().map(part));
-            let mut columns = place(run_id, step, found.iter().map(|norms| norms.layer));
-            columns.extend([
-                number(|norms| Some(norms.mean_norm)),
-                number(|norms| Some(norms.std_norm)),
-                number(|norms| Some(norms.mean_activation)),
-                number(|norms| Some(norms.std_activation)),
-                number(|norms| norms.participation_ratio),
-                Arc::new(found.iter().map(|norms| norms.n_samples as i32).collect::<Int32Array>()),
-            ]);
-            context.write("activation_norms", columns)
+            let rows: Vec<ActivationNormRow<'_>> = found
+                .iter()
+                .map(|norms| ActivationNormRow {
+                    run_id,
+                    step: step as i64,
+                    layer: norms.layer as i32,
+                    mean_norm: finite(norms.mean_norm),
+                    std_norm: finite(norms.std_norm),
+                    mean_activation: finite(norms.mean_activation),
+                    std_activation: finite(norms.std_activation),
+                    participation_ratio: norms.participation_ratio.and_then(finite),
+                    n_samples: norms.n_samples as i32,
+                })
+                .collect();
+            context.write("activation_norms", ActivationNormRow::batch(&rows))
         })
     }
 
     fn cost(&self) -> f64 {
         self.canonical.measurement.cost(4.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+
+    #[test]
+    fn norms_are_those_of_a_triangle_and_of_a_line() {
+        // y_1 = (3, 4) and (0, 0): norms 5 and 0, all variation along one line. The third image is not asked for.
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[3.0, 0.0], &[0.0, 4.0]]), ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]])];
+        let images: [(&[u8], i32); 3] = [(&[255, 255], 0), (&[0, 0], 1), (&[255, 0], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, weights), (10, &[])], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&ActivationNorms, "of = 'train'\nsamples = 2").unwrap();
+        let rows: Vec<ActivationNormRow<'_>> = made.rows("activation_norms");
+        let [row] = rows.as_slice() else { panic!("hidden layers, while there is a network: {rows:?}") };
+        assert_eq!((row.run_id, row.step, row.layer, row.n_samples), ("a_run", 0, 1, 2));
+        let found = [row.mean_norm, row.std_norm, row.mean_activation, row.std_activation, row.participation_ratio];
+        // Of 3, 4, 0, 0: the mean is 7/4, the mean square 25/4.
+        let std = (25.0 / 4.0 - 49.0 / 16.0_f64).sqrt();
+        assert_close(found.map(Option::unwrap), &[2.5, 2.5, 1.75, std, 1.0]);
+    }
+
+    #[test]
+    fn independent_units_are_two_directions_and_what_does_not_vary_is_none() {
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[1.0, 0.0], &[0.0, 1.0]]), ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]])];
+        let images: [(&[u8], i32); 4] = [(&[0, 0], 0), (&[255, 0], 0), (&[0, 255], 1), (&[255, 255], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, weights)], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&ActivationNorms, "of = 'train'\nlayers = [0, 2]").unwrap();
+        let rows: Vec<ActivationNormRow<'_>> = made.rows("activation_norms");
+        assert_eq!(rows.iter().map(|row| row.layer).collect::<Vec<_>>(), [0, 2]);
+        assert_close([rows[0].participation_ratio.unwrap()], &[2.0]);
+        // The softmax of zeros is (1/2, 1/2) whatever the image.
+        assert_eq!(rows[1].participation_ratio, None);
+        assert_close([rows[1].mean_norm.unwrap()], &[0.5_f64.sqrt()]);
     }
 }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::rows::{LAYER, RUN_ID, STEP};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::float32_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -45,15 +43,19 @@ struct ActivationsSpec {
 /// Rows of a batch.
 const BATCH: usize = 2048;
 
-fn schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
-        Column::new("n_units", ColumnType::Int32, "units", "width of the layer"),
-        Column::new("activation", ColumnType::Float32List, "", "activation of every unit"),
-    ]);
-    TableSchema::new("activations", 1, columns, &["run_id", "step", "layer", "sample_index"]).in_folder()
+table! {
+    /// What a layer makes of an image.
+    pub struct ActivationRow<'a> in "activations" version 1 key(run_id, step, layer, sample_index) in folder {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// position of the image in its split
+        sample_index: Int32,
+        /// width of the layer
+        n_units: Int32 in "units",
+        /// activation of every unit
+        activation: Float32List,
+    }
 }
 
 /// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
@@ -67,15 +69,21 @@ pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
 ///
 /// # Errors
 /// More than the split has, or none.
-pub fn plan_samples(planning: &Planning<'_>, split: Split, samples: Option<usize>) -> Result<usize, Fault> {
-    let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+pub fn plan_samples(
+    planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
+    split: Split,
+    samples: Option<usize>,
+) -> Result<(InputId, usize), Fault> {
+    let (input, dataset) = inputs.read("dataset")?;
+    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
     let there = match split {
         Split::Test => data.n_test,
         Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
     };
     match samples {
-        None => Ok(there),
-        Some(samples) if (1..=there).contains(&samples) => Ok(samples),
+        None => Ok((input, there)),
+        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
         Some(samples) => {
             Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
         }
@@ -106,9 +114,11 @@ pub fn plan_layers(
 ///
 /// # Errors
 /// The stage referred to does not train a network.
-pub fn plan_network(planning: &Planning<'_>) -> Result<Arc<NetworkFacts>, Fault> {
-    let facts = &planning.input("runs")?.facts;
-    facts.network.clone().ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
+pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
+    let (_, runs) = inputs.read("runs")?;
+    Known::of(&runs.facts)
+        .network
+        .ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
 }
 
 impl Kind for Activations {
@@ -132,18 +142,21 @@ impl Kind for Activations {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationsSpec = planning.parameters.read()?;
-        let network = plan_network(planning)?;
-        let (steps, source) = plan_steps(planning, &network, spec.steps.as_ref())?;
+        let mut inputs = Inputs::new(planning);
+        let network = plan_network(planning, &mut inputs)?;
+        let (steps, source) = plan_steps(planning, &mut inputs, &network, spec.steps.as_ref())?;
         let layers = plan_layers(planning, &network, &spec.layers, 0)?;
-        let samples = plan_samples(planning, spec.split, spec.samples)?;
-        Ok(Box::new(ActivationsTask {
-            facts: Facts { network: Some(network), layers: Some(layers.clone()), data: None },
+        let (data, samples) = plan_samples(planning, &mut inputs, spec.split, spec.samples)?;
+        Ok(Planned::new(ActivationsTask {
+            facts: Known { network: Some(network), layers: Some(layers.clone()), data: None }.into(),
             canonical: Canonical { layers, steps, split: spec.split, samples },
             source,
-            outputs: [Output::kept("", schema())],
-        }))
+            data,
+            outputs: [Output::kept("", ActivationRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 
@@ -159,6 +172,7 @@ struct Canonical {
 struct ActivationsTask {
     canonical: Canonical,
     source: Source,
+    data: InputId,
     facts: Facts,
     outputs: [Output; 1],
 }
@@ -176,33 +190,30 @@ impl Work for ActivationsTask {
         self.facts.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, steps, split, samples } = &self.canonical;
         let networks = Networks::read(context, self.source)?;
-        let data = context.data("dataset")?;
+        let data = images(context, self.data)?;
         let (images, first) = data.held_out(*split);
         for &step in steps {
             let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
             context.check_interrupted()?;
             let activations = network.activations(images, first..first + samples, layers);
             for (&layer, activation) in layers.iter().zip(&activations) {
-                let n_units = activation.ncols();
-                for start in (0..activation.nrows()).step_by(BATCH) {
-                    let rows = start..(start + BATCH).min(activation.nrows());
-                    let n = rows.len();
-                    let values = activation.slice(ndarray::s![rows.clone(), ..]).iter().copied().collect();
-                    let indices = rows.map(|row| (first + row) as i32);
-                    context.write(
-                        "activations",
-                        vec![
-                            categories((0..n).map(|_| Some(networks.run_id.as_str()))),
-                            Arc::new(Int64Array::from(vec![step as i64; n])),
-                            Arc::new(Int32Array::from(vec![layer as i32; n])),
-                            Arc::new(indices.collect::<Int32Array>()),
-                            Arc::new(Int32Array::from(vec![n_units as i32; n])),
-                            float32_lists(values, std::iter::repeat_n(n_units, n)),
-                        ],
-                    )?;
+                let activation = activation.as_standard_layout();
+                let rows: Vec<ActivationRow<'_>> = (first..)
+                    .zip(activation.rows())
+                    .map(|(index, units)| ActivationRow {
+                        run_id: &networks.run_id,
+                        step: step as i64,
+                        layer: layer as i32,
+                        sample_index: index as i32,
+                        n_units: units.len() as i32,
+                        activation: units.to_slice().expect("rows of a row-major matrix"),
+                    })
+                    .collect();
+                for rows in rows.chunks(BATCH) {
+                    context.write("activations", ActivationRow::batch(rows))?;
                 }
             }
         }
@@ -211,5 +222,77 @@ impl Work for ActivationsTask {
 
     fn cost(&self) -> f64 {
         self.canonical.samples as f64 * self.canonical.layers.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+    use crate::task::bench::Bench;
+
+    /// y_1 = relu(W_1 y_0), y_2 = softmax(W_2 y_1) with W_2 y_1 = (ln 3, 0) for the first image.
+    fn bench() -> Bench {
+        let ln_3_over_3 = 3.0_f32.ln() / 3.0;
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[1.0, 2.0], &[-1.0, 0.0]]), ("forward", 2, &[&[ln_3_over_3, 0.0], &[0.0, 0.0]])];
+        let dark: (&[u8], i32) = (&[0, 0], 0);
+        // The last 10,000 images of the training set are the tuning split.
+        let train = [[(&[255, 255][..], 1)].as_slice(), &vec![dark; 9_999], &[(&[255, 0][..], 1)]].concat();
+        trained(&[2, 2, 2], &[(0, weights), (10, &[])], &[(&[255, 255], 0), (&[0, 255], 1)], &train)
+    }
+
+    #[test]
+    fn every_layer_of_every_image_is_what_the_forward_pass_gives() {
+        let made = bench().run(&Activations, "of = 'train'\nlayers = [2, 0, 1, 1]").unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        // By layer, then by image; after the divergence there is no network.
+        let places: Vec<_> = rows.iter().map(|row| (row.run_id, row.step, row.layer, row.sample_index)).collect();
+        let layers = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)];
+        assert_eq!(places, layers.map(|(layer, sample)| ("a_run", 0, layer, sample)));
+        assert!(rows.iter().all(|row| row.n_units == 2));
+        // The second image has W_2 y_1 = (2/3 ln 3, 0).
+        let odds = 3.0_f64.powf(2.0 / 3.0);
+        let second = [odds / (1.0 + odds), 1.0 / (1.0 + odds)];
+        let expected: [&[f64]; 6] = [&[1.0, 1.0], &[0.0, 1.0], &[3.0, 0.0], &[2.0, 0.0], &[0.75, 0.25], &second];
+        for (row, expected) in rows.iter().zip(expected) {
+            assert_close(row.activation.iter().copied(), expected);
+        }
+    }
+
+    #[test]
+    fn the_tuning_split_is_the_end_of_the_training_set_and_its_first_images_are_taken() {
+        let tuning = "of = 'train'\nlayers = [0]\nsplit = 'tuning'\n";
+        let made = bench().run(&Activations, &format!("{tuning}samples = 2")).unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        assert_eq!(
+            rows.iter().map(|row| row.sample_index).collect::<Vec<_>>(),
+            [1, 2],
+            "the first image is trained on"
+        );
+        let made = bench().run(&Activations, tuning).unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        assert_eq!(rows.len(), 10_000);
+        assert_eq!((rows[9_998].activation, rows[9_999].activation), (&[0.0, 0.0][..], &[1.0, 0.0][..]));
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_refused_before_anything_runs() {
+        let fault = |parameters: &str| match bench().run(&Activations, &format!("of = 'train'\n{parameters}")) {
+            Err(Error::Spec(faults)) => faults[0].message.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fault("layers = [3]"), "layer 3; the network has layers 0 to 2");
+        assert_eq!(fault("layers = []"), "no layers: nothing would be measured");
+        assert_eq!(fault("layers = [1]\nsamples = 3"), "3 images; this split of `made_up` has 2");
+        assert_eq!(fault("layers = [1]\nsamples = 0"), "0 images; this split of `made_up` has 2");
+        assert!(fault("layers = [1]\nsteps = [5]").starts_with("step 5: the training neither keeps its weights there"));
+    }
+
+    #[test]
+    fn a_user_who_stops_it_waits_for_one_network_only() {
+        let stopped = bench().interrupted_after(0).run(&Activations, "of = 'train'\nlayers = [0]");
+        assert!(matches!(stopped, Err(Error::Interrupted)));
     }
 }

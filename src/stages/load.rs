@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
+use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::uint8_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "load"`
 pub struct Load;
@@ -31,18 +28,18 @@ struct LoadSpec {
 /// Rows of a batch: about 6 MB of pixels.
 const BATCH: usize = 8192;
 
-fn schema() -> TableSchema {
-    TableSchema::new(
-        "dataset",
-        1,
-        vec![
-            Column::new("split", ColumnType::Category, "", "half of the data set: train or test"),
-            Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split, from 0"),
-            Column::new("label", ColumnType::Int32, "", "class of the image, from 0"),
-            Column::new("pixels", ColumnType::UInt8List, "1/255", "28 x 28 intensities, row-major"),
-        ],
-        &["split", "sample_index"],
-    )
+table! {
+    /// An image of a data set.
+    pub struct ImageRow<'a> in "dataset" version 1 key(split, sample_index) {
+        /// half of the data set: train or test
+        split: Category,
+        /// position of the image in its split, from 0
+        sample_index: Int32,
+        /// class of the image, from 0
+        label: Int32,
+        /// 28 x 28 intensities, row-major
+        pixels: UInt8List in "1/255",
+    }
 }
 
 impl Kind for Load {
@@ -70,14 +67,14 @@ impl Kind for Load {
         Ok(Vec::new())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: LoadSpec = planning.parameters.read()?;
-        let info = match planning.environment.data_set(&spec.dataset) {
+        let info = match environment::of(planning).data_set(&spec.dataset) {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => return Err(planning.fault("dataset", error.to_string())),
         };
-        Ok(Box::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
     }
 }
 
@@ -113,10 +110,10 @@ impl Work for LoadTask {
             n_classes: self.info.as_ref().map_or(0, |info| info.n_classes),
             n_pixels: PIXELS,
         };
-        Facts { data: Some(Arc::new(data)), ..Facts::default() }
+        Known { data: Some(Arc::new(data)), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
         let data = datasets::load(info)?;
         // Sorted by the key columns: `test` comes before `train`.
@@ -124,18 +121,17 @@ impl Work for LoadTask {
             for start in (0..split.len()).step_by(BATCH) {
                 context.check_interrupted()?;
                 let end = (start + BATCH).min(split.len());
-                let pixels = split.pixels[start * PIXELS..end * PIXELS].to_vec();
-                context.write(
-                    "dataset",
-                    vec![
-                        categories((start..end).map(|_| Some(name))),
-                        Arc::new((start as i32..end as i32).collect::<Int32Array>()),
-                        Arc::new(
-                            split.labels[start..end].iter().map(|&label| i32::from(label)).collect::<Int32Array>(),
-                        ),
-                        uint8_lists(pixels, PIXELS),
-                    ],
-                )?;
+                let images = split.pixels[start * PIXELS..end * PIXELS].chunks_exact(PIXELS);
+                let rows: Vec<ImageRow<'_>> = (start..end)
+                    .zip(images)
+                    .map(|(index, pixels)| ImageRow {
+                        split: name,
+                        sample_index: index as i32,
+                        label: split.labels[index].into(),
+                        pixels,
+                    })
+                    .collect();
+                context.write("dataset", ImageRow::batch(&rows))?;
             }
         }
         Ok(())
@@ -143,5 +139,56 @@ impl Work for LoadTask {
 
     fn cost(&self) -> f64 {
         1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::stages::environment::Environment;
+    use crate::task::bench::Bench;
+
+    /// A data folder with the set `digits`: in the training set image i is i everywhere, in the test set 100 + i.
+    fn digits(folder: &Path) -> Bench {
+        let source = folder.join("source");
+        fs::create_dir(&source).unwrap();
+        for (prefix, first, labels) in [("train", 0, &[1, 0, 2][..]), ("t10k", 100, &[2, 1])] {
+            let n = labels.len() as u32;
+            let header =
+                |magic: u32, sizes: &[u32]| [&[magic, n][..], sizes].concat().into_iter().flat_map(u32::to_be_bytes);
+            let images = header(0x0803, &[28, 28]).chain((0..n as u8).flat_map(|index| [first + index; PIXELS]));
+            let labels = header(0x0801, &[]).chain(labels.iter().copied());
+            fs::write(source.join(format!("{prefix}-images-idx3-ubyte")), images.collect::<Vec<u8>>()).unwrap();
+            fs::write(source.join(format!("{prefix}-labels-idx1-ubyte")), labels.collect::<Vec<u8>>()).unwrap();
+        }
+        datasets::import(&source, &folder.join("data"), "digits").unwrap();
+        Bench::new().resources(Environment::new(&folder.join("data"), &folder.join("pipelines")).unwrap())
+    }
+
+    #[test]
+    fn images_and_labels_come_as_published_test_before_train() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = digits(folder.path()).run(&Load, "dataset = 'digits'").unwrap();
+        let rows: Vec<ImageRow<'_>> = made.rows("dataset");
+        let found: Vec<_> = rows.iter().map(|row| (row.split, row.sample_index, row.label, row.pixels[0])).collect();
+        let test = [("test", 0, 2, 100), ("test", 1, 1, 101)];
+        let train = [("train", 0, 1, 0), ("train", 1, 0, 1), ("train", 2, 2, 2)];
+        assert_eq!(found, [&test[..], &train].concat());
+        assert!(rows.iter().all(|row| row.pixels == [row.pixels[0]; PIXELS]), "no image runs into the next");
+    }
+
+    #[test]
+    fn a_data_set_that_is_not_there_is_a_fault_unless_it_is_optional() {
+        let folder = tempfile::tempdir().unwrap();
+        let bench = digits(folder.path());
+        assert!(matches!(bench.run(&Load, "dataset = 'letters'"), Err(Error::Spec(_))));
+        let made = bench.run(&Load, "dataset = 'letters'\noptional = true").unwrap();
+        assert_eq!(made.tables["dataset"].n_rows(), 0);
+        let made = bench.run(&Load, "dataset = 'digits'\noptional = true").unwrap();
+        assert_eq!(made.tables["dataset"].n_rows(), 5, "what is there is loaded");
     }
 }

@@ -3,35 +3,25 @@
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use serde::Deserialize;
 
+use super::NetworkFacts;
 use super::parameters::Steps;
-use super::{NetworkFacts, Planning};
+use super::rows::{RunRow, WeightRow};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::network::{Architecture, Network};
 use crate::spec::node::Fault;
-use crate::tables::frame::{Cell, Frame};
-use crate::tables::vectors::float32_row;
+use crate::tables::{Row, Table};
+use crate::task::{InputId, Inputs, Planning, Surroundings};
 
-/// Where the networks of a measurement come from.
+/// Where a measurement finds its networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Snapshots that training keeps.
-    Weights,
-    /// Steps of the schedule, handed on in memory.
-    Trajectory,
-}
-
-impl Source {
-    pub fn role(self) -> &'static str {
-        match self {
-            Self::Weights => "weights",
-            Self::Trajectory => "trajectory",
-        }
-    }
+pub struct Source {
+    runs: InputId,
+    /// Snapshots that training keeps, or steps of its schedule that it hands on in memory.
+    weights: InputId,
 }
 
 /// The steps that a measurement asks for, and where it finds them. Without `steps` it takes the kept snapshots.
@@ -40,6 +30,7 @@ impl Source {
 /// A step at which training neither keeps the weights nor pauses.
 pub fn plan_steps(
     planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
     network: &NetworkFacts,
     steps: Option<&Steps>,
 ) -> Result<(Vec<u64>, Source), Fault> {
@@ -57,8 +48,8 @@ pub fn plan_steps(
     if steps.is_empty() {
         return Err(planning.fault("steps", "no steps: nothing would be measured"));
     }
-    let source = if steps.iter().all(|step| network.snapshots.contains(step)) {
-        Source::Weights
+    let role = if steps.iter().all(|step| network.snapshots.contains(step)) {
+        "weights"
     } else if let Some(step) = steps.iter().find(|step| !network.schedule.contains(step)) {
         let message = format!(
             "step {step}: the training neither keeps its weights there (`snapshots = {:?}`) nor pauses (`schedule`: {})",
@@ -67,11 +58,11 @@ pub fn plan_steps(
         );
         return Err(planning.fault("steps", message));
     } else {
-        Source::Trajectory
+        "trajectory"
     };
-    planning.input("runs")?;
-    planning.input(source.role())?;
-    Ok((steps, source))
+    let (runs, _) = inputs.read("runs")?;
+    let (weights, _) = inputs.read(role)?;
+    Ok((steps, Source { runs, weights }))
 }
 
 fn abbreviate(steps: &[u64]) -> String {
@@ -85,19 +76,11 @@ fn abbreviate(steps: &[u64]) -> String {
 /// The networks of one run, by step.
 #[derive(Debug)]
 pub struct Networks {
+    /// The run.
     pub run_id: String,
     architecture: Architecture,
-    weights: RecordBatch,
     /// Rows of `weights` by step.
-    rows: BTreeMap<u64, Vec<Row>>,
-}
-
-#[derive(Debug)]
-struct Row {
-    index: usize,
-    matrix: String,
-    layer: usize,
-    shape: (usize, usize),
+    steps: BTreeMap<u64, Vec<RecordBatch>>,
 }
 
 #[derive(Deserialize)]
@@ -110,21 +93,17 @@ impl Networks {
     ///
     /// # Errors
     /// They cannot be read, or do not describe networks.
-    pub fn read(context: &Context<'_>, source: Source) -> Result<Self> {
-        let runs = context.batch("runs")?;
-        let weights = context.batch(source.role())?;
-        Self::from_tables(runs, weights).map_err(|message| context.internal(message))
+    pub fn read(context: &dyn Surroundings, source: Source) -> Result<Self> {
+        let (runs, weights) = (context.table(source.runs)?, context.table(source.weights)?);
+        Self::from_tables(&runs, &weights).map_err(|message| context.internal(message))
     }
 
-    fn from_tables(runs: RecordBatch, weights: RecordBatch) -> Result<Self, String> {
-        let runs = Frame::new(runs);
-        let text = |name: &str| -> Result<String, String> {
-            let column = runs.strings(name).ok_or_else(|| format!("`runs` has no column `{name}`"))?;
-            column.into_iter().next().flatten().ok_or_else(|| format!("`runs` has no row with `{name}`"))
-        };
-        let sizes: Vec<usize> = serde_json::from_str(&text("layer_sizes")?).map_err(|error| error.to_string())?;
-        let options: Options = serde_json::from_str(&text("options")?).map_err(|error| error.to_string())?;
-        let activation = match text("activation")?.as_str() {
+    fn from_tables(runs: &Table, weights: &Table) -> Result<Self, String> {
+        let runs: Vec<RunRow<'_>> = runs.rows().map_err(|error| error.to_string())?;
+        let run = runs.first().ok_or("`runs` has no row")?;
+        let sizes: Vec<usize> = serde_json::from_str(run.layer_sizes).map_err(|error| error.to_string())?;
+        let options: Options = serde_json::from_str(run.options).map_err(|error| error.to_string())?;
+        let activation = match run.activation {
             "softplus" => Activation::Softplus { beta: options.beta.ok_or("a softplus network without beta")? },
             "tanh" => Activation::Tanh,
             "relu" => Activation::Relu,
@@ -132,24 +111,16 @@ impl Networks {
             other => return Err(format!("unknown activation `{other}`")),
         };
         let architecture = Architecture::new(sizes, activation).map_err(|error| error.to_string())?;
-        let frame = Frame::new(weights.clone());
-        let integers = |name: &str| -> Result<Vec<i64>, String> {
-            let cells = frame.cells(name).ok_or_else(|| format!("`weights` has no column `{name}`"))?;
-            Ok(cells.into_iter().map(|cell| if let Cell::Integer(value) = cell { value } else { 0 }).collect())
-        };
-        let matrices = frame.strings("matrix").ok_or("`weights` has no column `matrix`")?;
-        let (steps, layers, n_out, n_in) =
-            (integers("step")?, integers("layer")?, integers("n_out")?, integers("n_in")?);
-        let mut rows: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
-        for index in 0..weights.num_rows() {
-            rows.entry(steps[index] as u64).or_default().push(Row {
-                index,
-                matrix: matrices[index].clone().unwrap_or_default(),
-                layer: layers[index] as usize,
-                shape: (n_out[index] as usize, n_in[index] as usize),
-            });
+        let mut steps: BTreeMap<u64, Vec<RecordBatch>> = BTreeMap::new();
+        for batch in &weights.batches {
+            let rows = WeightRow::read(batch).map_err(|error| error.to_string())?;
+            let mut start = 0;
+            for of_step in rows.chunk_by(|a, b| a.step == b.step) {
+                steps.entry(of_step[0].step as u64).or_default().push(batch.slice(start, of_step.len()));
+                start += of_step.len();
+            }
         }
-        Ok(Self { run_id: text("run_id")?, architecture, weights, rows })
+        Ok(Self { run_id: run.run_id.to_owned(), architecture, steps })
     }
 
     /// The network after `step` samples; none if the run diverged before.
@@ -157,26 +128,28 @@ impl Networks {
     /// # Errors
     /// The matrices of that step are incomplete.
     pub fn at(&self, step: u64) -> Result<Option<Network>, String> {
-        let Some(rows) = self.rows.get(&step) else { return Ok(None) };
-        let column = self.weights.column_by_name("weights").ok_or("`weights` has no column `weights`")?;
-        let matrices = |kind: &str| -> Result<Vec<Array2<f32>>, String> {
-            let mut rows: Vec<&Row> = rows.iter().filter(|row| row.matrix == kind).collect();
-            rows.sort_by_key(|row| row.layer);
-            rows.iter()
+        let Some(batches) = self.steps.get(&step) else { return Ok(None) };
+        let mut rows: Vec<WeightRow<'_>> = Vec::new();
+        for batch in batches {
+            rows.extend(WeightRow::read(batch).map_err(|error| error.to_string())?);
+        }
+        rows.sort_by_key(|row| row.layer);
+        let of = |matrix: &'static str| rows.iter().filter(move |row| row.matrix == matrix);
+        let matrices = |matrix: &'static str| -> Result<Vec<ArrayView2<'_, f32>>, String> {
+            of(matrix)
                 .map(|row| {
-                    Array2::from_shape_vec(row.shape, float32_row(column, row.index)).map_err(|error| error.to_string())
+                    ArrayView2::from_shape((row.n_out as usize, row.n_in as usize), row.weights)
+                        .map_err(|error| error.to_string())
                 })
                 .collect()
         };
         let (forward, feedback) = (matrices("forward")?, matrices("feedback")?);
-        let (scales, shifts) = (matrices("scale")?, matrices("shift")?);
-        let forward: Vec<ArrayView2<'_, f32>> = forward.iter().map(|matrix| matrix.view()).collect();
-        let feedback: Vec<ArrayView2<'_, f32>> = feedback.iter().map(|matrix| matrix.view()).collect();
         let feedback = (!feedback.is_empty()).then_some(&feedback[..]);
         let network = Network::from_weights(&self.architecture, &forward, feedback);
-        let vector = |matrix: Array2<f32>| matrix.into_raw_vec_and_offset().0;
-        let pairs: Vec<_> =
-            scales.into_iter().zip(shifts).map(|(scale, shift)| (vector(scale), vector(shift))).collect();
+        let pairs: Vec<_> = of("scale")
+            .zip(of("shift"))
+            .map(|(scale, shift)| (scale.weights.to_vec(), shift.weights.to_vec()))
+            .collect();
         let network = network
             .and_then(|network| if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) });
         network.map(Some).map_err(|error| error.to_string())

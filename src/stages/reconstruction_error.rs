@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -36,21 +36,20 @@ struct ReconstructionErrorSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "hidden layer l, 1 ... L - 1"),
-        Column::new(
-            "error",
-            ColumnType::Float64,
-            "activation^2",
-            "equation (2): mean over images of |y_{l-1} - W^T f(W y_{l-1})|^2; null if not finite",
-        )
-        .nullable(),
-        Column::new("signal", ColumnType::Float64, "activation^2", "mean over images of |y_{l-1}|^2").nullable(),
-        Column::new("relative_error", ColumnType::Float64, "", "error / signal; null where the signal is 0").nullable(),
-    ]);
-    TableSchema::new("reconstruction_error", 1, columns, &["run_id", "step", "layer"])
+table! {
+    /// How much of its input a hidden layer loses.
+    pub struct ReconstructionErrorRow<'a> in "reconstruction_error" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        /// hidden layer l, 1 ... L - 1
+        layer: Int32,
+        /// equation (2): mean over images of |y_{l-1} - W^T f(W y_{l-1})|^2; null if not finite
+        error: Option<Float64> in "activation^2",
+        /// mean over images of |y_{l-1}|^2
+        signal: Option<Float64> in "activation^2",
+        /// error / signal; null where the signal is 0
+        relative_error: Option<Float64>,
+    }
 }
 
 impl Kind for ReconstructionError {
@@ -74,10 +73,15 @@ impl Kind for ReconstructionError {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(ReconstructionErrorTask {
+            measurement,
+            outputs: [Output::kept("", ReconstructionErrorRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 
@@ -97,23 +101,83 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
             let residuals = network.residuals(images, first..first + samples);
-            let mut columns = place(run_id, step, residuals.iter().map(|residual| residual.layer));
-            columns.push(numbers(residuals.iter().map(|residual| Some(residual.error))));
-            columns.push(numbers(residuals.iter().map(|residual| Some(residual.signal))));
-            columns.push(numbers(residuals.iter().map(|residual| residual.relative_error)));
-            context.write("reconstruction_error", columns)
+            let rows: Vec<ReconstructionErrorRow<'_>> = residuals
+                .iter()
+                .map(|residual| ReconstructionErrorRow {
+                    run_id,
+                    step: step as i64,
+                    layer: residual.layer as i32,
+                    error: finite(residual.error),
+                    signal: finite(residual.signal),
+                    relative_error: residual.relative_error.and_then(finite),
+                })
+                .collect();
+            context.write("reconstruction_error", ReconstructionErrorRow::batch(&rows))
         })
     }
 
     fn cost(&self) -> f64 {
         self.measurement.cost(3.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, trained};
+
+    #[test]
+    fn orthonormal_weights_lose_nothing_half_of_them_half_and_none_all() {
+        let output: Matrix<'_> = ("forward", 3, &[&[0.0, 0.0]]);
+        let rotation: Matrix<'_> = ("forward", 1, &[&[0.0, 1.0], &[1.0, 0.0]]);
+        let half: Matrix<'_> = ("forward", 1, &[&[1.0, 0.0], &[0.0, 0.0]]);
+        let nothing: Matrix<'_> = ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]]);
+        let bench = trained(
+            &[2, 2, 2, 1],
+            &[(0, &[rotation, nothing, output]), (10, &[half, nothing, output]), (20, &[])],
+            &[(&[255, 255], 0), (&[255, 255], 0), (&[0, 0], 0)],
+            &[(&[0, 0], 0)],
+        );
+        let made = bench.run(&ReconstructionError, "of = 'train'\nsamples = 2").unwrap();
+        let row = |step, layer, error, signal, relative_error| ReconstructionErrorRow {
+            run_id: "a_run",
+            step,
+            layer,
+            error: Some(error),
+            signal: Some(signal),
+            relative_error: Some(relative_error),
+        };
+        // |y_0|^2 = 2 for (1, 1), of which the second unit has 1. Layer 2 keeps nothing of what layer 1 is. The output is
+        // no hidden layer, the black image is the third.
+        let expected =
+            [row(0, 1, 0.0, 2.0, 0.0), row(0, 2, 2.0, 2.0, 1.0), row(10, 1, 1.0, 2.0, 0.5), row(10, 2, 1.0, 1.0, 1.0)];
+        assert_eq!(made.rows::<ReconstructionErrorRow<'_>>("reconstruction_error"), expected);
+    }
+
+    #[test]
+    fn without_a_signal_no_share_of_it_is_lost() {
+        let weights: &[Matrix<'_>] = &[("forward", 1, &[&[1.0]]), ("forward", 2, &[&[1.0]])];
+        let bench = trained(&[1, 1, 1], &[(0, weights)], &[(&[0], 0)], &[(&[0], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
+        assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (Some(0.0), Some(0.0), None));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null() {
+        // 1e30 squared is beyond single precision.
+        let weights: &[Matrix<'_>] = &[("forward", 1, &[&[1e30]]), ("forward", 2, &[&[1.0]])];
+        let bench = trained(&[1, 1, 1], &[(0, weights)], &[(&[255], 0)], &[(&[0], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
+        assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (None, Some(1.0), None));
     }
 }

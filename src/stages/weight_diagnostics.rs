@@ -3,16 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;
-use crate::run::Context;
-use crate::science::diagnostics;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -37,33 +36,19 @@ struct WeightDiagnosticsSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
-        Column::new(
-            "orthonormality",
-            ColumnType::Float64,
-            "",
-            "|W W^T - I|_F: 0 for orthonormal rows; null if not finite",
-        )
-        .nullable(),
-        Column::new(
-            "feedback_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between B^T and W as flat vectors; null if either is 0",
-        )
-        .nullable(),
-        Column::new(
-            "error_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between errors sent back through B and through W^T, mean over images; null if there are none",
-        )
-        .nullable(),
-    ]);
-    TableSchema::new("weight_diagnostics", 1, columns, &["run_id", "step", "layer"])
+table! {
+    /// How orthonormal the weights of a layer are, and how far feedback is from backpropagation.
+    pub struct WeightDiagnosticsRow<'a> in "weight_diagnostics" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = WEIGHT_LAYER,
+        /// |W W^T - I|_F: 0 for orthonormal rows; null if not finite
+        orthonormality: Option<Float64>,
+        /// between B^T and W as flat vectors; null if either is 0
+        feedback_angle: Option<Float64> in "degrees",
+        /// between errors sent back through B and through W^T, mean over images; null if there are none
+        error_angle: Option<Float64> in "degrees",
+    }
 }
 
 impl Kind for WeightDiagnostics {
@@ -87,10 +72,15 @@ impl Kind for WeightDiagnostics {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(WeightDiagnosticsTask {
+            measurement,
+            outputs: [Output::kept("", WeightDiagnosticsRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 
@@ -110,26 +100,82 @@ impl Work for WeightDiagnosticsTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
             let found = network.weight_diagnostics(images, first..first + samples);
-            let number = |part: fn(&diagnostics::WeightDiagnostics) -> Option<f64>| numbers(found.iter().map(part));
-            let mut columns = place(run_id, step, found.iter().map(|diagnostics| diagnostics.layer));
-            columns.extend([
-                number(|diagnostics| Some(diagnostics.orthonormality)),
-                number(|diagnostics| diagnostics.feedback_angle),
-                number(|diagnostics| diagnostics.error_angle),
-            ]);
-            context.write("weight_diagnostics", columns)
+            let rows: Vec<WeightDiagnosticsRow<'_>> = found
+                .iter()
+                .map(|diagnostics| WeightDiagnosticsRow {
+                    run_id,
+                    step: step as i64,
+                    layer: diagnostics.layer as i32,
+                    orthonormality: finite(diagnostics.orthonormality),
+                    feedback_angle: diagnostics.feedback_angle.and_then(finite),
+                    error_angle: diagnostics.error_angle.and_then(finite),
+                })
+                .collect();
+            context.write("weight_diagnostics", WeightDiagnosticsRow::batch(&rows))
         })
     }
 
     fn cost(&self) -> f64 {
         self.measurement.cost(4.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+
+    const IDENTITY: &[&[f32]] = &[&[1.0, 0.0], &[0.0, 1.0]];
+
+    /// The rows of layers 1 and 2 with these forward and feedback weights.
+    fn diagnosed(matrices: &[Matrix<'_>]) -> [(Option<f64>, Option<f64>, Option<f64>); 2] {
+        let images: [(&[u8], i32); 2] = [(&[255, 255], 0), (&[255, 255], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, matrices), (10, &[])], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&WeightDiagnostics, "of = 'train'").unwrap();
+        let rows: Vec<WeightDiagnosticsRow<'_>> = made.rows("weight_diagnostics");
+        let places: Vec<_> = rows.iter().map(|row| (row.run_id, row.step, row.layer)).collect();
+        assert_eq!(places, [("a_run", 0, 1), ("a_run", 0, 2)]);
+        [&rows[0], &rows[1]].map(|row| (row.orthonormality, row.feedback_angle, row.error_angle))
+    }
+
+    #[test]
+    fn orthonormal_rows_are_at_0_and_others_as_far_as_their_gram_matrix() {
+        // W W^T - I of 2 I is 3 I, its norm 3 sqrt 2. Feedback through W^T itself has no angle.
+        let [first, second] = diagnosed(&[("forward", 1, IDENTITY), ("forward", 2, &[&[2.0, 0.0], &[0.0, 2.0]])]);
+        assert_eq!(first, (Some(0.0), Some(0.0), Some(0.0)));
+        assert_close([second.0.unwrap()], &[3.0 * 2.0_f64.sqrt()]);
+    }
+
+    #[test]
+    fn feedback_stands_at_the_angle_that_it_was_given() {
+        // B_2 = -W_2^T sends errors back turned round; B_1 is orthogonal to W_1^T as a vector.
+        let [first, second] = diagnosed(&[
+            ("feedback", 1, &[&[0.0, 1.0], &[1.0, 0.0]]),
+            ("feedback", 2, &[&[-1.0, 0.0], &[0.0, -1.0]]),
+            ("forward", 1, IDENTITY),
+            ("forward", 2, IDENTITY),
+        ]);
+        assert_close([first.1.unwrap(), second.1.unwrap()], &[90.0, 180.0]);
+        assert_close([first.2.unwrap(), second.2.unwrap()], &[180.0, 0.0]);
+    }
+
+    #[test]
+    fn there_is_no_angle_to_nothing() {
+        let nothing: &[&[f32]] = &[&[0.0, 0.0], &[0.0, 0.0]];
+        let [first, second] = diagnosed(&[
+            ("feedback", 1, nothing),
+            ("feedback", 2, nothing),
+            ("forward", 1, IDENTITY),
+            ("forward", 2, IDENTITY),
+        ]);
+        assert_eq!((first.1, second.1, first.2), (None, None, None));
     }
 }

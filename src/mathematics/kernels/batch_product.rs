@@ -1,11 +1,11 @@
 //! Products of one matrix with a batch of vectors, each number in the order of the product with one vector: what is
 //! measured on a batch is, to the last bit, what online learning sees.
 
+use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, as_flat_mut, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
-use crate::science::activation::Activation;
 
 /// Z = Y Wᵀ for a batch: `y` holds one padded row of n_in numbers a sample, `z` one padded row of n_out.
 pub(crate) fn forward_batch(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {

@@ -8,12 +8,15 @@
 #![allow(clippy::needless_range_loop)]
 
 mod activate;
+mod activation;
 mod active;
 mod backend;
 mod batch_product;
 mod deferred;
 pub(crate) mod elementary;
 mod forward;
+mod intensity;
+mod invalid;
 mod lanes;
 mod layer_update;
 mod listed_rows;
@@ -31,11 +34,14 @@ mod synaptic_rule;
 mod x86;
 
 pub(crate) use activate::{activate, softmax};
+pub use activation::Activation;
 pub(crate) use active::{Active, ActiveRows};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
 pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
+pub(crate) use intensity::INTENSITY;
+pub use invalid::InvalidParameter;
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, largest, norm, zeros};
 pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use listed_rows::{row_products, scale_rows};

@@ -4,12 +4,10 @@
 //! arguments, e_ℓ errors; W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) forward and B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ) feedback weights. There are
 //! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
 
-pub mod activation;
 pub mod batch;
 pub mod bootstrap;
 pub mod decomposition;
 pub mod diagnostics;
-mod error;
 pub mod evaluation;
 pub mod initialization;
 pub mod meta;
@@ -28,4 +26,9 @@ pub mod seed;
 #[cfg(test)]
 mod theory;
 
-pub use error::InvalidParameter;
+/// Activation functions, which the kernels compute.
+pub mod activation {
+    pub use crate::kernels::Activation;
+}
+
+pub use crate::kernels::InvalidParameter;

@@ -1,0 +1,116 @@
+//! One error for the program, by whose fault it is: that decides the exit status and the tone of the message.
+
+mod fault;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::datasets::DataError;
+use crate::tables::TableError;
+pub use fault::{Fault, Source, Span};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug)]
+pub enum Error {
+    /// The request was wrong: usage, a pipeline file, an override. All faults found, with their places.
+    Spec(Vec<Fault>),
+    /// A data set is missing or damaged.
+    Data(DataError),
+    /// A stage met numbers that it cannot work with.
+    Numerics { task: String, message: String },
+    /// A kept result is damaged and could not be made again.
+    Store(String),
+    /// Something that was checked is not what it should be: an archive, a reproduction.
+    Check(String),
+    /// The operating system refused: a full disk, a read-only folder.
+    Io { doing: String, path: PathBuf, source: io::Error },
+    /// The user pressed Ctrl-C.
+    Interrupted,
+    /// A broken invariant of the program itself.
+    Internal { task: String, message: String },
+}
+
+impl Error {
+    /// A wrong request that no place in a file can be blamed for.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Spec(vec![Fault { message: message.into(), span: None, help: None }])
+    }
+
+    pub fn io(doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let (doing, path) = (doing.to_owned(), path.as_ref().to_owned());
+        move |source| Self::Io { doing, path, source }
+    }
+
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Spec(_) => 2,
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spec(faults) => {
+                for (index, fault) in faults.iter().enumerate() {
+                    if index > 0 {
+                        writeln!(f)?;
+                    }
+                    f.write_str(&fault.message)?;
+                }
+                Ok(())
+            }
+            Self::Data(error) => error.fmt(f),
+            Self::Numerics { task, message } => write!(f, "{task}: {message}"),
+            Self::Store(message) | Self::Check(message) => f.write_str(message),
+            Self::Io { doing, path, source } => {
+                write!(f, "cannot {doing} {}: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::StorageFull => f.write_str(
+                        "\nFree some space (`ojaflow store gc` removes results that nothing refers to) and run the \
+                         same command again: what was finished is kept.",
+                    ),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        f.write_str("\nChoose a folder that can be written with `--outputs DIR`.")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Interrupted => {
+                f.write_str("interrupted; what was finished is kept, the same command goes on from there")
+            }
+            Self::Internal { task, message } => {
+                write!(
+                    f,
+                    "{task}: {message}\nThis is a fault of ojaflow; please report it with the command that led here."
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Data(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TableError> for Error {
+    fn from(error: TableError) -> Self {
+        Self::Check(error.to_string())
+    }
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a task runs: what differs between its key and that of the result that was published last.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::manifest::{Manifest, TaskEntry};
+use crate::plan::{Disposition, Plan, Statuses};
+use crate::store::KeyMaterial;
+use crate::tables::frame::Cell;
+
+/// A reason, and the tasks of a stage that share it.
+#[derive(Debug, PartialEq)]
+pub struct Change {
+    pub stage: String,
+    pub reason: String,
+    pub tasks: Vec<String>,
+}
+
+/// The reasons for everything that would run in the main pipeline, compared with what was published before.
+pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    let pipeline = plan.main();
+    for stage in &pipeline.stages {
+        let old: BTreeMap<&[Cell], &TaskEntry> = published
+            .and_then(|manifest| manifest.stages.iter().find(|old| old.name == stage.name && old.axes == stage.axes))
+            .map(|old| old.tasks.iter().map(|task| (task.coordinates.as_slice(), task)).collect())
+            .unwrap_or_default();
+        for (&index, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
+            let task = &plan.tasks[index];
+            let reason = match statuses.of[index] {
+                Disposition::Cached | Disposition::Idle => continue,
+                Disposition::Replay => "its result is there; it runs to hand tables on in memory".to_owned(),
+                Disposition::Run if statuses.forced[index] => "forced".to_owned(),
+                Disposition::Run => match old.get(coordinates.as_slice()) {
+                    None if published.is_none() => "nothing was published before".to_owned(),
+                    None => "it was not part of what was published before".to_owned(),
+                    Some(old) if old.key == task.key => "its result is no longer in the store".to_owned(),
+                    Some(old) => differences(plan, index, &old.material).join("; "),
+                },
+            };
+            match changes.iter_mut().find(|change| change.stage == stage.name && change.reason == reason) {
+                Some(change) => change.tasks.push(task.label.clone()),
+                None => changes.push(Change { stage: stage.name.clone(), reason, tasks: vec![task.label.clone()] }),
+            }
+        }
+    }
+    changes
+}
+
+fn differences(plan: &Plan, index: usize, old: &KeyMaterial) -> Vec<String> {
+    let task = &plan.tasks[index];
+    let new = &task.material;
+    let mut found = Vec::new();
+    if old.kind != new.kind {
+        found.push(format!("kind: {} → {}", old.kind, new.kind));
+    } else if old.version != new.version {
+        found.push(format!("version of `{}`: {} → {}", new.kind, old.version, new.version));
+    }
+    found.extend(changed_values(&old.parameters, &new.parameters));
+    let mut changed_inputs: BTreeMap<&str, usize> = BTreeMap::new();
+    for input in &new.inputs {
+        let same =
+            old.inputs.iter().any(|old| old.role == input.role && old.key == input.key && old.axes == input.axes);
+        if !same {
+            *changed_inputs.entry(&input.role).or_default() += 1;
+        }
+    }
+    for (role, count) in changed_inputs {
+        found.push(match count {
+            1 => format!("its input `{role}` changed"),
+            count => format!("{count} parts of its input `{role}` changed"),
+        });
+    }
+    if found.is_empty() && old.inputs.len() != new.inputs.len() {
+        found.push(format!("it reads {} parts where it read {}", new.inputs.len(), old.inputs.len()));
+    }
+    found
+}
+
+/// What differs between two documents, each value with its path: `coefficients.gradient: 0.01 → 0.02`.
+pub fn changed_values(old: &Value, new: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", old, new, &mut found);
+    found
+}
+
+fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare(&path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
+            }
+        }
+        (old, new) if old != new => found.push(format!("{path}: {} → {}", short(old), short(new))),
+        _ => {}
+    }
+}
+
+fn short(value: &Value) -> String {
+    if value.is_null() {
+        return "(none)".to_owned();
+    }
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("…".chars()).collect() }
+}

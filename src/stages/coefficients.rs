@@ -1,0 +1,103 @@
+//! The committed tables of tuned coefficients: written by tuning pipelines, looked up by data set, setting and rule.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::spec::node::Node;
+use crate::task::Source;
+
+/// The folder beside the pipelines that holds one table for each tuning pipeline.
+pub const FOLDER: &str = "coefficients";
+
+/// One file of tuned coefficients.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoefficientTable {
+    /// The pipeline that found them.
+    pub pipeline: String,
+    /// The key of its selection: it covers every coefficient tried, every seed and the data.
+    pub key: String,
+    #[serde(default)]
+    pub coefficients: Vec<Tuned>,
+}
+
+/// The best cell of one condition.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuned {
+    pub dataset: String,
+    pub setting: String,
+    pub rule: String,
+    pub terms: BTreeMap<String, f64>,
+    /// Mean accuracy at the last step on the tuning split.
+    pub accuracy: f64,
+}
+
+/// All tables together.
+#[derive(Debug, Default)]
+pub struct Coefficients {
+    /// By data set, setting and rule.
+    found: BTreeMap<(String, String, String), Found>,
+    pub tables: Vec<(PathBuf, CoefficientTable)>,
+    /// Of each table, its file.
+    sources: Vec<Arc<Source>>,
+}
+
+#[derive(Debug)]
+struct Found {
+    terms: BTreeMap<String, f64>,
+    /// The table in which they stand.
+    table: usize,
+}
+
+impl Coefficients {
+    /// Reads every `*.toml` of a folder; none is there before the first tuning.
+    ///
+    /// # Errors
+    /// A table cannot be read, is damaged, or two tables speak of the same condition.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let mut all = Self::default();
+        let Ok(entries) = fs::read_dir(folder) else { return Ok(all) };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        paths.sort();
+        for path in paths {
+            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let document = Node::parse(path.display().to_string(), text.as_str()).map_err(Error::Spec)?;
+            let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
+            for tuned in &table.coefficients {
+                let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
+                if all.found.insert(condition, Found { terms: tuned.terms.clone(), table: all.tables.len() }).is_some()
+                {
+                    return Err(Error::usage(format!(
+                        "{}: the coefficients of {}, {}, {} stand in another table as well",
+                        path.display(),
+                        tuned.dataset,
+                        tuned.setting,
+                        tuned.rule
+                    )));
+                }
+            }
+            let name = path.file_name().unwrap_or_default();
+            all.sources.push(Arc::new(Source { path: Path::new(FOLDER).join(name), text }));
+            all.tables.push((path, table));
+        }
+        Ok(all)
+    }
+
+    /// The coefficients of a condition, and the file in which they stand.
+    pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<(&BTreeMap<String, f64>, &Arc<Source>)> {
+        let Found { terms, table } = self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))?;
+        Some((terms, &self.sources[*table]))
+    }
+
+    /// `dataset / setting / rule` of everything that is tuned, for messages.
+    pub fn conditions(&self) -> Vec<String> {
+        self.found.keys().map(|(dataset, setting, rule)| format!("{dataset} / {setting} / {rule}")).collect()
+    }
+}

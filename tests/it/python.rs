@@ -1,0 +1,234 @@
+//! What the program publishes, looked at from Python: replays, decompositions, intervals and queries computed again by
+//! numpy and DuckDB, and the tables opened with the tools that people use. `tests/reference/README.md` says what is shown.
+//!
+//! The tests have an environment of their own, made here from pinned requirements. A machine on which it cannot be made
+//! fails: a check that is skipped is no check.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use ojaflow::flow::{Plan, Project, Request};
+use ojaflow::plan;
+use ojaflow::science::seed::{Purpose, Stream, stream};
+use ojaflow::tables::frame::Cell;
+use ojaflow::tables::parquet::{TableWriter, categories, column_type};
+use ojaflow::tables::sql::Query;
+use ojaflow::tables::vectors::{float32_lists, uint8_lists};
+use ojaflow::tables::{Column, ColumnType, TableSchema};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+#[test]
+fn python_agrees() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let outputs = folder.path().join("outputs");
+    let python = Python::prepared();
+    // The networks that the replays are about.
+    for name in ["replay", "rules", "divergence", "recurrent", "measurements", "batches"] {
+        publish(folder.path(), &format!("{ROOT}/tests/reference/pipelines/{name}.toml"), &[]);
+    }
+    // What ships, with fewer runs.
+    publish(folder.path(), "smoke", &[]);
+    publish(folder.path(), "fig1", &["matrix.seed.count=2"]);
+    publish(folder.path(), "fig4", &["matrix.seed.count=2", "stages.activations.samples=1000"]);
+    make_up_queries(&outputs.join(".queries"));
+    python.run_tests(&outputs);
+}
+
+/// Runs the program in `folder`, with `outputs` in it.
+fn publish(folder: &Path, pipeline: &str, overrides: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ojaflow"));
+    command.current_dir(folder).env_clear().args(["pipeline", pipeline, "--quiet", "--outputs", "outputs"]);
+    command.args(["--data", &format!("{ROOT}/data"), "--pipelines", &format!("{ROOT}/pipelines")]);
+    for change in overrides {
+        command.args(["--set", change]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{pipeline}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+// ------------------------------------------------------------------------------------------------- the environment
+
+/// An interpreter with exactly the packages of `tests/reference/requirements.txt`.
+struct Python(PathBuf);
+
+impl Python {
+    /// Made where cargo keeps what tests leave behind, and made anew only when the requirements change.
+    fn prepared() -> Self {
+        let requirements = format!("{ROOT}/tests/reference/requirements.txt");
+        let wanted = fs::read_to_string(&requirements).unwrap();
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(home).unwrap();
+        // Two test runs at once make one environment.
+        let lock = File::create(home.join("python.lock")).unwrap();
+        lock.lock().unwrap();
+        let environment = home.join("python");
+        let interpreter = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+        // Written last, so an environment that was interrupted half-way is none.
+        let stamp = environment.join("installed-requirements.txt");
+        if fs::read_to_string(&stamp).ok().as_deref() == Some(wanted.as_str()) && succeeds(&interpreter, &["--version"])
+        {
+            return Self(interpreter);
+        }
+        let _ = fs::remove_dir_all(&environment);
+        let path = environment.to_str().unwrap();
+        let made = ["python3", "python"].iter().any(|python| {
+            succeeds(Path::new(python), &["-c", "import sys; assert sys.version_info >= (3, 11)"])
+                && succeeds(Path::new(python), &["-m", "venv", path])
+        });
+        assert!(
+            made,
+            "this test needs Python 3.11 or later with `venv` (Debian: `apt install python3 python3-venv`), on the PATH \
+             as python3 or python"
+        );
+        let install =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
+        let installed = Command::new(&interpreter).args(install).arg(&requirements).output().unwrap();
+        assert!(
+            installed.status.success(),
+            "pip could not install {requirements}; it needs a package index or a cache of it:\n{}",
+            String::from_utf8_lossy(&installed.stderr)
+        );
+        fs::write(&stamp, wanted).unwrap();
+        Self(interpreter)
+    }
+
+    fn run_tests(&self, outputs: &Path) {
+        let mut command = Command::new(&self.0);
+        command.args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--tb=short", "--durations=5"]);
+        command.arg(format!("{ROOT}/tests/reference")).env("OJAFLOW_TEST_OUTPUTS", outputs);
+        // The matrices are small: threads would cost more than they give, and cargo runs other tests beside this one.
+        command.env("OPENBLAS_NUM_THREADS", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        let output = command.output().unwrap();
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!report.contains(" skipped"), "a check that is skipped is no check:\n{report}");
+        println!("{report}");
+    }
+}
+
+fn succeeds(program: &Path, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+// ------------------------------------------------------------------------------------------------- made-up tables
+
+/// Rows of a made-up table: enough that conditions on several columns meet some.
+const N_ROWS: u32 = 600;
+
+/// For every query of every pipeline that ships, whatever it takes to run in full: tables of the right columns, filled at
+/// random, and what our SQL makes of them. The other side is test_sql.py.
+fn make_up_queries(folder: &Path) {
+    let pipelines = Path::new(ROOT).join("pipelines");
+    for name in plan::names(&pipelines) {
+        let plan = Project::at(ROOT).plan(&Request::new(&name), None).unwrap().level.plan;
+        for stage in plan.main().stages.iter().filter(|stage| stage.kind == "sql") {
+            let folder = folder.join(&name).join(&stage.name);
+            fs::create_dir_all(folder.join("tables")).unwrap();
+            make_up_query(&plan, stage.tasks[0], &folder);
+        }
+    }
+}
+
+fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
+    let task = &plan.tasks[task];
+    let text = task.material.parameters["query"].as_str().unwrap();
+    let query = Query::parse(text).unwrap();
+    let mut random = stream(u64::from(N_ROWS), Purpose::Task, 0);
+    let pool = Pool::new(plan, text);
+    let mut tables = Vec::new();
+    for input in &task.gathered {
+        let columns: Vec<ArrayRef> =
+            input.schema.columns.iter().map(|column| pool.column(column, &mut random)).collect();
+        let batch = RecordBatch::try_new(input.schema.to_arrow(), columns).unwrap();
+        write(&folder.join(format!("tables/{}.parquet", input.name)), &input.schema, &batch);
+        tables.push((input.name.as_str(), batch));
+    }
+    let result = query.run(&tables).unwrap();
+    let found = result.schema();
+    let columns = found.fields().iter().map(|field| Column {
+        name: field.name().clone().into(),
+        nullable: true,
+        ..Column::new("", column_type(field.data_type()).unwrap(), "", "")
+    });
+    let schema = TableSchema::new("sql", 1, columns.collect(), &[]);
+    write(&folder.join("result.parquet"), &schema, &result);
+    fs::write(folder.join("query.sql"), text).unwrap();
+}
+
+fn write(path: &Path, schema: &TableSchema, batch: &RecordBatch) {
+    let mut writer = TableWriter::new(File::create(path).unwrap(), schema.clone(), "made up").unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+}
+
+/// What made-up cells are drawn from: what the query compares with, what the pipeline's axes hold, and little else, so
+/// that rows meet in joins and conditions.
+struct Pool {
+    texts: Vec<String>,
+    numbers: Vec<f64>,
+}
+
+impl Pool {
+    fn new(plan: &Plan, query: &str) -> Self {
+        let mut texts = BTreeSet::from(["other".to_owned()]);
+        for (_, cells) in &plan.main().axes {
+            texts.extend(cells.iter().filter_map(|cell| match cell {
+                Cell::Text(text) => Some(text.to_string()),
+                _ => None,
+            }));
+        }
+        // Every second piece between quotes is a literal.
+        texts.extend(query.split('\'').skip(1).step_by(2).map(str::to_owned));
+        let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
+        // And the next larger number, so that `>` meets something too.
+        let literals = words.filter_map(|word| word.parse::<f64>().ok()).flat_map(|number| [number, number + 1.0]);
+        Self { texts: texts.into_iter().collect(), numbers: [0.0, 1.0, 2.0, 3.0].into_iter().chain(literals).collect() }
+    }
+
+    fn column(&self, column: &Column, random: &mut Stream) -> ArrayRef {
+        let mut cells = |make: &mut dyn FnMut(&mut Stream) -> f64| -> Vec<Option<f64>> {
+            (0..N_ROWS)
+                .map(|_| if column.nullable && random.below(10) == 0 { None } else { Some(make(random)) })
+                .collect()
+        };
+        let whole: Vec<f64> = self.numbers.iter().copied().filter(|number| number.fract() == 0.0).collect();
+        let pick = |pool: &[f64], random: &mut Stream| pool[random.below(pool.len() as u32) as usize];
+        match column.kind {
+            ColumnType::Int32 => {
+                let cells = cells(&mut |random| pick(&whole, random));
+                Arc::new(cells.into_iter().map(|cell| cell.map(|x| x as i32)).collect::<Int32Array>())
+            }
+            ColumnType::Int64 => {
+                let cells = cells(&mut |random| pick(&whole, random));
+                Arc::new(cells.into_iter().map(|cell| cell.map(|x| x as i64)).collect::<Int64Array>())
+            }
+            ColumnType::Float64 => {
+                let mut make = |random: &mut Stream| match random.below(3) {
+                    0 => pick(&self.numbers, random),
+                    _ => random.uniform_f64(),
+                };
+                Arc::new(cells(&mut make).into_iter().collect::<Float64Array>())
+            }
+            ColumnType::Category | ColumnType::Text => {
+                let cells = cells(&mut |random| f64::from(random.below(self.texts.len() as u32)));
+                let texts: Vec<_> =
+                    cells.iter().map(|cell| cell.map(|index| self.texts[index as usize].as_str())).collect();
+                if column.kind == ColumnType::Category { categories(texts) } else { Arc::new(StringArray::from(texts)) }
+            }
+            ColumnType::Boolean => {
+                let cells = cells(&mut |random| f64::from(random.below(2)));
+                Arc::new(arrow::array::BooleanArray::from_iter(cells.into_iter().map(|cell| cell.map(|x| x == 1.0))))
+            }
+            ColumnType::Float32List => {
+                let values = (0..2 * N_ROWS).map(|_| pick(&whole, random) as f32).collect();
+                float32_lists(values, (0..N_ROWS).map(|_| 2))
+            }
+            ColumnType::UInt8List => uint8_lists((0..2 * N_ROWS).map(|_| random.below(256) as u8).collect(), 2),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Whatever happens to a run, the store stays sound and the same command goes on: killed, interrupted, run twice at once,
+//! out of disk, on a damaged store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::common::{self, Fixture, SMALL, SMALL_TASKS, flip_a_bit, text};
+use ojaflow::kernels::Backend;
+use ojaflow::science::seed::{Purpose, stream};
+
+/// The digests of an undisturbed run of [`SMALL`], with one job on the plain kernels.
+fn undisturbed() -> &'static BTreeMap<String, String> {
+    static DIGESTS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    DIGESTS.get_or_init(|| {
+        let fixture = Fixture::new().pipeline(SMALL);
+        let mut command = fixture.command(&["pipeline", "small", "--jobs", "1", "--quiet"]);
+        assert!(command.env("OJAFLOW_KERNELS", "portable").status().unwrap().success());
+        fixture.digests("small")
+    })
+}
+
+/// Results in the store. A commit record that still lies in `pending` is none: the folder is renamed after it.
+fn committed(fixture: &Fixture) -> usize {
+    let results = Path::new(".store/v1/results");
+    fixture.files().iter().filter(|path| path.starts_with(results) && path.ends_with("commit.json")).count()
+}
+
+/// Waits until a run has committed so many results; false if it ended before.
+fn wait_for(run: &mut Child, fixture: &Fixture, results: usize) -> bool {
+    while committed(fixture) < results {
+        if run.try_wait().unwrap().is_some() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+fn nothing_is_pending(fixture: &Fixture) {
+    let pending: Vec<PathBuf> =
+        fixture.files().into_iter().filter(|path| path.starts_with(".store/v1/pending")).collect();
+    assert!(pending.is_empty(), "half done: {pending:?}");
+}
+
+// ------------------------------------------------------------------------------------------------- killed, interrupted
+
+#[test]
+fn a_run_killed_at_any_moment_goes_on() {
+    let mut random = stream(20, Purpose::Task, 0);
+    for moment in 0..10 {
+        let fixture = Fixture::new().pipeline(SMALL);
+        let mut run = fixture.spawn(&["pipeline", "small", "--quiet"]);
+        // A random number of results, then a random time into what comes next.
+        let results = random.below(SMALL_TASKS as u32) as usize;
+        wait_for(&mut run, &fixture, results);
+        std::thread::sleep(Duration::from_micros(u64::from(random.below(20_000))));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let found = committed(&fixture);
+        assert!(found >= results, "moment {moment}: what was committed stays");
+        let fixture = fixture.run().hits(found);
+        assert_eq!(fixture.digests("small"), *undisturbed(), "moment {moment}, {found} results found done");
+        fixture.verified();
+    }
+}
+
+#[test]
+fn leftovers_of_a_killed_run_are_collected() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let mut run = fixture.spawn(&["pipeline", "small", "--quiet", "--set", "matrix.seed.count=50"]);
+    assert!(wait_for(&mut run, &fixture, 5));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let collected = fixture.stdout(&["store", "gc"]);
+    assert!(!collected.contains(" 0 leftovers"), "{collected}");
+    assert_eq!(committed(&fixture), 0, "no published pipeline refers to them");
+    nothing_is_pending(&fixture);
+    fixture.run().hits(0).verified();
+}
+
+#[test]
+fn ctrl_c_stops_within_a_second_and_the_next_run_goes_on() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let options = ["--set", "matrix.seed.count=60", "--as", "many"];
+    let mut run = fixture.spawn(&[&["pipeline", "small"], &options[..]].concat());
+    assert!(wait_for(&mut run, &fixture, 8));
+    let asked = Instant::now();
+    signal(&run, "INT");
+    let output = run.wait_with_output().unwrap();
+    let waited = asked.elapsed();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(waited < Duration::from_secs(1), "stopped after {waited:?}");
+    assert!(message.contains("interrupted; what was finished is kept"), "{message}");
+    assert!(!fixture.outputs().join("many").exists(), "no partial output");
+    nothing_is_pending(&fixture);
+    let found = committed(&fixture);
+    assert!(found >= 8);
+    fixture.with(&options).run().hits(found).verified();
+}
+
+fn signal(run: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &run.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+// ---------------------------------------------------------------------------------------------------- side by side
+
+#[test]
+fn two_runs_at_once_both_succeed_with_one_result_a_key() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let runs = [(); 2].map(|()| fixture.spawn(&["pipeline", "small", "--jobs", "2"]));
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert_eq!(committed(&fixture), SMALL_TASKS);
+    nothing_is_pending(&fixture);
+    assert_eq!(fixture.digests("small"), *undisturbed());
+    fixture.run().hits_all().verified();
+}
+
+#[test]
+fn a_reader_never_sees_half_of_a_published_folder() {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let expected = fixture.digests("small");
+    // Both publish the same folder anew, over and over, while it is read.
+    let mut writers: Vec<Child> = (0..2).map(|_| publishing_again(&fixture)).collect();
+    let mut left = 4;
+    let mut reads = 0;
+    while left > 0 {
+        for writer in &mut writers {
+            if writer.try_wait().unwrap().is_some_and(|status| {
+                assert!(status.success());
+                left -= 1;
+                left > 0
+            }) {
+                *writer = publishing_again(&fixture);
+            }
+        }
+        // Opened once, as a shell's working directory or DuckDB's glob would: the old folder or the new one, never both.
+        assert_eq!(fixture.digests("small"), expected);
+        let accuracy = fs::read(fixture.outputs().join("small/accuracy.parquet")).expect("the table is there");
+        assert_eq!(blake3::hash(&accuracy).to_hex().as_str(), expected["accuracy"]);
+        reads += 1;
+    }
+    for mut writer in writers {
+        assert!(writer.wait().unwrap().success());
+    }
+    assert!(reads > 10, "read while it was switched");
+    fixture.verified();
+}
+
+fn publishing_again(fixture: &Fixture) -> Child {
+    fixture.spawn(&["pipeline", "small", "--force", "last", "--quiet"])
+}
+
+#[test]
+fn the_same_digests_with_one_job_and_with_two() {
+    for jobs in ["1", "2"] {
+        let fixture = Fixture::new().pipeline(SMALL).with(&["--jobs", jobs]).run();
+        assert_eq!(fixture.digests("small"), *undisturbed(), "{jobs} jobs");
+    }
+}
+
+#[test]
+fn the_same_digests_on_every_set_of_instructions() {
+    for backend in Backend::available() {
+        let fixture = Fixture::new().pipeline(SMALL);
+        let mut command = fixture.command(&["pipeline", "small", "--quiet"]);
+        assert!(command.env("OJAFLOW_KERNELS", backend.to_string()).status().unwrap().success());
+        assert_eq!(fixture.digests("small"), *undisturbed(), "{backend}");
+    }
+}
+
+#[test]
+fn instructions_that_there_are_not_are_refused_before_anything_runs() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let output = fixture.command(&["pipeline", "small"]).env("OJAFLOW_KERNELS", "abacus").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.contains("OJAFLOW_KERNELS") && message.contains("portable"), "{message}");
+    assert!(!fixture.outputs().exists());
+}
+
+// ------------------------------------------------------------------------------------------------------- damaged results
+
+/// Damages a stored file, runs what reads it, and asserts that the damage is named and repaired.
+fn repaired(file: &str, damage: impl Fn(&Path), reader: &[&str]) {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let path = fixture.stored(file);
+    damage(&path);
+    let verified = fixture.output(&["store", "verify"]);
+    assert_eq!(verified.status.code(), Some(1));
+    let named = path.strip_prefix(fixture.path("")).unwrap().display().to_string();
+    assert!(text(&verified.stdout).contains(&format!("{named} is damaged")), "{}", text(&verified.stdout));
+    let output = fixture.output(&[&["pipeline", "small"], reader].concat());
+    let message = text(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    assert!(message.contains(&format!("{named} is damaged")) && message.contains("runs again"), "{message}");
+    assert_eq!(fixture.digests("small"), *undisturbed());
+    fixture.run().hits_all().verified();
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_named_and_repaired() {
+    repaired("evaluations.parquet", flip_a_bit, &["--force", "accuracy"]);
+}
+
+#[test]
+fn a_truncated_part_is_noticed_named_and_repaired() {
+    let truncate = |path: &Path| fs::write(path, &fs::read(path).unwrap()[..100]).unwrap();
+    repaired("runs.parquet", truncate, &["--force", "activations"]);
+}
+
+#[test]
+fn a_part_that_is_gone_is_noticed_named_and_repaired() {
+    repaired("evaluations.parquet", |path| fs::remove_file(path).unwrap(), &["--force", "accuracy"]);
+}
+
+#[test]
+fn damage_in_a_data_set_does_not_spread_to_what_is_trained_on_it() {
+    repaired("dataset.parquet", flip_a_bit, &["--force", "train"]);
+}
+
+#[test]
+fn damage_does_not_spread_into_what_is_published() {
+    repaired("weights.parquet", flip_a_bit, &["--force", "last"]);
+}
+
+#[test]
+fn a_damaged_commit_record_is_a_result_that_is_not_there() {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let record = fixture.stored("evaluations.parquet").with_file_name("commit.json");
+    flip_a_bit(&record);
+    let verified = fixture.output(&["store", "verify"]);
+    assert_eq!(verified.status.code(), Some(1));
+    let found = text(&verified.stdout);
+    assert!(found.contains("the commit record is missing or does not match its digest"), "{found}");
+    let fixture = fixture.run().hits(SMALL_TASKS - 1).reran(&["train"]);
+    assert_eq!(fixture.digests("small"), *undisturbed());
+    fixture.verified();
+}
+
+// ------------------------------------------------------------------------------------------- disks that do not take it
+
+/// Runs a script in which `outputs` can be mounted on, in a name space of its own.
+///
+/// Mounting takes root, or a kernel that lets users have name spaces; `None` where there is neither.
+fn where_mounting_works(fixture: &Fixture, script: &str) -> Option<std::process::Output> {
+    fs::create_dir_all(fixture.outputs()).unwrap();
+    for unshare in [&["--mount"][..], &["--map-root-user", "--mount"]] {
+        let shell = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args(unshare).args(["sh", "-c", script]).current_dir(fixture.path(""));
+            command.env("OJAFLOW", env!("CARGO_BIN_EXE_ojaflow")).env("OJAFLOW_DATA", common::tiny_data());
+            command.output().unwrap()
+        };
+        if shell("mount -t tmpfs -o size=64k none outputs").status.success() {
+            return Some(shell(script));
+        }
+    }
+    None
+}
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_the_store_stays_sound() {
+    // Full while the data set is written, while networks are trained, and while results are published.
+    for kilobytes in [128, 512, 900] {
+        let fixture = Fixture::new().pipeline(SMALL);
+        let script = format!(
+            "mount -t tmpfs -o size={kilobytes}k none outputs
+             $OJAFLOW pipeline small; echo \"exit status $?\" >&2
+             $OJAFLOW store verify >&2; echo \"verified $?\" >&2
+             mount -o remount,size=64m outputs
+             $OJAFLOW pipeline small --quiet && cat outputs/small/manifest.json"
+        );
+        let Some(output) = where_mounting_works(&fixture, &script) else {
+            eprintln!("no mounting here; the limit on file sizes below stands in for a small disk");
+            return;
+        };
+        let message = text(&output.stderr);
+        assert!(message.contains("exit status 1") && message.contains("verified 0"), "{kilobytes} kB\n{message}");
+        assert!(message.contains("No space left on device"), "{kilobytes} kB\n{message}");
+        assert!(message.contains("Free some space") && message.contains("outputs/"), "{kilobytes} kB\n{message}");
+        let manifest = serde_json::from_slice(&output.stdout).expect("the manifest of the run after it");
+        assert_eq!(common::digests(&manifest), *undisturbed(), "{kilobytes} kB");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_grow_is_a_clear_error_and_the_store_stays_sound() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    // Blocks of 512 bytes; the data set does not fit. The signal is ignored, so that the write itself fails.
+    let limited = "trap '' XFSZ; ulimit -f 40; exec \"$0\" pipeline small";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_ojaflow")]).current_dir(fixture.path(""));
+    let output = command.env("OJAFLOW_DATA", common::tiny_data()).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("dataset.parquet") && message.contains("File too large"), "{message}");
+    nothing_is_pending(&fixture);
+    fixture.assert_verified();
+    let fixture = fixture.run().hits(0);
+    assert_eq!(fixture.digests("small"), *undisturbed());
+}
+
+#[test]
+fn a_read_only_folder_is_a_clear_error() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let script = "mount -t tmpfs -o ro none outputs; $OJAFLOW pipeline small; echo \"exit status $?\" >&2";
+    let message = match where_mounting_works(&fixture, script) {
+        Some(output) => text(&output.stderr),
+        None => {
+            // Without root, permissions are enough.
+            let mut permissions = fs::metadata(fixture.outputs()).unwrap().permissions();
+            permissions.set_readonly(true);
+            fs::set_permissions(fixture.outputs(), permissions).unwrap();
+            let output = fixture.output(&["pipeline", "small"]);
+            format!("{}exit status {}", text(&output.stderr), output.status.code().unwrap())
+        }
+    };
+    assert!(message.contains("exit status 1"), "{message}");
+    assert!(message.contains("cannot create outputs/.store"), "{message}");
+    assert!(message.contains("Choose a folder that can be written with `--outputs DIR`"), "{message}");
+}
+
+#[test]
+fn a_read_only_store_still_plans() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let script = "mount -t tmpfs -o ro none outputs; $OJAFLOW plan small && $OJAFLOW pipeline small --dry-run";
+    if let Some(output) = where_mounting_works(&fixture, script) {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    // Planning writes nothing, wherever it is done.
+    fixture.stdout(&["plan", "small", "--why"]);
+    assert!(fixture.files().is_empty());
+}
+
+#[test]
+fn a_foreign_folder_in_the_way_is_not_touched() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    fs::create_dir_all(fixture.outputs().join("small")).unwrap();
+    fs::write(fixture.outputs().join("small/notes.txt"), "mine").unwrap();
+    let output = fixture.output(&["pipeline", "small"]);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("outputs/small is in the way") && message.contains("--as"), "{message}");
+    assert_eq!(fixture.files(), [PathBuf::from("small/notes.txt")], "said before anything is done");
+    let fixture = fixture.with(&["--as", "elsewhere"]).run().hits(0);
+    assert_eq!(fs::read_to_string(fixture.outputs().join("small/notes.txt")).unwrap(), "mine");
+    assert_eq!(fixture.digests("elsewhere"), *undisturbed());
+}
+
+#[test]
+fn what_people_do_to_a_published_folder_cannot_harm_the_store() {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let published = fixture.outputs().join("small");
+    for part in fs::read_dir(published.join("weights").with_file_name("train_weights")).unwrap() {
+        flip_a_bit(&part.unwrap().path());
+    }
+    fs::write(published.join("accuracy.parquet"), "edited").unwrap();
+    fixture.assert_verified();
+    // An edited size is noticed, and the folder published anew from the store.
+    let fixture = fixture.run().hits_all();
+    assert_eq!(fixture.record()["pipelines"][0]["changed"], true);
+    let accuracy = fs::read(published.join("accuracy.parquet")).unwrap();
+    assert_eq!(blake3::hash(&accuracy).to_hex().as_str(), undisturbed()["accuracy"]);
+}
+
+// ----------------------------------------------------------------------------------------------------------- collection
+
+#[test]
+fn collection_removes_what_nothing_refers_to() {
+    let fixture = Fixture::new().pipeline(SMALL).run().edit("oja      = 0.001", "oja      = 0.002").run();
+    // Two trainings, two recordings, interval, query and claims of the first run have lost their place.
+    let listed = fixture.stdout(&["store", "ls"]);
+    assert!(listed.contains("small") && listed.contains("nobody (`store gc` removes them)"), "{listed}");
+    let announced = fixture.stdout(&["store", "gc", "--dry-run"]);
+    assert!(announced.starts_with("7 results") && announced.contains("would be removed, 12 kept"), "{announced}");
+    assert_eq!(committed(&fixture), SMALL_TASKS + 7);
+    let removed = fixture.stdout(&["store", "gc"]);
+    assert!(removed.starts_with("7 results") && removed.contains(") removed, 12 kept"), "{removed}");
+    assert_eq!(committed(&fixture), SMALL_TASKS);
+    assert!(!fixture.stdout(&["store", "ls"]).contains("nobody"));
+    fixture.run().hits_all().verified();
+}
+
+#[test]
+fn collection_beside_a_living_run_removes_nothing_that_it_needs() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let options = ["--set", "matrix.seed.count=30", "--as", "many"];
+    let mut run = fixture.spawn(&[&["pipeline", "small"], &options[..]].concat());
+    assert!(wait_for(&mut run, &fixture, 3));
+    let mut collections = 0;
+    while run.try_wait().unwrap().is_none() {
+        let collected = fixture.stdout(&["store", "gc"]);
+        // The last one may come when the run has ended, and its keys stand in the manifest instead.
+        assert!(collected.starts_with("0 results"), "{collected}");
+        collections += 1;
+    }
+    let output = run.wait_with_output().unwrap();
+    let message = text(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    assert!(collections > 0 && !message.contains("runs again"), "{message}");
+    fixture.with(&options).run().hits_all().verified();
+}
