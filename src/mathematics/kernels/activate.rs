@@ -1,10 +1,10 @@
 //! The activation function over whole vectors, padding kept at zero.
 
+use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
 use super::elementary;
 use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
 use super::simd::Simd;
-use crate::science::activation::Activation;
 
 /// y = σ(z) for rows of `n_units` numbers, each padded; what pads a row becomes zero whatever σ(0) is.
 pub(crate) fn activate(backend: Backend, activation: Activation, n_units: usize, vectors: &mut [Lanes]) {

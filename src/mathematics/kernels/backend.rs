@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use super::error::InvalidParameter;
 use super::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
-use crate::science::InvalidParameter;
 
 /// The variable that forces a backend.
 const VARIABLE: &str = "OJAFLOW_KERNELS";

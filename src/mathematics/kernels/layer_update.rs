@@ -8,13 +8,13 @@
 //!
 //! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
 
+use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::rows::{dots, dots_two, update_rows};
 use super::simd::Simd;
 use super::synaptic_rule::SynapticRule;
-use crate::science::activation::Activation;
 
 /// What the synapses of a layer see, all vectors padded.
 pub(crate) struct LayerSignals<'a> {

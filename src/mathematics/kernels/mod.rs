@@ -8,15 +8,19 @@
 #![allow(clippy::needless_range_loop)]
 
 mod activate;
+mod activation;
 mod active;
 mod backend;
 mod batch_product;
 mod deferred;
 pub(crate) mod elementary;
+mod error;
 mod forward;
 mod lanes;
 mod layer_update;
 mod matrix;
+#[cfg(test)]
+mod noise;
 mod outer_sum;
 #[doc(hidden)]
 pub mod probes;
@@ -28,10 +32,12 @@ mod synaptic_rule;
 mod x86;
 
 pub(crate) use activate::{activate, softmax};
-pub(crate) use active::{Active, ActiveRows};
+pub use activation::Activation;
+pub(crate) use active::{Active, ActiveRows, INTENSITY};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
 pub(crate) use deferred::{DEPTH, Deferred};
+pub use error::InvalidParameter;
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, largest, norm, zeros};
 pub(crate) use layer_update::{LayerSignals, update_layer};

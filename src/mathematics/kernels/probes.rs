@@ -5,11 +5,9 @@ use super::lanes::{Lanes, WIDTH, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::{
-    ActiveRows, DEPTH, Deferred, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active,
-    forward_batch, outer_sum, project_batch, update_layer,
+    Activation, ActiveRows, DEPTH, Deferred, INTENSITY, LayerSignals, PreFactor, RowRule, SynapticRule, activate,
+    forward, forward_active, forward_batch, outer_sum, project_batch, update_layer,
 };
-use crate::science::activation::Activation;
-use crate::science::samples::INTENSITY;
 
 /// One kernel on made-up numbers.
 pub struct Probe {

@@ -9,8 +9,8 @@ use super::network::Network;
 use super::normalization::{BatchNorm, NormalizedLayer};
 use super::online::Divergence;
 use super::optimizer::{Optimizer, OptimizerState};
-use super::samples::{INTENSITY, Samples};
-use crate::kernels::{self, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
+use super::samples::Samples;
+use crate::kernels::{self, INTENSITY, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
 
 /// How to train in mini-batches.
 #[derive(Clone, Copy, Debug, PartialEq)]

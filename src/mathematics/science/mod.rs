@@ -9,7 +9,6 @@ pub mod batch;
 pub mod bootstrap;
 pub mod decomposition;
 pub mod diagnostics;
-mod error;
 pub mod evaluation;
 pub mod initialization;
 pub mod meta;
@@ -28,4 +27,4 @@ pub mod seed;
 #[cfg(test)]
 mod theory;
 
-pub use error::InvalidParameter;
+pub use crate::kernels::InvalidParameter;

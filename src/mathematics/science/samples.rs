@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::InvalidParameter;
-use crate::kernels::{Active, ActiveRows};
+use crate::kernels::{Active, ActiveRows, INTENSITY};
 
 /// n images of `n_pixels` bytes with one label each.
 ///
@@ -18,17 +18,6 @@ pub struct Samples {
     /// Found when first asked for.
     active: OnceLock<ActiveRows>,
 }
-
-/// x for each value of a pixel.
-pub(crate) const INTENSITY: [f32; 256] = {
-    let mut table = [0.0; 256];
-    let mut pixel = 0;
-    while pixel < 256 {
-        table[pixel] = pixel as f32 / 255.0;
-        pixel += 1;
-    }
-    table
-};
 
 impl Samples {
     /// `pixels`: n × `n_pixels`, row-major; `labels`: n numbers below `n_classes`.

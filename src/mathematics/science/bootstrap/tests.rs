@@ -158,7 +158,7 @@ fn coverage_is_what_theory_gives() {
 
 #[test]
 fn agrees_with_numpy_on_the_same_resamples() {
-    let fixture = include_str!("../../../../../tests/reference/fixtures/bootstrap_intervals.json");
+    let fixture = include_str!("../../../../tests/reference/fixtures/bootstrap_intervals.json");
     let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
     let level = fixture["level"].as_f64().unwrap();
     let n_resamples = fixture["n_resamples"].as_u64().unwrap() as usize;

@@ -93,7 +93,7 @@ fn agrees_with_jacobi_rotations_to_the_last_digits() {
 
 #[test]
 fn agrees_with_numpy_and_scipy() {
-    let fixture = include_str!("../../../../../tests/reference/fixtures/pca_explained_variance.json");
+    let fixture = include_str!("../../../../tests/reference/fixtures/pca_explained_variance.json");
     let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
     let floats = |name: &str| -> Vec<f64> { serde_json::from_value(fixture[name].clone()).unwrap() };
     let shape = (fixture["n_samples"].as_u64().unwrap() as usize, fixture["n_units"].as_u64().unwrap() as usize);

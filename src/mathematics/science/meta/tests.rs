@@ -107,7 +107,7 @@ fn every_derivative_agrees_with_differences_of_the_whole_inner_loop() {
 
 #[test]
 fn gradients_agree_with_automatic_differentiation_in_jax() {
-    let fixture = include_str!("../../../../../tests/reference/fixtures/meta_gradients.json");
+    let fixture = include_str!("../../../../tests/reference/fixtures/meta_gradients.json");
     let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
     let sizes: Vec<usize> = serde_json::from_value(fixture["sizes"].clone()).unwrap();
     let pixels: Vec<u8> = serde_json::from_value(fixture["pixels"].clone()).unwrap();

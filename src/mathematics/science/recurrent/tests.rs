@@ -150,7 +150,7 @@ fn the_oja_part_is_minus_the_gradient_of_the_reconstruction_error_with_its_code_
 
 #[test]
 fn fifty_samples_end_where_automatic_differentiation_in_jax_ends() {
-    let fixture = include_str!("../../../../../tests/reference/fixtures/rnn_training.json");
+    let fixture = include_str!("../../../../tests/reference/fixtures/rnn_training.json");
     let fixture: Value = serde_json::from_str(fixture).unwrap();
     let sizes: [usize; 3] = serde_json::from_value(fixture["sizes"].clone()).unwrap();
     let [n_inputs, n_hidden, n_outputs] = sizes;
