@@ -5,17 +5,18 @@
 //! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
 
 pub mod activation;
-pub mod batch;
 pub mod bootstrap;
+pub mod chain;
 pub mod decomposition;
 pub mod diagnostics;
+mod dynamics;
 pub mod evaluation;
 pub mod initialization;
+pub mod learner;
 pub mod meta;
-pub mod network;
+pub mod model;
 pub mod normalization;
 pub mod norms;
-pub mod online;
 pub mod optimizer;
 pub mod plasticity;
 pub mod reconstruction;
@@ -26,5 +27,7 @@ pub mod samples;
 pub mod seed;
 #[cfg(test)]
 mod theory;
+
+pub use chain::{batch, network, online};
 
 pub use crate::kernels::InvalidParameter;
