@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use ojaflow::plan::environment::Environment;
 use ojaflow::plan::{Request, build};
+use ojaflow::stages::environment::Environment;
 
 const REPETITIONS: usize = 5;
 
@@ -87,7 +87,7 @@ fn main() {
         let (mut seconds, mut tasks) = (Vec::new(), 0);
         for _ in 0..REPETITIONS {
             let start = Instant::now();
-            let plan = build(&environment, &request).expect("the pipeline is sound");
+            let plan = build(&Shipped::new(environment), &pipelines, &request).expect("the pipeline is sound");
             seconds.push(start.elapsed().as_secs_f64());
             tasks = plan.tasks.len();
         }

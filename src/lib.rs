@@ -18,6 +18,7 @@ pub mod commands;
 pub mod datasets;
 pub mod error;
 pub mod figures;
+pub mod flow;
 pub mod plan;
 pub mod publish;
 pub mod report;
@@ -26,5 +27,6 @@ pub mod spec;
 pub mod stages;
 pub mod store;
 pub mod tables;
+pub mod task;
 
 pub use ojaflow_mathematics::{kernels, science};

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use common::{ojaflow, root, text};
 use ojaflow::commands::{SCHEMA_FILE, schema_text};
 use ojaflow::plan::coefficients::{Coefficients, FOLDER};
-use ojaflow::plan::environment::Environment;
 use ojaflow::plan::{Plan, Request, build};
+use ojaflow::stages::environment::Environment;
 
 fn shipped() -> Vec<(String, PathBuf)> {
     let names = ojaflow::plan::names(&root().join("pipelines"));
@@ -22,7 +22,7 @@ fn shipped() -> Vec<(String, PathBuf)> {
 fn plan(name: &str) -> Plan {
     let environment = Environment::new(&root().join("data"), &root().join("pipelines")).unwrap();
     let request = Request { pipeline: name.to_owned(), ..Request::default() };
-    build(&environment, &request).unwrap_or_else(|error| panic!("{name}: {error}"))
+    build(&Shipped::new(environment), &pipelines, &request).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]
@@ -127,7 +127,8 @@ fn the_readme_s_examples_can_be_planned() {
         fs::write(&file, block).unwrap();
         let request = Request { pipeline: file.to_str().unwrap().to_owned(), ..Request::default() };
         let environment = Environment::new(&root().join("data"), &root().join("pipelines")).unwrap();
-        let plan = build(&environment, &request).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let plan =
+            build(&Shipped::new(environment), &pipelines, &request).unwrap_or_else(|error| panic!("{error}\n{block}"));
         assert!(plan.tasks.len() > 1);
     }
 }

@@ -11,9 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
-use ojaflow::plan::environment::Environment;
 use ojaflow::plan::{self, Plan, Request};
 use ojaflow::science::seed::{Purpose, Stream, stream};
+use ojaflow::stages::environment::Environment;
 use ojaflow::tables::frame::Cell;
 use ojaflow::tables::parquet::{TableWriter, categories, column_type};
 use ojaflow::tables::sql::Query;

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use super::compare::compare;
 use super::{Fault, Verified, container};
 use crate::error::{Error, Result};
-use crate::plan::changed_values;
+use crate::publish::changed_values;
 use crate::publish::manifest::{Manifest, StageEntry, TableEntry};
 use crate::tables::{ColumnType, Layout, parquet};
 

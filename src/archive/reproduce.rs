@@ -22,19 +22,19 @@ const PIXEL_TOLERANCE: u8 = 8;
 
 /// The scratch folder, as a project: the archive's own pipelines, and data sets that are those of the archive.
 #[derive(Debug)]
-pub struct Project {
+pub struct Laid {
     pub outputs: PathBuf,
     pub data: PathBuf,
     pub pipelines: PathBuf,
     pub request: Request,
 }
 
-impl Project {
+impl Laid {
     /// Lays the project out in `folder`; `data_dir` is where the data sets are.
     ///
     /// # Errors
     /// A data set of the archive is missing or is another, or the folder cannot be written.
-    pub fn lay_out(verified: &Verified, folder: &Path, data_dir: &Path, to: Option<&str>) -> Result<Self> {
+    pub fn out(verified: &Verified, folder: &Path, data_dir: &Path, to: Option<&str>) -> Result<Self> {
         let main = verified.published.main();
         let project = Self {
             outputs: folder.join("outputs"),

@@ -354,7 +354,7 @@ impl Graph<'_> {
         let tools: BTreeMap<String, (&str, u32)> =
             tasks.map(|task| (tool_of(task), (task.material.kind.as_str(), task.material.version))).collect();
         for (id, (kind, version)) in tools {
-            let summary = match stages::kind(kind) {
+            let summary = match stages::kinds().iter().find(|known| known.name() == kind) {
                 Some(kind) => kind.summary(),
                 None => "Judges the claims of a pipeline.",
             };

@@ -2,33 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::pipeline::{self, How};
-use super::print;
+use super::progress::Shown;
+use super::{options, print};
 use crate::archive::container::Summary;
-use crate::archive::reproduce::{self, Project, Verdict};
+use crate::archive::reproduce::{self, Verdict};
 use crate::archive::{self, Part};
-use crate::cli::{ArchiveArgs, ReproduceArgs, Roots, VerifyArgs, size};
+use crate::cli::{ArchiveArgs, ReproduceArgs, VerifyArgs, size};
 use crate::error::{Error, Result};
+use crate::flow::{Archived, EPOCH, Project, Reproduced, archive_date};
 use crate::kernels::Backend;
-use crate::plan;
-use crate::plan::environment::Environment;
-use crate::publish::manifest;
 
-/// What distributions and journals set so that what is built again comes out the same.
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
-
-pub fn archive(roots: &Roots, args: &ArchiveArgs) -> Result<()> {
-    let folder = published_folder(roots, &args.name)?;
-    let time = source_date()?;
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
+pub fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
+    let time = archive_date()?;
     let with: BTreeSet<Part> = args.with.iter().copied().collect();
     let started = Instant::now();
-    let summary = archive::archive(&folder, &roots.data, &with, time, &target)?;
+    let Archived { name, summary } = project.archive(&args.name, &with, time, args.output.as_deref())?;
+    let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
     measured(args.measurements.as_deref(), &summary, started, None)?;
     if time.is_none() {
         eprintln!(
@@ -59,44 +51,23 @@ pub fn verify(args: &VerifyArgs) -> Result<()> {
     ))
 }
 
-pub fn reproduce(roots: &Roots, args: &ReproduceArgs) -> Result<()> {
+pub fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
     let verified = archive::verify(&args.file)?;
     eprintln!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256);
     for caveat in reproduce::caveats(&verified) {
         eprintln!("note: {caveat}");
     }
-    // Dropped at the end, and the scratch folder with it.
-    let scratch;
-    let folder = match &args.keep {
-        Some(folder) => {
-            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            if fs::read_dir(folder).map_err(Error::io("list", folder))?.next().is_some() {
-                return Err(Error::usage(format!("{} is not empty; choose a new folder", folder.display())));
-            }
-            folder.as_path()
-        }
-        None => {
-            scratch = tempfile::Builder::new().prefix("ojaflow-").tempdir();
-            let scratch = scratch.as_ref().map_err(|error| Error::Io {
-                doing: "create a folder in".into(),
-                path: std::env::temp_dir(),
-                source: io::Error::new(error.kind(), error.to_string()),
-            })?;
-            scratch.path()
-        }
-    };
-    let project = Project::lay_out(&verified, folder, &roots.data, args.to.as_deref())?;
-    let environment = Environment::new(&project.data, &project.pipelines)?;
-    let plan = plan::build(&environment, &project.request)?;
-    let how = How { force: None, jobs: args.jobs, quiet: false, timings: false };
+    let options = options(args.jobs, None);
+    let progress = Shown::new(false);
     let started = Instant::now();
-    let again = Roots { outputs: project.outputs, data: project.data, pipelines: project.pipelines };
-    let done = pipeline::carry_out(&again, &environment, &plan, &how)?;
-    measured(args.measurements.as_deref(), &verified.summary, started, Some(done.executed))?;
-    for change in reproduce::changed_stages(&verified, &done.published) {
+    let places = (args.to.as_deref(), args.keep.as_deref());
+    let again = project.reproduce(&args.file, &verified, places, &options, &progress);
+    progress.finish();
+    let Reproduced { executed, changed, outcomes } = again?;
+    measured(args.measurements.as_deref(), &verified.summary, started, Some(executed))?;
+    for change in changed {
         eprintln!("note: {change}");
     }
-    let outcomes = reproduce::judge(&args.file, &verified, &done.published)?;
     let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> =
         outcomes.iter().map(|outcome| format!("{:<width$}  {}", outcome.name, outcome.verdict)).collect();
@@ -154,30 +125,4 @@ fn processor() -> Option<String> {
     let information = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = information.lines().find_map(|line| line.strip_prefix("model name"))?;
     Some(line.trim_start_matches([' ', '\t', ':']).to_owned())
-}
-
-/// The folder of a published run: by name, or by path.
-pub fn published_folder(roots: &Roots, name: &str) -> Result<PathBuf> {
-    let by_name = roots.outputs.join(name);
-    let by_path = PathBuf::from(name);
-    let is_published = |folder: &Path| folder.join(manifest::FILE).is_file();
-    // `outputs/fig4/` and `.` name a folder as well, and its last part names the pipeline.
-    match [by_name, by_path].into_iter().find(|folder| is_published(folder)) {
-        Some(folder) => std::fs::canonicalize(&folder).map_err(Error::io("read", &folder)),
-        None => Err(Error::usage(format!(
-            "`{name}` is not a published run: no {} in {}; run `ojaflow pipeline {name}` first",
-            manifest::FILE,
-            roots.outputs.join(name).display()
-        ))),
-    }
-}
-
-/// Seconds since 1970 from the environment, if it says.
-fn source_date() -> Result<Option<u64>> {
-    match std::env::var(EPOCH) {
-        Err(_) => Ok(None),
-        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
-            Error::usage(format!("{EPOCH}={text}: expected seconds since 1970, for example $(git log -1 --format=%ct)"))
-        }),
-    }
 }

@@ -1,15 +1,15 @@
 //! `ojaflow data`
 
 use super::print;
-use crate::cli::{DataAction, DataArgs, Roots};
-use crate::datasets;
+use crate::cli::{DataAction, DataArgs};
 use crate::error::{Error, Result};
+use crate::flow::Project;
 
-pub fn execute(roots: &Roots, args: &DataArgs) -> Result<()> {
+pub fn execute(project: &Project, args: &DataArgs) -> Result<()> {
     match &args.action {
-        None => list(roots),
+        None => list(project),
         Some(DataAction::Import { folder, name }) => {
-            let info = datasets::import(folder, &roots.data, name)?;
+            let info = project.import_data(folder, name)?;
             print(&format!(
                 "{}: {} training and {} test images of {} classes in {}\nidentity {}\nUse it in a pipeline with `dataset = \"{}\"`.",
                 info.name,
@@ -24,10 +24,10 @@ pub fn execute(roots: &Roots, args: &DataArgs) -> Result<()> {
     }
 }
 
-fn list(roots: &Roots) -> Result<()> {
+fn list(project: &Project) -> Result<()> {
     let mut lines = Vec::new();
     let mut damaged = 0;
-    for info in datasets::list(&roots.data)? {
+    for (info, statuses) in project.data_sets()? {
         lines.push(format!("{:<16} {}", info.name, info.title));
         lines.push(format!(
             "  {} training and {} test images, {} classes, in {}",
@@ -37,7 +37,7 @@ fn list(roots: &Roots) -> Result<()> {
             info.folder.display()
         ));
         lines.push(format!("  identity {}", info.identity()));
-        for status in datasets::verify(&info) {
+        for status in statuses {
             match status.problem {
                 None => lines.push(format!("  checksum holds   {}", status.file.name)),
                 Some(problem) => {

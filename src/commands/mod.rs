@@ -12,12 +12,12 @@ mod schema;
 mod store;
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::{Cli, Command, RequestArgs, Roots};
+use crate::cli::{Cli, Command, RequestArgs};
 use crate::error::{Error, Result};
+use crate::flow::{Options, Project, Request};
 use crate::kernels::Backend;
-use crate::plan::Request;
-use crate::plan::environment::Environment;
 
 pub use schema::{SCHEMA_FILE, schema_text};
 
@@ -28,26 +28,25 @@ pub use schema::{SCHEMA_FILE, schema_text};
 pub fn execute(cli: &Cli) -> Result<()> {
     // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
     Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
+    let roots = &cli.roots;
+    let project =
+        &Project { outputs: roots.outputs.clone(), data: roots.data.clone(), pipelines: roots.pipelines.clone() };
     match &cli.command {
         Command::Pipeline(args) => match &args.name {
-            Some(name) => pipeline::run(&cli.roots, name, args),
-            None => pipeline::list(&cli.roots),
+            Some(name) => pipeline::run(project, name, args),
+            None => pipeline::list(project),
         },
-        Command::Plan(args) => pipeline::plan(&cli.roots, args),
-        Command::Data(args) => data::execute(&cli.roots, args),
-        Command::Store(args) => store::execute(&cli.roots, args),
-        Command::Archive(args) => archive::archive(&cli.roots, args),
+        Command::Plan(args) => pipeline::plan(project, args),
+        Command::Data(args) => data::execute(project, args),
+        Command::Store(args) => store::execute(project, args),
+        Command::Archive(args) => archive::archive(project, args),
         Command::Verify(args) => archive::verify(args),
-        Command::Reproduce(args) => archive::reproduce(&cli.roots, args),
-        Command::Diff(args) => diff::execute(&cli.roots, args),
-        Command::Report(args) => report::execute(&cli.roots, args),
-        Command::Rules(args) => rules::execute(&cli.roots, args),
+        Command::Reproduce(args) => archive::reproduce(project, args),
+        Command::Diff(args) => diff::execute(project, args),
+        Command::Report(args) => report::execute(project, args),
+        Command::Rules(args) => rules::execute(project, args),
         Command::Schema => print(&schema_text()),
     }
-}
-
-fn environment(roots: &Roots) -> Result<Environment> {
-    Environment::new(&roots.data, &roots.pipelines)
 }
 
 fn request(name: &str, args: &RequestArgs) -> Request {
@@ -57,6 +56,16 @@ fn request(name: &str, args: &RequestArgs) -> Request {
         publish_as: args.publish_as.clone(),
         to: args.to.clone(),
     }
+}
+
+/// Raised by Ctrl-C; runs look at it between two steps.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How a run is carried out for the terminal: Ctrl-C (or a polite kill) stops it between two steps, and nothing half done
+/// stays.
+fn options(jobs: Option<u32>, force: Option<&str>) -> Options<'_> {
+    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    Options { force, jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(&INTERRUPTED) }
 }
 
 /// Prints to stdout. A reader that has gone away (`| head`) is not an error.

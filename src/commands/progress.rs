@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::duration;
-use crate::plan::{Plan, Statuses, Task};
-use crate::run::Progress;
+use crate::flow::{Plan, Progress, Statuses, Task};
+use crate::plan::summary;
 
 /// Without a terminal, a line at most this often.
 const QUIET_TIME: Duration = Duration::from_secs(5);
@@ -18,15 +18,18 @@ const QUIET_TIME: Duration = Duration::from_secs(5);
 /// The bar counts estimated milliseconds of work, so that the time left means something when tasks differ in size.
 pub struct Shown {
     bar: ProgressBar,
-    tasks: usize,
-    total: f64,
-    plain: Option<Mutex<Plain>>,
+    ahead: Mutex<Option<Ahead>>,
+    terminal: bool,
     silent: bool,
     /// By stage: tasks, and seconds that workers were busy with them.
     timings: Mutex<BTreeMap<String, (usize, f64)>>,
 }
 
-struct Plain {
+/// The level that is being carried out.
+struct Ahead {
+    tasks: usize,
+    /// Estimated seconds of work.
+    total: f64,
     started: Instant,
     last: Instant,
     done: f64,
@@ -34,20 +37,15 @@ struct Plain {
 }
 
 impl Shown {
-    pub fn new(plan: &Plan, statuses: &Statuses, silent: bool) -> Self {
-        let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
-        let total: f64 = running().map(|task| plan.tasks[task].work.cost()).sum();
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal && !silent { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some((total * 1e3) as u64), target);
+    /// Before anything is planned.
+    pub fn new(silent: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         bar.set_style(
             ProgressStyle::with_template("{bar:32} {percent:>3} %  {elapsed_precise}  {eta_precise} left  {wide_msg}")
                 .expect("a fixed template"),
         );
-        let now = Instant::now();
-        let plain =
-            (!terminal && !silent).then(|| Mutex::new(Plain { started: now, last: now, done: 0.0, finished: 0 }));
-        Self { bar, tasks: running().count(), total, plain, silent, timings: Mutex::default() }
+        let terminal = std::io::stderr().is_terminal();
+        Self { bar, ahead: Mutex::default(), terminal, silent, timings: Mutex::default() }
     }
 
     pub fn finish(&self) {
@@ -71,6 +69,25 @@ impl Shown {
 }
 
 impl Progress for Shown {
+    fn planned(&self, plan: &Plan, statuses: &Statuses) {
+        if !self.silent {
+            eprintln!("{}: {}", plan.main().name, summary(plan, statuses));
+            if let Some(equations) = super::rules::in_brief(plan) {
+                eprintln!("{equations}");
+            }
+        }
+        let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
+        let total: f64 = running().map(|task| plan.tasks[task].work.cost()).sum();
+        if self.terminal && !self.silent {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.reset();
+        self.bar.set_length((total * 1e3) as u64);
+        let now = Instant::now();
+        let ahead = Ahead { tasks: running().count(), total, started: now, last: now, done: 0.0, finished: 0 };
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+    }
+
     fn started(&self, task: &Task) {
         self.bar.set_message(task.label.clone());
     }
@@ -82,15 +99,18 @@ impl Progress for Shown {
             (*tasks, *sum) = (*tasks + 1, *sum + seconds);
         }
         self.bar.inc((cost * 1e3) as u64);
-        let Some(plain) = &self.plain else { return };
-        let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
-        plain.done += cost;
-        plain.finished += 1;
-        if plain.last.elapsed() >= QUIET_TIME {
-            plain.last = Instant::now();
-            let elapsed = plain.started.elapsed().as_secs_f64();
-            let left = elapsed / plain.done.max(1e-9) * (self.total - plain.done).max(0.0);
-            eprintln!("  {} of {} tasks, {} left, last: {}", plain.finished, self.tasks, duration(left), task.label);
+        if self.terminal || self.silent {
+            return;
+        }
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ahead) = &mut *ahead else { return };
+        ahead.done += cost;
+        ahead.finished += 1;
+        if ahead.last.elapsed() >= QUIET_TIME {
+            ahead.last = Instant::now();
+            let elapsed = ahead.started.elapsed().as_secs_f64();
+            let left = elapsed / ahead.done.max(1e-9) * (ahead.total - ahead.done).max(0.0);
+            eprintln!("  {} of {} tasks, {} left, last: {}", ahead.finished, ahead.tasks, duration(left), task.label);
         }
     }
 

@@ -1,19 +1,19 @@
 //! `ojaflow rules`: the terms that rules are made of, and the rules that a pipeline actually runs.
 
-use super::{environment, print};
-use crate::cli::{Roots, RulesArgs};
+use super::print;
+use crate::cli::RulesArgs;
 use crate::error::Result;
-use crate::plan::{self, Equations, Plan, Request, equations};
+use crate::flow::{Plan, Project, Request};
+use crate::plan::{Equations, equations};
 use crate::science::plasticity::Term;
 
 /// Equations that a run shows before it starts; a sweep has hundreds, which `ojaflow rules NAME` lists.
 const SHOWN_BY_RUNS: usize = 4;
 
-pub fn execute(roots: &Roots, args: &RulesArgs) -> Result<()> {
+pub fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     let Some(name) = &args.name else { return print(&terms(args.latex)) };
-    let request = Request { pipeline: name.clone(), overrides: args.set.clone(), ..Request::default() };
-    let plan = plan::build(&environment(roots)?, &request)?;
-    print(&rules(&plan, args.latex))
+    let request = Request::new(name).setting(&args.set);
+    print(&rules(&project.plan(&request, None)?.level.plan, args.latex))
 }
 
 /// Every term with its equation, shape, signals and plausibility.

@@ -3,26 +3,33 @@
 //! The matrix is expanded, references and cycles are checked, parameters become checked types, schemas are known. What
 //! the planner predicts is what runs: `ojaflow plan` and `ojaflow pipeline` look at the same plan.
 
-mod build;
-pub mod coefficients;
+mod axes;
+mod compose;
 mod display;
-pub mod environment;
 mod equations;
-mod explain;
+mod expand;
+mod gather;
+mod layout;
+mod levels;
+mod locate;
+mod order;
+mod restrict;
 mod status;
 
-pub use build::{Request, build, names};
+pub use compose::{Request, build};
 pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
-pub use explain::{Change, changed_values, explain};
+pub use levels::{Level, Levels};
+pub use locate::names;
 pub use status::{Disposition, Statuses};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::stages::{Output, Work};
 use crate::store::{Key, KeyMaterial};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
+use crate::task::{Output, Source, Storage, Work};
 
 /// Everything that would run, equal tasks once.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ impl Plan {
 pub struct Task {
     pub key: Key,
     pub material: KeyMaterial,
-    /// `train rule=bp seed=3`, as a person names it.
+    /// The stage and its place on the axes, as a person names it.
     pub label: String,
     pub stage: String,
     pub work: Box<dyn Work>,
@@ -64,7 +71,7 @@ impl Task {
 
     /// Whether an output is stored.
     pub fn keeps(&self, output: &Output) -> bool {
-        self.keep && output.storage == crate::stages::Storage::Kept
+        self.keep && output.storage == Storage::Kept
     }
 
     /// Whether the task leaves anything in the store.
@@ -98,7 +105,7 @@ pub struct Part {
     pub table: String,
     /// The values of the columns that publishing adds, in the order of the schema.
     pub axes: Vec<Cell>,
-    /// The values of the axes that the table has as columns of its own (`gradient` of `runs`), by their names; null where an
+    /// The values of the axes that the table has as columns of its own (a coefficient that was swept), by their names; null where an
     /// axis does not apply, whatever the table says of itself there.
     pub own_axes: Vec<(String, Cell)>,
 }
@@ -120,8 +127,8 @@ pub struct Pipeline {
     pub file: PathBuf,
     /// What stands in the file.
     pub text: String,
-    /// The tables of tuned coefficients that were looked up: path and text.
-    pub coefficients: Vec<(PathBuf, String)>,
+    /// Other files that something was looked up in.
+    pub sources: Vec<Arc<Source>>,
     /// The last stage asked for, where not all were.
     pub to: Option<String>,
     /// The merged document and the overrides in it.
@@ -156,8 +163,8 @@ pub struct PublishedTable {
     pub parts: Vec<Part>,
     /// How many of the schema's first columns are axes.
     pub n_axes: usize,
-    /// For folders, which leave axes out: the `runs` table that has them.
-    pub runs: Option<String>,
+    /// For folders, which leave axes out: the table that has them, one row for each part.
+    pub register: Option<String>,
 }
 
 /// A figure.

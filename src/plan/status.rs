@@ -32,13 +32,23 @@ impl Statuses {
     /// # Errors
     /// The store cannot be read.
     pub fn predict(plan: &Plan, store: &Store, force: Option<&str>) -> Result<Self> {
+        let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        Self::predict_for(plan, stages.flat_map(|stage| stage.tasks.iter().copied()), store, force)
+    }
+
+    /// As [`Statuses::predict`], when nothing but these tasks and what they read is wanted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn predict_for(
+        plan: &Plan,
+        wanted: impl IntoIterator<Item = usize>,
+        store: &Store,
+        force: Option<&str>,
+    ) -> Result<Self> {
         let n_tasks = plan.tasks.len();
         let (mut needed, mut passing) = (vec![false; n_tasks], vec![false; n_tasks]);
-        for stage in plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
-            for &task in &stage.tasks {
-                needed[task] = true;
-            }
-        }
+        wanted.into_iter().for_each(|task| needed[task] = true);
         let mut of = vec![Disposition::Idle; n_tasks];
         let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || stage == task.stage);
         let forced: Vec<bool> = plan.tasks.iter().map(is_forced).collect();

@@ -1,21 +1,23 @@
 //! Results → the folder that people open, switched in one step from one complete state to the next.
 
+mod explain;
 mod folder;
 pub mod manifest;
 mod views;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::error::{Error, Result};
-use crate::plan::coefficients::FOLDER;
 use crate::plan::{Part, Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
+pub use explain::{Change, changed_values, explain};
 use manifest::{FileEntry, Manifest, PartEntry, Source, TableEntry};
 
 /// What was published, or found as it would be.
@@ -94,12 +96,11 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
 fn sources(pipeline: &Pipeline) -> Vec<Source> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut sources = vec![Source { path: format!("pipelines/{}", name(&pipeline.file)), text: pipeline.text.clone() }];
-    sources.extend(
-        pipeline
-            .coefficients
-            .iter()
-            .map(|(path, text)| Source { path: format!("pipelines/{FOLDER}/{}", name(path)), text: text.clone() }),
-    );
+    let looked_up_in = |source: &Arc<crate::task::Source>| Source {
+        path: format!("pipelines/{}", source.path.display()),
+        text: source.text.clone(),
+    };
+    sources.extend(pipeline.sources.iter().map(looked_up_in));
     sources
 }
 

@@ -22,7 +22,7 @@ pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline, tables: &[Ta
     planned.sort_by_key(|table| table.schema.layout == Layout::Folder);
     for table in planned {
         let name = &table.name;
-        match (table.schema.layout, &table.runs) {
+        match (table.schema.layout, &table.register) {
             (Layout::File, _) => {
                 let path = quoted(&folder.join(format!("{name}.parquet")));
                 writeln!(sql, "CREATE OR REPLACE VIEW \"{name}\" AS SELECT * FROM read_parquet({path});")

@@ -8,15 +8,15 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 
 use super::Run;
-use super::data::DataSplits;
 use crate::error::{Error, Result};
 use crate::plan::{GatheredInput, Task};
-use crate::store::{Pending, PendingTable};
+use crate::store::{Key, Pending, PendingTable};
 use crate::tables::frame::{Cell, cells_to_array, type_of_cells};
 use crate::tables::{Table, TableSchema};
+use crate::task::{Axes, InputId, Shared, Surroundings, TableId};
 
-/// The surroundings of one task.
-pub struct Context<'a> {
+/// The surroundings of one task within a run.
+pub(super) struct Context<'a> {
     run: &'a Run<'a>,
     task: &'a Task,
     outputs: RefCell<Outputs>,
@@ -34,149 +34,18 @@ impl<'a> Context<'a> {
         Self { run, task, outputs: RefCell::new(Outputs { pending, writers: BTreeMap::new(), handed_on }) }
     }
 
-    /// `run_id` of a training: the first 16 hex digits of its key.
-    pub fn run_id(&self) -> &str {
-        self.task.key.short()
-    }
-
-    /// The task's key.
-    pub fn key(&self) -> &str {
-        self.task.key.as_str()
-    }
-
-    pub fn label(&self) -> &str {
-        &self.task.label
-    }
-
-    pub fn environment(&self) -> &crate::plan::environment::Environment {
-        self.run.environment
-    }
-
-    /// Tells the user something worth a line.
-    pub fn notice(&self, text: &str) {
-        self.run.progress.notice(&format!("{}: {text}", self.task.label));
-    }
-
-    /// To be called every few milliseconds of work.
-    ///
-    /// # Errors
-    /// The user wants to stop.
-    pub fn check_interrupted(&self) -> Result<()> {
-        self.run.check_interrupted()
-    }
-
-    /// An error of the numbers themselves.
-    pub fn numerics(&self, message: impl ToString) -> Error {
-        Error::Numerics { task: self.task.label.clone(), message: message.to_string() }
-    }
-
-    /// A broken promise between stages.
-    pub fn internal(&self, message: impl ToString) -> Error {
+    fn internal(&self, message: impl ToString) -> Error {
         Error::Internal { task: self.task.label.clone(), message: message.to_string() }
     }
 
-    /// The table that the task planned to read in this role.
-    ///
-    /// # Errors
-    /// It can neither be read nor be made again.
-    pub fn table(&self, role: &str) -> Result<Arc<Table>> {
-        let input = self.input(role)?;
-        self.run.obtain(input.task, &input.table, input.passing)
+    fn input(&self, InputId(index): InputId) -> Result<&crate::plan::Input> {
+        self.task
+            .inputs
+            .get(index)
+            .ok_or_else(|| self.internal(format!("reads input {index}, which it did not declare")))
     }
 
-    /// As [`Context::table`], in one batch.
-    pub fn batch(&self, role: &str) -> Result<RecordBatch> {
-        self.table(role)?.to_batch().map_err(|error| self.internal(error))
-    }
-
-    /// The images of the data set in this role, decoded once for all tasks of the run.
-    pub fn data(&self, role: &str) -> Result<Arc<DataSplits>> {
-        let input = self.input(role)?;
-        let key = &self.run.plan.tasks[input.task].key;
-        self.run.state.data.get(key, || {
-            let table = self.run.obtain(input.task, &input.table, input.passing)?;
-            DataSplits::from_table(&table).map_err(|error| self.internal(error))
-        })
-    }
-
-    fn input(&self, role: &str) -> Result<&crate::plan::Input> {
-        let input = self.task.inputs.iter().find(|input| input.role == role);
-        input.ok_or_else(|| self.internal(format!("reads `{role}`, which it did not plan to")))
-    }
-
-    /// A table as published: all parts in the order of the matrix, axes as columns.
-    ///
-    /// # Errors
-    /// A part can neither be read nor be made again.
-    pub fn gathered(&self, name: &str) -> Result<RecordBatch> {
-        gather(self.run, self.gathered_input(name)?, false, |error| self.internal(error))
-    }
-
-    /// The same, but the columns that are axes of the matrix hold the axis' values, also where the table has such a column of
-    /// its own (`gradient` of `runs`, which is 0 where a rule has no such axis; the axis is null there). So rows of
-    /// different tables that belong together are equal in all axes.
-    ///
-    /// # Errors
-    /// A part can neither be read nor be made again.
-    pub fn gathered_by_axes(&self, name: &str) -> Result<RecordBatch> {
-        gather(self.run, self.gathered_input(name)?, true, |error| self.internal(error))
-    }
-
-    fn gathered_input(&self, name: &str) -> Result<&GatheredInput> {
-        let gathered = self.task.gathered.iter().find(|gathered| gathered.name == name);
-        gathered.ok_or_else(|| self.internal(format!("reads `{name}`, which it did not plan to")))
-    }
-
-    /// Whether anybody waits for a table that is handed on in memory.
-    pub fn hands_on(&self, table: &str) -> bool {
-        self.outputs.borrow().handed_on.contains_key(table)
-    }
-
-    /// Whether what the task writes is stored; otherwise it runs only to hand tables on in memory.
-    pub fn stores(&self) -> bool {
-        self.outputs.borrow().pending.is_some()
-    }
-
-    /// Appends rows to an output.
-    ///
-    /// # Errors
-    /// The rows do not fit the schema, or cannot be written.
-    pub fn write(&self, table: &str, columns: Vec<ArrayRef>) -> Result<()> {
-        let schema = self.schema(table)?;
-        let batch = RecordBatch::try_new(schema.to_arrow(), columns).map_err(|error| self.internal(error))?;
-        schema.check(&batch).map_err(|message| self.internal(message))?;
-        self.write_batch(table, batch)
-    }
-
-    /// As [`Context::write`], for a whole batch.
-    pub fn write_batch(&self, table: &str, batch: RecordBatch) -> Result<()> {
-        let schema = self.schema(table)?;
-        let mut outputs = self.outputs.borrow_mut();
-        let Outputs { pending, writers, handed_on } = &mut *outputs;
-        if let Some(pending) = pending
-            && Run::keeps_outputs(self.task, table)
-        {
-            if !writers.contains_key(table) {
-                writers.insert(table.to_owned(), pending.begin_table(table, schema)?);
-            }
-            let writer = writers.get_mut(table).expect("just inserted");
-            pending.write_batch(table, writer, &batch)?;
-        }
-        if let Some(batches) = handed_on.get_mut(table) {
-            batches.push(batch);
-        }
-        Ok(())
-    }
-
-    /// Adds a file that is not a table.
-    pub fn write_file(&self, name: &str, content: &[u8]) -> Result<()> {
-        match &mut self.outputs.borrow_mut().pending {
-            Some(pending) => pending.write_file(name, content),
-            None => Ok(()),
-        }
-    }
-
-    fn schema(&self, table: &str) -> Result<&'a TableSchema> {
+    fn output_schema(&self, table: &str) -> Result<&'a TableSchema> {
         let output = self.task.work.outputs().iter().find(|output| output.table() == table);
         output
             .map(|output| output.schema.as_ref())
@@ -204,6 +73,77 @@ impl<'a> Context<'a> {
             TableSchema::clone(&output.expect("checked when it was written").schema)
         };
         Ok(handed_on.into_iter().map(|(name, batches)| (name.clone(), Table::new(schema(&name), batches))).collect())
+    }
+}
+
+impl Surroundings for Context<'_> {
+    fn key(&self) -> &Key {
+        &self.task.key
+    }
+
+    fn label(&self) -> &str {
+        &self.task.label
+    }
+
+    fn table(&self, input: InputId) -> Result<Arc<Table>> {
+        let input = self.input(input)?;
+        self.run.obtain(input.task, &input.table, input.passing)
+    }
+
+    fn shared(&self, input: InputId, decode: &dyn Fn(&Table) -> Result<Shared>) -> Result<Shared> {
+        let planned = self.input(input)?;
+        let key = &self.run.plan.tasks[planned.task].key;
+        self.run.state.shared.get((key, &planned.table), || decode(&*self.table(input)?))
+    }
+
+    fn gathered(&self, TableId(index): TableId, axes: Axes) -> Result<RecordBatch> {
+        let table = self.task.gathered.get(index);
+        let table = table.ok_or_else(|| self.internal(format!("reads table {index}, which it did not refer to")))?;
+        gather(self.run, table, axes == Axes::Matrix, |error| self.internal(error))
+    }
+
+    fn wants(&self, output: &str) -> bool {
+        let outputs = self.outputs.borrow();
+        outputs.handed_on.contains_key(output) || (outputs.pending.is_some() && Run::keeps_outputs(self.task, output))
+    }
+
+    fn schema(&self, output: &str) -> Result<&TableSchema> {
+        self.output_schema(output)
+    }
+
+    fn write(&self, output: &str, rows: RecordBatch) -> Result<()> {
+        let schema = self.output_schema(output)?;
+        schema.check(&rows).map_err(|message| self.internal(message))?;
+        let mut outputs = self.outputs.borrow_mut();
+        let Outputs { pending, writers, handed_on } = &mut *outputs;
+        if let Some(pending) = pending
+            && Run::keeps_outputs(self.task, output)
+        {
+            if !writers.contains_key(output) {
+                writers.insert(output.to_owned(), pending.begin_table(output, schema)?);
+            }
+            let writer = writers.get_mut(output).expect("just inserted");
+            pending.write_batch(output, writer, &rows)?;
+        }
+        if let Some(batches) = handed_on.get_mut(output) {
+            batches.push(rows);
+        }
+        Ok(())
+    }
+
+    fn write_file(&self, name: &str, content: &[u8]) -> Result<()> {
+        match &mut self.outputs.borrow_mut().pending {
+            Some(pending) => pending.write_file(name, content),
+            None => Ok(()),
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        self.run.progress.notice(&format!("{}: {text}", self.task.label));
+    }
+
+    fn check_interrupted(&self) -> Result<()> {
+        self.run.check_interrupted()
     }
 }
 

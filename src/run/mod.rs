@@ -4,11 +4,10 @@
 //! next one finds. A kept result that turns out to be damaged when it is read is made again on the spot.
 
 mod context;
-mod data;
+mod shared;
 
-pub use context::Context;
+use context::Context;
 pub(crate) use context::add_axes;
-pub use data::DataSplits;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,12 +17,15 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
-use crate::stages::Storage;
 use crate::store::{Damaged, Entry, Pending, Session, Status, Store};
 use crate::tables::Table;
+use crate::task::Storage;
 
 /// What a run tells while it goes on.
 pub trait Progress: Sync {
+    /// A plan, or a level of it, is about to be carried out.
+    fn planned(&self, _plan: &Plan, _statuses: &Statuses) {}
+    /// A task begins.
     fn started(&self, _task: &Task) {}
     /// `cost` as the plan estimated it; `seconds` as its worker was busy with it.
     fn finished(&self, _task: &Task, _cost: f64, _seconds: f64) {}
@@ -43,7 +45,6 @@ pub struct Run<'a> {
     pub store: &'a Store,
     pub session: &'a Session,
     pub statuses: &'a Statuses,
-    pub environment: &'a crate::plan::environment::Environment,
     pub progress: &'a dyn Progress,
     /// Set from outside to stop between two steps.
     pub interrupted: &'a AtomicBool,
@@ -56,7 +57,7 @@ pub struct Run<'a> {
 struct State {
     /// Tables handed on in memory, with the number of tasks that still want them.
     passing: Mutex<BTreeMap<(usize, String), Passing>>,
-    data: data::Memo,
+    shared: shared::Memo,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
     executed: AtomicUsize,
@@ -68,13 +69,11 @@ struct Passing {
 }
 
 impl<'a> Run<'a> {
-    #[allow(clippy::too_many_arguments)]
     pub fn new(
         plan: &'a Plan,
         store: &'a Store,
         session: &'a Session,
         statuses: &'a Statuses,
-        environment: &'a crate::plan::environment::Environment,
         progress: &'a dyn Progress,
         interrupted: &'a AtomicBool,
     ) -> Self {
@@ -84,7 +83,7 @@ impl<'a> Run<'a> {
                 *readers.entry((input.task, input.table.clone())).or_default() += 1;
             }
         }
-        Self { plan, store, session, statuses, environment, progress, interrupted, readers, state: State::default() }
+        Self { plan, store, session, statuses, progress, interrupted, readers, state: State::default() }
     }
 
     /// Runs what has to run, `jobs` tasks at a time. Returns the number of tasks executed.

@@ -57,6 +57,45 @@ pub enum Setting {
     Bundle(Table),
 }
 
+impl Matrix {
+    /// Adds a combination after those that were written; one that is there already is not added again.
+    ///
+    /// # Errors
+    /// There is no such axis, or a value is new to an axis of bundles.
+    pub fn add(&mut self, addition: &[(String, Cell)]) -> Result<(), String> {
+        let mut combination = vec![None; self.axes.len()];
+        for (name, label) in addition {
+            let Some(axis) = self.axes.iter().position(|axis| axis.name == *name) else {
+                return Err(format!("a level adds a value of the axis `{name}`, which there is not"));
+            };
+            let Axis { span, values, .. } = &mut self.axes[axis];
+            let known = values.iter().position(|value| value.label == *label);
+            combination[axis] = Some(match known {
+                Some(index) => index,
+                None if values.iter().any(|value| matches!(value.setting, Setting::Bundle(_))) => {
+                    return Err(format!("a level adds the value `{label}` to `{name}`, an axis of bundles"));
+                }
+                None => {
+                    let value = match label {
+                        Cell::Null => return Err(format!("a level adds nothing as a value of `{name}`")),
+                        Cell::Boolean(value) => Value::Boolean(*value),
+                        Cell::Integer(value) => Value::Integer(*value),
+                        Cell::Float(value) => Value::Float(*value),
+                        Cell::Text(value) => Value::String(value.to_string()),
+                    };
+                    let setting = Setting::Plain(Node { span: span.clone(), value });
+                    values.push(AxisValue { label: label.clone(), setting });
+                    values.len() - 1
+                }
+            });
+        }
+        if !self.combinations.contains(&combination) {
+            self.combinations.push(combination);
+        }
+        Ok(())
+    }
+}
+
 impl Axis {
     pub fn is_bundle(&self) -> bool {
         self.values.iter().any(|value| matches!(value.setting, Setting::Bundle(_)))

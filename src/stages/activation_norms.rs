@@ -1,21 +1,17 @@
 //! runs × trajectory × dataset → activation_norms(run_id, step, layer, mean_norm, std_norm, …, participation_ratio)
 
-use std::sync::Arc;
-
-use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
-use crate::science::norms;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activation_norms"`
 pub struct ActivationNorms;
@@ -43,7 +39,29 @@ struct ActivationNormsSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
+table! {
+    /// How large and how varied the activations of a layer are.
+    pub struct ActivationNormRow<'a> in "activation_norms" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// mean over images of the Euclidean norm of y_l; null if not finite
+        mean_norm: Option<Float64> in "activation",
+        /// its standard deviation over images (population)
+        std_norm: Option<Float64> in "activation",
+        /// mean over images and units
+        mean_activation: Option<Float64> in "activation",
+        /// standard deviation over images and units (population)
+        std_activation: Option<Float64> in "activation",
+        /// tr(C)^2 / tr(C^2) of the covariance C of y_l; null if nothing varies
+        participation_ratio: Option<Float64> in "directions",
+        /// images measured
+        n_samples: Int32 in "images",
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     let number = |name, unit, description| Column::new(name, ColumnType::Float64, unit, description).nullable();
     columns.extend([
@@ -83,13 +101,14 @@ impl Kind for ActivationNorms {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationNormsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
         let hidden = || (1..measurement.network.n_layers()).collect();
         let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
         let canonical = Canonical { layers, measurement };
-        Ok(Box::new(ActivationNormsTask { canonical, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] }).reading(inputs))
     }
 }
 
@@ -117,25 +136,29 @@ impl Work for ActivationNormsTask {
 
     fn facts(&self) -> Facts {
         let Canonical { layers, measurement } = &self.canonical;
-        Facts { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }
+        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, measurement } = &self.canonical;
         measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(measurement.split);
             let found = network.activation_norms(images, first..first + measurement.samples, layers);
-            let number = |part: fn(&norms::ActivationNorms) -> Option<f64>| numbers(found.iter().map(part));
-            let mut columns = place(run_id, step, found.iter().map(|norms| norms.layer));
-            columns.extend([
-                number(|norms| Some(norms.mean_norm)),
-                number(|norms| Some(norms.std_norm)),
-                number(|norms| Some(norms.mean_activation)),
-                number(|norms| Some(norms.std_activation)),
-                number(|norms| norms.participation_ratio),
-                Arc::new(found.iter().map(|norms| norms.n_samples as i32).collect::<Int32Array>()),
-            ]);
-            context.write("activation_norms", columns)
+            let rows: Vec<ActivationNormRow<'_>> = found
+                .iter()
+                .map(|norms| ActivationNormRow {
+                    run_id,
+                    step: step as i64,
+                    layer: norms.layer as i32,
+                    mean_norm: finite(norms.mean_norm),
+                    std_norm: finite(norms.std_norm),
+                    mean_activation: finite(norms.mean_activation),
+                    std_activation: finite(norms.std_activation),
+                    participation_ratio: norms.participation_ratio.and_then(finite),
+                    n_samples: norms.n_samples as i32,
+                })
+                .collect();
+            context.write("activation_norms", ActivationNormRow::batch(&rows))
         })
     }
 

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::rows::{LAYER, RUN_ID, STEP};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::float32_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -45,7 +43,23 @@ struct ActivationsSpec {
 /// Rows of a batch.
 const BATCH: usize = 2048;
 
-fn schema() -> TableSchema {
+table! {
+    /// What a layer makes of an image.
+    pub struct ActivationRow<'a> in "activations" version 1 key(run_id, step, layer, sample_index) in folder {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// position of the image in its split
+        sample_index: Int32,
+        /// width of the layer
+        n_units: Int32 in "units",
+        /// activation of every unit
+        activation: Float32List,
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
@@ -67,15 +81,21 @@ pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
 ///
 /// # Errors
 /// More than the split has, or none.
-pub fn plan_samples(planning: &Planning<'_>, split: Split, samples: Option<usize>) -> Result<usize, Fault> {
-    let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+pub fn plan_samples(
+    planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
+    split: Split,
+    samples: Option<usize>,
+) -> Result<(InputId, usize), Fault> {
+    let (input, dataset) = inputs.read("dataset")?;
+    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
     let there = match split {
         Split::Test => data.n_test,
         Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
     };
     match samples {
-        None => Ok(there),
-        Some(samples) if (1..=there).contains(&samples) => Ok(samples),
+        None => Ok((input, there)),
+        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
         Some(samples) => {
             Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
         }
@@ -106,9 +126,11 @@ pub fn plan_layers(
 ///
 /// # Errors
 /// The stage referred to does not train a network.
-pub fn plan_network(planning: &Planning<'_>) -> Result<Arc<NetworkFacts>, Fault> {
-    let facts = &planning.input("runs")?.facts;
-    facts.network.clone().ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
+pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
+    let (_, runs) = inputs.read("runs")?;
+    Known::of(&runs.facts)
+        .network
+        .ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
 }
 
 impl Kind for Activations {
@@ -132,18 +154,21 @@ impl Kind for Activations {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationsSpec = planning.parameters.read()?;
-        let network = plan_network(planning)?;
-        let (steps, source) = plan_steps(planning, &network, spec.steps.as_ref())?;
+        let mut inputs = Inputs::new(planning);
+        let network = plan_network(planning, &mut inputs)?;
+        let (steps, source) = plan_steps(planning, &mut inputs, &network, spec.steps.as_ref())?;
         let layers = plan_layers(planning, &network, &spec.layers, 0)?;
-        let samples = plan_samples(planning, spec.split, spec.samples)?;
-        Ok(Box::new(ActivationsTask {
-            facts: Facts { network: Some(network), layers: Some(layers.clone()), data: None },
+        let (data, samples) = plan_samples(planning, &mut inputs, spec.split, spec.samples)?;
+        Ok(Planned::new(ActivationsTask {
+            facts: Known { network: Some(network), layers: Some(layers.clone()), data: None }.into(),
             canonical: Canonical { layers, steps, split: spec.split, samples },
             source,
-            outputs: [Output::kept("", schema())],
-        }))
+            data,
+            outputs: [Output::kept("", ActivationRow::schema())],
+        })
+        .reading(inputs))
     }
 }
 
@@ -159,6 +184,7 @@ struct Canonical {
 struct ActivationsTask {
     canonical: Canonical,
     source: Source,
+    data: InputId,
     facts: Facts,
     outputs: [Output; 1],
 }
@@ -176,33 +202,30 @@ impl Work for ActivationsTask {
         self.facts.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, steps, split, samples } = &self.canonical;
         let networks = Networks::read(context, self.source)?;
-        let data = context.data("dataset")?;
+        let data = images(context, self.data)?;
         let (images, first) = data.held_out(*split);
         for &step in steps {
             let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
             context.check_interrupted()?;
             let activations = network.activations(images, first..first + samples, layers);
             for (&layer, activation) in layers.iter().zip(&activations) {
-                let n_units = activation.ncols();
-                for start in (0..activation.nrows()).step_by(BATCH) {
-                    let rows = start..(start + BATCH).min(activation.nrows());
-                    let n = rows.len();
-                    let values = activation.slice(ndarray::s![rows.clone(), ..]).iter().copied().collect();
-                    let indices = rows.map(|row| (first + row) as i32);
-                    context.write(
-                        "activations",
-                        vec![
-                            categories((0..n).map(|_| Some(networks.run_id.as_str()))),
-                            Arc::new(Int64Array::from(vec![step as i64; n])),
-                            Arc::new(Int32Array::from(vec![layer as i32; n])),
-                            Arc::new(indices.collect::<Int32Array>()),
-                            Arc::new(Int32Array::from(vec![n_units as i32; n])),
-                            float32_lists(values, std::iter::repeat_n(n_units, n)),
-                        ],
-                    )?;
+                let activation = activation.as_standard_layout();
+                let rows: Vec<ActivationRow<'_>> = (first..)
+                    .zip(activation.rows())
+                    .map(|(index, units)| ActivationRow {
+                        run_id: &networks.run_id,
+                        step: step as i64,
+                        layer: layer as i32,
+                        sample_index: index as i32,
+                        n_units: units.len() as i32,
+                        activation: units.to_slice().expect("rows of a row-major matrix"),
+                    })
+                    .collect();
+                for rows in rows.chunks(BATCH) {
+                    context.write("activations", ActivationRow::batch(rows))?;
                 }
             }
         }

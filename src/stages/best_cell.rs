@@ -10,13 +10,12 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Output, Planning, Reads, Reference, Work};
+use super::coefficients::Tuned;
 use crate::error::Result;
-use crate::plan::coefficients::Tuned;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame, cells_to_array};
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "best_cell"`
 pub struct BestCell;
@@ -57,9 +56,9 @@ impl Kind for BestCell {
         Ok(vec![Reference::required(parameters, "of", Reads::Table)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: BestCellSpec = planning.parameters.read()?;
-        let table = &planning.tables[0];
+        let (of, table) = planning.gathered(&spec.of);
         let needed = CONDITION.iter().copied().chain(["mean", "n_diverged"]);
         for name in needed.chain(spec.coefficients.iter().map(String::as_str)) {
             if table.schema.column(name).is_none() {
@@ -87,17 +86,13 @@ impl Kind for BestCell {
             Column::new("n_diverged", ColumnType::Int32, "cells", "cells in which a run diverged"),
         ]);
         let schema = TableSchema::new("best_cell", 1, columns, &["dataset", "setting", "rule"]);
-        Ok(Box::new(BestCellTask {
-            of: table.name.clone(),
-            coefficients: spec.coefficients,
-            outputs: [Output::kept("", schema)],
-        }))
+        Ok(Planned::new(BestCellTask { of, coefficients: spec.coefficients, outputs: [Output::kept("", schema)] }))
     }
 }
 
 #[derive(Debug)]
 struct BestCellTask {
-    of: String,
+    of: TableId,
     coefficients: Vec<String>,
     outputs: [Output; 1],
 }
@@ -122,8 +117,8 @@ impl Work for BestCellTask {
         &["toml"]
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let frame = Frame::new(context.gathered(&self.of)?);
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let frame = Frame::new(context.gathered(self.of, Axes::Own)?);
         let surfaces = self.surfaces(&frame).ok_or_else(|| context.internal("a column is missing"))?;
         let mut rows: Vec<(&Vec<Cell>, &TunedCell, f64, i32, i32)> = Vec::new();
         for (condition, cells) in &surfaces {
@@ -145,9 +140,9 @@ impl Work for BestCellTask {
         columns.push(Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()));
         columns.push(Arc::new(rows.iter().map(|row| row.3).collect::<Int32Array>()));
         columns.push(Arc::new(rows.iter().map(|row| row.4).collect::<Int32Array>()));
-        context.write("best_cell", columns)?;
+        context.write_columns("best_cell", columns)?;
         let tuned = rows.iter().filter_map(|(condition, best, ..)| self.tuned(condition, best));
-        context.write_file("toml", coefficients_text(context.key(), tuned).as_bytes())
+        context.write_file("toml", coefficients_text(context.key().as_str(), tuned).as_bytes())
     }
 }
 

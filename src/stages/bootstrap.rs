@@ -9,13 +9,12 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Gathered, Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::bootstrap::{Interval, Resamples};
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame, cells_to_array};
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Axes, Gathered, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "bootstrap"`
 pub struct Bootstrap;
@@ -24,7 +23,6 @@ pub struct Bootstrap;
 #[serde(deny_unknown_fields)]
 struct BootstrapSpec {
     /// The table of measurements.
-    #[allow(dead_code)]
     of: String,
     /// The `runs` table of the training behind it; `<stage>_runs` for `<stage>_evaluations` if left out.
     #[serde(default)]
@@ -146,25 +144,31 @@ impl Kind for Bootstrap {
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         let of = Reference::required(parameters, "of", Reads::Table)?;
-        let runs = match Reference::optional(parameters, "runs", Reads::Table)? {
-            Some(runs) => runs,
-            None => match of.name.strip_suffix("_evaluations") {
-                Some(stage) => Reference { name: format!("{stage}_runs"), ..of.clone() },
-                // That it is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.
-                None => return Ok(vec![of]),
-            },
-        };
-        Ok(vec![of, runs])
+        // That `runs` is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.
+        let runs = runs_of(parameters, &of.name)?;
+        Ok([of].into_iter().chain(runs).collect())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: BootstrapSpec = planning.parameters.read()?;
-        let of = &planning.tables[0];
-        let Some(runs) = planning.tables.get(1) else {
+        let (of_id, of) = planning.gathered(&spec.of);
+        let Some(runs) = runs_of(planning.parameters, &spec.of)? else {
             return Err(planning
                 .fault("of", "the key `runs` is missing: the table that says which runs diverged")
                 .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
         };
+        let (runs_id, runs) = planning.gathered(&runs.name);
+        if runs.schema.column(DIVERGED).is_none() {
+            let message = format!("`{}` does not say which runs diverged: it has no column `{DIVERGED}`", runs.name);
+            let field = if planning.parameters.as_table().is_some_and(|table| table.get("runs").is_some()) {
+                "runs"
+            } else {
+                "of"
+            };
+            return Err(planning
+                .fault(field, message)
+                .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
+        }
         let column = |field: &str, name: &str| {
             of.schema.column(name).cloned().ok_or_else(|| {
                 let message = format!(
@@ -284,10 +288,10 @@ impl Kind for Bootstrap {
                 values.retain(|value| allowed.contains(value));
             }
         }
-        Ok(Box::new(BootstrapTask {
+        Ok(Planned::new(BootstrapTask {
             values,
-            of: of.name.clone(),
-            runs: runs.name.clone(),
+            of: of_id,
+            runs: runs_id,
             run_axes: run_axes(runs, &keys, &spec.over),
             canonical: Canonical {
                 value: spec.value,
@@ -306,6 +310,19 @@ impl Kind for Bootstrap {
             outputs: [Output::kept("", schema)],
         }))
     }
+}
+
+/// The column of `runs` by which a measurement of a run that had diverged is known.
+const DIVERGED: &str = "diverged_at_step";
+
+/// The table of runs: as it is named, or that beside the evaluations of a training.
+fn runs_of(parameters: &Node, of: &str) -> Result<Option<Reference>, Fault> {
+    if let Some(runs) = Reference::optional(parameters, "runs", Reads::Table)? {
+        return Ok(Some(runs));
+    }
+    let beside = of.strip_suffix("_evaluations").map(|stage| format!("{stage}_runs"));
+    let of = Reference::required(parameters, "of", Reads::Table)?;
+    Ok(beside.map(|name| Reference { name, ..of }))
 }
 
 /// The keys that tell groups of runs apart.
@@ -342,8 +359,8 @@ fn number_or_missing<S: serde::Serializer>(value: &Option<f64>, serializer: S) -
 struct BootstrapTask {
     /// What columns of the result can hold, as far as it is known.
     values: BTreeMap<String, Vec<Cell>>,
-    of: String,
-    runs: String,
+    of: TableId,
+    runs: TableId,
     /// Axes that tell groups of runs apart.
     run_axes: Vec<String>,
     canonical: Canonical,
@@ -367,10 +384,10 @@ impl Work for BootstrapTask {
         self.values.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let (of, runs) = (context.gathered_by_axes(&self.of)?, context.gathered_by_axes(&self.runs)?);
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let (of, runs) = (context.gathered(self.of, Axes::Matrix)?, context.gathered(self.runs, Axes::Matrix)?);
         let batch = self.compute(of, runs).map_err(|message| context.internal(message))?;
-        context.write_batch("bootstrap", batch)
+        context.write("bootstrap", batch)
     }
 
     fn cost(&self) -> f64 {
@@ -429,7 +446,7 @@ impl BootstrapTask {
 
     /// The seeds in ascending order, and the state of each run by the axes that tell runs apart.
     fn read_runs(&self, runs: &Frame) -> Result<(Vec<Cell>, RunStates), String> {
-        let column = |name: &str| runs.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.runs));
+        let column = |name: &str| runs.cells(name).ok_or_else(|| format!("the runs have no column `{name}`"));
         let over = column(&self.canonical.over)?;
         let axes = self.run_axes.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
         let diverged_at = column("diverged_at_step")?;
@@ -460,7 +477,7 @@ impl BootstrapTask {
         seeds: &[Cell],
         states: &RunStates,
     ) -> Result<BTreeMap<Vec<Cell>, Series>, String> {
-        let column = |name: &str| of.cells(name).ok_or_else(|| format!("`{}` has no column `{name}`", self.of));
+        let column = |name: &str| of.cells(name).ok_or_else(|| format!("what is measured has no column `{name}`"));
         let keys = self.keys.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
         let over = column(&self.canonical.over)?;
         let values =

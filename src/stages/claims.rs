@@ -11,13 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::OneOrMany;
-use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node, Value, choices};
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::parquet::categories;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `[[claims]]`
 pub struct Claims;
@@ -167,7 +166,7 @@ impl Kind for Claims {
         Ok(references)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let mut conditions = Vec::new();
         for claim in items(planning.parameters) {
             conditions.extend(read_claim(planning, claim)?);
@@ -181,8 +180,9 @@ impl Kind for Claims {
                 return Err(Fault::at(&planning.parameters.span, message));
             }
         }
-        let tables: Vec<String> = planning.tables.iter().map(|table| table.name.clone()).collect();
-        Ok(Box::new(ClaimsTask { conditions, tables, outputs: [Output::kept("", schema())] }))
+        let tables =
+            planning.tables.iter().map(|table| (table.name.clone(), planning.gathered(&table.name).0)).collect();
+        Ok(Planned::new(ClaimsTask { conditions, tables, outputs: [Output::kept("", schema())] }))
     }
 }
 
@@ -225,7 +225,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
     let Some(of) = spec.of else {
         return Err(Fault::at(&node.span, format!("claim `{claim}`: the key `of`, a bootstrap table, is missing")));
     };
-    let table = planning.tables.iter().find(|table| table.name == of).expect("gathered because it is referred to");
+    let (_, table) = planning.gathered(&of);
     for needed in ["mean", "ci_low", "ci_high", "n_diverged"] {
         if table.schema.column(needed).is_none() {
             let message = format!("claim `{claim}`: `{of}` has no column `{needed}`: it is not a bootstrap table");
@@ -279,7 +279,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
 #[derive(Debug)]
 struct ClaimsTask {
     conditions: Vec<Condition>,
-    tables: Vec<String>,
+    tables: Vec<(String, TableId)>,
     outputs: [Output; 1],
 }
 
@@ -292,10 +292,10 @@ impl Work for ClaimsTask {
         &self.outputs
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let mut tables = BTreeMap::new();
-        for name in &self.tables {
-            tables.insert(name.as_str(), Frame::new(context.gathered(name)?));
+        for (name, id) in &self.tables {
+            tables.insert(name.as_str(), Frame::new(context.gathered(*id, Axes::Own)?));
         }
         let mut verdicts = Vec::new();
         for condition in &self.conditions {
@@ -306,7 +306,7 @@ impl Work for ClaimsTask {
         let number = |part: fn(&Verdict) -> Option<f64>| -> ArrayRef {
             Arc::new(verdicts.iter().map(part).collect::<Float64Array>())
         };
-        context.write(
+        context.write_columns(
             "claims",
             vec![
                 categories(verdicts.iter().map(|verdict| Some(verdict.claim.as_str()))),

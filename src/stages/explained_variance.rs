@@ -1,23 +1,16 @@
 //! activations → explained_variance(run_id, step, layer, component, variance, ratio, cumulative_ratio)
 
-use std::sync::Arc;
-
-use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array};
-use arrow::datatypes::{Int32Type, Int64Type};
 use ndarray::ArrayView2;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::train::run_and_step;
-use super::{Kind, Output, Planning, Reads, Reference, Work};
+use super::activations::ActivationRow;
+use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::decomposition::{DecompositionError, TOLERANCE, explained_variance};
 use crate::spec::node::{Fault, Node};
-use crate::tables::frame::Frame;
-use crate::tables::parquet::categories;
-use crate::tables::vectors::float32_values;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
 /// `kind = "explained_variance"`
 pub struct ExplainedVariance;
@@ -30,7 +23,27 @@ struct ExplainedVarianceSpec {
     of: String,
 }
 
-fn schema() -> TableSchema {
+table! {
+    /// A principal component of the activations of a layer.
+    pub struct ExplainedVarianceRow<'a> in "explained_variance" version 1 key(run_id, step, layer, component)
+        tolerance(TOLERANCE)
+    {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = LAYER,
+        /// principal component, 1 explains most
+        component: Int32,
+        /// variance along the component (divisor N - 1)
+        variance: Float64 in "activation^2",
+        /// its share of the total variance; null if that is 0
+        ratio: Option<Float64>,
+        /// share of the components up to this one
+        cumulative_ratio: Option<Float64>,
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
@@ -64,15 +77,17 @@ impl Kind for ExplainedVariance {
         Ok(vec![Reference::required(parameters, "of", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let _: ExplainedVarianceSpec = planning.parameters.read()?;
-        planning.input("activations")?;
-        Ok(Box::new(ExplainedVarianceTask { outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let (activations, _) = inputs.read("activations")?;
+        Ok(Planned::new(ExplainedVarianceTask { activations, outputs: [Output::kept("", ExplainedVarianceRow::schema())] }).reading(inputs))
     }
 }
 
 #[derive(Debug)]
 struct ExplainedVarianceTask {
+    activations: InputId,
     outputs: [Output; 1],
 }
 
@@ -85,40 +100,15 @@ impl Work for ExplainedVarianceTask {
         &self.outputs
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let table = context.table("activations")?;
-        // The table is sorted by step and layer, and a batch never mixes them: consecutive batches are one matrix.
-        let mut group: Option<Group> = None;
-        for batch in &table.batches {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let table = context.table(self.activations)?;
+        let rows: Vec<ActivationRow<'_>> = table.rows().map_err(|error| context.internal(error))?;
+        // The table is sorted by step and layer: consecutive rows of one network and layer are one matrix.
+        for layer in rows.chunk_by(|a, b| (a.step, a.layer) == (b.step, b.layer)) {
             context.check_interrupted()?;
-            let column =
-                |name: &str| batch.column_by_name(name).ok_or_else(|| context.internal(format!("no column `{name}`")));
-            let steps = column("step")?.as_primitive::<Int64Type>();
-            let layers = column("layer")?.as_primitive::<Int32Type>();
-            let widths = column("n_units")?.as_primitive::<Int32Type>();
-            let vectors = column("activation")?;
-            let run_ids = Frame::new(batch.clone()).strings("run_id").unwrap_or_default();
-            let mut row = 0;
-            while row < batch.num_rows() {
-                let key = (steps.value(row), layers.value(row));
-                let end = (row..batch.num_rows()).find(|&next| (steps.value(next), layers.value(next)) != key);
-                let end = end.unwrap_or(batch.num_rows());
-                if group.as_ref().is_none_or(|group| group.key != key) {
-                    if let Some(done) = group.take() {
-                        done.write(context)?;
-                    }
-                    let run_id = run_ids[row].clone().unwrap_or_default();
-                    group = Some(Group { run_id, key, n_units: widths.value(row) as usize, values: Vec::new() });
-                }
-                let part = vectors.slice(row, end - row);
-                group.as_mut().expect("just set").values.extend(float32_values(&part));
-                row = end;
-            }
+            write_components(context, layer)?;
         }
-        match group {
-            Some(last) => last.write(context),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn cost(&self) -> f64 {
@@ -126,41 +116,37 @@ impl Work for ExplainedVarianceTask {
     }
 }
 
-/// The activations of one layer at one step.
-struct Group {
-    run_id: String,
-    key: (i64, i32),
-    n_units: usize,
-    values: Vec<f32>,
-}
-
-impl Group {
-    fn write(self, context: &Context<'_>) -> Result<()> {
-        let (step, layer) = self.key;
-        let n_samples = self.values.len() / self.n_units.max(1);
-        let view =
-            ArrayView2::from_shape((n_samples, self.n_units), &self.values).map_err(|error| context.internal(error))?;
-        let found = match explained_variance(view) {
-            Ok(found) => found,
-            // A network about to diverge: its activations have no variance to explain, and no row says so.
-            Err(error @ DecompositionError::NotFinite { .. }) => {
-                context.notice(&format!("layer {layer} at step {step}: {error}"));
-                return Ok(());
-            }
-            Err(error) => return Err(context.numerics(error)),
-        };
-        let n = found.variance.len();
-        context.write(
-            "explained_variance",
-            vec![
-                categories((0..n).map(|_| Some(self.run_id.as_str()))),
-                Arc::new(Int64Array::from(vec![step; n])),
-                Arc::new(Int32Array::from(vec![layer; n])),
-                Arc::new((1..=n as i32).collect::<Int32Array>()),
-                Arc::new(Float64Array::from(found.variance)),
-                Arc::new(Float64Array::from(found.ratio)),
-                Arc::new(Float64Array::from(found.cumulative_ratio)),
-            ],
-        )
+/// The principal components of a layer from what it makes of images, one row an image.
+fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>]) -> Result<()> {
+    let &[ActivationRow { run_id, step, layer, n_units, .. }, ..] = images else { return Ok(()) };
+    let mut values = Vec::with_capacity(images.len() * n_units as usize);
+    for image in images {
+        values.extend_from_slice(image.activation);
     }
+    // One row an image, one column a unit.
+    let view = ArrayView2::from_shape((images.len(), n_units as usize), &values);
+    let found = match explained_variance(view.map_err(|error| context.internal(error))?) {
+        Ok(found) => found,
+        // A network about to diverge: its activations have no variance to explain, and no row says so.
+        Err(error @ DecompositionError::NotFinite { .. }) => {
+            context.notice(&format!("layer {layer} at step {step}: {error}"));
+            return Ok(());
+        }
+        Err(error) => return Err(context.numerics(error)),
+    };
+    let rows: Vec<ExplainedVarianceRow<'_>> = found
+        .variance
+        .iter()
+        .enumerate()
+        .map(|(index, &variance)| ExplainedVarianceRow {
+            run_id,
+            step,
+            layer,
+            component: index as i32 + 1,
+            variance,
+            ratio: found.ratio[index],
+            cumulative_ratio: found.cumulative_ratio[index],
+        })
+        .collect();
+    context.write("explained_variance", ExplainedVarianceRow::batch(&rows))
 }

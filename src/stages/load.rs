@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::Int32Array;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFacts, Facts, Kind, Output, Planning, Reference, Work};
+use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::parquet::categories;
-use crate::tables::vectors::uint8_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "load"`
 pub struct Load;
@@ -31,7 +28,22 @@ struct LoadSpec {
 /// Rows of a batch: about 6 MB of pixels.
 const BATCH: usize = 8192;
 
-fn schema() -> TableSchema {
+table! {
+    /// An image of a data set.
+    pub struct ImageRow<'a> in "dataset" version 1 key(split, sample_index) {
+        /// half of the data set: train or test
+        split: Category,
+        /// position of the image in its split, from 0
+        sample_index: Int32,
+        /// class of the image, from 0
+        label: Int32,
+        /// 28 x 28 intensities, row-major
+        pixels: UInt8List in "1/255",
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     TableSchema::new(
         "dataset",
         1,
@@ -70,14 +82,14 @@ impl Kind for Load {
         Ok(Vec::new())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: LoadSpec = planning.parameters.read()?;
-        let info = match planning.environment.data_set(&spec.dataset) {
+        let info = match environment::of(planning).data_set(&spec.dataset) {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => return Err(planning.fault("dataset", error.to_string())),
         };
-        Ok(Box::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
     }
 }
 
@@ -113,10 +125,10 @@ impl Work for LoadTask {
             n_classes: self.info.as_ref().map_or(0, |info| info.n_classes),
             n_pixels: PIXELS,
         };
-        Facts { data: Some(Arc::new(data)), ..Facts::default() }
+        Known { data: Some(Arc::new(data)), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
         let data = datasets::load(info)?;
         // Sorted by the key columns: `test` comes before `train`.
@@ -124,18 +136,17 @@ impl Work for LoadTask {
             for start in (0..split.len()).step_by(BATCH) {
                 context.check_interrupted()?;
                 let end = (start + BATCH).min(split.len());
-                let pixels = split.pixels[start * PIXELS..end * PIXELS].to_vec();
-                context.write(
-                    "dataset",
-                    vec![
-                        categories((start..end).map(|_| Some(name))),
-                        Arc::new((start as i32..end as i32).collect::<Int32Array>()),
-                        Arc::new(
-                            split.labels[start..end].iter().map(|&label| i32::from(label)).collect::<Int32Array>(),
-                        ),
-                        uint8_lists(pixels, PIXELS),
-                    ],
-                )?;
+                let images = split.pixels[start * PIXELS..end * PIXELS].chunks_exact(PIXELS);
+                let rows: Vec<ImageRow<'_>> = (start..end)
+                    .zip(images)
+                    .map(|(index, pixels)| ImageRow {
+                        split: name,
+                        sample_index: index as i32,
+                        label: split.labels[index].into(),
+                        pixels,
+                    })
+                    .collect();
+                context.write("dataset", ImageRow::batch(&rows))?;
             }
         }
         Ok(())

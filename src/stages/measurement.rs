@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array};
 use serde::Serialize;
 
+use super::NetworkFacts;
 use super::activations::{plan_network, plan_samples};
+use super::dataset::{DataSplits, images};
 use super::networks::{Networks, Source, plan_steps};
 use super::parameters::{Split, Steps};
-use super::{NetworkFacts, Planning};
 use crate::error::Result;
-use crate::run::{Context, DataSplits};
 use crate::science::network::Network;
 use crate::spec::node::Fault;
-use crate::tables::parquet::categories;
+use crate::task::{InputId, Inputs, Planning, Surroundings};
 
 /// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
 pub const SAMPLES: usize = 1000;
@@ -28,6 +27,8 @@ pub struct Measurement {
     #[serde(skip)]
     source: Source,
     #[serde(skip)]
+    data: InputId,
+    #[serde(skip)]
     pub network: Arc<NetworkFacts>,
 }
 
@@ -36,18 +37,22 @@ impl Measurement {
     /// A step at which the training neither keeps its weights nor pauses, or more images than there are.
     pub fn plan(
         planning: &Planning<'_>,
+        inputs: &mut Inputs<'_, '_>,
         steps: Option<&Steps>,
         split: Split,
         samples: Option<usize>,
     ) -> Result<Self, Fault> {
-        let network = plan_network(planning)?;
-        let (steps, source) = plan_steps(planning, &network, steps)?;
-        let samples = match samples {
+        let network = plan_network(planning, inputs)?;
+        let (steps, source) = plan_steps(planning, inputs, &network, steps)?;
+        let (data, samples) = match samples {
             // A small imported data set may have fewer than the usual number.
-            None => plan_samples(planning, split, None)?.min(SAMPLES),
-            Some(samples) => plan_samples(planning, split, Some(samples))?,
+            None => {
+                let (data, there) = plan_samples(planning, inputs, split, None)?;
+                (data, there.min(SAMPLES))
+            }
+            Some(samples) => plan_samples(planning, inputs, split, Some(samples))?,
         };
-        Ok(Self { steps, split, samples, source, network })
+        Ok(Self { steps, split, samples, source, data, network })
     }
 
     /// Hands each network to `measure`, with the step, the data and the run's id; a run that diverged has none any more.
@@ -56,11 +61,11 @@ impl Measurement {
     /// The inputs cannot be read, or whatever `measure` returns.
     pub fn for_each_network(
         &self,
-        context: &Context<'_>,
+        context: &dyn Surroundings,
         mut measure: impl FnMut(&Network, u64, &DataSplits, &str) -> Result<()>,
     ) -> Result<()> {
         let networks = Networks::read(context, self.source)?;
-        let data = context.data("dataset")?;
+        let data = images(context, self.data)?;
         for &step in &self.steps {
             context.check_interrupted()?;
             if let Some(network) = networks.at(step).map_err(|message| context.internal(message))? {
@@ -77,16 +82,7 @@ impl Measurement {
     }
 }
 
-/// The columns `run_id`, `step` and `layer` of a table with one row a layer.
-pub fn place(run_id: &str, step: u64, layers: impl Iterator<Item = usize> + Clone) -> Vec<ArrayRef> {
-    vec![
-        categories(layers.clone().map(|_| Some(run_id))),
-        Arc::new(layers.clone().map(|_| step as i64).collect::<Int64Array>()),
-        Arc::new(layers.map(|layer| layer as i32).collect::<Int32Array>()),
-    ]
-}
-
-/// A column of numbers. What is not finite (a network about to diverge) has no value: null, never NaN.
-pub fn numbers(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
-    Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
+/// What is not finite (a network about to diverge) has no value: null, never NaN.
+pub fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

@@ -7,13 +7,13 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::parameters::{
     ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
 use super::train::{CoefficientSpec, WrittenRule, find_tuned, read_rule, run_and_step};
-use super::{DataFacts, Equation, Facts, Kind, Output, Planning, Reads, Reference, Work};
+use super::{DataFacts, Known};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::initialization::Initialization;
@@ -25,6 +25,9 @@ use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::spec::node::{Fault, Node, Value, choices};
 use crate::tables::parquet::categories;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{
+    Equation, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source, Surroundings, Work,
+};
 
 /// `kind = "meta_learn"`
 pub struct MetaLearn;
@@ -157,10 +160,11 @@ impl Kind for MetaLearn {
         Ok(references)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: MetaLearnSpec = planning.parameters.read()?;
         let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
-        let data = plan_data(planning)?;
+        let mut inputs = Inputs::new(planning);
+        let (images, data): (Vec<_>, Vec<_>) = plan_data(planning, &mut inputs)?.into_iter().unzip();
         let n_outputs = data.iter().map(|data| data.n_classes).sum();
         let pool = data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>().join("+");
         let activation = spec.activation.check().map_err(in_field("activation"))?;
@@ -174,7 +178,7 @@ impl Kind for MetaLearn {
         let written = read_rule(planning, &spec.rule)?;
         let initial = initial(&written).map_err(in_field("rule"))?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
-        let (learning_rate, is_untuned) = learning_rate(planning, &spec, &written, &pool)?;
+        let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         if task.n_classes > n_outputs {
             let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
@@ -206,7 +210,7 @@ impl Kind for MetaLearn {
                 terms.clone().filter(move |((_, theta), learned)| *learned == wanted && (wanted || *theta != 0.0));
             chosen.map(|((name, theta), _)| ((*name).to_owned(), theta)).collect::<BTreeMap<_, _>>()
         };
-        Ok(Box::new(MetaLearnTask {
+        Ok(Planned::new(MetaLearnTask {
             canonical: Canonical {
                 draw_from: spec.draw_from,
                 layers,
@@ -237,10 +241,12 @@ impl Kind for MetaLearn {
             },
             settings,
             is_untuned,
-            n_sets: data.len(),
+            images,
             pool,
             outputs: outputs(),
-        }))
+        })
+        .reading(inputs)
+        .looked_up_in(source))
     }
 }
 
@@ -261,17 +267,18 @@ fn references_in(parameters: &Node, field: &str) -> Result<Vec<Reference>, Fault
 }
 
 /// The data sets of the pool: those of `data` if all are there, those of `otherwise` if not.
-fn plan_data(planning: &Planning<'_>) -> Result<Vec<Arc<DataFacts>>, Fault> {
+fn plan_data(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Vec<(InputId, Arc<DataFacts>)>, Fault> {
     let is_there = |reference: &Reference| {
-        let data = planning.facts_of(reference, "dataset").and_then(|facts| facts.data.as_ref());
+        let data = planning.facts_of(reference, "dataset").and_then(|facts| Known::of(facts).data);
         data.is_none_or(|data| data.n_train > 0)
     };
     let (preferred, otherwise) =
         (references_in(planning.parameters, "data")?, references_in(planning.parameters, "otherwise")?);
     let chosen = if otherwise.is_empty() || preferred.iter().all(is_there) { preferred } else { otherwise };
-    let mut found: Vec<Arc<DataFacts>> = Vec::new();
+    let mut found = Vec::new();
     for reference in &chosen {
-        let data = planning.input_of(reference, "dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        let (input, dataset) = inputs.read_of(reference, "dataset")?;
+        let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
         if data.n_train <= TUNING_SAMPLES {
             let message = format!(
                 "`{}` has {} training images; the last {TUNING_SAMPLES} are the tuning split, so more are needed",
@@ -279,7 +286,7 @@ fn plan_data(planning: &Planning<'_>) -> Result<Vec<Arc<DataFacts>>, Fault> {
             );
             return Err(Fault::at(&reference.span, message));
         }
-        found.push(data);
+        found.push((input, data));
     }
     Ok(found)
 }
@@ -314,28 +321,39 @@ fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<[bool; 6
 /// The name of the outer learning rate in the tables of tuned coefficients.
 const LEARNING_RATE: &str = "learning_rate";
 
-/// Adam's step size, and whether it is the one for data that nothing was tuned on.
+/// Adam's step size.
+struct OuterRate {
+    rate: f64,
+    /// Whether it is the one for data that nothing was tuned on.
+    is_untuned: bool,
+    /// The file of tuned coefficients in which it stands.
+    source: Option<Arc<Source>>,
+}
+
 fn learning_rate(
     planning: &Planning<'_>,
     spec: &MetaLearnSpec,
     rule: &WrittenRule<'_>,
     pool: &str,
-) -> Result<(f64, bool), Fault> {
+) -> Result<OuterRate, Fault> {
     if let Some(given) = spec.learning_rate {
-        return Ok((given, false));
+        return Ok(OuterRate { rate: given, is_untuned: false, source: None });
     }
     if !rule.tuned {
         let message = "the outer loop has no `learning_rate`, and the rule is not `tuned`";
         return Err(Fault::at(&planning.parameters.span, message).help("Give one; the authors' code has 1e-3."));
     }
     match find_tuned(planning, rule.name_span, &spec.rule, spec.setting.as_deref(), pool) {
-        Ok(found) => found.get(LEARNING_RATE).map(|rate| (*rate, false)).ok_or_else(|| {
-            let message = format!("the tuned coefficients of rule `{}` have no `{LEARNING_RATE}`", spec.rule);
-            Fault::at(rule.name_span, message)
-        }),
+        Ok((found, file)) => {
+            let tuned = |rate: &f64| OuterRate { rate: *rate, is_untuned: false, source: Some(file.clone()) };
+            found.get(LEARNING_RATE).map(tuned).ok_or_else(|| {
+                let message = format!("the tuned coefficients of rule `{}` have no `{LEARNING_RATE}`", spec.rule);
+                Fault::at(rule.name_span, message)
+            })
+        }
         Err(fault) => {
             let untuned = spec.untuned_learning_rate.filter(|_| spec.setting.is_some());
-            untuned.map(|rate| (rate, true)).ok_or(fault)
+            untuned.map(|rate| OuterRate { rate, is_untuned: true, source: None }).ok_or(fault)
         }
     }
 }
@@ -374,7 +392,7 @@ struct MetaLearnTask {
     settings: MetaSettings,
     /// Said when it runs; no number depends on it.
     is_untuned: bool,
-    n_sets: usize,
+    images: Vec<InputId>,
     pool: String,
     outputs: Vec<Output>,
 }
@@ -479,7 +497,7 @@ fn angles_schema() -> TableSchema {
 
 fn outputs() -> Vec<Output> {
     vec![
-        Output::kept("runs", runs_schema()),
+        Output::kept("runs", runs_schema()).register(),
         Output::kept("episodes", episodes_schema()),
         Output::kept("angles", angles_schema()),
     ]
@@ -492,10 +510,6 @@ impl Work for MetaLearnTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::default()
     }
 
     fn equation(&self) -> Option<Equation> {
@@ -511,15 +525,14 @@ impl Work for MetaLearnTask {
         })
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         if self.is_untuned {
             let rate = self.canonical.learning_rate;
             context.notice(&format!("the outer learning rate {rate} has not been tuned for {}", self.pool));
         }
         let mut sets = Vec::new();
-        for number in 1..=self.n_sets {
-            let role = if number == 1 { "dataset".to_owned() } else { format!("dataset_{number}") };
-            sets.push(context.data(&role)?);
+        for &input in &self.images {
+            sets.push(images(context, input)?);
         }
         let parts = sets.iter().map(|set| {
             let range = match self.canonical.draw_from {
@@ -573,7 +586,7 @@ impl MetaLearnTask {
         Rule::new(&terms).expect("checked when planned")
     }
 
-    fn write_run(&self, context: &Context<'_>, episodes: &[EpisodeRecord]) -> Result<()> {
+    fn write_run(&self, context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
         let canonical = &self.canonical;
         let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let integer = |value: i32| Arc::new(Int32Array::from(vec![value])) as ArrayRef;
@@ -609,7 +622,7 @@ impl MetaLearnTask {
             options["skip_above"] = norm.into();
         }
         let n_layers = canonical.layers.len() - 1;
-        context.write(
+        context.write_columns(
             "runs",
             vec![
                 categories([Some(context.run_id())]),
@@ -633,7 +646,7 @@ impl MetaLearnTask {
     }
 }
 
-fn write_episodes(context: &Context<'_>, episodes: &[EpisodeRecord]) -> Result<()> {
+fn write_episodes(context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
     let optional = |part: fn(&EpisodeRecord) -> Option<f64>| -> ArrayRef {
         Arc::new(episodes.iter().map(part).collect::<Float64Array>())
     };
@@ -648,14 +661,14 @@ fn write_episodes(context: &Context<'_>, episodes: &[EpisodeRecord]) -> Result<(
     }
     columns.push(optional(|episode| episode.gradient_norm));
     columns.push(categories(episodes.iter().map(|episode| Some(episode.status.name()))));
-    context.write("episodes", columns)
+    context.write_columns("episodes", columns)
 }
 
-fn write_angles(context: &Context<'_>, angles: &[(u32, WeightDiagnostics)]) -> Result<()> {
+fn write_angles(context: &dyn Surroundings, angles: &[(u32, WeightDiagnostics)]) -> Result<()> {
     let angle = |part: fn(&WeightDiagnostics) -> Option<f64>| -> ArrayRef {
         Arc::new(angles.iter().map(|(_, found)| part(found)).collect::<Float64Array>())
     };
-    context.write(
+    context.write_columns(
         "angles",
         vec![
             categories(angles.iter().map(|_| Some(context.run_id()))),

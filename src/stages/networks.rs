@@ -6,32 +6,22 @@ use arrow::array::RecordBatch;
 use ndarray::{Array2, ArrayView2};
 use serde::Deserialize;
 
+use super::NetworkFacts;
 use super::parameters::Steps;
-use super::{NetworkFacts, Planning};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::network::{Architecture, Network};
 use crate::spec::node::Fault;
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::vectors::float32_row;
+use crate::task::{InputId, Inputs, Planning, Surroundings};
 
-/// Where the networks of a measurement come from.
+/// Where a measurement finds its networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Snapshots that training keeps.
-    Weights,
-    /// Steps of the schedule, handed on in memory.
-    Trajectory,
-}
-
-impl Source {
-    pub fn role(self) -> &'static str {
-        match self {
-            Self::Weights => "weights",
-            Self::Trajectory => "trajectory",
-        }
-    }
+pub struct Source {
+    runs: InputId,
+    /// Snapshots that training keeps, or steps of its schedule that it hands on in memory.
+    weights: InputId,
 }
 
 /// The steps that a measurement asks for, and where it finds them. Without `steps` it takes the kept snapshots.
@@ -40,6 +30,7 @@ impl Source {
 /// A step at which training neither keeps the weights nor pauses.
 pub fn plan_steps(
     planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
     network: &NetworkFacts,
     steps: Option<&Steps>,
 ) -> Result<(Vec<u64>, Source), Fault> {
@@ -57,8 +48,8 @@ pub fn plan_steps(
     if steps.is_empty() {
         return Err(planning.fault("steps", "no steps: nothing would be measured"));
     }
-    let source = if steps.iter().all(|step| network.snapshots.contains(step)) {
-        Source::Weights
+    let role = if steps.iter().all(|step| network.snapshots.contains(step)) {
+        "weights"
     } else if let Some(step) = steps.iter().find(|step| !network.schedule.contains(step)) {
         let message = format!(
             "step {step}: the training neither keeps its weights there (`snapshots = {:?}`) nor pauses (`schedule`: {})",
@@ -67,11 +58,11 @@ pub fn plan_steps(
         );
         return Err(planning.fault("steps", message));
     } else {
-        Source::Trajectory
+        "trajectory"
     };
-    planning.input("runs")?;
-    planning.input(source.role())?;
-    Ok((steps, source))
+    let (runs, _) = inputs.read("runs")?;
+    let (weights, _) = inputs.read(role)?;
+    Ok((steps, Source { runs, weights }))
 }
 
 fn abbreviate(steps: &[u64]) -> String {
@@ -110,9 +101,9 @@ impl Networks {
     ///
     /// # Errors
     /// They cannot be read, or do not describe networks.
-    pub fn read(context: &Context<'_>, source: Source) -> Result<Self> {
-        let runs = context.batch("runs")?;
-        let weights = context.batch(source.role())?;
+    pub fn read(context: &dyn Surroundings, source: Source) -> Result<Self> {
+        let runs = context.batch(source.runs)?;
+        let weights = context.batch(source.weights)?;
         Self::from_tables(runs, weights).map_err(|message| context.internal(message))
     }
 

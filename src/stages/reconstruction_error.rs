@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -36,7 +36,24 @@ struct ReconstructionErrorSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
+table! {
+    /// How much of its input a hidden layer loses.
+    pub struct ReconstructionErrorRow<'a> in "reconstruction_error" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        /// hidden layer l, 1 ... L - 1
+        layer: Int32,
+        /// equation (2): mean over images of |y_{l-1} - W^T f(W y_{l-1})|^2; null if not finite
+        error: Option<Float64> in "activation^2",
+        /// mean over images of |y_{l-1}|^2
+        signal: Option<Float64> in "activation^2",
+        /// error / signal; null where the signal is 0
+        relative_error: Option<Float64>,
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "hidden layer l, 1 ... L - 1"),
@@ -74,10 +91,11 @@ impl Kind for ReconstructionError {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", ReconstructionErrorRow::schema())] }).reading(inputs))
     }
 }
 
@@ -97,19 +115,26 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
             let residuals = network.residuals(images, first..first + samples);
-            let mut columns = place(run_id, step, residuals.iter().map(|residual| residual.layer));
-            columns.push(numbers(residuals.iter().map(|residual| Some(residual.error))));
-            columns.push(numbers(residuals.iter().map(|residual| Some(residual.signal))));
-            columns.push(numbers(residuals.iter().map(|residual| residual.relative_error)));
-            context.write("reconstruction_error", columns)
+            let rows: Vec<ReconstructionErrorRow<'_>> = residuals
+                .iter()
+                .map(|residual| ReconstructionErrorRow {
+                    run_id,
+                    step: step as i64,
+                    layer: residual.layer as i32,
+                    error: finite(residual.error),
+                    signal: finite(residual.signal),
+                    relative_error: residual.relative_error.and_then(finite),
+                })
+                .collect();
+            context.write("reconstruction_error", ReconstructionErrorRow::batch(&rows))
         })
     }
 

@@ -4,25 +4,21 @@
 //! images with their pixels, to be looked at, or many without, for how closely they resemble the originals.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, ListArray};
-use arrow::buffer::NullBuffer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, SAMPLES, numbers, place};
+use super::measurement::{Measurement, SAMPLES, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::network::Network;
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
-use crate::tables::vectors::float32_lists;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstructions"`
 pub struct Reconstructions;
@@ -86,7 +82,30 @@ impl Chosen {
     }
 }
 
-fn schema() -> TableSchema {
+table! {
+    /// An image as a layer remembers it.
+    pub struct ReconstructionRow<'a> in "reconstructions" version 1 key(run_id, step, layer, sample_index) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        /// layer that the image is reconstructed from; 0 is the original
+        layer: Int32,
+        /// position of the image in its split
+        sample_index: Int32,
+        /// class of the image
+        label: Int32,
+        /// pixels of the image
+        n_pixels: Int32 in "pixels",
+        /// W_{0,1}^T ... W_{l-1,l}^T y_l, row-major; null where only the numbers were asked for
+        pixels: Option<Float32List>,
+        /// Pearson, with the original; null if either is constant
+        correlation: Option<Float64>,
+        /// mean over pixels of the squared difference from the original
+        error: Option<Float64>,
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "layer that the image is reconstructed from; 0 is the original"),
@@ -129,17 +148,19 @@ impl Kind for Reconstructions {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionsSpec = planning.parameters.read()?;
         let samples = match spec.samples {
             Chosen::First(samples) => Some(samples),
             Chosen::Named(_) => None,
         };
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, samples)?;
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, samples)?;
         let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
         let canonical =
             Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
-        Ok(Box::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", schema())] }))
+        Ok(Planned::new(ReconstructionsTask { canonical, measurement, outputs: [Output::kept("", ReconstructionRow::schema())] })
+            .reading(inputs))
     }
 }
 
@@ -169,10 +190,10 @@ impl Work for ReconstructionsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Facts { network: Some(self.measurement.network.clone()), layers, data: None }
+        Known { network: Some(self.measurement.network.clone()), layers, data: None }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Canonical { layers, split, samples, .. } = &self.canonical;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(*split);
@@ -181,19 +202,25 @@ impl Work for ReconstructionsTask {
             for &layer in layers {
                 context.check_interrupted()?;
                 let found = Reconstructed::from_layer(network, &chosen, layer);
-                let mut columns = place(run_id, step, indices.iter().map(|_| layer));
-                columns.push(Arc::new(indices.iter().map(|&index| index as i32).collect::<Int32Array>()));
-                columns.push(Arc::new((0..chosen.len()).map(|s| chosen.label(s) as i32).collect::<Int32Array>()));
                 let n_pixels = chosen.n_pixels();
-                columns.push(Arc::new(Int32Array::from(vec![n_pixels as i32; chosen.len()])));
-                columns.push(if samples.keeps_pixels() {
-                    float32_lists(found.pixels, std::iter::repeat_n(n_pixels, chosen.len()))
-                } else {
-                    no_lists(chosen.len())
-                });
-                columns.push(numbers(found.correlation.into_iter()));
-                columns.push(numbers(found.error.into_iter().map(Some)));
-                context.write("reconstructions", columns)?;
+                let rows: Vec<ReconstructionRow<'_>> = indices
+                    .iter()
+                    .enumerate()
+                    .map(|(sample, &index)| ReconstructionRow {
+                        run_id,
+                        step: step as i64,
+                        layer: layer as i32,
+                        sample_index: index as i32,
+                        label: chosen.label(sample) as i32,
+                        n_pixels: n_pixels as i32,
+                        pixels: samples
+                            .keeps_pixels()
+                            .then(|| &found.pixels[sample * n_pixels..(sample + 1) * n_pixels]),
+                        correlation: found.correlation[sample].and_then(finite),
+                        error: finite(found.error[sample]),
+                    })
+                    .collect();
+                context.write("reconstructions", ReconstructionRow::batch(&rows))?;
             }
             Ok(())
         })
@@ -228,17 +255,9 @@ impl Reconstructed {
     }
 }
 
-/// A list column without any list.
-fn no_lists(rows: usize) -> ArrayRef {
-    let (field, offsets, values, _) =
-        float32_lists(Vec::new(), std::iter::repeat_n(0, rows)).as_list().clone().into_parts();
-    Arc::new(ListArray::new(field, offsets, values, Some(NullBuffer::new_null(rows))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::Array;
 
     #[test]
     fn the_first_image_of_each_class_is_chosen_in_the_order_of_the_split() {
@@ -246,12 +265,5 @@ mod tests {
         assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 0), [0, 2, 3, 5]);
         assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 2), [2, 3, 5]);
         assert_eq!(Chosen::First(2).indices(&images, 3), [3, 4]);
-    }
-
-    #[test]
-    fn a_column_without_lists_fits_the_schema() {
-        let lists = no_lists(3);
-        assert_eq!((lists.len(), lists.null_count()), (3, 3));
-        assert_eq!(*lists.data_type(), ColumnType::Float32List.to_arrow());
     }
 }

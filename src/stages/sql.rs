@@ -3,13 +3,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::spec::node::{Fault, Node, Span};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
 use crate::tables::{Column, TableSchema};
+use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "sql"`
 pub struct Sql;
@@ -50,7 +49,7 @@ impl Kind for Sql {
         Ok(query.tables.into_iter().map(reference).collect())
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: SqlSpec = planning.parameters.read()?;
         let in_query = |message| place(planning.span("query"), &spec.query, message);
         let query = Query::parse(&spec.query).map_err(in_query)?;
@@ -82,8 +81,12 @@ impl Kind for Sql {
         }
         let mut schema = TableSchema::new("sql", 1, columns, &[]);
         schema.tolerance = planning.tables.iter().find_map(|table| table.schema.tolerance.clone());
-        Ok(Box::new(SqlTask {
-            tables: planning.tables.iter().map(|table| table.name.clone()).collect(),
+        Ok(Planned::new(SqlTask {
+            tables: planning
+                .tables
+                .iter()
+                .map(|table| (table.name.clone(), planning.gathered(&table.name).0))
+                .collect(),
             query,
             outputs: [Output::kept("", schema)],
         }))
@@ -115,7 +118,7 @@ fn offset(query: &str, position: &str) -> Option<usize> {
 #[derive(Debug)]
 struct SqlTask {
     query: Query,
-    tables: Vec<String>,
+    tables: Vec<(String, TableId)>,
     outputs: [Output; 1],
 }
 
@@ -128,10 +131,10 @@ impl Work for SqlTask {
         &self.outputs
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let tables =
-            self.tables.iter().map(|name| Ok((name.as_str(), context.gathered(name)?))).collect::<Result<Vec<_>>>()?;
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let tables = self.tables.iter().map(|(name, id)| Ok((name.as_str(), context.gathered(*id, Axes::Own)?)));
+        let tables = tables.collect::<Result<Vec<_>>>()?;
         let result = self.query.run(&tables).map_err(|message| context.internal(message))?;
-        context.write("sql", result.columns().to_vec())
+        context.write_columns("sql", result.columns().to_vec())
     }
 }

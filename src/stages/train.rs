@@ -11,13 +11,12 @@ use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::parameters::{
     ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
-use super::{DataFacts, Equation, Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::{DataFacts, Known, NetworkFacts, environment};
 use crate::error::Result;
-use crate::plan::environment::Environment;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::evaluation::Evaluation;
 use crate::science::initialization::{Feedback, Initialization};
@@ -31,6 +30,9 @@ use crate::spec::node::{Fault, Node, Span, Value, choices};
 use crate::tables::parquet::categories;
 use crate::tables::vectors::float32_lists;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{
+    Equation, Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source, Surroundings, Work,
+};
 
 /// `kind = "train"`
 pub struct Train;
@@ -112,7 +114,7 @@ pub(super) struct WrittenRule<'a> {
 /// # Errors
 /// There is no such rule, or it has a term that does not exist.
 pub(super) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<WrittenRule<'a>, Fault> {
-    let rules: &'a [NamedNode] = planning.rules;
+    let rules: &'a [NamedNode] = planning.definitions;
     let Some(named) = rules.iter().find(|named| named.name == name) else {
         let names = rules.iter().map(|named| &named.name);
         return Err(planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names))));
@@ -143,36 +145,46 @@ pub(super) fn find_tuned<'a>(
     rule: &str,
     setting: Option<&str>,
     dataset: &str,
-) -> Result<&'a BTreeMap<String, f64>, Fault> {
+) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
     let Some(setting) = setting else {
         let message = format!("rule `{rule}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
         return Err(Fault::at(at, message));
     };
-    let environment: &'a Environment = planning.environment;
-    environment.coefficients.find(dataset, setting, rule).ok_or_else(|| {
-        let there = choices(environment.coefficients.conditions());
+    let coefficients = &environment::of(planning).coefficients;
+    coefficients.find(dataset, setting, rule).ok_or_else(|| {
+        let there = choices(coefficients.conditions());
         Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
             .help(format!("There are: {there}."))
     })
 }
 
-/// The terms of a rule, resolved: by name, in the order in which the terms are defined.
+/// The terms of a rule, resolved.
+pub(super) struct Resolved {
+    /// By name, in the order in which the terms are defined.
+    pub terms: Vec<(String, CoefficientSpec)>,
+    /// The file of tuned coefficients in which some of them stand.
+    pub source: Option<Arc<Source>>,
+}
+
+/// The terms of a rule, resolved.
 ///
 /// # Errors
 /// The rule or a term does not exist, or the condition has not been tuned.
-pub fn resolve_terms(
+pub(super) fn resolve_terms(
     planning: &Planning<'_>,
     rule: Option<&str>,
     setting: Option<&str>,
     overrides: &BTreeMap<String, CoefficientSpec>,
     dataset: &str,
-) -> Result<Vec<(String, CoefficientSpec)>, Fault> {
+) -> Result<Resolved, Fault> {
+    let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
     if let Some(name) = rule {
         let written = read_rule(planning, name)?;
         found = written.terms;
         if written.tuned {
-            let terms = find_tuned(planning, written.name_span, name, setting, dataset)?;
+            let (terms, file) = find_tuned(planning, written.name_span, name, setting, dataset)?;
+            source = Some(file.clone());
             for (term, value) in terms {
                 found.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));
             }
@@ -189,14 +201,15 @@ pub fn resolve_terms(
         }
     }
     // In the order of definition, so that a rule means the same however it was written.
-    Ok(Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect())
+    let terms = Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect();
+    Ok(Resolved { terms, source })
 }
 
 /// Where the coefficient of a term was written: in the stage, in the rule, or else where the rule was chosen.
 fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, term: &str) -> &'a Span {
     let in_table = |node: Option<&'a Node>| node.and_then(Node::as_table).and_then(|table| table.get(term));
     let stage = in_table(planning.parameters.as_table().and_then(|table| table.get("coefficients")));
-    let named = planning.rules.iter().find(|named| Some(named.name.as_str()) == rule);
+    let named = planning.definitions.iter().find(|named| Some(named.name.as_str()) == rule);
     match stage.or_else(|| in_table(named.map(|named| &named.node))) {
         Some(node) => &node.span,
         None => planning.span("rule"),
@@ -241,16 +254,18 @@ impl Kind for Train {
         Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: TrainSpec = planning.parameters.read()?;
-        let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        let mut inputs = Inputs::new(planning);
+        let (images, dataset) = inputs.read("dataset")?;
+        let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
         let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
         check_layers(planning, &spec.layers, &data)?;
         let activation = spec.activation.check().map_err(in_field("activation"))?;
         let init = spec.init.check().map_err(in_field("init"))?;
         let architecture = Architecture::new(spec.layers.clone(), activation)
             .map_err(|error| planning.fault("layers", error.to_string()))?;
-        let terms =
+        let Resolved { terms, source } =
             resolve_terms(planning, spec.rule.as_deref(), spec.setting.as_deref(), &spec.coefficients, &data.name)?;
         let names: Vec<(&str, Coefficient)> =
             terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
@@ -287,7 +302,8 @@ impl Kind for Train {
         let snapshots = spec.snapshots.expand(spec.samples).map_err(in_field("snapshots"))?;
         let facts =
             NetworkFacts { sizes: spec.layers.clone(), schedule: schedule.clone(), snapshots: snapshots.clone() };
-        Ok(Box::new(TrainTask {
+        Ok(Planned::new(TrainTask {
+            images,
             canonical: Canonical {
                 layers: spec.layers,
                 activation: activation_name(activation),
@@ -312,9 +328,11 @@ impl Kind for Train {
             init,
             feedback: spec.feedback.feedback(),
             n_training,
-            facts: Facts { data: Some(data), network: Some(Arc::new(facts)), layers: None },
+            facts: Known { data: Some(data), network: Some(Arc::new(facts)), layers: None }.into(),
             rule,
-        }))
+        })
+        .reading(inputs)
+        .looked_up_in(source))
     }
 }
 
@@ -368,6 +386,7 @@ pub(super) fn as_map<S: serde::Serializer>(
 
 #[derive(Debug)]
 struct TrainTask {
+    images: InputId,
     canonical: Canonical,
     architecture: Architecture,
     init: Initialization,
@@ -508,7 +527,7 @@ static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| {
     let mut trajectory = weights_schema();
     trajectory.kind = "trajectory".into();
     vec![
-        Output::kept("runs", runs_schema()),
+        Output::kept("runs", runs_schema()).register(),
         Output::kept("coefficients", coefficients_schema()),
         Output::kept("evaluations", evaluations_schema()),
         Output::kept("samples", samples_schema()),
@@ -531,8 +550,8 @@ impl Work for TrainTask {
         self.facts.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let data = context.data("dataset")?;
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let data = images(context, self.images)?;
         let order = stream(self.canonical.seed, Purpose::SampleOrder, 0)
             .without_replacement(self.n_training as u32, self.canonical.samples as u32);
         let network = Network::initialize(&self.architecture, &self.init, self.feedback, self.canonical.seed);
@@ -560,7 +579,7 @@ impl Work for TrainTask {
                 record.score_and_hand_on(context, step, &network, (held_out, first))?;
             }
             if snapshots.contains(&step) {
-                context.write("weights", weight_rows(context.run_id(), step, &network))?;
+                context.write_columns("weights", weight_rows(context.run_id(), step, &network))?;
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
@@ -591,7 +610,7 @@ impl Work for TrainTask {
 }
 
 impl TrainTask {
-    fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
+    fn write_run(&self, context: &dyn Surroundings, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
         let row = RunRow {
             layers: &canonical.layers,
@@ -620,7 +639,7 @@ impl TrainTask {
                 (1..=n_layers).map(move |layer| (name.as_str(), layer, value.at(layer)))
             })
             .collect();
-        context.write(
+        context.write_columns(
             "coefficients",
             vec![
                 categories(rows.iter().map(|_| Some(run_id))),
@@ -667,7 +686,7 @@ pub(super) struct RunRow<'a> {
 
 impl RunRow<'_> {
     /// Writes the row, and tells the user of a divergence.
-    pub fn write(self, context: &Context<'_>) -> Result<()> {
+    pub fn write(self, context: &dyn Surroundings) -> Result<()> {
         let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let mut columns: Vec<ArrayRef> = vec![
             categories([Some(context.run_id())]),
@@ -692,7 +711,7 @@ impl RunRow<'_> {
         if let Some(divergence) = divergence {
             context.notice(&divergence.to_string());
         }
-        context.write("runs", columns)
+        context.write_columns("runs", columns)
     }
 }
 
@@ -711,17 +730,17 @@ impl Record {
     /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
     pub fn score_and_hand_on(
         &mut self,
-        context: &Context<'_>,
+        context: &dyn Surroundings,
         step: u64,
         network: &Network,
         (held_out, first): (&Samples, usize),
     ) -> Result<()> {
         // A replay only hands weights on: nobody would read its scores.
-        if context.stores() || context.hands_on("evaluations") {
+        if context.wants("evaluations") {
             self.evaluation(step, network.evaluate(held_out, first..held_out.len()));
         }
-        if context.hands_on("trajectory") {
-            context.write("trajectory", weight_rows(context.run_id(), step, network))?;
+        if context.wants("trajectory") {
+            context.write_columns("trajectory", weight_rows(context.run_id(), step, network))?;
         }
         Ok(())
     }
@@ -730,13 +749,13 @@ impl Record {
         self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
     }
 
-    pub fn write(&self, context: &Context<'_>) -> Result<()> {
+    pub fn write(&self, context: &dyn Surroundings) -> Result<()> {
         self.write_evaluations(context)?;
         let (run_id, updates) = (context.run_id(), &self.updates);
         let norms = |part: fn(&UpdateNorms) -> f64| -> ArrayRef {
             Arc::new(updates.iter().map(|row| part(&row.2)).collect::<Float64Array>())
         };
-        context.write(
+        context.write_columns(
             "updates",
             vec![
                 categories(updates.iter().map(|_| Some(run_id))),
@@ -749,11 +768,11 @@ impl Record {
         )
     }
 
-    pub fn write_evaluations(&self, context: &Context<'_>) -> Result<()> {
+    pub fn write_evaluations(&self, context: &dyn Surroundings) -> Result<()> {
         let (run_id, evaluations) = (context.run_id(), &self.evaluations);
         // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
         let loss = |found: &Evaluation| Some(found.loss).filter(|loss| loss.is_finite());
-        context.write(
+        context.write_columns(
             "evaluations",
             vec![
                 categories(evaluations.iter().map(|_| Some(run_id))),
@@ -767,9 +786,9 @@ impl Record {
 }
 
 /// Which training sample was seen at which step, up to the last one seen.
-pub(super) fn write_samples(context: &Context<'_>, seen: &[u32]) -> Result<()> {
+pub(super) fn write_samples(context: &dyn Surroundings, seen: &[u32]) -> Result<()> {
     let run_id = context.run_id();
-    context.write(
+    context.write_columns(
         "samples",
         vec![
             categories(seen.iter().map(|_| Some(run_id))),

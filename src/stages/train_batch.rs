@@ -10,14 +10,14 @@ use arrow::array::{BooleanArray, Float64Array, Int32Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::images;
 use super::parameters::{ActivationSpec, InitSpec, Split, Steps, TUNING_SAMPLES, activation_name, init_name};
 use super::train::{
-    Record, RunRow, at_the_end, check_layers, evaluations_schema, nowhere, runs_schema, samples_schema, stops,
-    weight_rows, weights_schema, write_samples,
+    Record, RunRow, at_the_end, check_layers, evaluations_schema, find_tuned, nowhere, runs_schema, samples_schema,
+    stops, weight_rows, weights_schema, write_samples,
 };
-use super::{Facts, Kind, NetworkFacts, Output, Planning, Reads, Reference, Work};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::batch::{BatchSettings, BatchTrainer};
 use crate::science::initialization::{Feedback, Initialization};
@@ -29,6 +29,9 @@ use crate::science::seed::{Purpose, stream};
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::parquet::categories;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{
+    Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source, Surroundings, Work,
+};
 
 /// `kind = "train_batch"`
 pub struct TrainBatch;
@@ -217,28 +220,25 @@ impl BatchNormSpec {
 }
 
 /// The rule that the stage names, with tuned rates filled in.
-fn resolve_rule(planning: &Planning<'_>, spec: &TrainBatchSpec, dataset: &str) -> Result<BatchRuleSpec, Fault> {
-    let Some(name) = &spec.rule else { return Ok(BatchRuleSpec::default()) };
-    let Some(named) = planning.rules.iter().find(|named| named.name == *name) else {
-        let names = planning.rules.iter().map(|named| &named.name);
+fn resolve_rule(
+    planning: &Planning<'_>,
+    spec: &TrainBatchSpec,
+    dataset: &str,
+) -> Result<(BatchRuleSpec, Option<Arc<Source>>), Fault> {
+    let Some(name) = &spec.rule else { return Ok((BatchRuleSpec::default(), None)) };
+    let mut source = None;
+    let Some(named) = planning.definitions.iter().find(|named| named.name == *name) else {
+        let names = planning.definitions.iter().map(|named| &named.name);
         return Err(planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names))));
     };
     let mut rule: BatchRuleSpec = named.node.read()?;
     if rule.tuned {
-        let Some(setting) = &spec.setting else {
-            let message = format!("rule `{name}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
-            return Err(Fault::at(&named.name_span, message));
-        };
-        let coefficients = &planning.environment.coefficients;
-        let Some(terms) = coefficients.find(dataset, setting, name) else {
-            let message = format!("no tuned coefficients for {dataset} / {setting} / {name}");
-            let there = coefficients.conditions();
-            return Err(Fault::at(&named.name_span, message).help(format!("There are: {}.", choices(there))));
-        };
+        let (terms, file) = find_tuned(planning, &named.name_span, name, spec.setting.as_deref(), dataset)?;
+        source = Some(file.clone());
         rule.rate = rule.rate.or(terms.get("rate").copied());
         rule.oja = rule.oja.or(terms.get("oja").copied());
     }
-    Ok(rule)
+    Ok((rule, source))
 }
 
 impl Kind for TrainBatch {
@@ -280,16 +280,18 @@ impl Kind for TrainBatch {
         Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: TrainBatchSpec = planning.parameters.read()?;
-        let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        let mut inputs = Inputs::new(planning);
+        let (images, dataset) = inputs.read("dataset")?;
+        let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
         let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
         check_layers(planning, &spec.layers, &data)?;
         let activation = spec.activation.check().map_err(in_field("activation"))?;
         let init = spec.init.check().map_err(in_field("init"))?;
         let architecture = Architecture::new(spec.layers.clone(), activation)
             .map_err(|error| planning.fault("layers", error.to_string()))?;
-        let rule = resolve_rule(planning, &spec, &data.name)?;
+        let (rule, source) = resolve_rule(planning, &spec, &data.name)?;
         let Some(rate) = spec.rate.or(rule.rate) else {
             return Err(planning
                 .fault("rate", "no learning rate")
@@ -319,7 +321,8 @@ impl Kind for TrainBatch {
         let snapshots = spec.snapshots.expand(spec.samples).map_err(in_field("snapshots"))?;
         let facts =
             NetworkFacts { sizes: spec.layers.clone(), schedule: schedule.clone(), snapshots: snapshots.clone() };
-        Ok(Box::new(TrainBatchTask {
+        Ok(Planned::new(TrainBatchTask {
+            images,
             canonical: Canonical {
                 layers: spec.layers,
                 activation: activation_name(activation),
@@ -347,9 +350,11 @@ impl Kind for TrainBatch {
             architecture,
             init,
             n_training,
-            facts: Facts { data: Some(data), network: Some(Arc::new(facts)), layers: None },
+            facts: Known { data: Some(data), network: Some(Arc::new(facts)), layers: None }.into(),
             outputs: outputs(),
-        }))
+        })
+        .reading(inputs)
+        .looked_up_in(source))
     }
 }
 
@@ -378,6 +383,7 @@ struct Canonical {
 
 #[derive(Debug)]
 struct TrainBatchTask {
+    images: InputId,
     canonical: Canonical,
     settings: BatchSettings,
     architecture: Architecture,
@@ -417,7 +423,7 @@ fn outputs() -> Vec<Output> {
     let mut trajectory = batch_weights_schema();
     trajectory.kind = "trajectory".into();
     vec![
-        Output::kept("runs", batch_runs_schema()),
+        Output::kept("runs", batch_runs_schema()).register(),
         Output::kept("evaluations", evaluations_schema()),
         Output::kept("samples", samples_schema()),
         Output::kept("weights", batch_weights_schema()),
@@ -438,9 +444,9 @@ impl Work for TrainBatchTask {
         self.facts.clone()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let canonical = &self.canonical;
-        let data = context.data("dataset")?;
+        let data = images(context, self.images)?;
         let order = stream(canonical.seed, Purpose::SampleOrder, 0)
             .without_replacement(self.n_training as u32, canonical.samples as u32);
         let network = Network::initialize(&self.architecture, &self.init, Feedback::Symmetric, canonical.seed);
@@ -459,7 +465,7 @@ impl Work for TrainBatchTask {
                 record.score_and_hand_on(context, step, trainer.network(), (held_out, first))?;
             }
             if canonical.snapshots.contains(&step) {
-                context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
+                context.write_columns("weights", weight_rows(context.run_id(), step, trainer.network()))?;
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
@@ -477,7 +483,7 @@ impl Work for TrainBatchTask {
 }
 
 impl TrainBatchTask {
-    fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
+    fn write_run(&self, context: &dyn Surroundings, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
         let optimizer = canonical.optimizer["name"].as_str();
         let row = RunRow {

@@ -8,15 +8,16 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
+use super::dataset::images;
 use super::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, TUNING_SAMPLES};
 use super::parameters::{activation_name, init_name};
 use super::train::{
-    CoefficientSpec, Record, RunRow, at_the_end, coefficient_in_runs, evaluations_schema, matrix_rows, nowhere,
-    resolve_terms, run_and_step, runs_schema, samples_schema, stops, updates_schema, weights_schema, write_samples,
+    CoefficientSpec, Record, Resolved, RunRow, at_the_end, coefficient_in_runs, evaluations_schema, matrix_rows,
+    nowhere, resolve_terms, run_and_step, runs_schema, samples_schema, stops, updates_schema, weights_schema,
+    write_samples,
 };
-use super::{Equation, Facts, Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
-use crate::run::Context;
 use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
 use crate::science::online::{Divergence, UpdateNorms};
@@ -26,6 +27,9 @@ use crate::science::seed::{Purpose, stream};
 use crate::spec::node::{Fault, Node};
 use crate::tables::parquet::categories;
 use crate::tables::{Column, ColumnType, TableSchema};
+use crate::task::{
+    Equation, Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work,
+};
 
 /// `kind = "train_recurrent"`
 pub struct TrainRecurrent;
@@ -154,9 +158,11 @@ impl Kind for TrainRecurrent {
         Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: TrainRecurrentSpec = planning.parameters.read()?;
-        let data = planning.input("dataset")?.facts.data.clone().expect("a data set knows its sizes");
+        let mut inputs = Inputs::new(planning);
+        let (images, dataset) = inputs.read("dataset")?;
+        let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
         let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
         let activation = spec.activation.check().map_err(in_field("activation"))?;
         let init = spec.init.check().map_err(in_field("init"))?;
@@ -166,7 +172,7 @@ impl Kind for TrainRecurrent {
         let sizes = [data.n_pixels, spec.hidden, data.n_classes];
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, activation)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
-        let terms =
+        let Resolved { terms, source } =
             resolve_terms(planning, spec.rule.as_deref(), spec.setting.as_deref(), &spec.coefficients, &data.name)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = read_rule(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
@@ -178,7 +184,8 @@ impl Kind for TrainRecurrent {
             );
             return Err(planning.fault("samples", message));
         }
-        Ok(Box::new(TrainRecurrentTask {
+        Ok(Planned::new(TrainRecurrentTask {
+            images,
             canonical: Canonical {
                 hidden: spec.hidden,
                 time_steps: spec.time_steps,
@@ -206,9 +213,11 @@ impl Kind for TrainRecurrent {
             init,
             rule,
             n_training,
-            facts: Facts { data: Some(data), network: None, layers: None },
+            facts: Known { data: Some(data), network: None, layers: None }.into(),
             outputs: outputs(),
-        }))
+        })
+        .reading(inputs)
+        .looked_up_in(source))
     }
 }
 
@@ -256,6 +265,7 @@ struct Canonical {
 
 #[derive(Debug)]
 struct TrainRecurrentTask {
+    images: InputId,
     canonical: Canonical,
     architecture: RecurrentArchitecture,
     init: Initialization,
@@ -285,7 +295,7 @@ fn hidden_norms_schema() -> TableSchema {
 /// W_x, W_h and W_o count as layers 1, 2 and 3 of the unrolled network, in every table.
 fn outputs() -> Vec<Output> {
     vec![
-        Output::kept("runs", runs_schema()),
+        Output::kept("runs", runs_schema()).register(),
         Output::kept("evaluations", evaluations_schema()),
         Output::kept("samples", samples_schema()),
         Output::kept("weights", weights_schema()),
@@ -319,9 +329,9 @@ impl Work for TrainRecurrentTask {
         })
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let canonical = &self.canonical;
-        let data = context.data("dataset")?;
+        let data = images(context, self.images)?;
         let order = stream(canonical.seed, Purpose::SampleOrder, 0)
             .without_replacement(self.n_training as u32, canonical.samples as u32);
         let network = RecurrentNetwork::initialize(&self.architecture, &self.init, canonical.seed);
@@ -346,10 +356,10 @@ impl Work for TrainRecurrentTask {
             if canonical.hidden_norms.contains(&step) {
                 let end = held_out.len().min(first + NORM_SAMPLES);
                 let norms = trainer.network().hidden_norms(held_out, first..end);
-                context.write("hidden_norms", norm_rows(context.run_id(), step, &norms, end - first))?;
+                context.write_columns("hidden_norms", norm_rows(context.run_id(), step, &norms, end - first))?;
             }
             if canonical.snapshots.contains(&step) {
-                context.write("weights", weight_rows(context.run_id(), step, trainer.network()))?;
+                context.write_columns("weights", weight_rows(context.run_id(), step, trainer.network()))?;
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
@@ -369,7 +379,7 @@ impl Work for TrainRecurrentTask {
 }
 
 impl TrainRecurrentTask {
-    fn write_run(&self, context: &Context<'_>, divergence: Option<Divergence>) -> Result<()> {
+    fn write_run(&self, context: &dyn Surroundings, divergence: Option<Divergence>) -> Result<()> {
         let canonical = &self.canonical;
         let architecture = &self.architecture;
         let row = RunRow {
@@ -400,7 +410,7 @@ impl TrainRecurrentTask {
 /// Trains until all of `order` has been seen, and measures the last update on the way.
 fn advance(
     trainer: &mut RecurrentTrainer,
-    context: &Context<'_>,
+    context: &dyn Surroundings,
     samples: &Samples,
     order: &[u32],
 ) -> Result<std::result::Result<Vec<UpdateNorms>, Divergence>> {

@@ -3,16 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::measured;
-use super::measurement::{Measurement, numbers, place};
+use super::measurement::{Measurement, finite};
 use super::parameters::{Split, Steps};
-use super::train::run_and_step;
-use super::{Facts, Kind, Output, Planning, Reference, Work};
+use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;
-use crate::run::Context;
-use crate::science::diagnostics;
 use crate::spec::node::{Fault, Node};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::{Row, table};
+use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -37,7 +36,23 @@ struct WeightDiagnosticsSpec {
     samples: Option<usize>,
 }
 
-fn schema() -> TableSchema {
+table! {
+    /// How orthonormal the weights of a layer are, and how far feedback is from backpropagation.
+    pub struct WeightDiagnosticsRow<'a> in "weight_diagnostics" version 1 key(run_id, step, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        layer: Int32 = WEIGHT_LAYER,
+        /// |W W^T - I|_F: 0 for orthonormal rows; null if not finite
+        orthonormality: Option<Float64>,
+        /// between B^T and W as flat vectors; null if either is 0
+        feedback_angle: Option<Float64> in "degrees",
+        /// between errors sent back through B and through W^T, mean over images; null if there are none
+        error_angle: Option<Float64> in "degrees",
+    }
+}
+
+#[cfg(test)]
+fn old_schema() -> TableSchema {
     let mut columns = Vec::from(run_and_step());
     columns.extend([
         Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
@@ -87,10 +102,11 @@ impl Kind for WeightDiagnostics {
         measured(parameters)
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
-        let measurement = Measurement::plan(planning, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Box::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", schema())] }))
+        let mut inputs = Inputs::new(planning);
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", WeightDiagnosticsRow::schema())] }).reading(inputs))
     }
 }
 
@@ -110,22 +126,26 @@ impl Work for WeightDiagnosticsTask {
     }
 
     fn facts(&self) -> Facts {
-        Facts { network: Some(self.measurement.network.clone()), ..Facts::default() }
+        Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
             let found = network.weight_diagnostics(images, first..first + samples);
-            let number = |part: fn(&diagnostics::WeightDiagnostics) -> Option<f64>| numbers(found.iter().map(part));
-            let mut columns = place(run_id, step, found.iter().map(|diagnostics| diagnostics.layer));
-            columns.extend([
-                number(|diagnostics| Some(diagnostics.orthonormality)),
-                number(|diagnostics| diagnostics.feedback_angle),
-                number(|diagnostics| diagnostics.error_angle),
-            ]);
-            context.write("weight_diagnostics", columns)
+            let rows: Vec<WeightDiagnosticsRow<'_>> = found
+                .iter()
+                .map(|diagnostics| WeightDiagnosticsRow {
+                    run_id,
+                    step: step as i64,
+                    layer: diagnostics.layer as i32,
+                    orthonormality: finite(diagnostics.orthonormality),
+                    feedback_angle: diagnostics.feedback_angle.and_then(finite),
+                    error_angle: diagnostics.error_angle.and_then(finite),
+                })
+                .collect();
+            context.write("weight_diagnostics", WeightDiagnosticsRow::batch(&rows))
         })
     }
 

@@ -1,15 +1,23 @@
 //! What flows between stages: columns in memory, Parquet on disk, a schema for both.
 
+pub mod assemble;
+pub mod cells;
 pub mod frame;
 pub mod parquet;
+pub mod row;
 pub mod schema;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 pub mod vectors;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 
+pub use assemble::Assembly;
+pub(crate) use row::table;
+pub use row::{Row, TableError};
 pub use schema::{Column, ColumnType, Layout, TableSchema};
 
 /// A table in memory: a schema and batches that follow it.

@@ -125,6 +125,23 @@ impl TableSchema {
         self
     }
 
+    /// The same columns as a table of another kind.
+    pub fn named(mut self, kind: &'static str) -> Self {
+        self.kind = Cow::Borrowed(kind);
+        self
+    }
+
+    /// With further columns in front of one of its own.
+    ///
+    /// # Panics
+    /// There is no such column.
+    pub fn with_columns_before(mut self, name: &str, columns: impl IntoIterator<Item = Column>) -> Self {
+        let position = self.columns.iter().position(|column| column.name == name);
+        let position = position.unwrap_or_else(|| panic!("{} has no column {name}", self.kind));
+        self.columns.splice(position..position, columns);
+        self
+    }
+
     /// States that values may differ between machines by this relative amount.
     pub fn with_tolerance(mut self, relative: f64) -> Self {
         self.tolerance = Some(format!("{relative:e}"));

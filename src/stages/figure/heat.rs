@@ -15,7 +15,7 @@ use crate::tables::frame::{Cell, Frame};
 #[serde(deny_unknown_fields)]
 pub(super) struct HeatSpec {
     /// The table of surfaces.
-    of: String,
+    pub(super) of: String,
     /// Panels side by side.
     #[serde(default = "one")]
     pub columns: usize,

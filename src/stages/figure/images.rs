@@ -15,7 +15,7 @@ use crate::tables::vectors::float32_row;
 #[serde(deny_unknown_fields)]
 pub(super) struct ImagesSpec {
     /// The table of images.
-    of: String,
+    pub(super) of: String,
     /// Width on a journal's page.
     #[serde(default)]
     width: Width,

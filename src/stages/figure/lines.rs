@@ -12,7 +12,7 @@ use crate::tables::frame::{Cell, Frame};
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesSpec {
     /// The summary table.
-    of: String,
+    pub(super) of: String,
     /// Panels side by side.
     #[serde(default = "one")]
     pub columns: usize,

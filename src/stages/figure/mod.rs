@@ -10,12 +10,11 @@ mod lines;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Output, Planning, Reads, Reference, Work};
 use crate::error::Result;
 use crate::figures::{self, Figure};
-use crate::run::Context;
 use crate::spec::node::{Fault, Node, choices};
 use crate::tables::frame::{Cell, Frame};
+use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
 pub struct FigureKind;
@@ -68,6 +67,15 @@ enum Spec {
 }
 
 impl Spec {
+    /// The table that is drawn.
+    fn of(&self) -> &str {
+        match self {
+            Self::Lines(spec) => &spec.of,
+            Self::Heat(spec) => &spec.of,
+            Self::Images(spec) => &spec.of,
+        }
+    }
+
     fn read(parameters: &Node) -> Result<Self, Fault> {
         // The layout says which parameters there are; without it they are those of curves.
         let mut rest = parameters.clone();
@@ -137,9 +145,9 @@ impl Kind for FigureKind {
         Ok(vec![Reference::required(parameters, "of", Reads::Table)?])
     }
 
-    fn plan(&self, planning: &Planning<'_>) -> Result<Box<dyn Work>, Fault> {
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec = Spec::read(planning.parameters)?;
-        let table = &planning.tables[0];
+        let (id, table) = planning.gathered(spec.of());
         for needed in spec.table_columns() {
             if table.schema.column(needed).is_none() {
                 let message = format!(
@@ -153,14 +161,14 @@ impl Kind for FigureKind {
         if spec.panel_columns() == Some(0) {
             return Err(planning.fault("columns", "a figure has at least one column of panels"));
         }
-        Ok(Box::new(FigureTask { spec, table: table.name.clone() }))
+        Ok(Planned::new(FigureTask { spec, table: id }))
     }
 }
 
 #[derive(Debug)]
 struct FigureTask {
     spec: Spec,
-    table: String,
+    table: TableId,
 }
 
 impl Work for FigureTask {
@@ -186,8 +194,8 @@ impl Work for FigureTask {
         &["svg", "png"]
     }
 
-    fn run(&self, context: &Context<'_>) -> Result<()> {
-        let batch = context.gathered(&self.table)?;
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let batch = context.gathered(self.table, Axes::Own)?;
         let figure = match &self.spec {
             Spec::Lines(spec) => spec.describe(batch),
             Spec::Heat(spec) => spec.describe(batch),

@@ -1,18 +1,18 @@
 //! Data sets in memory, decoded once for all tasks of a run.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 
+use super::parameters::{Split, TUNING_SAMPLES};
 use crate::error::Result;
 use crate::science::samples::Samples;
-use crate::stages::parameters::{Split, TUNING_SAMPLES};
-use crate::store::Key;
 use crate::tables::Table;
 use crate::tables::vectors::uint8_values;
+use crate::task::{InputId, Shared, Surroundings};
 
 /// The splits of a data set.
 #[derive(Debug)]
@@ -71,24 +71,14 @@ impl DataSplits {
     }
 }
 
-type Slot = Arc<Mutex<Option<Arc<DataSplits>>>>;
-
-/// Data sets by the key of the task that loaded them.
-#[derive(Default)]
-pub(super) struct Memo {
-    known: Mutex<BTreeMap<Key, Slot>>,
-}
-
-impl Memo {
-    pub fn get(&self, key: &Key, decode: impl FnOnce() -> Result<DataSplits>) -> Result<Arc<DataSplits>> {
-        let slot = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
-        // The slot's own lock: others wait for this data set only, and an error leaves it empty for the next try.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(data) = &*slot {
-            return Ok(data.clone());
-        }
-        let data = Arc::new(decode()?);
-        *slot = Some(data.clone());
-        Ok(data)
-    }
+/// The images behind an input, decoded once for all tasks of the run.
+///
+/// # Errors
+/// The table cannot be had, or is not one that the `load` stage writes.
+pub(super) fn images(context: &dyn Surroundings, input: InputId) -> Result<Arc<DataSplits>> {
+    let decode = |table: &Table| -> Result<Shared> {
+        Ok(Arc::new(DataSplits::from_table(table).map_err(|message| context.internal(message))?))
+    };
+    let shared = context.shared(input, &decode)?;
+    shared.downcast().map_err(|_| context.internal("a data set was decoded as something else"))
 }

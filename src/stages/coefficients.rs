@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::spec::node::Node;
+use crate::task::Source;
 
 /// The folder beside the pipelines that holds one table for each tuning pipeline.
 pub const FOLDER: &str = "coefficients";
@@ -43,8 +44,8 @@ pub struct Coefficients {
     /// By data set, setting and rule.
     found: BTreeMap<(String, String, String), Found>,
     pub tables: Vec<(PathBuf, CoefficientTable)>,
-    /// Of each table.
-    texts: Vec<Text>,
+    /// Of each table, its file.
+    sources: Vec<Arc<Source>>,
 }
 
 #[derive(Debug)]
@@ -52,14 +53,6 @@ struct Found {
     terms: BTreeMap<String, f64>,
     /// The table in which they stand.
     table: usize,
-}
-
-/// The file of a table.
-#[derive(Debug)]
-struct Text {
-    text: String,
-    /// Whether anything was looked up here: only what a plan depends on goes into its record.
-    used: AtomicBool,
 }
 
 impl Coefficients {
@@ -90,23 +83,17 @@ impl Coefficients {
                     )));
                 }
             }
+            let name = path.file_name().unwrap_or_default();
+            all.sources.push(Arc::new(Source { path: Path::new(FOLDER).join(name), text }));
             all.tables.push((path, table));
-            all.texts.push(Text { text, used: AtomicBool::new(false) });
         }
         Ok(all)
     }
 
-    pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<&BTreeMap<String, f64>> {
+    /// The coefficients of a condition, and the file in which they stand.
+    pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<(&BTreeMap<String, f64>, &Arc<Source>)> {
         let Found { terms, table } = self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))?;
-        self.texts[*table].used.store(true, Ordering::Relaxed);
-        Some(terms)
-    }
-
-    /// Path and text of the tables in which something was found since this was last asked, in the order of their names.
-    pub fn take_used(&self) -> Vec<(PathBuf, String)> {
-        let both = self.tables.iter().zip(&self.texts);
-        let used = both.filter(|(_, text)| text.used.swap(false, Ordering::Relaxed));
-        used.map(|((path, _), text)| (path.clone(), text.text.clone())).collect()
+        Some((terms, &self.sources[*table]))
     }
 
     /// `dataset / setting / rule` of everything that is tuned, for messages.

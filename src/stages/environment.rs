@@ -1,18 +1,19 @@
-//! What planning may look at besides the pipeline file: the data sets' descriptions and the tuned coefficients.
+//! What the kinds look things up in while they plan: the data sets' descriptions and the tuned coefficients.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::coefficients::Coefficients;
+use super::coefficients::{self, Coefficients};
 use crate::datasets::{self, DataError, DataSetInfo};
 use crate::error::Result;
+use crate::task::Planning;
 
+/// The data sets and the tuned coefficients of a project.
 #[derive(Debug)]
 pub struct Environment {
-    pub data_dir: PathBuf,
-    /// Where pipelines are looked up by name.
-    pub pipelines_dir: PathBuf,
+    data_dir: PathBuf,
+    /// The committed tables of tuned coefficients.
     pub coefficients: Coefficients,
     data_sets: Mutex<BTreeMap<String, DataSetInfo>>,
 }
@@ -23,8 +24,7 @@ impl Environment {
     pub fn new(data_dir: &Path, pipelines_dir: &Path) -> Result<Self> {
         Ok(Self {
             data_dir: data_dir.to_owned(),
-            pipelines_dir: pipelines_dir.to_owned(),
-            coefficients: Coefficients::load(&pipelines_dir.join(super::coefficients::FOLDER))?,
+            coefficients: Coefficients::load(&pipelines_dir.join(coefficients::FOLDER))?,
             data_sets: Mutex::default(),
         })
     }
@@ -42,4 +42,13 @@ impl Environment {
         known.insert(name.to_owned(), info.clone());
         Ok(info)
     }
+}
+
+/// The environment that this program's catalogue hands to its kinds.
+///
+/// # Panics
+/// If another catalogue planned the stage.
+pub(super) fn of<'a>(planning: &Planning<'a>) -> &'a Environment {
+    let resources: &'a dyn std::any::Any = planning.resources;
+    resources.downcast_ref().expect("the catalogue of these kinds hands an environment to them")
 }

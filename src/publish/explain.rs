@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Disposition, Plan, Statuses};
-use crate::publish::manifest::{Manifest, TaskEntry};
+use super::manifest::{Manifest, TaskEntry};
+use crate::plan::{Disposition, Plan, Statuses};
 use crate::store::KeyMaterial;
 use crate::tables::frame::Cell;
 

@@ -1,0 +1,70 @@
+//! Running a request, level by level, and publishing what it made.
+
+use std::sync::atomic::AtomicBool;
+
+use super::coefficients::install;
+use super::planning::{check_force, reader};
+use super::{Outcome, Project};
+use crate::error::Result;
+use crate::plan::{Levels, Request, Statuses};
+use crate::publish::{self, Published};
+use crate::run::{Progress, Run};
+use crate::store::Session;
+
+/// How a request is carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// A stage whose results are made anew although they are there; an empty name means all stages.
+    pub force: Option<&'a str>,
+    /// Tasks side by side; as many as there are cores if left out.
+    pub jobs: Option<usize>,
+    /// Raised from outside to stop between two steps; what is finished is kept.
+    pub interrupt: Option<&'a AtomicBool>,
+}
+
+impl Project {
+    /// Runs what has to run and publishes it.
+    ///
+    /// # Errors
+    /// All faults of the pipeline, each with its place; the first error of a task; or what cannot be written. Results that
+    /// were finished are kept, and the same request goes on from there.
+    pub fn run(&self, request: &Request, options: &Options<'_>, progress: &dyn Progress) -> Result<Outcome> {
+        let never = AtomicBool::new(false);
+        let interrupt = options.interrupt.unwrap_or(&never);
+        let catalogue = self.catalogue()?;
+        let store = self.store();
+        let mut levels = Levels::new(&catalogue, &self.pipelines, request);
+        let mut executed = 0;
+        loop {
+            let level = levels.present(reader(&store))?;
+            check_force(&level.plan, options.force)?;
+            publish::check_places(&level.plan, &self.outputs)?;
+            let session = Session::begin(&store)?;
+            session.protect(level.plan.tasks.iter().map(|task| &task.key))?;
+            // What an earlier level made anew is not made a second time.
+            let force = options.force.filter(|_| executed == 0);
+            let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, force)?;
+            progress.planned(&level.plan, &statuses);
+            let run = Run::new(&level.plan, &store, &session, &statuses, progress, interrupt);
+            executed += run.execute(options.jobs.unwrap_or_else(cores))?;
+            if level.asking.is_empty() {
+                let published = self.publish_all(&run)?;
+                return Ok(Outcome::new(executed, statuses, published));
+            }
+        }
+    }
+
+    fn publish_all(&self, run: &Run<'_>) -> Result<Vec<Published>> {
+        let mut published: Vec<Published> = Vec::new();
+        for pipeline in &run.plan.pipelines {
+            let one = publish::publish(run, pipeline, &self.outputs, &published)?;
+            install(&self.pipelines, pipeline, &one)?;
+            published.push(one);
+        }
+        Ok(published)
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

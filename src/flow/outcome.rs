@@ -1,0 +1,53 @@
+//! What a request came to.
+
+use crate::error::{Error, Result};
+use crate::plan::Statuses;
+use crate::publish::Published;
+use crate::spec::node::choices;
+use crate::tables::{Table, parquet};
+
+/// A request carried out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How many tasks were run; the others were in the store.
+    pub executed: usize,
+    /// What happened to each task of the plan.
+    pub statuses: Statuses,
+    /// The published folders: included pipelines first, the one asked for last.
+    pub published: Vec<Published>,
+}
+
+impl Outcome {
+    pub(super) fn new(executed: usize, statuses: Statuses, published: Vec<Published>) -> Self {
+        Self { executed, statuses, published }
+    }
+
+    /// A published table of the pipeline that was asked for; of a folder of parts, all parts.
+    ///
+    /// # Errors
+    /// There is no such table, or it cannot be read.
+    pub fn table(&self, name: &str) -> Result<Table> {
+        let published = self.published.last().expect("a request publishes at least the pipeline asked for");
+        let tables = &published.manifest.tables;
+        let Some(entry) = tables.iter().find(|table| table.name == name) else {
+            let there = choices(tables.iter().map(|table| &table.name));
+            return Err(Error::usage(format!(
+                "`{}` has no table `{name}`; there are: {there}",
+                published.manifest.pipeline
+            )));
+        };
+        let path = published.folder.join(&entry.path);
+        let files = if entry.digest.is_some() {
+            vec![path]
+        } else {
+            entry.parts.iter().map(|part| path.join(format!("{}.parquet", part.key.short()))).collect()
+        };
+        let mut batches = Vec::new();
+        for file in files {
+            let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+            let damaged = |error| Error::Store(format!("{} is damaged: {error}", file.display()));
+            batches.extend(parquet::read(bytes.into(), &entry.schema).map_err(damaged)?.batches);
+        }
+        Ok(Table::new(entry.schema.clone(), batches))
+    }
+}

@@ -1,0 +1,66 @@
+//! The kept results of a project.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Project;
+use crate::error::Result;
+use crate::publish;
+use crate::store::{Key, Verified};
+
+/// Results of one kind that the same pipelines refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The kind of stage.
+    pub kind: String,
+    /// The published pipelines that refer to them; none, and the next collection removes them.
+    pub pipelines: Vec<String>,
+    /// How many they are.
+    pub results: usize,
+    /// Their size.
+    pub bytes: u64,
+}
+
+pub use crate::store::Collected as Swept;
+
+impl Project {
+    /// What is kept, by kind of stage and by the pipelines that refer to it.
+    ///
+    /// # Errors
+    /// The store or a published folder cannot be read.
+    pub fn kept(&self) -> Result<Vec<Kept>> {
+        let mut users: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+        for (pipeline, keys) in publish::referred_keys(&self.outputs)? {
+            for key in keys {
+                users.entry(key).or_default().push(pipeline.clone());
+            }
+        }
+        let mut groups: BTreeMap<(Vec<String>, String), (usize, u64)> = BTreeMap::new();
+        for entry in self.store().entries()? {
+            let mut pipelines = users.get(&entry.record.key).cloned().unwrap_or_default();
+            pipelines.dedup();
+            let group = groups.entry((pipelines, entry.record.material.kind.clone())).or_default();
+            group.0 += 1;
+            group.1 += entry.record.bytes();
+        }
+        let kept = |((pipelines, kind), (results, bytes))| Kept { kind, pipelines, results, bytes };
+        Ok(groups.into_iter().map(kept).collect())
+    }
+
+    /// Reads every kept result again and compares it with its digest.
+    ///
+    /// # Errors
+    /// The store cannot be listed. Damage is not an error but a finding.
+    pub fn verify_store(&self) -> Result<Verified> {
+        self.store().verify(|_| {})
+    }
+
+    /// Removes what no published pipeline and no run in flight refers to; with `dry_run`, only says what would go.
+    ///
+    /// # Errors
+    /// The store or a published folder cannot be read or written.
+    pub fn sweep_store(&self, dry_run: bool) -> Result<Swept> {
+        let keep: BTreeSet<Key> =
+            publish::referred_keys(&self.outputs)?.into_iter().flat_map(|(_, keys)| keys).collect();
+        self.store().collect(&keep, dry_run)
+    }
+}

@@ -1,0 +1,109 @@
+//! The axes of the matrix and the stages: which axis changes which parameters, and what stands in an axis' column.
+
+use std::collections::BTreeSet;
+
+use super::compose::PipelineBuilder;
+use crate::spec::StageSpec;
+use crate::spec::matrix::{Matrix, Setting};
+use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, choices};
+use crate::tables::{Column, ColumnType};
+use crate::task::Kind;
+
+impl PipelineBuilder<'_, '_> {
+    /// Every axis has to change something.
+    pub(super) fn check_axes(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        // What a stage of an unknown kind would take is not known; its own fault is reported when stages are planned.
+        let all_known = self.all_stages().all(|stage| self.find_kind(stage).is_some());
+        for axis in &self.spec.matrix.axes {
+            let mut changes = false;
+            for value in &axis.values {
+                match &value.setting {
+                    Setting::Plain(_) => {
+                        changes |= self.spec.stages.iter().any(|stage| {
+                            self.builder
+                                .catalogue
+                                .kind(&stage.kind)
+                                .is_some_and(|kind| kind.axis_parameter(&axis.name).is_some())
+                        });
+                    }
+                    Setting::Bundle(bundle) => {
+                        changes = true;
+                        for (key, _) in &bundle.entries {
+                            if !self.spec.stages.iter().any(|stage| stage.name == key.name) {
+                                let names = self.spec.stages.iter().map(|stage| &stage.name);
+                                let message = format!(
+                                    "the bundle `{}` sets parameters of stage `{}`; there are: {}",
+                                    value.label,
+                                    key.name,
+                                    choices(names)
+                                );
+                                faults.push(Fault::at(&key.span, message));
+                            }
+                        }
+                    }
+                }
+            }
+            if !changes && all_known {
+                let message = format!(
+                    "the axis `{}` sets nothing: no stage of this pipeline has a parameter of that name",
+                    axis.name
+                );
+                faults.push(Fault::at(&axis.span, message).help(
+                    "Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: \
+                     `[matrix.<axis>.\"<value>\"]` with `<stage>.<parameter> = …`.",
+                ));
+            }
+        }
+        faults
+    }
+}
+
+/// The axes that change a parameter of the stage itself.
+pub(super) fn own_axes(stage: &StageSpec, kind: &'static dyn Kind, matrix: &Matrix) -> BTreeSet<usize> {
+    let takes = |setting: &Setting, axis: &str| match setting {
+        Setting::Plain(_) => kind.axis_parameter(axis).is_some(),
+        Setting::Bundle(bundle) => bundle.get(&stage.name).is_some(),
+    };
+    (0..matrix.axes.len())
+        .filter(|&index| {
+            let axis = &matrix.axes[index];
+            axis.values.iter().any(|value| takes(&value.setting, &axis.name))
+        })
+        .collect()
+}
+
+/// Lays the value of an axis over a stage's parameters.
+pub(super) fn apply(parameters: &mut Node, stage: &StageSpec, kind: &'static dyn Kind, axis: &str, setting: &Setting) {
+    match setting {
+        Setting::Plain(node) => {
+            if let Some(path) = kind.axis_parameter(axis) {
+                set(parameters, &path, node);
+            }
+        }
+        Setting::Bundle(bundle) => {
+            if let Some(patch) = bundle.get(&stage.name) {
+                parameters.merge(patch);
+            }
+        }
+    }
+}
+
+fn set(node: &mut Node, path: &[String], value: &Node) {
+    let Some((first, rest)) = path.split_first() else {
+        *node = value.clone();
+        return;
+    };
+    let Some(table) = node.as_table_mut() else { return };
+    if table.get(first).is_none() {
+        let key = NodeKey { span: value.span.clone(), name: first.clone() };
+        table.set(key, Node { span: value.span.clone(), value: Value::Table(Table::default()) });
+    }
+    set(table.get_mut(first).expect("just set"), rest, value);
+}
+
+/// The column of an axis.
+pub(super) fn axis_column(meaning: Option<&'static str>, name: &str, kind: ColumnType, nullable: bool) -> Column {
+    let description = meaning.map_or_else(|| format!("value of the axis `{name}`"), str::to_owned);
+    Column { name: name.to_owned().into(), kind, unit: "".into(), description: description.into(), nullable }
+}

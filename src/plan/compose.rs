@@ -1,0 +1,339 @@
+//! A pipeline and everything that it includes, in one plan in which equal tasks are one task.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::locate::locate;
+use super::order::report_once;
+use super::restrict::restrict;
+use super::{Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
+use crate::error::{Error, Result};
+use crate::spec::matrix::Coordinates;
+use crate::spec::node::{Fault, Node, Span, Value, choices};
+use crate::spec::{Spec, StageSpec};
+use crate::store::Key;
+use crate::tables::frame::Cell;
+use crate::task::{Addition, Catalogue, Facts, Kind, Reads, Reference, Source};
+
+/// What a user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// A pipeline's name, or the path of its file.
+    pub pipeline: String,
+    /// Values of the file to override, `key=value`.
+    pub overrides: Vec<String>,
+    /// The name to publish under, if not its own.
+    pub publish_as: Option<String>,
+    /// Only what this stage needs.
+    pub to: Option<String>,
+}
+
+impl Request {
+    /// The pipeline as it is written.
+    pub fn new(pipeline: impl Into<String>) -> Self {
+        Self { pipeline: pipeline.into(), ..Self::default() }
+    }
+
+    /// With one value of the file overridden, `key=value`.
+    pub fn set(mut self, change: impl Into<String>) -> Self {
+        self.overrides.push(change.into());
+        self
+    }
+
+    /// With several values overridden.
+    pub fn setting(mut self, changes: &[String]) -> Self {
+        self.overrides.extend_from_slice(changes);
+        self
+    }
+
+    /// Published under another name.
+    pub fn published_as(mut self, name: impl Into<String>) -> Self {
+        self.publish_as = Some(name.into());
+        self
+    }
+}
+
+/// Plans a pipeline and everything that it includes; a plan with levels as its first level.
+///
+/// # Errors
+/// All faults found, each with its place.
+pub fn build(catalogue: &dyn Catalogue, pipelines: &Path, request: &Request) -> Result<Plan> {
+    build_level(catalogue, pipelines, request, &Additions::new())
+}
+
+/// What earlier levels have added to the matrices, by the published name of the pipeline.
+pub(super) type Additions = BTreeMap<String, Vec<Addition>>;
+
+pub(super) fn build_level(
+    catalogue: &dyn Catalogue,
+    pipelines: &Path,
+    request: &Request,
+    additions: &Additions,
+) -> Result<Plan> {
+    let mut builder = Builder {
+        catalogue,
+        pipelines,
+        additions,
+        plan: Plan { tasks: Vec::new(), pipelines: Vec::new() },
+        facts: Vec::new(),
+        known: BTreeMap::new(),
+        path: Vec::new(),
+    };
+    let file = locate(pipelines, &request.pipeline, None)?;
+    builder.pipeline(&file, None, &request.overrides, request.publish_as.as_deref(), request.to.as_deref())?;
+    if let Some(to) = &request.to {
+        restrict(&mut builder.plan, to);
+    }
+    Ok(builder.plan)
+}
+
+/// The plan in the making.
+pub(super) struct Builder<'a> {
+    pub(super) catalogue: &'a dyn Catalogue,
+    /// Where pipelines are looked up by name.
+    pub(super) pipelines: &'a Path,
+    additions: &'a Additions,
+    pub(super) plan: Plan,
+    /// Of each task.
+    pub(super) facts: Vec<Facts>,
+    /// Equal tasks are one task.
+    known: BTreeMap<Key, usize>,
+    /// The files being included, outermost first.
+    path: Vec<PathBuf>,
+}
+
+/// A stage while its pipeline is planned.
+pub(super) struct Built {
+    /// Indices of the axes that it depends on, ascending.
+    pub(super) axes: Vec<usize>,
+    /// The task of each combination of those axes' values.
+    pub(super) tasks: BTreeMap<Coordinates, usize>,
+    /// In the order of the matrix.
+    pub(super) order: Vec<(Coordinates, usize)>,
+    pub(super) keep: bool,
+}
+
+impl Builder<'_> {
+    /// Plans one file and what it includes; `included` is where another file names it.
+    fn pipeline(
+        &mut self,
+        file: &Path,
+        included: Option<&Span>,
+        overrides: &[String],
+        name: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<String> {
+        if let Some(start) = self.path.iter().position(|outer| outer == file) {
+            let chain: Vec<String> = self.path[start..]
+                .iter()
+                .map(|path| path.as_path())
+                .chain([file])
+                .map(|path| path.display().to_string())
+                .collect();
+            let message = format!("{} includes itself: {}", file.display(), chain.join(" → "));
+            return Err(Error::Spec(vec![Fault { message, span: included.cloned(), help: None }]));
+        }
+        let mut spec = Spec::load(file, overrides)?;
+        self.path.push(file.to_owned());
+        let mut includes = Vec::new();
+        for include in &spec.include {
+            let (file, span) = (locate(self.pipelines, &include.pipeline, Some(&include.span))?, Some(&include.span));
+            includes.push(self.pipeline(&file, span, &include.set, include.publish_as.as_deref(), None)?);
+        }
+        self.path.pop();
+        if spec.stages.is_empty() && includes.is_empty() {
+            return Err(Error::usage(format!("{}: a pipeline needs `[stages.…]` or `include`", file.display())));
+        }
+        let published = match name {
+            Some(name) if crate::spec::is_name(name) => name.to_owned(),
+            Some(name) => {
+                return Err(Error::usage(format!(
+                    "`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"
+                )));
+            }
+            None if overrides.is_empty() && to.is_none() => spec.header.name.clone(),
+            None => {
+                let changed = serde_json::json!({ "document": spec.document, "to": to });
+                let digest = blake3::hash(changed.to_string().as_bytes()).to_hex();
+                format!("{}~{}", spec.header.name, &digest[..8])
+            }
+        };
+        if let Some(earlier) = self.plan.pipelines.iter().find(|earlier| earlier.name == published) {
+            return if earlier.file == file && earlier.document == spec.document {
+                Ok(published)
+            } else {
+                Err(Error::Spec(vec![published_twice(earlier, file, &spec, included)]))
+            };
+        }
+        for addition in self.additions.get(&published).into_iter().flatten() {
+            spec.matrix.add(addition).map_err(|message| Error::Internal { task: published.clone(), message })?;
+        }
+        let mut pipeline = PipelineBuilder::new(self, &spec)?;
+        pipeline.stages(to)?;
+        let PipelineBuilder { stages, tables, files, sources, .. } = pipeline;
+        let axes = spec
+            .matrix
+            .axes
+            .iter()
+            .map(|axis| (axis.name.clone(), axis.values.iter().map(|value| value.label.clone()).collect()));
+        self.plan.pipelines.push(Pipeline {
+            name: published.clone(),
+            title: spec.header.title.clone(),
+            figure: spec.header.figure.clone(),
+            file: file.to_owned(),
+            text: spec.text,
+            sources: sources.into_iter().collect(),
+            to: to.map(str::to_owned),
+            axes: axes.collect(),
+            document: spec.document,
+            overrides: spec.overrides,
+            stages,
+            tables,
+            files,
+            includes,
+        });
+        Ok(published)
+    }
+
+    /// Adds a task, or finds the equal one that is there.
+    pub(super) fn intern(&mut self, task: Task, facts: Facts) -> usize {
+        if let Some(&known) = self.known.get(&task.key) {
+            // The same result asked for twice: kept if anyone keeps it.
+            self.plan.tasks[known].keep |= task.keep;
+            return known;
+        }
+        let index = self.plan.tasks.len();
+        self.known.insert(task.key.clone(), index);
+        self.plan.tasks.push(task);
+        self.facts.push(facts);
+        index
+    }
+}
+
+/// Two pipelines that are not the same would replace each other.
+fn published_twice(earlier: &Pipeline, file: &Path, spec: &Spec, included: Option<&Span>) -> Fault {
+    let message = if earlier.file == file {
+        format!("{} is published twice as `{}`, with different overrides", file.display(), earlier.name)
+    } else {
+        format!("{} and {} are both published as `{}`", earlier.file.display(), file.display(), spec.header.name)
+    };
+    Fault {
+        message,
+        span: included.cloned(),
+        help: Some("Give one of them another name: `as = \"…\"` where it is included, or `--as`.".into()),
+    }
+}
+
+/// One pipeline while it is planned.
+pub(super) struct PipelineBuilder<'b, 'a> {
+    pub(super) builder: &'b mut Builder<'a>,
+    pub(super) spec: &'b Spec,
+    pub(super) built: BTreeMap<String, Built>,
+    pub(super) stages: Vec<Stage>,
+    pub(super) tables: Vec<PublishedTable>,
+    pub(super) files: Vec<PublishedFile>,
+    /// Files that something was looked up in, each once.
+    pub(super) sources: BTreeSet<Arc<Source>>,
+    /// By table and column: the values that can stand there, where they are known.
+    pub(super) values: BTreeMap<String, BTreeMap<String, Vec<Cell>>>,
+    /// The stage made of `[[claims]]`.
+    pub(super) claims: Option<StageSpec>,
+}
+
+impl<'b, 'a> PipelineBuilder<'b, 'a> {
+    pub(super) fn new(builder: &'b mut Builder<'a>, spec: &'b Spec) -> Result<Self> {
+        let claims = spec.claims.first().map(|first| StageSpec {
+            name: "claims".to_owned(),
+            name_span: first.span.clone(),
+            kind: "claims".to_owned(),
+            kind_span: first.span.clone(),
+            keep: true,
+            parameters: Node { span: first.span.clone(), value: Value::Array(spec.claims.clone()) },
+        });
+        let this = Self {
+            builder,
+            spec,
+            built: BTreeMap::new(),
+            stages: Vec::new(),
+            tables: Vec::new(),
+            files: Vec::new(),
+            sources: BTreeSet::new(),
+            values: BTreeMap::new(),
+            claims,
+        };
+        let faults = this.check_axes();
+        if faults.is_empty() { Ok(this) } else { Err(Error::Spec(faults)) }
+    }
+
+    pub(super) fn all_stages(&self) -> impl Iterator<Item = &StageSpec> {
+        self.spec.stages.iter().chain(&self.claims)
+    }
+
+    /// The kind that a stage names. `claims` is written as `[[claims]]`, not as a stage.
+    pub(super) fn find_kind(&self, stage: &StageSpec) -> Option<&'static dyn Kind> {
+        match stage.kind.as_str() {
+            "claims" if stage.name == "claims" => Some(self.builder.catalogue.claims()),
+            name => self.builder.catalogue.kind(name),
+        }
+    }
+
+    /// Plans all stages, inputs first. A fault in one stage does not hide those in others.
+    pub(super) fn stages(&mut self, to: Option<&str>) -> Result<()> {
+        let mut faults = Vec::new();
+        let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+        for stage in self.all_stages() {
+            let Some(kind) = self.find_kind(stage) else {
+                let names = self.builder.catalogue.kinds().iter().map(|kind| kind.name());
+                let message = format!("unknown kind `{}`; there are: {}", stage.kind, choices(names));
+                faults.push(Fault::at(&stage.kind_span, message));
+                continue;
+            };
+            match kind.references(&stage.parameters) {
+                Ok(found) => {
+                    let unresolved = found.iter().filter(|reference| self.resolve(reference).is_none());
+                    unresolved.for_each(|reference| report_once(&mut faults, self.unresolved(stage, reference)));
+                    references.insert(stage.name.clone(), found);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if let Some(to) = to
+            && !self.all_stages().any(|stage| stage.name == to)
+        {
+            let names = self.all_stages().map(|stage| &stage.name);
+            return Err(Error::usage(format!("`--to {to}`: there is no such stage; there are: {}", choices(names))));
+        }
+        if !faults.is_empty() {
+            return Err(Error::Spec(faults));
+        }
+        let order = self.order(&references).map_err(|fault| Error::Spec(vec![fault]))?;
+        let mut failed: BTreeSet<String> = BTreeSet::new();
+        for name in order {
+            let upstream = references[&name].iter().filter_map(|reference| self.resolve(reference));
+            if upstream.into_iter().any(|stage| failed.contains(stage)) {
+                failed.insert(name);
+                continue;
+            }
+            let stage_faults = self.stage(&name, &references[&name]);
+            if !stage_faults.is_empty() {
+                failed.insert(name);
+                faults.extend(stage_faults);
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Spec(faults)) }
+    }
+
+    fn stage(&mut self, name: &str, references: &[Reference]) -> Vec<Fault> {
+        // The spec outlives the builder's borrow, but for the claims' stage, which the builder owns.
+        let claims = self.claims.take();
+        let spec: &'b Spec = self.spec;
+        let stage = spec.stages.iter().chain(&claims).find(|stage| stage.name == name).expect("planned by name");
+        let kind = self.find_kind(stage).expect("checked before ordering");
+        let gathers = references.iter().any(|reference| reference.reads == Reads::Table);
+        let faults =
+            if gathers { self.gathering(stage, kind, references) } else { self.tasks(stage, kind, references) };
+        self.claims = claims;
+        faults
+    }
+}

@@ -1,0 +1,128 @@
+//! A stage that reads tables as they are published: one task, over all parts, with the axes as columns.
+
+use super::compose::{Built, PipelineBuilder};
+use super::order::report_once;
+use super::{GatheredInput, Part, PublishedTable, Task};
+use crate::spec::StageSpec;
+use crate::spec::node::{Fault, choices};
+use crate::store::{KeyMaterial, KeyedInput};
+use crate::task::{Gathered, Kind, Planned, Planning, Reference};
+
+impl PipelineBuilder<'_, '_> {
+    /// One task that reads whole tables.
+    pub(super) fn gathering(
+        &mut self,
+        stage: &StageSpec,
+        kind: &'static dyn Kind,
+        references: &[Reference],
+    ) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut gathered: Vec<Gathered> = Vec::new();
+        let mut sources: Vec<&PublishedTable> = Vec::new();
+        for reference in references {
+            if gathered.iter().any(|table| table.name == reference.name) {
+                continue;
+            }
+            match self.tables.iter().find(|table| table.name == reference.name) {
+                Some(table) => {
+                    gathered.push(Gathered {
+                        values: self.values.get(&table.name).cloned().unwrap_or_default(),
+                        name: table.name.clone(),
+                        span: reference.span.clone(),
+                        schema: table.schema.clone(),
+                        n_axes: table.n_axes,
+                        own_axes: table.parts.first().into_iter().flat_map(Part::own_axis_names).collect(),
+                    });
+                    sources.push(table);
+                }
+                None => {
+                    let stage_keeps =
+                        self.resolve(reference).is_none_or(|name| self.built.get(name).is_none_or(|b| b.keep));
+                    let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+                    let fault = if stage_keeps {
+                        let message = format!(
+                            "stage `{}` reads table `{}`; there are: {}",
+                            stage.name,
+                            reference.name,
+                            choices(names)
+                        );
+                        Fault::at(&reference.span, message)
+                    } else {
+                        let message = format!("table `{}` is not kept, so it cannot be gathered", reference.name);
+                        Fault::at(&reference.span, message)
+                            .help("Take `keep = false` away from the stage that makes it.")
+                    };
+                    report_once(&mut faults, fault);
+                }
+            }
+        }
+        if !faults.is_empty() {
+            return faults;
+        }
+        let planning = Planning {
+            stage: &stage.name,
+            parameters: &stage.parameters,
+            resources: self.builder.catalogue.resources(),
+            definitions: &self.spec.rules,
+            available: &[],
+            tables: &gathered,
+        };
+        let Planned { work, sources: looked_up_in, .. } = match kind.plan(&planning) {
+            Ok(planned) => planned,
+            Err(fault) => return vec![fault],
+        };
+        let mut keyed = Vec::new();
+        for table in &sources {
+            let names = || table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string());
+            for part in &table.parts {
+                let own = part.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
+                let axes = names()
+                    .zip(&part.axes)
+                    .chain(own)
+                    .map(|(name, cell)| (name, serde_json::to_value(cell).expect("a cell is plain data")));
+                keyed.push(KeyedInput {
+                    role: table.name.clone(),
+                    table: part.table.clone(),
+                    key: self.builder.plan.tasks[part.task].key.clone(),
+                    axes: axes.collect(),
+                });
+            }
+        }
+        let material = KeyMaterial {
+            kind: kind.name().to_owned(),
+            version: kind.version(),
+            parameters: work.parameters(),
+            inputs: keyed,
+        };
+        let inputs = sources
+            .iter()
+            .map(|table| GatheredInput {
+                name: table.name.clone(),
+                schema: table.schema.clone(),
+                parts: table.parts.clone(),
+            })
+            .collect();
+        let facts = work.facts();
+        let task = Task {
+            key: material.key(),
+            material,
+            label: stage.name.clone(),
+            stage: stage.name.clone(),
+            work,
+            inputs: Vec::new(),
+            gathered: inputs,
+            keep: true,
+        };
+        self.sources.extend(looked_up_in);
+        let index = self.builder.intern(task, facts);
+        let built = Built {
+            axes: Vec::new(),
+            tasks: [(Vec::new(), index)].into(),
+            order: vec![(Vec::new(), index)],
+            keep: true,
+        };
+        self.publish(stage, kind, &built);
+        self.built.insert(stage.name.clone(), built);
+        Vec::new()
+    }
+}

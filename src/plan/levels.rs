@@ -1,0 +1,104 @@
+//! A plan level by level: see [`crate::task::Sequel`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::compose::{Additions, build_level};
+use super::restrict::with_dependencies;
+use super::{Plan, Request};
+use crate::error::Result;
+use crate::tables::Table;
+use crate::task::Catalogue;
+
+/// The levels of a request, one after the other.
+pub struct Levels<'a> {
+    catalogue: &'a dyn Catalogue,
+    pipelines: &'a Path,
+    request: &'a Request,
+    additions: Additions,
+    passed: usize,
+}
+
+/// One level.
+#[derive(Debug)]
+pub struct Level {
+    /// The plan as far as it is known.
+    pub plan: Plan,
+    /// The level's number, from 1.
+    pub number: usize,
+    /// The tasks whose results say how it goes on; none if this is the last level.
+    pub asking: Vec<usize>,
+    /// How many tasks all later levels can add, at most.
+    pub tasks_ahead: usize,
+}
+
+impl Level {
+    /// The tasks that the level wants: those that ask, or all where none does.
+    pub fn wanted(&self) -> Vec<usize> {
+        if self.asking.is_empty() { (0..self.plan.tasks.len()).collect() } else { self.asking.clone() }
+    }
+}
+
+impl<'a> Levels<'a> {
+    /// Before the first level.
+    pub fn new(catalogue: &'a dyn Catalogue, pipelines: &'a Path, request: &'a Request) -> Self {
+        Self { catalogue, pipelines, request, additions: Additions::new(), passed: 0 }
+    }
+
+    /// The present level. `read` gives a table of a task's result where it is there: a task that is content with its result
+    /// asks for nothing any more, and one whose result is there already is not waited for.
+    ///
+    /// # Errors
+    /// All faults of the pipeline, or a result that cannot be read.
+    pub fn present(&mut self, read: impl Fn(&Plan, usize, &str) -> Result<Option<Table>>) -> Result<Level> {
+        loop {
+            let plan = build_level(self.catalogue, self.pipelines, self.request, &self.additions)?;
+            let (mut asking, mut tasks_ahead) = (Vec::new(), 0);
+            let mut grown = false;
+            for (index, task) in plan.tasks.iter().enumerate() {
+                let Some(sequel) = task.work.sequel() else { continue };
+                let first = task.work.outputs().first().map(|output| output.table().to_owned()).unwrap_or_default();
+                if read(&plan, index, &first)?.is_none() {
+                    asking.push(index);
+                    // Each combination adds a task to the stages behind it, at most, and each level this task once more.
+                    let stages: std::collections::BTreeSet<&str> = with_dependencies(&plan.tasks, [index])
+                        .iter()
+                        .map(|&task| plan.tasks[task].stage.as_str())
+                        .collect();
+                    tasks_ahead += sequel.at_most() * stages.len();
+                    continue;
+                }
+                let missing = || crate::error::Error::Internal {
+                    task: task.label.clone(),
+                    message: "a sequel reads a table that its task does not make".to_owned(),
+                };
+                let more = sequel.more(&|table| read(&plan, index, table)?.ok_or_else(missing))?;
+                if more.is_empty() {
+                    continue;
+                }
+                for pipeline in plan
+                    .pipelines
+                    .iter()
+                    .filter(|pipeline| pipeline.stages.iter().any(|stage| stage.tasks.contains(&index)))
+                {
+                    let known = self.additions.entry(pipeline.name.clone()).or_default();
+                    for addition in &more {
+                        if !known.contains(addition) {
+                            known.push(addition.clone());
+                            grown = true;
+                        }
+                    }
+                }
+            }
+            if !grown {
+                return Ok(Level { plan, number: self.passed + 1, asking, tasks_ahead });
+            }
+            self.passed += 1;
+        }
+    }
+
+    /// What has been added so far, by pipeline.
+    pub fn additions(&self) -> BTreeMap<&str, usize> {
+        self.additions.iter().map(|(name, added)| (name.as_str(), added.len())).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! What a task makes.
+
+use std::sync::Arc;
+
+use crate::tables::TableSchema;
+
+/// One table that a task makes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What follows the stage's name in the table's name; empty where a stage makes one table.
+    pub suffix: &'static str,
+    /// Shared: a plan of 100,000 tasks would otherwise be mostly copies of it.
+    pub schema: Arc<TableSchema>,
+    /// Whether it stays.
+    pub storage: Storage,
+    /// Whether it has one row for the task itself, which the task's other tables refer to: folders of parts, which leave the
+    /// axes out, are joined to them through it.
+    pub is_register: bool,
+}
+
+/// Whether a table stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Kept in the store and published.
+    Kept,
+    /// Handed on in memory to the stages that read it, then dropped.
+    Passing,
+}
+
+impl Output {
+    /// A table that is kept and published.
+    pub fn kept(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
+        Self { suffix, schema: schema.into(), storage: Storage::Kept, is_register: false }
+    }
+
+    /// A table that is handed on in memory only.
+    pub fn passing(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
+        Self { suffix, schema: schema.into(), storage: Storage::Passing, is_register: false }
+    }
+
+    /// The same, as the table with one row for each task; see [`Output::is_register`].
+    pub fn register(mut self) -> Self {
+        self.is_register = true;
+        self
+    }
+
+    /// The name under which a result holds this table: it does not depend on what a person called the stage.
+    pub fn table(&self) -> &str {
+        if self.suffix.is_empty() { &self.schema.kind } else { self.suffix }
+    }
+
+    /// The name under which the table of a stage is published.
+    pub fn published(&self, stage: &str) -> String {
+        if self.suffix.is_empty() { stage.to_owned() } else { format!("{stage}_{}", self.suffix) }
+    }
+}

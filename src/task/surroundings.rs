@@ -1,0 +1,107 @@
+//! What a task sees while it runs.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+
+use super::{Axes, InputId, TableId};
+use crate::error::{Error, Result};
+use crate::store::Key;
+use crate::tables::{Table, TableSchema};
+
+/// Something decoded from an input once, for all tasks of a run that read it.
+pub type Shared = Arc<dyn Any + Send + Sync>;
+
+/// What a task sees while it runs: tables in, rows out, a word to the user, and whether it should stop.
+pub trait Surroundings {
+    /// The task's key.
+    fn key(&self) -> &Key;
+
+    /// The task as a person names it.
+    fn label(&self) -> &str;
+
+    /// A table of another task.
+    ///
+    /// # Errors
+    /// It can neither be read nor be made again.
+    fn table(&self, input: InputId) -> Result<Arc<Table>>;
+
+    /// What `decode` makes of a table, made once for all tasks of the run that read it.
+    ///
+    /// # Errors
+    /// The table cannot be had, or `decode` fails.
+    fn shared(&self, input: InputId, decode: &dyn Fn(&Table) -> Result<Shared>) -> Result<Shared>;
+
+    /// A table as published: all parts in the order of the matrix, axes as columns.
+    ///
+    /// # Errors
+    /// A part can neither be read nor be made again.
+    fn gathered(&self, table: TableId, axes: Axes) -> Result<RecordBatch>;
+
+    /// Whether anybody reads what is written to this output: it is kept, or another task waits for it. A task that runs
+    /// again only to hand something on in memory need not compute the rest.
+    fn wants(&self, output: &str) -> bool;
+
+    /// The schema of an output.
+    ///
+    /// # Errors
+    /// The task did not plan to write it.
+    fn schema(&self, output: &str) -> Result<&TableSchema>;
+
+    /// Appends rows to an output.
+    ///
+    /// # Errors
+    /// The rows do not fit the schema, or cannot be written.
+    fn write(&self, output: &str, rows: RecordBatch) -> Result<()>;
+
+    /// Adds a file that is not a table.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn write_file(&self, name: &str, content: &[u8]) -> Result<()>;
+
+    /// Tells the user something worth a line.
+    fn notice(&self, text: &str);
+
+    /// To be called every few milliseconds of work.
+    ///
+    /// # Errors
+    /// The user wants to stop.
+    fn check_interrupted(&self) -> Result<()>;
+}
+
+impl dyn Surroundings + '_ {
+    /// `run_id` of a training: the first 16 hex digits of its key.
+    pub fn run_id(&self) -> &str {
+        self.key().short()
+    }
+
+    /// A table in one batch.
+    ///
+    /// # Errors
+    /// As [`Surroundings::table`].
+    pub fn batch(&self, input: InputId) -> Result<RecordBatch> {
+        self.table(input)?.to_batch().map_err(|error| self.internal(error))
+    }
+
+    /// Appends rows given as columns in the order of the schema.
+    ///
+    /// # Errors
+    /// As [`Surroundings::write`].
+    pub fn write_columns(&self, output: &str, columns: Vec<ArrayRef>) -> Result<()> {
+        let rows =
+            RecordBatch::try_new(self.schema(output)?.to_arrow(), columns).map_err(|error| self.internal(error))?;
+        self.write(output, rows)
+    }
+
+    /// An error of the numbers themselves.
+    pub fn numerics(&self, message: impl ToString) -> Error {
+        Error::Numerics { task: self.label().to_owned(), message: message.to_string() }
+    }
+
+    /// A broken promise between stages.
+    pub fn internal(&self, message: impl ToString) -> Error {
+        Error::Internal { task: self.label().to_owned(), message: message.to_string() }
+    }
+}
