@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ojaflow::plan::{Request, build};
+use ojaflow::stages::Shipped;
 use ojaflow::stages::environment::Environment;
 
 const REPETITIONS: usize = 5;
@@ -78,16 +79,18 @@ value = "accuracy"
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let environment = Environment::new(&root.join("data"), &root.join("pipelines")).expect("the committed tables read");
+    let pipelines = root.join("pipelines");
+    let environment = Environment::new(&root.join("data"), &pipelines).expect("the committed tables read");
+    let catalogue = Shipped::new(environment);
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     for (name, text) in [("trainings", TRAININGS), ("measurements", MEASUREMENTS)] {
         let file = folder.path().join(format!("{name}.toml"));
         std::fs::write(&file, text).expect("the folder can be written");
-        let request = Request { pipeline: file.display().to_string(), ..Request::default() };
+        let request = Request::new(file.display().to_string());
         let (mut seconds, mut tasks) = (Vec::new(), 0);
         for _ in 0..REPETITIONS {
             let start = Instant::now();
-            let plan = build(&Shipped::new(environment), &pipelines, &request).expect("the pipeline is sound");
+            let plan = build(&catalogue, &pipelines, &request).expect("the pipeline is sound");
             seconds.push(start.elapsed().as_secs_f64());
             tasks = plan.tasks.len();
         }

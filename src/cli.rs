@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::archive::Part;
-use crate::plan::Format;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What a plasticity rule does to a deep network: reproducible pipelines from training to figure.
 #[derive(Debug, Parser)]
@@ -117,6 +114,20 @@ pub struct PlanArgs {
     pub format: Format,
 }
 
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table of stages.
+    #[default]
+    Text,
+    /// Every task with its key.
+    Json,
+    /// Graphviz.
+    Dot,
+    /// For Markdown.
+    Mermaid,
+}
+
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
     /// The name of a published run, or its folder
@@ -130,6 +141,15 @@ pub struct ArchiveArgs {
     /// Write what was measured, and on which machine, to this file beside it
     #[arg(long, value_name = "FILE")]
     pub measurements: Option<PathBuf>,
+}
+
+/// Large tables that an archive may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    Weights,
+    Activations,
+    /// The pixels of the data sets.
+    Images,
 }
 
 #[derive(Debug, Args)]
@@ -221,25 +241,4 @@ pub enum StoreAction {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-/// `90 s`, `12 min`, `2.5 h`
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 10.0 => format!("{s:.1} s"),
-        s if s < 120.0 => format!("{s:.0} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
-/// `12.3 MB`
-pub fn size(bytes: u64) -> String {
-    let bytes = bytes as f64;
-    match bytes {
-        b if b < 1e3 => format!("{b:.0} B"),
-        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
-        b => format!("{:.2} GB", b / 1e9),
-    }
 }

@@ -28,5 +28,6 @@ pub mod stages;
 pub mod store;
 pub mod tables;
 pub mod task;
+pub mod words;
 
 pub use ojaflow_mathematics::{kernels, science};

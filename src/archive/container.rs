@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Fault;
+use super::fault::Fault;
 
 const BLOCK: usize = 512;
 /// The end of a tar.

@@ -1,20 +1,14 @@
-//! Published folders → the payload of an archive.
+//! What an archive is of: a published run with everything that it is composed of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::container::{Content, Hashing, Member};
-use super::{Part, instructions, research_object};
+use super::part::Part;
 use crate::datasets::{self, DataSetInfo, Role};
 use crate::error::{Error, Result};
-use crate::publish::manifest::{self, Manifest, Source};
-
-/// The versions of everything that this program was built from.
-const LOCK_FILE: &str = include_str!("../../Cargo.lock");
+use crate::publish::manifest::{Manifest, Source};
 
 /// Names in the payload.
 pub const CRATE: &str = "ro-crate-metadata.json";
@@ -28,7 +22,7 @@ pub struct Published {
     /// The one asked for first, then what it includes, in the order of the file.
     pub manifests: Vec<Manifest>,
     /// Where each of them lies.
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     pub data_sets: Vec<DataSet>,
 }
 
@@ -191,28 +185,6 @@ impl Published {
         }
         Ok(sources)
     }
-
-    /// Every file of the payload, sorted by path, with digests taken from the files themselves.
-    pub(super) fn payload(&self, with: &BTreeSet<Part>, time: Option<u64>) -> Result<Vec<Member>> {
-        let mut members = vec![Member::text(LOCK, LOCK_FILE), Member::text(DATA_SETS, pretty(&self.data_sets))];
-        for source in self.sources().map_err(Error::usage)?.into_values() {
-            members.push(Member::text(source.path.clone(), source.text.clone()));
-        }
-        for (manifest, folder) in self.manifests.iter().zip(&self.folders) {
-            let place = format!("outputs/{}", manifest.pipeline);
-            members.push(Member::text(format!("{place}/{}", manifest::FILE), manifest.to_text()));
-            for file in files(manifest, |part| with.contains(&part)) {
-                let path = folder.join(&file.path);
-                let (sha256, bytes) = digests(&path, file.blake3)?;
-                let content = Content::File(path);
-                members.push(Member { path: format!("{place}/{}", file.path), content, bytes, sha256 });
-            }
-        }
-        members.push(Member::text(INSTRUCTIONS, instructions::text(self, &members)));
-        members.push(Member::text(CRATE, research_object::text(self, &members, time)));
-        members.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(members)
-    }
 }
 
 /// A file of a published folder.
@@ -251,20 +223,6 @@ pub fn files(manifest: &Manifest, with: impl Fn(Part) -> bool) -> Vec<FileOf<'_>
         part: None,
     }));
     files
-}
-
-/// Reads a file once: its SHA-256 and size, after its BLAKE3 was found to be the one that was published.
-fn digests(path: &Path, expected: &str) -> Result<(String, u64)> {
-    let mut file = Hashing::new(fs::File::open(path).map_err(Error::io("read", path))?);
-    let mut blake3 = blake3::Hasher::new();
-    let bytes = io::copy(&mut file, &mut blake3).map_err(Error::io("read", path))?;
-    if blake3.finalize().to_hex().as_str() != expected {
-        return Err(Error::Check(format!(
-            "{} is not what was published: its digest differs from the one in manifest.json; run the pipeline again",
-            path.display()
-        )));
-    }
-    Ok((file.hex(), bytes))
 }
 
 /// JSON for people, with a line break at its end.

@@ -1,10 +1,10 @@
 //! `REPRODUCE.md`: the commands, what they need, and what to expect.
 
-use super::Part;
 use super::container::Member;
 use super::contents::Published;
-use crate::cli::size;
+use super::part::Part;
 use crate::publish::manifest::Manifest;
+use crate::words::size;
 
 /// The program, its libraries and tables on their way to the disk. Figure 4 was measured at 790 MB in all with two tasks
 /// side by side, for which this adds up to 880 MB.

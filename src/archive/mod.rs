@@ -28,109 +28,16 @@ pub mod compare;
 pub mod container;
 mod contents;
 pub mod diff;
+mod fault;
 mod instructions;
+mod pack;
+mod part;
 pub mod reproduce;
 mod research_object;
 mod verify;
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::path::Path;
-
-use crate::error::{Error, Result};
-use crate::publish::manifest::TableEntry;
-
 pub use contents::{DataSet, Published, gather};
+pub use fault::Fault;
+pub use pack::archive;
+pub use part::Part;
 pub use verify::{Verified, verify};
-
-/// Large tables that an archive may or may not hold. Their digests stand in the manifest either way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Part {
-    Weights,
-    Activations,
-    /// The pixels of the data sets.
-    Images,
-}
-
-impl Part {
-    /// The part that a table belongs to; none for what every archive holds.
-    pub fn of(table: &TableEntry) -> Option<Self> {
-        match table.schema.kind.as_ref() {
-            "dataset" => Some(Self::Images),
-            "activations" => Some(Self::Activations),
-            // Whatever else is published as a folder is large as well.
-            "weights" => Some(Self::Weights),
-            _ => (table.schema.layout == crate::tables::Layout::Folder).then_some(Self::Weights),
-        }
-    }
-}
-
-/// What is wrong with an archive: at a file in it, or as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub entry: Option<String>,
-    pub message: String,
-}
-
-impl Fault {
-    fn entry(entry: &str, message: impl Into<String>) -> Self {
-        Self { entry: Some(entry.to_owned()), message: message.into() }
-    }
-
-    fn archive(message: impl Into<String>) -> Self {
-        Self { entry: None, message: message.into() }
-    }
-
-    /// Says where, if nothing better is known.
-    fn within(self, place: &str) -> Self {
-        if self.entry.as_deref() == Some("") { Self::archive(format!("{place}: {}", self.message)) } else { self }
-    }
-
-    fn of(self, file: &Path) -> Error {
-        Error::Check(match self.entry {
-            Some(entry) => format!("{}: `{entry}` {}", file.display(), self.message),
-            None => format!("{}: {}", file.display(), self.message),
-        })
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.entry {
-            Some(entry) => write!(f, "`{entry}` {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-/// Makes the archive of a published folder.
-///
-/// # Errors
-/// The folder is not what was published, a data set is missing, or the file cannot be written.
-pub fn archive(
-    folder: &Path,
-    data_dir: &Path,
-    with: &BTreeSet<Part>,
-    time: Option<u64>,
-    target: &Path,
-) -> Result<container::Summary> {
-    let published = gather(folder, data_dir)?;
-    let payload = published.payload(with, time)?;
-    let members = bag::pack(&published, payload, time);
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Beside the target, then into its place: an archive is there as a whole or not at all.
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    // Temporary files are for their owner alone unless told otherwise; an archive is made to be passed on.
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent).map_err(Error::io("create a file in", parent))?;
-    let summary =
-        container::write(file.as_file_mut(), &members, time.unwrap_or(0)).map_err(Error::io("write", target))?;
-    // What it would be checked for by others, before it gets its name: a limit that it breaks is our fault, not theirs.
-    verify::check(file.path()).map_err(|fault| Error::Internal {
-        task: "archive".into(),
-        message: format!("what was written does not pass verification: {fault}"),
-    })?;
-    file.persist(target).map_err(|error| Error::io("write", target)(error.error))?;
-    Ok(summary)
-}

@@ -7,7 +7,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::contents::{self, DataSet, Published};
-use super::{Fault, Part, bag, container};
+use super::fault::Fault;
+use super::part::Part;
+use super::{bag, container};
 use crate::datasets;
 use crate::error::Result;
 use crate::publish::manifest::{self, Manifest};

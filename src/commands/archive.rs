@@ -10,14 +10,15 @@ use super::{options, print};
 use crate::archive::container::Summary;
 use crate::archive::reproduce::{self, Verdict};
 use crate::archive::{self, Part};
-use crate::cli::{ArchiveArgs, ReproduceArgs, VerifyArgs, size};
+use crate::cli::{self, ArchiveArgs, ReproduceArgs, VerifyArgs};
 use crate::error::{Error, Result};
 use crate::flow::{Archived, EPOCH, Project, Reproduced, archive_date};
 use crate::kernels::Backend;
+use crate::words::size;
 
 pub fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
     let time = archive_date()?;
-    let with: BTreeSet<Part> = args.with.iter().copied().collect();
+    let with: BTreeSet<Part> = args.with.iter().copied().map(part).collect();
     let started = Instant::now();
     let Archived { name, summary } = project.archive(&args.name, &with, time, args.output.as_deref())?;
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
@@ -35,6 +36,14 @@ pub fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
         size(summary.file_bytes),
         summary.tar_sha256
     ))
+}
+
+fn part(asked: cli::Part) -> Part {
+    match asked {
+        cli::Part::Weights => Part::Weights,
+        cli::Part::Activations => Part::Activations,
+        cli::Part::Images => Part::Images,
+    }
 }
 
 pub fn verify(args: &VerifyArgs) -> Result<()> {

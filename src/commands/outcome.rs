@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::cli::{duration, size};
 use crate::plan::{Disposition, Statuses};
 use crate::publish::Published;
 use crate::report::claims::{Condition, claims, conditions, grouped, interval, read};
 use crate::tables::frame::Cell;
+use crate::words::{duration, size};
 
 /// How the run went.
 pub struct Outcome<'a> {

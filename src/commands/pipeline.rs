@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::progress::Shown;
 use super::{options, outcome, print, request};
-use crate::cli::{PipelineArgs, PlanArgs};
+use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
 use crate::flow::{Ahead, Project};
 use crate::plan::{self, display};
@@ -33,8 +33,17 @@ pub fn list(project: &Project) -> Result<()> {
 
 pub fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
     let ahead = project.plan(&request(&args.name, &args.request), args.force.as_deref())?;
-    print(&shown(&ahead, args.format))?;
+    print(&shown(&ahead, format(args.format)))?;
     if args.why { why(project, &ahead) } else { Ok(()) }
+}
+
+fn format(asked: cli::Format) -> plan::Format {
+    match asked {
+        cli::Format::Text => plan::Format::Text,
+        cli::Format::Json => plan::Format::Json,
+        cli::Format::Dot => plan::Format::Dot,
+        cli::Format::Mermaid => plan::Format::Mermaid,
+    }
 }
 
 /// The present level, and what later ones can add at most.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::duration;
 use crate::flow::{Plan, Progress, Statuses, Task};
 use crate::plan::summary;
+use crate::words::duration;
 
 /// Without a terminal, a line at most this often.
 const QUIET_TIME: Duration = Duration::from_secs(5);

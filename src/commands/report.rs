@@ -3,9 +3,10 @@
 use std::fs;
 
 use super::print;
-use crate::cli::{ReportArgs, size};
+use crate::cli::ReportArgs;
 use crate::error::{Error, Result};
 use crate::flow::Project;
+use crate::words::size;
 
 pub fn execute(project: &Project, args: &ReportArgs) -> Result<()> {
     let (page, runs) = project.report(&args.names)?;

@@ -1,9 +1,10 @@
 //! `ojaflow store`
 
 use super::print;
-use crate::cli::{StoreAction, StoreArgs, size};
+use crate::cli::{StoreAction, StoreArgs};
 use crate::error::{Error, Result};
 use crate::flow::Project;
+use crate::words::size;
 
 pub fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
     match args.action {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 use super::idx::{Kind, MAX_ITEMS};
-use super::registry::is_name;
+use super::words::is_name;
 
 /// The name of the description in a data set's folder.
 pub(super) const FILE_NAME: &str = "dataset.toml";

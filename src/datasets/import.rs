@@ -14,8 +14,8 @@ use super::DataError;
 use super::description::{DataSetInfo, FILE_NAME, FileInfo, Role};
 use super::idx::{self, Idx};
 use super::load::verify;
-use super::registry::is_name;
 use super::source::Source;
+use super::words::is_name;
 
 const TEMPORARY_PREFIX: &str = ".import-";
 const LOCK: &str = ".import.lock";

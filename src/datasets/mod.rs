@@ -28,7 +28,8 @@ pub use fault::FileFault;
 pub use idx::{Kind, MAX_ITEMS};
 pub use import::import;
 pub use load::{FileStatus, load, verify};
-pub use registry::{find, is_name, list};
+pub use registry::{find, list};
+pub use words::is_name;
 
 /// Pixel rows of an image.
 pub const ROWS: usize = 28;

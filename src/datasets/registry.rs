@@ -28,11 +28,6 @@ pub fn find(data_dir: &Path, name: &str) -> Result<DataSetInfo, DataError> {
     DataSetInfo::read(&data_dir.join(name))
 }
 
-/// Names become folders and values in tables, and stand in file names of published runs.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-}
-
 fn names(data_dir: &Path) -> Result<Vec<String>, DataError> {
     let unreadable = |error| DataError::Io { action: "read", path: data_dir.to_owned(), error };
     let entries = match fs::read_dir(data_dir) {
@@ -76,15 +71,5 @@ mod tests {
         fs::create_dir(folder.path().join("notes")).unwrap();
         fs::write(folder.path().join("README.md"), "").unwrap();
         assert!(list(folder.path()).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_name_is_one_folder() {
-        for name in ["mnist", "emnist_balanced", "k49"] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", "..", "a/b", "EMNIST", "k-49", "mnist ", "é"] {
-            assert!(!is_name(name), "{name}");
-        }
     }
 }

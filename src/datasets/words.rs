@@ -1,4 +1,9 @@
-//! Numbers, bytes and lists as the messages of this module write them.
+//! Names of data sets, and numbers, bytes and lists as the messages of this module write them.
+
+/// Names become folders and values in tables, and stand in file names of published runs.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
 
 /// `60000` → `60,000`.
 pub fn grouped(number: u64) -> String {
@@ -60,5 +65,15 @@ mod tests {
         assert!(listed(&names, "nothing").ends_with("file11 and 8 more"));
         assert_eq!(listed(&names[..2], "nothing"), "file0, file1");
         assert_eq!(listed(&[], "nothing"), "nothing");
+    }
+
+    #[test]
+    fn a_name_is_one_folder() {
+        for name in ["mnist", "emnist_balanced", "k49"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "..", "a/b", "EMNIST", "k-49", "mnist ", "é"] {
+            assert!(!is_name(name), "{name}");
+        }
     }
 }

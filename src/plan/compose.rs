@@ -163,7 +163,7 @@ impl Builder<'_> {
             return if earlier.file == file && earlier.document == spec.document {
                 Ok(published)
             } else {
-                Err(Error::Spec(vec![published_twice(earlier, file, &spec, included)]))
+                Err(Error::Spec(vec![published_twice(earlier, file, included)]))
             };
         }
         for addition in self.additions.get(&published).into_iter().flatten() {
@@ -212,11 +212,11 @@ impl Builder<'_> {
 }
 
 /// Two pipelines that are not the same would replace each other.
-fn published_twice(earlier: &Pipeline, file: &Path, spec: &Spec, included: Option<&Span>) -> Fault {
+fn published_twice(earlier: &Pipeline, file: &Path, included: Option<&Span>) -> Fault {
     let message = if earlier.file == file {
         format!("{} is published twice as `{}`, with different overrides", file.display(), earlier.name)
     } else {
-        format!("{} and {} are both published as `{}`", earlier.file.display(), file.display(), spec.header.name)
+        format!("{} and {} are both published as `{}`", earlier.file.display(), file.display(), earlier.name)
     };
     Fault {
         message,

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Disposition, Pipeline, Plan, Statuses};
+use crate::words::duration;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A table of stages.
-    #[default]
     Text,
     /// Every task with its key.
     Json,
@@ -74,7 +74,7 @@ pub fn summary(plan: &Plan, statuses: &Statuses) -> String {
     let seconds: f64 =
         (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).map(|task| plan.tasks[task].work.cost()).sum();
     if seconds >= 1.0 {
-        write!(text, "; about {} of one core", crate::cli::duration(seconds)).expect("writing to a string");
+        write!(text, "; about {} of one core", duration(seconds)).expect("writing to a string");
     }
     text
 }

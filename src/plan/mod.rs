@@ -175,3 +175,6 @@ pub struct PublishedFile {
     pub task: usize,
     pub file: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::claims::{Claim, claims, conditions, grouped, interval};
 use super::svg::inline;
-use crate::cli::size;
 use crate::error::{Error, Result};
 use crate::plan::Equations;
 use crate::publish::manifest::{FileEntry, Manifest, StageEntry, TableEntry};
 use crate::tables::frame::Cell;
+use crate::words::size;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -294,3 +294,6 @@ struct Graph<'a> {
     readers: &'a [Vec<usize>],
     waiting: &'a [AtomicUsize],
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,78 +5,14 @@
 //! deserialising any part of it (through `serde`, so that parameter structs stay plain) puts them into the errors.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A text that positions refer to: a pipeline file, or the `--set` option it was overridden with.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Source {
-    /// What a message calls it: `pipelines/fig4.toml`, `--set`.
-    pub name: String,
-    pub text: String,
-}
-
-/// A range of bytes in a source.
-#[derive(Clone, Debug)]
-pub struct Span {
-    pub source: Arc<Source>,
-    pub range: Range<usize>,
-}
-
-/// A fault in a request, at the place where it was written.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    pub message: String,
-    pub span: Option<Span>,
-    /// What to do about it, where that is known.
-    pub help: Option<String>,
-}
-
-impl Span {
-    /// The place of a part of the text that this span covers; the whole span where the text is not there as such.
-    pub fn narrowed(&self, part: &str) -> Self {
-        let text = &self.source.text[self.range.clone()];
-        let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        let found = text.match_indices(part).find(|(start, part)| {
-            !is_word(text[..*start].chars().next_back()) && !is_word(text[start + part.len()..].chars().next())
-        });
-        match found {
-            Some((start, part)) if !part.is_empty() => {
-                let start = self.range.start + start;
-                Self { source: self.source.clone(), range: start..start + part.len() }
-            }
-            _ => self.clone(),
-        }
-    }
-
-    /// The word that begins at byte `offset` of `content`, the string that this span was read as; none where escapes make
-    /// the written text another.
-    pub fn part_at(&self, content: &str, offset: usize) -> Option<Self> {
-        let start = self.range.start + self.source.text[self.range.clone()].find(content)? + offset;
-        let rest = self.source.text.get(start..self.range.end)?;
-        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()).max(1);
-        Some(Self { source: self.source.clone(), range: start..start + length })
-    }
-
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.range == other.range
-    }
-}
-
-impl Fault {
-    pub fn at(span: &Span, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span.clone()), help: None }
-    }
-
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
+pub use crate::error::{Fault, Source, Span};
+pub use crate::words::choices;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -342,12 +278,6 @@ fn in_words(expected: &dyn de::Expected) -> String {
         "a map" => "a table of `key = value`".to_owned(),
         other => other.strip_prefix("struct ").map_or(other, |_| "a table of `key = value`").to_owned(),
     }
-}
-
-/// `a`, `b`, `c` — how messages name what can be chosen.
-pub fn choices<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 impl<'de> de::Deserializer<'de> for &'de Node {

@@ -234,7 +234,7 @@ mod tests {
             accuracy: 0.8125,
         };
         let text = format!("pipeline = \"tune\"\n{}", coefficients_text("k", std::iter::once(tuned.clone())));
-        let table: crate::plan::coefficients::CoefficientTable =
+        let table: super::super::coefficients::CoefficientTable =
             crate::spec::node::Node::parse("t", text).unwrap().read().unwrap();
         assert_eq!(table.coefficients, [tuned]);
     }

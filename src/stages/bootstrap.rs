@@ -773,8 +773,8 @@ mod tests {
                 .map(|name| Column { name: name.into(), ..Column::new("", ColumnType::Int32, "", "") }),
         );
         let task = BootstrapTask {
-            of: "norms".into(),
-            runs: "runs".into(),
+            of: TableId(0),
+            runs: TableId(1),
             run_axes: vec!["rule".into()],
             canonical: Canonical {
                 value: "norm".into(),

@@ -5,6 +5,8 @@
 //! Neither knows a kind by name, and no kind knows how it is planned or scheduled: each side can be tested with a made-up
 //! other (`plan` and `run` with a fake kind, a kind on a [`bench`] of tables in memory).
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod input;
 mod kind;
 mod output;

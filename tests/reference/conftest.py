@@ -1,4 +1,4 @@
-"""The folder of published pipelines under test, from OJAFLOW_TEST_OUTPUTS; tests/python.rs fills it."""
+"""The folder of published pipelines under test, from OJAFLOW_TEST_OUTPUTS; tests/it/python.rs fills it."""
 
 import os
 from pathlib import Path

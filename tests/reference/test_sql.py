@@ -1,6 +1,6 @@
 """Every `sql` stage gives the same table in DuckDB: over the published tables, and over made-up ones.
 
-tests/python.rs makes up the latter for every query of every pipeline that ships: random rows in which the query's own
+tests/it/python.rs makes up the latter for every query of every pipeline that ships: random rows in which the query's own
 literals occur, so that its conditions and joins meet something.
 """
 

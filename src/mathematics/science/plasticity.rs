@@ -6,10 +6,12 @@
 //! respect to any signal is the product rule, and with respect to its coefficient the term itself.
 
 mod notation;
+mod signal;
 mod term;
 
 use notation::Notation;
-pub use term::{Combination, Form, Signal, Synapses, Term};
+pub use signal::{Signal, Synapses};
+pub use term::{Combination, Form, Term};
 
 use super::InvalidParameter;
 use crate::kernels::{PreFactor, RowRule, SynapticRule};

@@ -1,6 +1,6 @@
 //! Signals, matrices and sums of signals as text, plain and in LaTeX.
 
-use super::term::{Signal, Synapses};
+use super::signal::{Signal, Synapses};
 
 impl Signal {
     pub(super) fn plain(self) -> &'static str {

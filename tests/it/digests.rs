@@ -1,16 +1,14 @@
 //! A stage whose output changes has to raise its version: a small reference run over every kind of stage is compared with
 //! committed digests, and with committed values where decompositions may differ between machines in the last digits.
 //!
-//! After raising a version (or adding a kind), `OJAFLOW_UPDATE_DIGESTS=1 cargo test --test digests` writes
+//! After raising a version (or adding a kind), `OJAFLOW_UPDATE_DIGESTS=1 cargo test --test it digests::` writes
 //! `tests/fixtures/digests.json` anew. It refuses where an output changed under an unchanged key.
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Fixture, root};
+use crate::common::{Fixture, root};
 use ojaflow::publish::manifest::Manifest;
 use ojaflow::stages;
 use ojaflow::tables::ColumnType;
@@ -247,7 +245,7 @@ fn broken_promises(committed: &References, found: &References) -> Vec<String> {
             (!same_content(before, now)).then(|| {
                 format!(
                     "the output of `{kind}` changed while its version stayed {version}: raise `version()` in \
-                     src/stages/{kind}.rs, then run `{UPDATE}=1 cargo test --test digests`",
+                     src/stages/{kind}.rs, then run `{UPDATE}=1 cargo test --test it digests::`",
                     kind = now.kind,
                     version = now.version
                 )
@@ -261,7 +259,7 @@ fn out_of_date(committed: &References, found: &References) -> Vec<String> {
     let stages = committed.keys().chain(found.keys());
     let mut changed: Vec<String> = stages
         .filter(|stage| committed.get(*stage).map(|before| &before.keys) != found.get(*stage).map(|now| &now.keys))
-        .map(|stage| format!("the keys of stage `{stage}` changed: run `{UPDATE}=1 cargo test --test digests`"))
+        .map(|stage| format!("the keys of stage `{stage}` changed: run `{UPDATE}=1 cargo test --test it digests::`"))
         .collect();
     changed.sort();
     changed.dedup();
@@ -290,7 +288,7 @@ fn the_reference_run_has_every_kind_of_stage() {
     for kind in stages::kinds() {
         assert!(
             committed.values().any(|stage| stage.kind == kind.name()),
-            "`{}` is not in the reference run of tests/digests.rs",
+            "`{}` is not in the reference run of tests/it/digests.rs",
             kind.name()
         );
     }

@@ -1,8 +1,6 @@
 //! Whatever happens to a run, the store stays sound and the same command goes on: killed, interrupted, run twice at once,
 //! out of disk, on a damaged store.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::{Fixture, SMALL, SMALL_TASKS, flip_a_bit, text};
+use crate::common::{self, Fixture, SMALL, SMALL_TASKS, flip_a_bit, text};
 use ojaflow::kernels::Backend;
 use ojaflow::science::seed::{Purpose, stream};
 

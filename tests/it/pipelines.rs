@@ -1,17 +1,14 @@
 //! Every shipped pipeline: it is planned, it says what to expect, its editor support and its tuned coefficients are those
 //! of this program.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{ojaflow, root, text};
+use crate::common::{ojaflow, root, text};
 use ojaflow::commands::{SCHEMA_FILE, schema_text};
-use ojaflow::plan::coefficients::{Coefficients, FOLDER};
-use ojaflow::plan::{Plan, Request, build};
-use ojaflow::stages::environment::Environment;
+use ojaflow::flow::{Plan, Project, Request};
+use ojaflow::stages::coefficients::{Coefficients, FOLDER};
 
 fn shipped() -> Vec<(String, PathBuf)> {
     let names = ojaflow::plan::names(&root().join("pipelines"));
@@ -20,9 +17,8 @@ fn shipped() -> Vec<(String, PathBuf)> {
 }
 
 fn plan(name: &str) -> Plan {
-    let environment = Environment::new(&root().join("data"), &root().join("pipelines")).unwrap();
-    let request = Request { pipeline: name.to_owned(), ..Request::default() };
-    build(&Shipped::new(environment), &pipelines, &request).unwrap_or_else(|error| panic!("{name}: {error}"))
+    let ahead = Project::at(root()).plan(&Request::new(name), None);
+    ahead.unwrap_or_else(|error| panic!("{name}: {error}")).level.plan
 }
 
 #[test]
@@ -125,10 +121,8 @@ fn the_readme_s_examples_can_be_planned() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("example.toml");
         fs::write(&file, block).unwrap();
-        let request = Request { pipeline: file.to_str().unwrap().to_owned(), ..Request::default() };
-        let environment = Environment::new(&root().join("data"), &root().join("pipelines")).unwrap();
-        let plan =
-            build(&Shipped::new(environment), &pipelines, &request).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let ahead = Project::at(root()).plan(&Request::new(file.to_str().unwrap()), None);
+        let plan = ahead.unwrap_or_else(|error| panic!("{error}\n{block}")).level.plan;
         assert!(plan.tasks.len() > 1);
     }
 }

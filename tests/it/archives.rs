@@ -1,12 +1,10 @@
 //! Archives: the same run makes the same file, nothing else passes for one, and what is in one can be made again.
 
-mod common;
-
 use std::fs::{self, File};
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use common::{Fixture, SMALL, text};
+use crate::common::{self, Fixture, SMALL, text};
 use ojaflow::archive::{Verified, verify};
 use ojaflow::science::seed::{Purpose, stream};
 use sha2::{Digest, Sha256};

@@ -3,12 +3,12 @@
 //!
 //! Every case is a change of [`SOUND`], so that what is underlined can be compared with what was typed.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
 use insta::assert_snapshot;
+
+use crate::common;
 
 /// The pipeline that mistakes are made in. As it stands here, it can be planned.
 const SOUND: &str = r#"[pipeline]

@@ -1,11 +1,13 @@
 //! One error for the program, by whose fault it is: that decides the exit status and the tone of the message.
 
+mod fault;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::datasets::DataError;
-use crate::spec::node::Fault;
+pub use fault::{Fault, Source, Span};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

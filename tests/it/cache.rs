@@ -1,12 +1,10 @@
 //! What is found in the store and what runs again: one test for each part of a key, and one for each thing that must not
 //! be a part of it. Every [`Fixture::run`] checks besides that the plan made before it was right.
 
-mod common;
-
 use std::fs;
 use std::sync::OnceLock;
 
-use common::{Fixture, SMALL, SMALL_TASKS};
+use crate::common::{self, Fixture, SMALL, SMALL_TASKS};
 use serde_json::Value;
 
 /// Everything that depends on a training.

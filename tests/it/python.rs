@@ -11,9 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
-use ojaflow::plan::{self, Plan, Request};
+use ojaflow::flow::{Plan, Project, Request};
+use ojaflow::plan;
 use ojaflow::science::seed::{Purpose, Stream, stream};
-use ojaflow::stages::environment::Environment;
 use ojaflow::tables::frame::Cell;
 use ojaflow::tables::parquet::{TableWriter, categories, column_type};
 use ojaflow::tables::sql::Query;
@@ -124,9 +124,8 @@ const N_ROWS: u32 = 600;
 /// random, and what our SQL makes of them. The other side is test_sql.py.
 fn make_up_queries(folder: &Path) {
     let pipelines = Path::new(ROOT).join("pipelines");
-    let environment = Environment::new(&Path::new(ROOT).join("data"), &pipelines).unwrap();
     for name in plan::names(&pipelines) {
-        let plan = plan::build(&environment, &Request { pipeline: name.clone(), ..Request::default() }).unwrap();
+        let plan = Project::at(ROOT).plan(&Request::new(&name), None).unwrap().level.plan;
         for stage in plan.main().stages.iter().filter(|stage| stage.kind == "sql") {
             let folder = folder.join(&name).join(&stage.name);
             fs::create_dir_all(folder.join("tables")).unwrap();

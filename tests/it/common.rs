@@ -1,8 +1,6 @@
 //! A project in a temporary folder, so that integration tests read as sentences:
 //! `Fixture::new().pipeline(SMALL).run().hits(0).run().hits_all()`.
 
-#![allow(dead_code)] // each test binary uses its own part
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -151,21 +149,13 @@ pub struct Fixture {
     record: Option<Value>,
     /// What was planned before the last `run`, and its `plan --format json`.
     planned: Vec<Value>,
-    stderr: String,
 }
 
 impl Fixture {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("pipelines")).unwrap();
-        Self {
-            folder,
-            text: String::new(),
-            options: Vec::new(),
-            record: None,
-            planned: Vec::new(),
-            stderr: String::new(),
-        }
+        Self { folder, text: String::new(), options: Vec::new(), record: None, planned: Vec::new() }
     }
 
     /// The pipeline that is run from now on.
@@ -238,8 +228,7 @@ impl Fixture {
     pub fn run(mut self) -> Self {
         self.planned = self.plan();
         let output = self.output(&self.args(&["pipeline", "small", "--json"]));
-        self.stderr = text(&output.stderr);
-        assert!(output.status.success(), "{}", self.stderr);
+        assert!(output.status.success(), "{}", text(&output.stderr));
         self.record = Some(serde_json::from_slice(&output.stdout).expect("one JSON record"));
         // Whatever is run in these tests, the plan before it was right.
         assert_eq!(self.record()["tasks_cached"], self.count_planned("cached"), "cached as predicted");
@@ -294,10 +283,6 @@ impl Fixture {
 
     pub fn record(&self) -> &Value {
         self.record.as_ref().expect("after a run")
-    }
-
-    pub fn stderr(&self) -> &str {
-        &self.stderr
     }
 
     /// Asserts how many tasks the last run found in the store.

@@ -1,8 +1,6 @@
 //! What published statistics say of runs that diverge.
 
-mod common;
-
-use common::Fixture;
+use crate::common::Fixture;
 
 /// A rate that leaves float32 within a few samples, beside one that learns, as cells of one surface: an axis that the table
 /// of runs has as a column of its own, and that not every combination has.

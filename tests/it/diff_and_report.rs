@@ -1,10 +1,8 @@
 //! What changed between two runs, and the page on published runs.
 
-mod common;
-
 use std::fs;
 
-use common::{Fixture, SMALL, text};
+use crate::common::{Fixture, SMALL, text};
 use ojaflow::tables::frame::Frame;
 use ojaflow::tables::parquet;
 

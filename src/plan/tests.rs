@@ -1,0 +1,209 @@
+//! The pieces of planning, with fake kinds: what is compared are tasks, keys, tables and faults, not recordings.
+
+use std::path::Path;
+
+use super::{Plan, Request, build};
+use crate::error::Error;
+use crate::spec::node::Fault;
+use crate::tables::frame::Cell;
+use crate::task::fake::Fakes;
+
+const STAGES: &str = r#"
+[stages.number]
+kind = "number"
+[stages.double]
+kind = "double"
+of   = "number"
+[stages.total]
+kind = "total"
+of   = "double"
+"#;
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let file = folder.join(format!("{name}.toml"));
+    std::fs::write(&file, format!("[pipeline]\nname = \"{name}\"\ntitle = \"{name}\"\n{text}")).unwrap();
+    file.display().to_string()
+}
+
+fn planned(text: &str, request: impl Fn(Request) -> Request) -> Result<Plan, Error> {
+    // A pipeline without a section of its own begins with its keys.
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "fake", text);
+    build(&Fakes::default(), folder.path(), &request(Request::new(file)))
+}
+
+fn plan(text: &str) -> Plan {
+    planned(text, |request| request).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn faults(text: &str) -> Vec<Fault> {
+    match planned(text, |request| request) {
+        Err(Error::Spec(faults)) => faults,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn labels(plan: &Plan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.label.as_str()).collect()
+}
+
+#[test]
+fn a_stage_has_a_task_for_each_combination_of_the_axes_that_reach_it() {
+    let plan = plan(&format!("[matrix]\nvalue = [1, 2]\nplus = [0, 1, 2]\n{STAGES}"));
+    let count = |stage: &str| plan.tasks.iter().filter(|task| task.stage == stage).count();
+    assert_eq!((count("number"), count("double"), count("total")), (2, 6, 1));
+    let double = plan.main().stages.iter().find(|stage| stage.name == "double").unwrap();
+    assert_eq!(double.axes, ["value", "plus"]);
+    assert_eq!(double.coordinates[1], [Cell::Integer(1), Cell::Integer(1)]);
+}
+
+#[test]
+fn each_task_reads_the_matching_task_and_a_gathering_one_all_of_them() {
+    let plan = plan(&format!("[matrix]\nvalue = [5, 7]\n{STAGES}"));
+    let place = |label: &str| labels(&plan).iter().position(|other| *other == label).unwrap();
+    let double = &plan.tasks[place("double value=7")];
+    assert_eq!(double.inputs.iter().map(|input| input.task).collect::<Vec<_>>(), [place("number value=7")]);
+    let total = &plan.tasks[place("total")];
+    let parts: Vec<usize> = total.gathered[0].parts.iter().map(|part| part.task).collect();
+    assert_eq!(parts, [place("double value=5"), place("double value=7")]);
+    assert_eq!(total.material.inputs.len(), 2);
+}
+
+#[test]
+fn equal_tasks_are_one_task_whatever_the_stages_are_called() {
+    let twice = format!("{STAGES}[stages.again]\nkind = \"number\"\nvalue = 0\n");
+    let plan = plan(&twice);
+    assert_eq!(labels(&plan), ["number", "double", "total"], "`again` is `number`, with the default written out");
+    assert_eq!(plan.main().stages.len(), 4);
+}
+
+#[test]
+fn a_key_covers_parameters_and_the_keys_of_inputs_and_no_name() {
+    let key = |text: &str, stage: &str| {
+        let plan = plan(text);
+        plan.tasks.iter().find(|task| task.stage == stage).unwrap().key.clone()
+    };
+    let changed = STAGES.replace("kind = \"number\"", "kind = \"number\"\nvalue = 3");
+    assert_ne!(key(STAGES, "number"), key(&changed, "number"));
+    assert_ne!(key(STAGES, "total"), key(&changed, "total"), "it reads what reads it");
+    let renamed = STAGES.replace("number]", "digits]").replace("of   = \"number\"", "of = \"digits\"");
+    assert_eq!(key(STAGES, "double"), key(&renamed, "double"));
+}
+
+#[test]
+fn stages_are_planned_after_what_they_read_wherever_they_stand() {
+    let backwards = "[stages.total]\nkind = \"total\"\nof = \"double\"\n[stages.double]\nkind = \"double\"\nof = \"number\"\n[stages.number]\nkind = \"number\"\n";
+    let plan = plan(backwards);
+    assert_eq!(labels(&plan), ["number", "double", "total"]);
+    for (index, task) in plan.tasks.iter().enumerate() {
+        assert!(task.dependencies().all(|dependency| dependency < index));
+    }
+}
+
+#[test]
+fn stages_that_wait_for_each_other_are_named() {
+    let circle = "[stages.a]\nkind = \"double\"\nof = \"b\"\n[stages.b]\nkind = \"double\"\nof = \"a\"\n";
+    assert_eq!(faults(circle)[0].message, "these stages wait for each other: `a`, `b`");
+}
+
+#[test]
+fn a_reference_to_nothing_is_answered_with_what_there_is() {
+    let found = faults(&STAGES.replace("of   = \"number\"", "of = \"numbr\""));
+    assert_eq!(found[0].message, "stage `double` reads stage `numbr`; there are: `number`, `total`");
+    let found = faults(&STAGES.replace("of   = \"double\"", "of = \"doubled\""));
+    assert!(found[0].message.contains("reads table `doubled`, which no stage makes"), "{}", found[0].message);
+}
+
+#[test]
+fn a_table_is_found_under_the_longest_name_of_a_stage() {
+    let text = "[stages.a]\nkind = \"number\"\nvalue = 1\n[stages.a_b]\nkind = \"number\"\nvalue = 2\n\
+                [stages.total]\nkind = \"total\"\nof = \"a_b_numbers\"\n";
+    let plan = plan(text);
+    let total = plan.tasks.iter().find(|task| task.stage == "total").unwrap();
+    assert_eq!(plan.tasks[total.gathered[0].parts[0].task].stage, "a_b");
+}
+
+#[test]
+fn an_axis_that_sets_nothing_is_refused_and_one_of_bundles_sets_what_it_names() {
+    let found = faults(&format!("[matrix]\nvolume = [1]\n{STAGES}"));
+    assert!(found[0].message.starts_with("the axis `volume` sets nothing"), "{}", found[0].message);
+    let bundles = format!("[matrix.size.small]\nnumber.value = 1\n[matrix.size.large]\nnumber.value = 100\n{STAGES}");
+    let plan = plan(&bundles);
+    assert_eq!(plan.tasks[1].material.parameters["value"], 100);
+    let found = faults(&bundles.replace("number.value = 1\n", "digits.value = 1\n"));
+    assert!(found[0].message.contains("sets parameters of stage `digits`"), "{}", found[0].message);
+}
+
+#[test]
+fn a_fault_of_one_value_is_reported_once_and_does_not_hide_those_of_other_stages() {
+    let text = format!("{STAGES}[stages.other]\nkind = \"number\"\nvalue = -5\n")
+        .replace("\"number\"\n[", "\"number\"\nvalue = -1\n[");
+    let messages: Vec<String> = faults(&text).into_iter().map(|fault| fault.message).collect();
+    assert_eq!(messages, ["-1 is less than nothing", "-5 is less than nothing"]);
+    let every_value = format!("[matrix]\nvalue = [-1, -2]\n{STAGES}");
+    assert_eq!(faults(&every_value).len(), 2, "each wrong value once, and not again for what reads it");
+}
+
+#[test]
+fn files_carry_axes_and_folders_are_joined_through_the_register() {
+    let plan = plan(&format!("[matrix]\nvalue = [1, 2]\n{STAGES}"));
+    let table = |name: &str| plan.main().tables.iter().find(|table| table.name == name).unwrap();
+    let numbers = table("number_numbers");
+    assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["value", "number"]);
+    assert_eq!((numbers.n_axes, numbers.parts[1].axes.clone()), (1, vec![Cell::Integer(2)]));
+    let doubled = table("double");
+    assert_eq!(doubled.schema.column_names().collect::<Vec<_>>(), ["doubled"]);
+    assert_eq!(doubled.register.as_deref(), Some("number_numbers"));
+    assert!(plan.main().tables.iter().all(|table| !table.name.ends_with("stream")), "what passes is not published");
+}
+
+#[test]
+fn what_is_not_kept_is_neither_published_nor_gathered() {
+    let unkept = STAGES.replace("kind = \"double\"", "kind = \"double\"\nkeep = false");
+    let found = faults(&unkept);
+    assert_eq!(found[0].message, "table `double` is not kept, so it cannot be gathered");
+    let plan = plan(&unkept.replace("[stages.total]\nkind = \"total\"\nof   = \"double\"\n", ""));
+    assert!(plan.main().tables.iter().all(|table| table.stage != "double"));
+    assert!(!plan.tasks[1].leaves_a_result());
+}
+
+#[test]
+fn a_part_of_a_plan_is_what_its_last_stage_needs() {
+    let plan = planned(STAGES, |mut request| {
+        request.to = Some("double".to_owned());
+        request
+    })
+    .unwrap();
+    let stages: Vec<&str> = plan.main().stages.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(stages, ["number", "double"]);
+    assert!(plan.main().tables.iter().all(|table| table.stage != "total"));
+    assert!(plan.main().name.starts_with("fake~"), "a part never replaces the whole");
+    let refused = planned(STAGES, |mut request| {
+        request.to = Some("treble".to_owned());
+        request
+    });
+    assert!(refused.unwrap_err().to_string().contains("`--to treble`: there is no such stage"));
+}
+
+#[test]
+fn pipelines_compose_into_one_plan_in_which_equal_tasks_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one", STAGES);
+    write(folder.path(), "two", &STAGES.replace("[stages.total]", "[stages.sum]"));
+    let all = folder.path().join("all.toml");
+    let both = "include = [\"one\", \"two\"]\n[pipeline]\nname = \"all\"\ntitle = \"all\"\n";
+    std::fs::write(&all, both).unwrap();
+    let request = Request::new(all.display().to_string());
+    let plan = build(&Fakes::default(), folder.path(), &request).unwrap();
+    let names: Vec<&str> = plan.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
+    assert_eq!(names, ["one", "two", "all"]);
+    assert_eq!(plan.tasks.len(), 3, "the sum is the same task under another name");
+    // Two that are not the same cannot be published under one name.
+    std::fs::write(&all, both.replace("\"two\"", "{ pipeline = \"two\", as = \"one\" }")).unwrap();
+    let refused = build(&Fakes::default(), folder.path(), &request).unwrap_err().to_string();
+    assert!(refused.contains("one.toml and") && refused.contains("both published as `one`"), "{refused}");
+    // A pipeline that includes itself is named with the way that leads back.
+    std::fs::write(&all, both.replace("\"two\"", "\"all\"")).unwrap();
+    let refused = build(&Fakes::default(), folder.path(), &request).unwrap_err().to_string();
+    assert!(refused.contains("includes itself"), "{refused}");
+}

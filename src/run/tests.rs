@@ -1,0 +1,237 @@
+//! The scheduler, driven by fake kinds: exact, and without a network or an image.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+
+use super::{Run, Silent};
+use crate::error::{Error, Result};
+use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
+use crate::store::{Session, Store};
+use crate::tables::Table;
+use crate::task::fake::Fakes;
+
+const DOUBLES: &str = r#"
+[matrix]
+value = [1, 2, 3]
+[stages.number]
+kind = "number"
+[stages.double]
+kind = "double"
+of   = "number"
+[stages.total]
+kind = "total"
+of   = "double"
+"#;
+
+/// A project of fake stages in a temporary folder.
+struct Bench {
+    folder: tempfile::TempDir,
+    fakes: Fakes,
+    interrupt: Arc<AtomicBool>,
+    file: PathBuf,
+}
+
+impl Bench {
+    fn new(stages: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fake.toml");
+        std::fs::write(&file, format!("[pipeline]\nname = \"fake\"\ntitle = \"fake\"\n{stages}")).unwrap();
+        Self { folder, fakes: Fakes::default(), interrupt: Arc::default(), file }
+    }
+
+    fn store(&self) -> Store {
+        Store::new(self.folder.path())
+    }
+
+    fn request(&self) -> Request {
+        Request::new(self.file.display().to_string())
+    }
+
+    fn plan(&self) -> Plan {
+        plan::build(&self.fakes, self.folder.path(), &self.request()).unwrap()
+    }
+
+    /// Runs on one thread, so that the order is exact, and says which tasks ran.
+    fn run_with(&self, plan: &Plan, force: Option<&str>) -> (Result<usize>, Vec<String>) {
+        let store = self.store();
+        let session = Session::begin(&store).unwrap();
+        let statuses = Statuses::predict(plan, &store, force).unwrap();
+        let run = Run::new(plan, &store, &session, &statuses, &Silent, &self.interrupt);
+        (run.execute(1), self.fakes.diary.read())
+    }
+
+    fn run(&self) -> (Result<usize>, Vec<String>) {
+        self.run_with(&self.plan(), None)
+    }
+
+    fn number(&self, plan: &Plan, stage: &str, table: &str) -> i64 {
+        let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+        value(&self.store().find(&task.key).unwrap().unwrap().read_table(table).unwrap())
+    }
+
+    /// The only file of a task's table in the store.
+    fn table_file(&self, plan: &Plan, label: &str, table: &str) -> PathBuf {
+        let task = plan.tasks.iter().find(|task| task.label == label).unwrap();
+        let key = task.key.as_str();
+        self.folder.path().join(format!(".store/v1/results/{}/{key}/{table}.parquet", &key[..2]))
+    }
+}
+
+fn value(table: &Table) -> i64 {
+    table.batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+#[test]
+fn a_task_runs_after_what_it_reads_and_its_readers_follow_it_at_once() {
+    let bench = Bench::new(DOUBLES);
+    let (result, ran) = bench.run();
+    assert_eq!(result.unwrap(), 7);
+    let one = |value: i64| [format!("number value={value}"), format!("double value={value}")];
+    let expected: Vec<String> = [1, 2, 3].into_iter().flat_map(one).chain(["total".to_owned()]).collect();
+    assert_eq!(ran, expected);
+    assert_eq!(bench.number(&bench.plan(), "total", "total"), 12);
+}
+
+#[test]
+fn what_is_kept_is_not_made_again_and_a_changed_parameter_makes_its_readers_run() {
+    let bench = Bench::new(DOUBLES);
+    bench.run().0.unwrap();
+    assert_eq!(bench.run().1, Vec::<String>::new());
+    let changed = bench.request().set("stages.double.plus=1");
+    let plan = plan::build(&bench.fakes, bench.folder.path(), &changed).unwrap();
+    let ran = bench.run_with(&plan, None).1;
+    assert_eq!(ran, ["double value=1", "double value=2", "double value=3", "total"]);
+    assert_eq!(bench.number(&plan, "total", "total"), 15);
+}
+
+#[test]
+fn a_forced_stage_runs_although_its_results_are_there_and_alone() {
+    let bench = Bench::new(DOUBLES);
+    bench.run().0.unwrap();
+    let ran = bench.run_with(&bench.plan(), Some("double")).1;
+    assert_eq!(ran, ["double value=1", "double value=2", "double value=3"]);
+}
+
+#[test]
+fn a_table_in_passing_is_handed_on_in_memory_and_not_stored() {
+    let bench = Bench::new(&DOUBLES.replace("of   = \"number\"", "of   = \"number\"\npassing = true"));
+    let (result, ran) = bench.run();
+    assert_eq!((result.unwrap(), ran.len()), (7, 7), "each number is made once, though it is kept and handed on");
+    let plan = bench.plan();
+    assert_eq!(bench.number(&plan, "total", "total"), 12);
+    assert!(bench.table_file(&plan, "number value=1", "numbers").is_file());
+    assert!(!bench.table_file(&plan, "number value=1", "stream").is_file());
+}
+
+#[test]
+fn what_was_handed_on_is_replayed_for_a_reader_that_comes_later() {
+    let bench = Bench::new(&DOUBLES.replace("of   = \"number\"", "of   = \"number\"\npassing = true"));
+    bench.run().0.unwrap();
+    let changed = bench.request().set("stages.double.plus=1");
+    let plan = plan::build(&bench.fakes, bench.folder.path(), &changed).unwrap();
+    let statuses = Statuses::predict(&plan, &bench.store(), None).unwrap();
+    assert_eq!(statuses.count(Disposition::Replay), 3);
+    let kept = std::fs::metadata(bench.table_file(&plan, "number value=1", "numbers")).unwrap().modified().unwrap();
+    assert_eq!(bench.run_with(&plan, None).1.len(), 7);
+    assert_eq!(bench.number(&plan, "total", "total"), 15);
+    let after = std::fs::metadata(bench.table_file(&plan, "number value=1", "numbers")).unwrap().modified().unwrap();
+    assert_eq!(kept, after, "a replay stores nothing");
+}
+
+#[test]
+fn a_damaged_result_is_made_again_when_it_is_read() {
+    let bench = Bench::new(DOUBLES);
+    bench.run().0.unwrap();
+    let plan = bench.plan();
+    std::fs::write(bench.table_file(&plan, "double value=2", "doubled"), "not a table").unwrap();
+    let ran = bench.run_with(&plan, Some("total")).1;
+    assert_eq!(ran, ["total", "double value=2"], "the damage shows when the sum is taken");
+    assert_eq!(bench.number(&plan, "total", "total"), 12);
+}
+
+#[test]
+fn a_failure_stops_what_waits_for_it_and_keeps_what_is_done() {
+    let bench = Bench::new(DOUBLES);
+    *bench.fakes.diary.fails.lock().unwrap() = Some("double value=2".to_owned());
+    let (result, ran) = bench.run();
+    assert_eq!(result.unwrap_err().to_string(), "double value=2: as it was told");
+    assert_eq!(ran, ["number value=1", "double value=1", "number value=2"]);
+    *bench.fakes.diary.fails.lock().unwrap() = None;
+    assert_eq!(bench.run().1, ["number value=3", "double value=3", "double value=2", "total"]);
+}
+
+#[test]
+fn an_interruption_is_no_failure_and_the_next_run_goes_on() {
+    let bench = Bench::new(DOUBLES);
+    *bench.fakes.diary.interrupts.lock().unwrap() = Some(("double value=2".to_owned(), bench.interrupt.clone()));
+    let (result, ran) = bench.run();
+    assert!(matches!(result, Err(Error::Interrupted)));
+    assert_eq!(ran.len(), 3);
+    *bench.fakes.diary.interrupts.lock().unwrap() = None;
+    bench.interrupt.store(false, Ordering::Relaxed);
+    let (result, ran) = bench.run();
+    assert_eq!((result.unwrap(), ran.len()), (4, 4));
+}
+
+#[test]
+fn two_runs_at_once_end_with_the_same_results() {
+    let bench = Bench::new(DOUBLES);
+    let plan = bench.plan();
+    let store = bench.store();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let session = Session::begin(&store).unwrap();
+                let statuses = Statuses::predict(&plan, &store, None).unwrap();
+                Run::new(&plan, &store, &session, &statuses, &Silent, &bench.interrupt).execute(2).unwrap();
+            });
+        }
+    });
+    assert_eq!(store.entries().unwrap().len(), 7);
+    assert_eq!(bench.number(&plan, "total", "total"), 12);
+    assert_eq!(store.verify(|_| {}).unwrap().damaged.len(), 0);
+}
+
+#[test]
+fn a_plan_with_levels_grows_by_its_results_and_comes_out_the_same_from_the_store() {
+    let bench = Bench::new(
+        "[matrix]\nvalue = [1, 2]\n[stages.number]\nkind = \"number\"\n[stages.race]\nkind = \"race\"\nof = \"number_numbers\"\nuntil = 4\n\
+         [stages.total]\nkind = \"total\"\nof = \"number_numbers\"",
+    );
+    let store = bench.store();
+    let request = bench.request();
+    let reader = |plan: &Plan, task: usize, table: &str| -> Result<Option<Table>> {
+        Ok(store.find(&plan.tasks[task].key)?.and_then(|entry| entry.read_table(table).ok()))
+    };
+    let mut ran = Vec::new();
+    let mut levels = Levels::new(&bench.fakes, bench.folder.path(), &request);
+    let last = loop {
+        let level = levels.present(reader).unwrap();
+        assert!(level.asking.is_empty() || level.tasks_ahead >= 4 - level.number);
+        let session = Session::begin(&store).unwrap();
+        let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, None).unwrap();
+        Run::new(&level.plan, &store, &session, &statuses, &Silent, &bench.interrupt).execute(1).unwrap();
+        ran.push(bench.fakes.diary.read());
+        if level.asking.is_empty() {
+            break level;
+        }
+    };
+    let expected: [&[&str]; 4] = [
+        &["number value=1", "number value=2", "race"],
+        &["number value=102", "race"],
+        &["number value=103", "race"],
+        &["total"],
+    ];
+    assert_eq!(ran, expected);
+    assert_eq!(last.number, 3, "three matrices were planned: two, three and four values");
+    assert_eq!(bench.number(&last.plan, "total", "total"), 1 + 2 + 102 + 103);
+    // From the store alone, the same plan is found at once.
+    let again = Levels::new(&bench.fakes, bench.folder.path(), &request).present(reader).unwrap();
+    assert_eq!((again.number, again.asking.len()), (3, 0));
+    let keys = |plan: &Plan| plan.tasks.iter().map(|task| task.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&again.plan), keys(&last.plan));
+}

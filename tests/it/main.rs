@@ -1,0 +1,17 @@
+//! Tests of the program from outside, in one binary: what every user sees, and promises about the source as a whole.
+//!
+//! `cargo test --test it digests::` runs those of one module.
+
+mod common;
+
+mod archives;
+mod cache;
+mod damaged_data;
+mod diff_and_report;
+mod digests;
+mod pipelines;
+mod python;
+mod robustness;
+mod statistics;
+mod walls;
+mod wrong_pipelines;
