@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
-use super::networks::{Networks, Source, plan_steps};
+use super::measurement::{by_time, plan_places, plan_time_steps, write_by_time};
+use super::networks::{Source, for_each_network, plan_steps};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
 use super::{Known, NetworkFacts};
 use crate::error::Result;
+use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
 use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
@@ -38,10 +40,20 @@ struct ActivationsSpec {
     /// The first so many images of the split; all if left out.
     #[serde(default)]
     samples: Option<usize>,
+    /// Of a recurrent network: the time steps at which activations are recorded; all if left out.
+    #[serde(default)]
+    time_steps: Option<Vec<usize>>,
 }
 
 /// Rows of a batch.
 const BATCH: usize = 2048;
+
+/// Places whose activations are in memory at once.
+const TOGETHER: usize = 16;
+
+/// The layers of a network that has a time.
+pub(super) const LAYERS_IN_TIME: &str =
+    "0 is the input, 1 the hidden state z_t, 2 its activation h_t, 3 the softmax of the output";
 
 table! {
     /// What a layer makes of an image.
@@ -56,18 +68,6 @@ table! {
         /// activation of every unit
         activation: Float32List,
     }
-}
-
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of the network; 0 is the input"),
-        Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split"),
-        Column::new("n_units", ColumnType::Int32, "units", "width of the layer"),
-        Column::new("activation", ColumnType::Float32List, "", "activation of every unit"),
-    ]);
-    TableSchema::new("activations", 1, columns, &["run_id", "step", "layer", "sample_index"]).in_folder()
 }
 
 /// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
@@ -128,9 +128,7 @@ pub fn plan_layers(
 /// The stage referred to does not train a network.
 pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
     let (_, runs) = inputs.read("runs")?;
-    Known::of(&runs.facts)
-        .network
-        .ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
+    Known::of(&runs.facts).network.ok_or_else(|| planning.fault("of", "this stage does not train a network"))
 }
 
 impl Kind for Activations {
@@ -161,12 +159,16 @@ impl Kind for Activations {
         let (steps, source) = plan_steps(planning, &mut inputs, &network, spec.steps.as_ref())?;
         let layers = plan_layers(planning, &network, &spec.layers, 0)?;
         let (data, samples) = plan_samples(planning, &mut inputs, spec.split, spec.samples)?;
+        let time_steps = plan_time_steps(planning, &network, spec.time_steps.as_deref())?;
+        let places = plan_places(planning, &network, &layers, time_steps.as_deref())?;
+        let schema = by_time(ActivationRow::schema(), &network, LAYERS_IN_TIME);
         Ok(Planned::new(ActivationsTask {
-            facts: Known { network: Some(network), layers: Some(layers.clone()), data: None }.into(),
-            canonical: Canonical { layers, steps, split: spec.split, samples },
+            canonical: Canonical { layers, steps, split: spec.split, samples, time_steps },
             source,
             data,
-            outputs: [Output::kept("", ActivationRow::schema())],
+            network,
+            places,
+            outputs: [Output::kept("", schema)],
         })
         .reading(inputs))
     }
@@ -178,6 +180,9 @@ struct Canonical {
     steps: Vec<u64>,
     split: Split,
     samples: usize,
+    /// Of a network that has a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_steps: Option<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -185,7 +190,8 @@ struct ActivationsTask {
     canonical: Canonical,
     source: Source,
     data: InputId,
-    facts: Facts,
+    network: Arc<NetworkFacts>,
+    places: Vec<Place>,
     outputs: [Output; 1],
 }
 
@@ -199,40 +205,42 @@ impl Work for ActivationsTask {
     }
 
     fn facts(&self) -> Facts {
-        self.facts.clone()
+        let layers = Some(self.canonical.layers.clone());
+        Known { network: Some(self.network.clone()), layers, data: None }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Canonical { layers, steps, split, samples } = &self.canonical;
-        let networks = Networks::read(context, self.source)?;
+        let Canonical { steps, split, samples, .. } = &self.canonical;
         let data = images(context, self.data)?;
         let (images, first) = data.held_out(*split);
-        for &step in steps {
-            let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
-            context.check_interrupted()?;
-            let activations = network.activations(images, first..first + samples, layers);
-            for (&layer, activation) in layers.iter().zip(&activations) {
-                let activation = activation.as_standard_layout();
-                let rows: Vec<ActivationRow<'_>> = (first..)
-                    .zip(activation.rows())
-                    .map(|(index, units)| ActivationRow {
-                        run_id: &networks.run_id,
-                        step: step as i64,
-                        layer: layer as i32,
-                        sample_index: index as i32,
-                        n_units: units.len() as i32,
-                        activation: units.to_slice().expect("rows of a row-major matrix"),
-                    })
-                    .collect();
-                for rows in rows.chunks(BATCH) {
-                    context.write("activations", ActivationRow::batch(rows))?;
+        for_each_network(context, self.source, (&self.network, steps), |model, step, run_id| {
+            for places in self.places.chunks(TOGETHER) {
+                context.check_interrupted()?;
+                let activations = model.activations_at(images, first..first + samples, places);
+                for (place, activation) in places.iter().zip(&activations) {
+                    let activation = activation.as_standard_layout();
+                    let rows: Vec<ActivationRow<'_>> = (first..)
+                        .zip(activation.rows())
+                        .map(|(index, units)| ActivationRow {
+                            run_id,
+                            step: step as i64,
+                            layer: place.layer as i32,
+                            sample_index: index as i32,
+                            n_units: units.len() as i32,
+                            activation: units.to_slice().expect("rows of a row-major matrix"),
+                        })
+                        .collect();
+                    for rows in rows.chunks(BATCH) {
+                        let times = rows.iter().map(|_| place.time_step);
+                        write_by_time(context, "activations", rows, times)?;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn cost(&self) -> f64 {
-        self.canonical.samples as f64 * self.canonical.layers.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+        self.canonical.samples as f64 * self.places.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
     }
 }

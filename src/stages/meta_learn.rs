@@ -11,7 +11,8 @@ use super::dataset::images;
 use super::parameters::{
     ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
-use super::train::{CoefficientSpec, WrittenRule, find_tuned, read_rule, run_and_step};
+use super::rows::RUN_ID;
+use super::training::rules::{CoefficientSpec, WrittenRule, find_tuned, read_rule};
 use super::{DataFacts, Known};
 use crate::error::Result;
 use crate::science::activation::Activation;
@@ -400,7 +401,7 @@ struct MetaLearnTask {
 const EPISODE: Column = Column::new("episode", ColumnType::Int64, "episodes", "number of the episode, from 1");
 
 fn runs_schema() -> TableSchema {
-    let [run_id, _] = run_and_step();
+    let run_id = RUN_ID;
     TableSchema::new(
         "meta_runs",
         1,
@@ -432,7 +433,7 @@ fn runs_schema() -> TableSchema {
 }
 
 fn episodes_schema() -> TableSchema {
-    let [run_id, _] = run_and_step();
+    let run_id = RUN_ID;
     let mut columns = vec![
         run_id,
         EPISODE,
@@ -468,7 +469,7 @@ fn episodes_schema() -> TableSchema {
 }
 
 fn angles_schema() -> TableSchema {
-    let [run_id, _] = run_and_step();
+    let run_id = RUN_ID;
     TableSchema::new(
         "angles",
         1,

@@ -23,14 +23,13 @@ pub mod reconstruction_error;
 pub mod reconstructions;
 pub mod rows;
 pub mod sql;
-pub mod train;
-pub mod train_batch;
-pub mod train_recurrent;
+pub mod training;
 pub mod weight_diagnostics;
 
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::science::model::Blueprint;
 use crate::task::{Catalogue, Facts, Kind};
 use environment::Environment;
 
@@ -38,10 +37,10 @@ use environment::Environment;
 pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
-        &train::Train,
-        &train_recurrent::TrainRecurrent,
+        &training::Train,
+        &training::TrainRecurrent,
         &meta_learn::MetaLearn,
-        &train_batch::TrainBatch,
+        &training::TrainBatch,
         &activations::Activations,
         &reconstruction_error::ReconstructionError,
         &reconstructions::Reconstructions,
@@ -116,18 +115,26 @@ impl From<Known> for Facts {
     }
 }
 
+/// A data set before it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataFacts {
+    /// Its name.
     pub name: String,
+    /// Images of the training set, those for tuning included.
     pub n_train: usize,
+    /// Images of the test set.
     pub n_test: usize,
+    /// Classes of its labels.
     pub n_classes: usize,
+    /// Pixels an image.
     pub n_pixels: usize,
 }
 
+/// A network before it is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkFacts {
-    pub sizes: Vec<usize>,
+    /// All about it but its weights.
+    pub blueprint: Blueprint,
     /// Steps at which the network can be looked at in passing.
     pub schedule: Vec<u64>,
     /// Steps at which its weights are kept.
@@ -135,7 +142,8 @@ pub struct NetworkFacts {
 }
 
 impl NetworkFacts {
+    /// L, layers of weights.
     pub fn n_layers(&self) -> usize {
-        self.sizes.len() - 1
+        self.blueprint.sizes().len() - 1
     }
 }

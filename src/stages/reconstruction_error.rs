@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Known;
 use super::activations::measured;
-use super::measurement::{Measurement, finite};
+use super::measurement::{Measurement, by_time, finite, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
@@ -34,6 +34,9 @@ struct ReconstructionErrorSpec {
     /// The first so many images of the split; 1,000 if left out.
     #[serde(default)]
     samples: Option<usize>,
+    /// Of a recurrent network: the time steps at which it is measured; all if left out.
+    #[serde(default)]
+    time_steps: Option<Vec<usize>>,
 }
 
 table! {
@@ -50,24 +53,6 @@ table! {
         /// error / signal; null where the signal is 0
         relative_error: Option<Float64>,
     }
-}
-
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "hidden layer l, 1 ... L - 1"),
-        Column::new(
-            "error",
-            ColumnType::Float64,
-            "activation^2",
-            "equation (2): mean over images of |y_{l-1} - W^T f(W y_{l-1})|^2; null if not finite",
-        )
-        .nullable(),
-        Column::new("signal", ColumnType::Float64, "activation^2", "mean over images of |y_{l-1}|^2").nullable(),
-        Column::new("relative_error", ColumnType::Float64, "", "error / signal; null where the signal is 0").nullable(),
-    ]);
-    TableSchema::new("reconstruction_error", 1, columns, &["run_id", "step", "layer"])
 }
 
 impl Kind for ReconstructionError {
@@ -94,10 +79,16 @@ impl Kind for ReconstructionError {
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
-        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", ReconstructionErrorRow::schema())] }).reading(inputs))
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?
+            .at_times(planning, spec.time_steps.as_deref())?;
+        let schema = by_time(ReconstructionErrorRow::schema(), &measurement.network, LAYERS_IN_TIME);
+        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema)] }).reading(inputs))
     }
 }
+
+/// What is reconstructed in a network that has a time.
+const LAYERS_IN_TIME: &str =
+    "1: the image from h_t by the transposed W_x; 2: h_t from W_h h_t by the transposed W_h, t < T";
 
 #[derive(Debug)]
 struct ReconstructionErrorTask {
@@ -119,10 +110,11 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Measurement { split, samples, .. } = self.measurement;
+        let Measurement { split, samples, ref time_steps, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
-            let residuals = network.residuals(images, first..first + samples);
+            let residuals =
+                network.residuals_at(images, first..first + samples, time_steps.as_deref().unwrap_or_default());
             let rows: Vec<ReconstructionErrorRow<'_>> = residuals
                 .iter()
                 .map(|residual| ReconstructionErrorRow {
@@ -134,7 +126,8 @@ impl Work for ReconstructionErrorTask {
                     relative_error: residual.relative_error.and_then(finite),
                 })
                 .collect();
-            context.write("reconstruction_error", ReconstructionErrorRow::batch(&rows))
+            let times = residuals.iter().map(|residual| residual.time_step);
+            write_by_time(context, "reconstruction_error", &rows, times)
         })
     }
 

@@ -51,36 +51,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    let mut columns = Vec::from(run_and_step());
-    columns.extend([
-        Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
-        Column::new(
-            "orthonormality",
-            ColumnType::Float64,
-            "",
-            "|W W^T - I|_F: 0 for orthonormal rows; null if not finite",
-        )
-        .nullable(),
-        Column::new(
-            "feedback_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between B^T and W as flat vectors; null if either is 0",
-        )
-        .nullable(),
-        Column::new(
-            "error_angle",
-            ColumnType::Float64,
-            "degrees",
-            "between errors sent back through B and through W^T, mean over images; null if there are none",
-        )
-        .nullable(),
-    ]);
-    TableSchema::new("weight_diagnostics", 1, columns, &["run_id", "step", "layer"])
-}
-
 impl Kind for WeightDiagnostics {
     fn name(&self) -> &'static str {
         "weight_diagnostics"
@@ -106,7 +76,8 @@ impl Kind for WeightDiagnostics {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs: [Output::kept("", WeightDiagnosticsRow::schema())] }).reading(inputs))
+        let outputs = [Output::kept("", WeightDiagnosticsRow::schema())];
+        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs }).reading(inputs))
     }
 }
 
@@ -133,7 +104,7 @@ impl Work for WeightDiagnosticsTask {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
-            let found = network.weight_diagnostics(images, first..first + samples);
+            let found = network.diagnose_weights(images, first..first + samples);
             let rows: Vec<WeightDiagnosticsRow<'_>> = found
                 .iter()
                 .map(|diagnostics| WeightDiagnosticsRow {

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use super::InvalidParameter;
 use super::activation::Activation;
+use super::chain::Reconstructions;
 use super::diagnostics::WeightDiagnostics;
 use super::evaluation::Evaluation;
 use super::network::{Architecture, Network};
@@ -153,6 +154,14 @@ pub trait Model {
     /// # Panics
     /// If images do not fit the network, `range` exceeds the samples or is empty, or a time is beyond T.
     fn residuals_at(&self, samples: &Samples, range: Range<usize>, time_steps: &[usize]) -> Vec<Residual>;
+
+    /// Images multiplied back from a layer to pixels, layer by layer; None of a network that does not go back so.
+    ///
+    /// # Panics
+    /// If images do not fit the network, `range` exceeds the samples, or `layer` is not one of 1 … L.
+    fn multiplied_back(&self, _samples: &Samples, _range: Range<usize>, _layer: usize) -> Option<Reconstructions> {
+        None
+    }
 
     /// Orthonormality of every layer's weights, and how well feedback agrees with them.
     ///

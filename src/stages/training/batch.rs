@@ -247,8 +247,7 @@ impl Recipe for Batches {
 
     fn learner(&self) -> Result<BatchTrainer, InvalidParameter> {
         let Canonical { units, course, .. } = &self.canonical;
-        let network =
-            Network::initialize(&self.architecture, &units.initialization, Feedback::Symmetric, course.seed);
+        let network = Network::initialize(&self.architecture, &units.initialization, Feedback::Symmetric, course.seed);
         BatchTrainer::new(network, self.settings)
     }
 

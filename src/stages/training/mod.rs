@@ -15,6 +15,5 @@ mod tables;
 pub use batch::TrainBatch;
 pub use batch_rules::BatchRuleSpec;
 pub use online::Train;
-pub(in crate::stages) use parameters::check_layers;
 pub use recurrent::TrainRecurrent;
 pub use rules::RuleSpec;

@@ -102,8 +102,13 @@ impl Kind for Train {
         let mut inputs = Inputs::new(planning);
         let data = read_data(&mut inputs)?;
         let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
-        let Resolved { terms, source } =
-            resolve_terms(planning, spec.rule.as_deref(), spec.setting.as_deref(), &spec.coefficients, &data.facts.name)?;
+        let Resolved { terms, source } = resolve_terms(
+            planning,
+            spec.rule.as_deref(),
+            spec.setting.as_deref(),
+            &spec.coefficients,
+            &data.facts.name,
+        )?;
         let names: Vec<(&str, Coefficient)> =
             terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };

@@ -122,7 +122,8 @@ impl Course {
 
     /// The steps at which training pauses, ascending: those at which something is looked at, and the last sample.
     pub fn stops(&self) -> Vec<u64> {
-        let mut stops = [&self.schedule[..], &self.snapshots, self.hidden_norms.as_deref().unwrap_or_default()].concat();
+        let mut stops =
+            [&self.schedule[..], &self.snapshots, self.hidden_norms.as_deref().unwrap_or_default()].concat();
         stops.push(self.samples);
         stops.sort_unstable();
         stops.dedup();
@@ -161,7 +162,7 @@ pub(super) fn chain(
 }
 
 /// Widths that fit the data: pixels in, classes out.
-pub(in crate::stages) fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> Result<(), Fault> {
+fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> Result<(), Fault> {
     if layers.len() < 2 {
         return Err(planning.fault("layers", "a network has at least two layers, the image and the output"));
     }

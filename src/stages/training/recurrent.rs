@@ -160,8 +160,7 @@ impl Kind for TrainRecurrent {
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let (rule, setting) = (spec.rule.as_deref(), spec.setting.as_deref());
-        let Resolved { terms, source } =
-            resolve_terms(planning, rule, setting, &spec.coefficients, &data.facts.name)?;
+        let Resolved { terms, source } = resolve_terms(planning, rule, setting, &spec.coefficients, &data.facts.name)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = two_terms(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(

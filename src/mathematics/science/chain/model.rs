@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::Reconstructions;
 use super::network::{Architecture, Network, ScaleAndShift};
 use crate::kernels::{Backend, as_flat};
 use crate::science::InvalidParameter;
@@ -54,6 +55,10 @@ impl Model for Network {
 
     fn residuals_at(&self, samples: &Samples, range: Range<usize>, _time_steps: &[usize]) -> Vec<Residual> {
         self.residuals(samples, range)
+    }
+
+    fn multiplied_back(&self, samples: &Samples, range: Range<usize>, layer: usize) -> Option<Reconstructions> {
+        Some(self.reconstructions(samples, range, layer))
     }
 
     fn diagnose_weights(&self, samples: &Samples, range: Range<usize>) -> Vec<WeightDiagnostics> {

@@ -39,6 +39,11 @@ impl Architecture {
         self.sizes.len() - 1
     }
 
+    /// Weights of all W.
+    pub fn n_synapses(&self) -> usize {
+        self.sizes.windows(2).map(|pair| pair[0] * pair[1]).sum()
+    }
+
     /// σ of the hidden layers.
     pub fn activation(&self) -> Activation {
         self.activation
