@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::activations::{LAYERS_IN_TIME, measured, plan_layers};
-use super::measurement::{Measurement, by_time, finite, plan_places, write_by_time};
+use super::measurement::{
+    LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
+};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;

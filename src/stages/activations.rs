@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
-use super::measurement::{by_time, plan_places, plan_time_steps, write_by_time};
+use super::measurement::{
+    LAYERS_IN_TIME, by_time, measured, plan_layers, plan_network, plan_places, plan_samples, plan_time_steps,
+    write_by_time,
+};
 use super::networks::{Source, for_each_network, plan_steps};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
@@ -15,7 +18,7 @@ use crate::error::Result;
 use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
+use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -51,10 +54,6 @@ const BATCH: usize = 2048;
 /// Places whose activations are in memory at once.
 const TOGETHER: usize = 16;
 
-/// The layers of a network that has a time.
-pub(super) const LAYERS_IN_TIME: &str =
-    "0 is the input, 1 the hidden state z_t, 2 its activation h_t, 3 the softmax of the output";
-
 table! {
     /// What a layer makes of an image.
     pub struct ActivationRow<'a> in "activations" version 1 key(run_id, step, layer, sample_index) in folder {
@@ -68,67 +67,6 @@ table! {
         /// activation of every unit
         activation: Float32List,
     }
-}
-
-/// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
-pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
-    let mut references = Vec::from_iter(Reference::optional(parameters, "data", Reads::Task)?);
-    references.push(Reference::required(parameters, "of", Reads::Task)?);
-    Ok(references)
-}
-
-/// How many images of a split are looked at.
-///
-/// # Errors
-/// More than the split has, or none.
-pub fn plan_samples(
-    planning: &Planning<'_>,
-    inputs: &mut Inputs<'_, '_>,
-    split: Split,
-    samples: Option<usize>,
-) -> Result<(InputId, usize), Fault> {
-    let (input, dataset) = inputs.read("dataset")?;
-    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
-    let there = match split {
-        Split::Test => data.n_test,
-        Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
-    };
-    match samples {
-        None => Ok((input, there)),
-        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
-        Some(samples) => {
-            Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
-        }
-    }
-}
-
-/// Layers that the network has.
-///
-/// # Errors
-/// A layer outside of `lowest` … L, or none at all.
-pub fn plan_layers(
-    planning: &Planning<'_>,
-    network: &NetworkFacts,
-    layers: &[usize],
-    lowest: usize,
-) -> Result<Vec<usize>, Fault> {
-    let n_layers = network.n_layers();
-    if let Some(layer) = layers.iter().find(|layer| !(lowest..=n_layers).contains(layer)) {
-        return Err(planning.fault("layers", format!("layer {layer}; the network has layers {lowest} to {n_layers}")));
-    }
-    let mut layers = layers.to_vec();
-    layers.sort_unstable();
-    layers.dedup();
-    if layers.is_empty() { Err(planning.fault("layers", "no layers: nothing would be measured")) } else { Ok(layers) }
-}
-
-/// The network behind the stage's input.
-///
-/// # Errors
-/// The stage referred to does not train a network.
-pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
-    let (_, runs) = inputs.read("runs")?;
-    Known::of(&runs.facts).network.ok_or_else(|| planning.fault("of", "this stage does not train a network"))
 }
 
 impl Kind for Activations {

@@ -4,8 +4,8 @@ use ndarray::ArrayView2;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::activations::{ActivationRow, LAYERS_IN_TIME};
-use super::measurement::{insert_after_layer, write_by_time};
+use super::activations::ActivationRow;
+use super::measurement::{LAYERS_IN_TIME, insert_after_layer, write_by_time};
 use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
 use crate::science::decomposition::{DecompositionError, TOLERANCE, explained_variance};

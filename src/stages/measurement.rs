@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::NetworkFacts;
-use super::activations::{plan_network, plan_samples};
 use super::dataset::{DataSplits, images};
 use super::networks::{Source, for_each_network, plan_steps};
-use super::parameters::{Split, Steps};
+use super::parameters::{Split, Steps, TUNING_SAMPLES};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
 use crate::science::model::{Blueprint, Model, Place};
-use crate::spec::node::Fault;
+use crate::spec::node::{Fault, Node};
 use crate::tables::cells::Int32;
 use crate::tables::{Assembly, Column, ColumnType, Row, TableSchema};
-use crate::task::{InputId, Inputs, Planning, Surroundings};
+use crate::task::{InputId, Inputs, Planning, Reads, Reference, Surroundings};
 
 /// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
 pub const SAMPLES: usize = 1000;
+
+/// The layers of a network that has a time.
+pub(super) const LAYERS_IN_TIME: &str =
+    "0 is the input, 1 the hidden state z_t, 2 its activation h_t, 3 the softmax of the output";
 
 /// The networks and images of a measurement, checked.
 #[derive(Clone, Debug, Serialize)]
@@ -98,6 +101,67 @@ impl Measurement {
 /// What is not finite (a network about to diverge) has no value: null, never NaN.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
+}
+
+/// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
+pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
+    let mut references = Vec::from_iter(Reference::optional(parameters, "data", Reads::Task)?);
+    references.push(Reference::required(parameters, "of", Reads::Task)?);
+    Ok(references)
+}
+
+/// How many images of a split are looked at.
+///
+/// # Errors
+/// More than the split has, or none.
+pub fn plan_samples(
+    planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
+    split: Split,
+    samples: Option<usize>,
+) -> Result<(InputId, usize), Fault> {
+    let (input, dataset) = inputs.read("dataset")?;
+    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
+    let there = match split {
+        Split::Test => data.n_test,
+        Split::Tuning => data.n_train.min(TUNING_SAMPLES),
+    };
+    match samples {
+        None => Ok((input, there)),
+        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
+        Some(samples) => {
+            Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
+        }
+    }
+}
+
+/// Layers that the network has.
+///
+/// # Errors
+/// A layer outside of `lowest` … L, or none at all.
+pub fn plan_layers(
+    planning: &Planning<'_>,
+    network: &NetworkFacts,
+    layers: &[usize],
+    lowest: usize,
+) -> Result<Vec<usize>, Fault> {
+    let n_layers = network.n_layers();
+    if let Some(layer) = layers.iter().find(|layer| !(lowest..=n_layers).contains(layer)) {
+        return Err(planning.fault("layers", format!("layer {layer}; the network has layers {lowest} to {n_layers}")));
+    }
+    let mut layers = layers.to_vec();
+    layers.sort_unstable();
+    layers.dedup();
+    if layers.is_empty() { Err(planning.fault("layers", "no layers: nothing would be measured")) } else { Ok(layers) }
+}
+
+/// The network behind the stage's input.
+///
+/// # Errors
+/// The stage referred to does not train a network.
+pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
+    let (_, runs) = inputs.read("runs")?;
+    Known::of(&runs.facts).network.ok_or_else(|| planning.fault("of", "this stage does not train a network"))
 }
 
 /// The times at which a network is measured: none of a network without time, all of one with if they are left out.

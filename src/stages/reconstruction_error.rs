@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
-use super::activations::measured;
-use super::measurement::{Measurement, by_time, finite, write_by_time};
+use super::measurement::{Measurement, by_time, finite, measured, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;

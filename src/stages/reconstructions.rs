@@ -9,8 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, SAMPLES, finite};
+use super::measurement::{Measurement, SAMPLES, finite, measured, plan_layers};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;

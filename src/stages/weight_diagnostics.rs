@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
-use super::activations::measured;
-use super::measurement::{Measurement, finite};
+use super::measurement::{Measurement, finite, measured};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;

@@ -18,6 +18,7 @@ pub mod model;
 pub mod normalization;
 pub mod norms;
 pub mod optimizer;
+mod place;
 pub mod plasticity;
 pub mod reconstruction;
 pub mod recurrent;

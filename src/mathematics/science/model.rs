@@ -11,6 +11,7 @@ use super::diagnostics::WeightDiagnostics;
 use super::evaluation::Evaluation;
 use super::network::{Architecture, Network};
 use super::norms::ActivationNorms;
+pub use super::place::Place;
 use super::reconstruction::Residual;
 use super::recurrent::{RecurrentArchitecture, RecurrentNetwork};
 use super::samples::Samples;
@@ -36,27 +37,6 @@ pub struct NamedMatrix {
     pub layer: usize,
     /// As [`Parameter::values`].
     pub values: Array2<f32>,
-}
-
-/// Where in a network something is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// ℓ.
-    pub layer: usize,
-    /// t, from 1, of a layer that has a time.
-    pub time_step: Option<usize>,
-}
-
-impl Place {
-    /// A layer of a network without time.
-    pub fn layer(layer: usize) -> Self {
-        Self { layer, time_step: None }
-    }
-
-    /// A layer at a time.
-    pub fn at(layer: usize, time_step: usize) -> Self {
-        Self { layer, time_step: Some(time_step) }
-    }
 }
 
 /// Everything about a model that is not a weight: with its matrices, it is known whole.

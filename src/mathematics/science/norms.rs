@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::model::Place;
+use super::place::Place;
 use crate::kernels::{Backend, Scatter};
 
 /// Statistics of y_ℓ over samples.

@@ -1,6 +1,6 @@
 //! How much of its input a layer keeps: the residual of equation (2).
 
-use super::model::Place;
+use super::place::Place;
 
 /// Equation (2) of one layer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,8 +6,8 @@ use ndarray::Array2;
 
 use super::passes::Input;
 use crate::kernels::{self, as_flat, lanes_for};
-use crate::science::model::Place;
 use crate::science::network::Network;
+use crate::science::place::Place;
 use crate::science::reconstruction::Residual;
 use crate::science::samples::Samples;
 
