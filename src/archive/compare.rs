@@ -107,8 +107,8 @@ pub fn compare(old: &RecordBatch, new: &RecordBatch, key: &[&str]) -> Result<Dif
 
 /// The rows of both that belong together, in the order of the old table.
 fn align(old: &RecordBatch, new: &RecordBatch, key: &[&str]) -> (Vec<u32>, Vec<u32>) {
-    let (a, b) = (Frame::new(old.clone()), Frame::new(new.clone()));
-    let columns = |frame: &Frame| -> Option<Vec<Vec<Cell>>> { key.iter().map(|name| frame.cells(name)).collect() };
+    let (a, b) = (Frame::new("old", old.clone()), Frame::new("new", new.clone()));
+    let columns = |frame: &Frame| -> Option<Vec<Vec<Cell>>> { key.iter().map(|name| frame.cells(name).ok()).collect() };
     let by_position = || {
         let n = old.num_rows().min(new.num_rows()) as u32;
         ((0..n).collect(), (0..n).collect())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::progress::Shown;
-use super::{options, print};
+use super::terminal::{options, print};
 use crate::archive::container::Summary;
 use crate::archive::reproduce::{self, Verdict};
 use crate::archive::{self, Part};

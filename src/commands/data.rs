@@ -1,6 +1,6 @@
 //! `ojaflow data`
 
-use super::print;
+use super::terminal::print;
 use crate::cli::{DataAction, DataArgs};
 use crate::error::{Error, Result};
 use crate::flow::Project;

@@ -1,6 +1,6 @@
 //! `ojaflow diff`
 
-use super::print;
+use super::terminal::print;
 use crate::cli::DiffArgs;
 use crate::error::Result;
 use crate::flow::Project;

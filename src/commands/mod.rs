@@ -10,16 +10,16 @@ mod report;
 mod rules;
 mod schema;
 mod store;
+mod terminal;
 
-use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use crate::cli::{Cli, Command, RequestArgs};
+use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
-use crate::flow::{Options, Project, Request};
+use crate::flow::Project;
 use crate::kernels::Backend;
 
 pub use schema::{SCHEMA_FILE, schema_text};
+pub use terminal::colour;
+use terminal::print;
 
 /// Carries a command out.
 ///
@@ -47,37 +47,4 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Command::Rules(args) => rules::execute(project, args),
         Command::Schema => print(&schema_text()),
     }
-}
-
-fn request(name: &str, args: &RequestArgs) -> Request {
-    Request {
-        pipeline: name.to_owned(),
-        overrides: args.set.clone(),
-        publish_as: args.publish_as.clone(),
-        to: args.to.clone(),
-    }
-}
-
-/// Raised by Ctrl-C; runs look at it between two steps.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// How a run is carried out for the terminal: Ctrl-C (or a polite kill) stops it between two steps, and nothing half done
-/// stays.
-fn options(jobs: Option<u32>, force: Option<&str>) -> Options<'_> {
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
-    Options { force, jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(&INTERRUPTED) }
-}
-
-/// Prints to stdout. A reader that has gone away (`| head`) is not an error.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("write to", "stdout")(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Whether stderr is a terminal that shows colours.
-pub fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

@@ -70,7 +70,7 @@ fn headlines(published: &Published) -> Vec<String> {
             continue;
         }
         let Some(frame) = read(&published.folder, &published.manifest, &table.path) else { continue };
-        let (Some(panels), Some(series), Some(x), Some(mean)) =
+        let (Ok(panels), Ok(series), Ok(x), Ok(mean)) =
             (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
         else {
             continue;

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::time::Instant;
 
+use super::outcome;
 use super::progress::Shown;
-use super::{options, outcome, print, request};
+use super::terminal::{options, print, request};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
 use crate::flow::{Ahead, Project};

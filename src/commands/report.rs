@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::print;
+use super::terminal::print;
 use crate::cli::ReportArgs;
 use crate::error::{Error, Result};
 use crate::flow::Project;

@@ -1,6 +1,6 @@
 //! `ojaflow rules`: the terms that rules are made of, and the rules that a pipeline actually runs.
 
-use super::print;
+use super::terminal::print;
 use crate::cli::RulesArgs;
 use crate::error::Result;
 use crate::flow::{Plan, Project, Request};

@@ -1,6 +1,6 @@
 //! `ojaflow store`
 
-use super::print;
+use super::terminal::print;
 use crate::cli::{StoreAction, StoreArgs};
 use crate::error::{Error, Result};
 use crate::flow::Project;

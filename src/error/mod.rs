@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::datasets::DataError;
+use crate::tables::TableError;
 pub use fault::{Fault, Source, Span};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -99,6 +100,12 @@ impl std::error::Error for Error {
             Self::Data(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<TableError> for Error {
+    fn from(error: TableError) -> Self {
+        Self::Check(error.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::plan::{Levels, Request, Statuses};
 use crate::publish::{self, Published};
 use crate::run::{Progress, Run};
-use crate::store::Session;
+use crate::store::{Key, Store};
 
 /// How a request is carried out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,13 +39,13 @@ impl Project {
             let level = levels.present(reader(&store))?;
             check_force(&level.plan, options.force)?;
             publish::check_places(&level.plan, &self.outputs)?;
-            let session = Session::begin(&store)?;
-            session.protect(level.plan.tasks.iter().map(|task| &task.key))?;
+            let session = store.session()?;
+            session.protect(&level.plan.tasks.iter().map(|task| &task.key).collect::<Vec<&Key>>())?;
             // What an earlier level made anew is not made a second time.
             let force = options.force.filter(|_| executed == 0);
             let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, force)?;
             progress.planned(&level.plan, &statuses);
-            let run = Run::new(&level.plan, &store, &session, &statuses, progress, interrupt);
+            let run = Run::new(&level.plan, &store, &*session, &statuses, progress, interrupt);
             executed += run.execute(options.jobs.unwrap_or_else(cores))?;
             if level.asking.is_empty() {
                 let published = self.publish_all(&run)?;

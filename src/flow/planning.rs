@@ -84,7 +84,7 @@ impl Project {
 }
 
 /// Gives tables of results that are in the store; damage counts as absence, as it does for the run.
-pub(super) fn reader(store: &Store) -> impl Fn(&Plan, usize, &str) -> Result<Option<Table>> + '_ {
+pub(super) fn reader(store: &dyn Store) -> impl Fn(&Plan, usize, &str) -> Result<Option<Table>> + '_ {
     |plan, task, table| Ok(store.find(&plan.tasks[task].key)?.and_then(|entry| entry.read_table(table).ok()))
 }
 

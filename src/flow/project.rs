@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::publish::manifest;
 use crate::stages::Shipped;
 use crate::stages::environment::Environment;
-use crate::store::Store;
+use crate::store::PosixStore;
 
 /// Where a project's pipelines, data sets and results are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Project {
         Ok(Shipped::new(Environment::new(&self.data, &self.pipelines)?))
     }
 
-    pub(super) fn store(&self) -> Store {
-        Store::new(&self.outputs)
+    pub(super) fn store(&self) -> PosixStore {
+        PosixStore::new(&self.outputs)
     }
 
     /// The folder of a published run: by name, or by path.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Project;
 use crate::error::Result;
 use crate::publish;
-use crate::store::{Key, Verified};
+use crate::store::{Collection, Key, Verified};
 
 /// Results of one kind that the same pipelines refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Project {
     /// # Errors
     /// The store cannot be listed. Damage is not an error but a finding.
     pub fn verify_store(&self) -> Result<Verified> {
-        self.store().verify(|_| {})
+        self.store().verify()
     }
 
     /// Removes what no published pipeline and no run in flight refers to; with `dry_run`, only says what would go.

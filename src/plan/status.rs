@@ -31,7 +31,7 @@ impl Statuses {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn predict(plan: &Plan, store: &Store, force: Option<&str>) -> Result<Self> {
+    pub fn predict(plan: &Plan, store: &dyn Store, force: Option<&str>) -> Result<Self> {
         let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
         Self::predict_for(plan, stages.flat_map(|stage| stage.tasks.iter().copied()), store, force)
     }
@@ -43,7 +43,7 @@ impl Statuses {
     pub fn predict_for(
         plan: &Plan,
         wanted: impl IntoIterator<Item = usize>,
-        store: &Store,
+        store: &dyn Store,
         force: Option<&str>,
     ) -> Result<Self> {
         let n_tasks = plan.tasks.len();

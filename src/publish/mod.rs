@@ -15,6 +15,7 @@ use arrow::compute::concat_batches;
 use crate::error::{Error, Result};
 use crate::plan::{Part, Pipeline, Plan, PublishedTable};
 use crate::run::{Run, add_axes};
+use crate::store::Entry;
 use crate::tables::parquet::{DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Layout, TableSchema};
 pub use explain::{Change, changed_values, explain};
@@ -190,7 +191,8 @@ fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> 
 
 /// The file of one part in the store.
 struct KeptPart {
-    source: PathBuf,
+    result: Entry,
+    file: String,
     bytes: u64,
     entry: PartEntry,
 }
@@ -207,17 +209,16 @@ impl KeptPart {
                 .map_or_else(Default::default, |(file, table)| (file.digest.clone(), table.rows));
             let key = run.plan.tasks[part.task].key.clone();
             Ok(Self {
-                source: entry.path(&file),
+                result: entry.clone(),
+                file: file.clone(),
                 bytes,
                 entry: PartEntry { key, table: part.table.clone(), rows, digest },
             })
         })
     }
 
-    /// A reflink where the file system has them, else a copy: editing one cannot harm the store.
     fn copy_to(&self, target: &Path) -> Result<()> {
-        reflink_copy::reflink_or_copy(&self.source, target).map_err(Error::io("write", target))?;
-        Ok(())
+        self.result.copy_to(&self.file, target)
     }
 }
 

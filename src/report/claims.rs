@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::publish::manifest::Manifest;
-use crate::stages::claims::{natural, overall};
-use crate::tables::frame::{Cell, Frame};
+use crate::stages::claims::{ClaimRow, natural, overall};
+use crate::tables::cells::Category;
+use crate::tables::frame::Frame;
 use crate::tables::parquet;
 
 /// One condition of a claim.
@@ -38,32 +39,27 @@ pub fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
     let table = manifest.tables.iter().find(|table| table.path == path)?;
     let bytes = fs::read(folder.join(path)).ok()?;
     let read = parquet::read(bytes.into(), &table.schema).ok()?;
-    Some(Frame::new(read.to_batch().ok()?))
+    Some(Frame::new(&*table.name, read.to_batch().ok()?))
 }
 
 /// All conditions of all claims, in the order of the table; none where nothing is claimed.
 pub fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
     let claims = manifest.tables.iter().find(|table| table.schema.kind == "claims");
     let Some(frame) = claims.and_then(|table| read(folder, manifest, &table.path)) else { return Vec::new() };
-    let texts = |name: &str| frame.strings(name).unwrap_or_default();
-    let numbers = |name: &str| frame.numbers(name).unwrap_or_default();
-    let holds = frame.cells("holds").unwrap_or_default();
-    let pipelines = texts("pipeline");
-    let (claims, statements, conditions) = (texts("claim"), texts("statement"), texts("condition"));
-    let (estimates, lows, highs) = (numbers("estimate"), numbers("ci_low"), numbers("ci_high"));
-    (0..frame.n_rows())
-        .map(|row| Condition {
-            pipeline: pipelines.get(row).cloned().flatten().unwrap_or_default(),
-            claim: claims[row].clone().unwrap_or_default(),
-            statement: statements[row].clone().unwrap_or_default(),
-            condition: conditions[row].clone().unwrap_or_default(),
-            estimate: estimates[row],
-            ci_low: lows[row],
-            ci_high: highs[row],
-            holds: match holds[row] {
-                Cell::Boolean(holds) => Some(holds),
-                _ => None,
-            },
+    // Axes of a composition stand in front; the table of one pipeline has none.
+    let pipelines = frame.values::<Option<Category>>("pipeline").unwrap_or_else(|_| vec![None; frame.n_rows()]);
+    let rows: Vec<ClaimRow<'_>> = frame.rows().unwrap_or_default();
+    rows.into_iter()
+        .zip(pipelines)
+        .map(|(row, pipeline)| Condition {
+            pipeline: pipeline.unwrap_or_default().to_owned(),
+            claim: row.claim.to_owned(),
+            statement: row.statement.to_owned(),
+            condition: row.condition.to_owned(),
+            estimate: row.estimate,
+            ci_low: row.ci_low,
+            ci_high: row.ci_high,
+            holds: row.holds,
         })
         .collect()
 }

@@ -42,8 +42,8 @@ impl Progress for Silent {}
 /// One run of a plan.
 pub struct Run<'a> {
     pub plan: &'a Plan,
-    pub store: &'a Store,
-    pub session: &'a Session,
+    pub store: &'a dyn Store,
+    pub session: &'a dyn Session,
     pub statuses: &'a Statuses,
     pub progress: &'a dyn Progress,
     /// Set from outside to stop between two steps.
@@ -71,8 +71,8 @@ struct Passing {
 impl<'a> Run<'a> {
     pub fn new(
         plan: &'a Plan,
-        store: &'a Store,
-        session: &'a Session,
+        store: &'a dyn Store,
+        session: &'a dyn Session,
         statuses: &'a Statuses,
         progress: &'a dyn Progress,
         interrupted: &'a AtomicBool,
@@ -197,10 +197,10 @@ impl<'a> Run<'a> {
     /// A place for the task's result, unless another run has filled it in the meantime.
     fn open(&self, index: usize) -> Result<Option<Pending>> {
         let key = &self.plan.tasks[index].key;
-        if let (Status::Hit(entry), true) = (self.store.status(key, self.session)?, self.statuses.forced[index]) {
-            entry.discard(self.session)?;
+        if let (Status::Hit(entry), true) = (self.session.open(key)?, self.statuses.forced[index]) {
+            self.session.discard(&entry)?;
         }
-        match self.store.status(key, self.session)? {
+        match self.session.open(key)? {
             Status::Miss(slot) => slot.begin().map(Some),
             Status::Hit(_) => Ok(None),
         }
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
                     Ok(value) => return Ok(value),
                     Err(damaged) => {
                         self.progress.notice(&format!("{damaged}; `{}` runs again", planned.label));
-                        entry.discard(self.session)?;
+                        self.session.discard(&entry)?;
                     }
                 }
             } else {

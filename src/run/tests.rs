@@ -10,7 +10,7 @@ use arrow::datatypes::Int64Type;
 use super::{Run, Silent};
 use crate::error::{Error, Result};
 use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
-use crate::store::{Session, Store};
+use crate::store::{Collection, PosixStore, Store};
 use crate::tables::Table;
 use crate::task::fake::Fakes;
 
@@ -43,8 +43,8 @@ impl Bench {
         Self { folder, fakes: Fakes::default(), interrupt: Arc::default(), file }
     }
 
-    fn store(&self) -> Store {
-        Store::new(self.folder.path())
+    fn store(&self) -> PosixStore {
+        PosixStore::new(self.folder.path())
     }
 
     fn request(&self) -> Request {
@@ -58,9 +58,9 @@ impl Bench {
     /// Runs on one thread, so that the order is exact, and says which tasks ran.
     fn run_with(&self, plan: &Plan, force: Option<&str>) -> (Result<usize>, Vec<String>) {
         let store = self.store();
-        let session = Session::begin(&store).unwrap();
+        let session = store.session().unwrap();
         let statuses = Statuses::predict(plan, &store, force).unwrap();
-        let run = Run::new(plan, &store, &session, &statuses, &Silent, &self.interrupt);
+        let run = Run::new(plan, &store, &*session, &statuses, &Silent, &self.interrupt);
         (run.execute(1), self.fakes.diary.read())
     }
 
@@ -185,15 +185,15 @@ fn two_runs_at_once_end_with_the_same_results() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let session = Session::begin(&store).unwrap();
+                let session = store.session().unwrap();
                 let statuses = Statuses::predict(&plan, &store, None).unwrap();
-                Run::new(&plan, &store, &session, &statuses, &Silent, &bench.interrupt).execute(2).unwrap();
+                Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt).execute(2).unwrap();
             });
         }
     });
     assert_eq!(store.entries().unwrap().len(), 7);
     assert_eq!(bench.number(&plan, "total", "total"), 12);
-    assert_eq!(store.verify(|_| {}).unwrap().damaged.len(), 0);
+    assert_eq!(store.verify().unwrap().damaged.len(), 0);
 }
 
 #[test]
@@ -212,9 +212,9 @@ fn a_plan_with_levels_grows_by_its_results_and_comes_out_the_same_from_the_store
     let last = loop {
         let level = levels.present(reader).unwrap();
         assert!(level.asking.is_empty() || level.tasks_ahead >= 4 - level.number);
-        let session = Session::begin(&store).unwrap();
+        let session = store.session().unwrap();
         let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, None).unwrap();
-        Run::new(&level.plan, &store, &session, &statuses, &Silent, &bench.interrupt).execute(1).unwrap();
+        Run::new(&level.plan, &store, &*session, &statuses, &Silent, &bench.interrupt).execute(1).unwrap();
         ran.push(bench.fakes.diary.read());
         if level.asking.is_empty() {
             break level;

@@ -4,17 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::coefficients::Tuned;
 use crate::error::Result;
 use crate::spec::node::{Fault, Node, choices};
-use crate::tables::frame::{Cell, Frame, cells_to_array};
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::cells::Float64;
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::{Assembly, Column, ColumnType, Row, TableError, table};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "best_cell"`
@@ -34,6 +33,35 @@ struct BestCellSpec {
     /// The swept coefficients.
     coefficients: Vec<String>,
 }
+
+table! {
+    /// The best cell of a surface; the swept coefficients stand in front of `accuracy`.
+    pub struct BestCellRow<'a> in "best_cell" version 1 key(dataset, setting, rule) {
+        /// data set
+        dataset: Category,
+        /// network, initialisation and feedback
+        setting: Category,
+        /// learning rule
+        rule: Category,
+        /// mean accuracy of the best cell on the tuning split
+        accuracy: Option<Float64>,
+        /// share of cells within 0.02 of the best
+        basin: Float64,
+        /// cells tried
+        n_cells: Int32 in "cells",
+        /// cells in which a run diverged
+        n_diverged: Int32 in "cells",
+    }
+}
+
+/// A swept coefficient.
+const COEFFICIENT: Column = Column::new(
+    "coefficient",
+    ColumnType::Float64,
+    "1/sample",
+    "coefficient of the best cell; null where it was not swept",
+)
+.nullable();
 
 impl Kind for BestCell {
     fn name(&self) -> &'static str {
@@ -68,24 +96,8 @@ impl Kind for BestCell {
                 );
             }
         }
-        let mut columns = vec![
-            Column::new("dataset", ColumnType::Category, "", "data set"),
-            Column::new("setting", ColumnType::Category, "", "network, initialisation and feedback"),
-            Column::new("rule", ColumnType::Category, "", "learning rule"),
-        ];
-        for name in &spec.coefficients {
-            let description = "coefficient of the best cell; null where it was not swept";
-            let column = Column::new("coefficient", ColumnType::Float64, "1/sample", description).nullable();
-            columns.push(Column { name: name.clone().into(), ..column });
-        }
-        columns.extend([
-            Column::new("accuracy", ColumnType::Float64, "", "mean accuracy of the best cell on the tuning split")
-                .nullable(),
-            Column::new("basin", ColumnType::Float64, "", "share of cells within 0.02 of the best"),
-            Column::new("n_cells", ColumnType::Int32, "cells", "cells tried"),
-            Column::new("n_diverged", ColumnType::Int32, "cells", "cells in which a run diverged"),
-        ]);
-        let schema = TableSchema::new("best_cell", 1, columns, &["dataset", "setting", "rule"]);
+        let swept = spec.coefficients.iter().map(|name| Column { name: name.clone().into(), ..COEFFICIENT });
+        let schema = BestCellRow::schema().with_columns_before("accuracy", swept);
         Ok(Planned::new(BestCellTask { of, coefficients: spec.coefficients, outputs: [Output::kept("", schema)] }))
     }
 }
@@ -104,6 +116,9 @@ struct TunedCell {
     diverged: bool,
 }
 
+/// Conditions, each as it is written, with their cells.
+type Surfaces = BTreeMap<[Cell; 3], ([String; 3], Vec<TunedCell>)>;
+
 impl Work for BestCellTask {
     fn parameters(&self) -> serde_json::Value {
         serde_json::json!({ "coefficients": self.coefficients })
@@ -118,59 +133,74 @@ impl Work for BestCellTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let frame = Frame::new(context.gathered(self.of, Axes::Own)?);
-        let surfaces = self.surfaces(&frame).ok_or_else(|| context.internal("a column is missing"))?;
-        let mut rows: Vec<(&Vec<Cell>, &TunedCell, f64, i32, i32)> = Vec::new();
-        for (condition, cells) in &surfaces {
-            let best = best(cells);
-            let within = |cell: &&TunedCell| cell.mean.zip(best.mean).is_some_and(|(mean, best)| mean >= best - BASIN);
-            let basin = cells.iter().filter(within).count() as f64 / cells.len() as f64;
-            let diverged = cells.iter().filter(|cell| cell.diverged).count();
-            rows.push((condition, best, basin, cells.len() as i32, diverged as i32));
+        let frame = Frame::new("of", context.gathered(self.of, Axes::Own)?);
+        let surfaces = self.surfaces(&frame).map_err(|error| context.internal(error))?;
+        let found: Vec<(BestCellRow<'_>, &TunedCell)> = surfaces
+            .iter()
+            .map(|(_, (condition, cells))| {
+                let best = best(cells);
+                let within =
+                    |cell: &&TunedCell| cell.mean.zip(best.mean).is_some_and(|(mean, best)| mean >= best - BASIN);
+                let row = BestCellRow {
+                    dataset: &condition[0],
+                    setting: &condition[1],
+                    rule: &condition[2],
+                    accuracy: best.mean,
+                    basin: cells.iter().filter(within).count() as f64 / cells.len() as f64,
+                    n_cells: cells.len() as i32,
+                    n_diverged: cells.iter().filter(|cell| cell.diverged).count() as i32,
+                };
+                (row, best)
+            })
+            .collect();
+        let rows: Vec<BestCellRow<'_>> = found.iter().map(|(row, _)| *row).collect();
+        let mut table = Assembly::new(self.outputs[0].schema.clone()).rows(&rows);
+        for (index, name) in self.coefficients.iter().enumerate() {
+            table = table.column::<Option<Float64>>(name, found.iter().map(|(_, best)| best.coefficients[index]));
         }
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for index in 0..CONDITION.len() {
-            let cells: Vec<Cell> = rows.iter().map(|row| row.0[index].clone()).collect();
-            columns.push(cells_to_array(&cells, ColumnType::Category).map_err(|error| context.internal(error))?);
-        }
-        for index in 0..self.coefficients.len() {
-            columns.push(Arc::new(rows.iter().map(|row| row.1.coefficients[index]).collect::<Float64Array>()));
-        }
-        columns.push(Arc::new(rows.iter().map(|row| row.1.mean).collect::<Float64Array>()));
-        columns.push(Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()));
-        columns.push(Arc::new(rows.iter().map(|row| row.3).collect::<Int32Array>()));
-        columns.push(Arc::new(rows.iter().map(|row| row.4).collect::<Int32Array>()));
-        context.write_columns("best_cell", columns)?;
-        let tuned = rows.iter().filter_map(|(condition, best, ..)| self.tuned(condition, best));
+        context.write("best_cell", table.batch().map_err(|error| context.internal(error))?)?;
+        let tuned = found.iter().filter_map(|(row, best)| self.tuned(row, best));
         context.write_file("toml", coefficients_text(context.key().as_str(), tuned).as_bytes())
     }
 }
 
 impl BestCellTask {
-    fn surfaces(&self, frame: &Frame) -> Option<BTreeMap<Vec<Cell>, Vec<TunedCell>>> {
-        let condition = CONDITION.iter().map(|name| frame.cells(name)).collect::<Option<Vec<_>>>()?;
-        let coefficients = self.coefficients.iter().map(|name| frame.numbers(name)).collect::<Option<Vec<_>>>()?;
+    /// The cells of each condition, in the order of the conditions' own values (5 before 10).
+    fn surfaces(&self, frame: &Frame) -> Result<Surfaces, TableError> {
+        let [datasets, settings, rules] = CONDITION.map(|name| frame.cells(name));
+        let (datasets, settings, rules) = (datasets?, settings?, rules?);
+        let coefficients =
+            self.coefficients.iter().map(|name| frame.numbers(name)).collect::<Result<Vec<_>, TableError>>()?;
         let (means, diverged) = (frame.numbers("mean")?, frame.numbers("n_diverged")?);
-        let mut surfaces: BTreeMap<Vec<Cell>, Vec<TunedCell>> = BTreeMap::new();
+        let mut surfaces = Surfaces::new();
         for row in 0..frame.n_rows() {
-            let key = condition.iter().map(|cells| cells[row].clone()).collect();
-            surfaces.entry(key).or_default().push(TunedCell {
+            let condition = [&datasets[row], &settings[row], &rules[row]].map(Cell::clone);
+            if let Some(index) = condition.iter().position(|cell| *cell == Cell::Null) {
+                return Err(TableError::new("of", CONDITION[index], format!("is null in row {row}, and must not be")));
+            }
+            let texts = condition.each_ref().map(ToString::to_string);
+            surfaces.entry(condition).or_insert_with(|| (texts, Vec::new())).1.push(TunedCell {
                 coefficients: coefficients.iter().map(|values| values[row]).collect(),
                 mean: means[row],
                 diverged: diverged[row].is_some_and(|n| n > 0.0),
             });
         }
-        Some(surfaces)
+        Ok(surfaces)
     }
 
-    fn tuned(&self, condition: &[Cell], best: &TunedCell) -> Option<Tuned> {
-        let text = |index: usize| condition[index].to_string();
+    fn tuned(&self, condition: &BestCellRow<'_>, best: &TunedCell) -> Option<Tuned> {
         let terms = self
             .coefficients
             .iter()
             .zip(&best.coefficients)
             .filter_map(|(name, value)| Some((name.clone(), (*value)?)));
-        Some(Tuned { dataset: text(0), setting: text(1), rule: text(2), terms: terms.collect(), accuracy: best.mean? })
+        Some(Tuned {
+            dataset: condition.dataset.to_owned(),
+            setting: condition.setting.to_owned(),
+            rule: condition.rule.to_owned(),
+            terms: terms.collect(),
+            accuracy: best.mean?,
+        })
     }
 }
 
@@ -234,7 +264,7 @@ mod tests {
             accuracy: 0.8125,
         };
         let text = format!("pipeline = \"tune\"\n{}", coefficients_text("k", std::iter::once(tuned.clone())));
-        let table: super::super::coefficients::CoefficientTable =
+        let table: crate::stages::coefficients::CoefficientTable =
             crate::spec::node::Node::parse("t", text).unwrap().read().unwrap();
         assert_eq!(table.coefficients, [tuned]);
     }

@@ -1,17 +1,12 @@
 //! Data sets in memory, decoded once for all tasks of a run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type};
-
+use super::load::ImageRow;
 use super::parameters::{Split, TUNING_SAMPLES};
 use crate::error::Result;
 use crate::science::samples::Samples;
 use crate::tables::Table;
-use crate::tables::vectors::uint8_values;
 use crate::task::{InputId, Shared, Surroundings};
 
 /// The splits of a data set.
@@ -27,31 +22,18 @@ impl DataSplits {
     /// # Errors
     /// The table is not one that the `load` stage writes.
     pub fn from_table(table: &Table) -> Result<Self, String> {
-        let mut parts: BTreeMap<String, (Vec<u8>, Vec<u16>)> = BTreeMap::new();
-        let mut n_pixels = 0;
-        for batch in &table.batches {
-            let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("no column `{name}`"));
-            let splits = cast(column("split")?, &DataType::Utf8).map_err(|error| error.to_string())?;
-            let splits = splits.as_string::<i32>();
-            let labels = column("label")?.as_primitive::<Int32Type>();
-            let pixels = column("pixels")?;
-            if batch.num_rows() == 0 {
-                continue;
+        let rows: Vec<ImageRow<'_>> = table.rows().map_err(|error| error.to_string())?;
+        let n_pixels = rows.first().map_or(0, |image| image.pixels.len());
+        let n_classes = rows.iter().map(|image| image.label as usize + 1).max().unwrap_or(0);
+        let split = |name: &str| {
+            let images: Vec<&ImageRow<'_>> = rows.iter().filter(|image| image.split == name).collect();
+            if images.is_empty() {
+                return Err(format!("no split `{name}`"));
             }
-            let values = uint8_values(pixels);
-            n_pixels = values.len() / batch.num_rows();
-            for row in 0..batch.num_rows() {
-                if !parts.contains_key(splits.value(row)) {
-                    parts.insert(splits.value(row).to_owned(), Default::default());
-                }
-                let part = parts.get_mut(splits.value(row)).expect("just inserted");
-                part.0.extend_from_slice(&values[row * n_pixels..(row + 1) * n_pixels]);
-                part.1.push(labels.value(row) as u16);
-            }
-        }
-        let n_classes = parts.values().flat_map(|(_, labels)| labels).max().map_or(0, |&label| usize::from(label) + 1);
-        let mut split = |name: &str| {
-            let (pixels, labels) = parts.remove(name).ok_or_else(|| format!("no split `{name}`"))?;
+            // One row an image: (n, n_pixels).
+            let mut pixels = Vec::with_capacity(images.len() * n_pixels);
+            images.iter().for_each(|image| pixels.extend_from_slice(image.pixels));
+            let labels = images.iter().map(|image| image.label as u16).collect();
             Samples::new(pixels, labels, n_pixels, n_classes).map_err(|error| error.to_string())
         };
         Ok(Self { train: split("train")?, test: split("test")? })

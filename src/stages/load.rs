@@ -42,21 +42,6 @@ table! {
     }
 }
 
-#[cfg(test)]
-fn old_schema() -> TableSchema {
-    TableSchema::new(
-        "dataset",
-        1,
-        vec![
-            Column::new("split", ColumnType::Category, "", "half of the data set: train or test"),
-            Column::new("sample_index", ColumnType::Int32, "", "position of the image in its split, from 0"),
-            Column::new("label", ColumnType::Int32, "", "class of the image, from 0"),
-            Column::new("pixels", ColumnType::UInt8List, "1/255", "28 x 28 intensities, row-major"),
-        ],
-        &["split", "sample_index"],
-    )
-}
-
 impl Kind for Load {
     fn name(&self) -> &'static str {
         "load"

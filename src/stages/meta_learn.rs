@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ use super::dataset::images;
 use super::parameters::{
     ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
-use super::rows::RUN_ID;
+use super::rows::{AngleRow, EpisodeRow, MetaRunRow};
 use super::training::rules::{CoefficientSpec, WrittenRule, find_tuned, read_rule};
 use super::{DataFacts, Known};
 use crate::error::Result;
@@ -24,8 +23,8 @@ use crate::science::meta::{
 use crate::science::network::Architecture;
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::spec::node::{Fault, Node, Value, choices};
-use crate::tables::parquet::categories;
-use crate::tables::{Column, ColumnType, TableSchema};
+use crate::tables::cells::Float64;
+use crate::tables::{Assembly, Column, ColumnType, Row, TableSchema};
 use crate::task::{
     Equation, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source, Surroundings, Work,
 };
@@ -398,109 +397,18 @@ struct MetaLearnTask {
     outputs: Vec<Output>,
 }
 
-const EPISODE: Column = Column::new("episode", ColumnType::Int64, "episodes", "number of the episode, from 1");
-
-fn runs_schema() -> TableSchema {
-    let run_id = RUN_ID;
-    TableSchema::new(
-        "meta_runs",
-        1,
-        vec![
-            run_id,
-            Column::new("n_layers", ColumnType::Int32, "", "layers of weights, L"),
-            Column::new("layer_sizes", ColumnType::Text, "units", "units of layers 0 ... L, as a JSON list"),
-            Column::new("activation", ColumnType::Category, "", "activation function of the hidden layers"),
-            Column::new("init", ColumnType::Category, "", "distribution of the initial weights"),
-            Column::new("feedback", ColumnType::Category, "", "feedback weights B: symmetric, random or plastic"),
-            Column::new("pool", ColumnType::Category, "", "data sets whose classes make the pool, joined by +"),
-            Column::new(
-                "n_classes",
-                ColumnType::Int32,
-                "classes",
-                "classes of the pool, which is outputs of the network",
-            ),
-            Column::new("episodes", ColumnType::Int64, "episodes", "length of the outer loop"),
-            Column::new("outer_rate", ColumnType::Float64, "", "Adam's step size in the outer loop"),
-            Column::new("n_updated", ColumnType::Int64, "episodes", "episodes that updated the coefficients"),
-            Column::new("n_clipped", ColumnType::Int64, "episodes", "those among them whose gradient was shortened"),
-            Column::new("n_skipped", ColumnType::Int64, "episodes", "episodes without an update: not finite"),
-            Column::new("options", ColumnType::Text, "", "other parameters, as JSON"),
-            Column::new("status", ColumnType::Category, "", "completed: an episode that diverges is skipped"),
-            Column::new("diverged_at_step", ColumnType::Int64, "", "null: an outer loop goes on").nullable(),
-        ],
-        &["run_id"],
-    )
-}
-
+/// Episodes with a column for each term.
 fn episodes_schema() -> TableSchema {
-    let run_id = RUN_ID;
-    let mut columns = vec![
-        run_id,
-        EPISODE,
-        Column::new(
-            "query_loss",
-            ColumnType::Float64,
-            "nats",
-            "mean cross-entropy of the query samples, without penalty; null if the network diverged",
-        )
-        .nullable(),
-        Column::new(
-            "query_accuracy",
-            ColumnType::Float64,
-            "",
-            "share of query samples classified correctly; null if the network diverged",
-        )
-        .nullable(),
-    ];
-    for name in TERMS {
-        columns.push(Column::new(name, ColumnType::Float64, "1/sample", "coefficient with which the episode was run"));
-    }
-    columns.extend([
-        Column::new(
-            "gradient_norm",
-            ColumnType::Float64,
-            "",
-            "norm of the meta-gradient before clipping; null if not finite",
-        )
-        .nullable(),
-        Column::new("status", ColumnType::Category, "", "updated, clipped, skipped_diverged or skipped_gradient"),
-    ]);
-    TableSchema::new("episodes", 1, columns, &["run_id", "episode"])
-}
-
-fn angles_schema() -> TableSchema {
-    let run_id = RUN_ID;
-    TableSchema::new(
-        "angles",
-        1,
-        vec![
-            run_id,
-            EPISODE,
-            Column::new("layer", ColumnType::Int32, "", "layer of weights, 1 ... L"),
-            Column::new(
-                "feedback_angle",
-                ColumnType::Float64,
-                "degrees",
-                "between the transposed B and W after the episode; 0 with symmetric feedback",
-            )
-            .nullable(),
-            Column::new(
-                "error_angle",
-                ColumnType::Float64,
-                "degrees",
-                "between errors sent back through B and through the transposed W, mean over query samples",
-            )
-            .nullable(),
-        ],
-        &["run_id", "episode", "layer"],
-    )
+    let description = "coefficient with which the episode was run";
+    let terms = TERMS.map(|name| Column::new(name, ColumnType::Float64, "1/sample", description));
+    EpisodeRow::schema().with_columns_before("gradient_norm", terms)
 }
 
 fn outputs() -> Vec<Output> {
     vec![
-        Output::kept("runs", runs_schema()).register(),
+        Output::kept("runs", MetaRunRow::schema()).register(),
         Output::kept("episodes", episodes_schema()),
-        Output::kept("angles", angles_schema()),
+        Output::kept("angles", AngleRow::schema()),
     ]
 }
 
@@ -589,14 +497,10 @@ impl MetaLearnTask {
 
     fn write_run(&self, context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
         let canonical = &self.canonical;
-        let text = |value: String| Arc::new(StringArray::from(vec![value])) as ArrayRef;
-        let integer = |value: i32| Arc::new(Int32Array::from(vec![value])) as ArrayRef;
         let count = |wanted: &[EpisodeStatus]| {
-            let n = episodes.iter().filter(|episode| wanted.contains(&episode.status)).count();
-            Arc::new(Int64Array::from(vec![n as i64])) as ArrayRef
+            episodes.iter().filter(|episode| wanted.contains(&episode.status)).count() as i64
         };
-        let skipped = [EpisodeStatus::SkippedDiverged, EpisodeStatus::SkippedGradient];
-        let n_skipped = episodes.iter().filter(|episode| skipped.contains(&episode.status)).count();
+        let n_skipped = count(&[EpisodeStatus::SkippedDiverged, EpisodeStatus::SkippedGradient]);
         if n_skipped > 0 {
             context.notice(&format!(
                 "{n_skipped} of {} episodes were skipped: numbers not finite, or a gradient too long",
@@ -623,60 +527,57 @@ impl MetaLearnTask {
             options["skip_above"] = norm.into();
         }
         let n_layers = canonical.layers.len() - 1;
-        context.write_columns(
-            "runs",
-            vec![
-                categories([Some(context.run_id())]),
-                integer(n_layers as i32),
-                text(serde_json::to_string(&canonical.layers).expect("integers serialise")),
-                categories([Some(canonical.activation)]),
-                categories([Some(canonical.init)]),
-                categories([Some(canonical.feedback)]),
-                categories([Some(self.pool.as_str())]),
-                integer(canonical.layers[n_layers] as i32),
-                Arc::new(Int64Array::from(vec![i64::from(canonical.episodes)])),
-                Arc::new(Float64Array::from(vec![canonical.learning_rate])),
-                count(&[EpisodeStatus::Updated, EpisodeStatus::Clipped]),
-                count(&[EpisodeStatus::Clipped]),
-                count(&skipped),
-                text(options.to_string()),
-                categories([Some("completed")]),
-                Arc::new(Int64Array::from(vec![None::<i64>])),
-            ],
-        )
+        let row = MetaRunRow {
+            run_id: context.run_id(),
+            n_layers: n_layers as i32,
+            layer_sizes: &serde_json::to_string(&canonical.layers).expect("integers serialise"),
+            activation: canonical.activation,
+            init: canonical.init,
+            feedback: canonical.feedback,
+            pool: &self.pool,
+            n_classes: canonical.layers[n_layers] as i32,
+            episodes: canonical.episodes.into(),
+            outer_rate: canonical.learning_rate,
+            n_updated: count(&[EpisodeStatus::Updated, EpisodeStatus::Clipped]),
+            n_clipped: count(&[EpisodeStatus::Clipped]),
+            n_skipped,
+            options: &options.to_string(),
+            status: "completed",
+            diverged_at_step: None,
+        };
+        context.write("runs", MetaRunRow::batch(&[row]))
     }
 }
 
 fn write_episodes(context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
-    let optional = |part: fn(&EpisodeRecord) -> Option<f64>| -> ArrayRef {
-        Arc::new(episodes.iter().map(part).collect::<Float64Array>())
-    };
-    let mut columns: Vec<ArrayRef> = vec![
-        categories(episodes.iter().map(|_| Some(context.run_id()))),
-        Arc::new(episodes.iter().map(|episode| i64::from(episode.episode)).collect::<Int64Array>()),
-        optional(|episode| episode.query_loss),
-        optional(|episode| episode.query_accuracy),
-    ];
-    for index in 0..TERMS.len() {
-        columns.push(Arc::new(episodes.iter().map(|episode| episode.coefficients[index]).collect::<Float64Array>()));
+    let rows: Vec<EpisodeRow<'_>> = episodes
+        .iter()
+        .map(|episode| EpisodeRow {
+            run_id: context.run_id(),
+            episode: episode.episode.into(),
+            query_loss: episode.query_loss,
+            query_accuracy: episode.query_accuracy,
+            gradient_norm: episode.gradient_norm,
+            status: episode.status.name(),
+        })
+        .collect();
+    let mut table = Assembly::new(episodes_schema()).rows(&rows);
+    for (index, term) in TERMS.iter().enumerate() {
+        table = table.column::<Float64>(term, episodes.iter().map(|episode| episode.coefficients[index]));
     }
-    columns.push(optional(|episode| episode.gradient_norm));
-    columns.push(categories(episodes.iter().map(|episode| Some(episode.status.name()))));
-    context.write_columns("episodes", columns)
+    context.write("episodes", table.batch().map_err(|error| context.internal(error))?)
 }
 
 fn write_angles(context: &dyn Surroundings, angles: &[(u32, WeightDiagnostics)]) -> Result<()> {
-    let angle = |part: fn(&WeightDiagnostics) -> Option<f64>| -> ArrayRef {
-        Arc::new(angles.iter().map(|(_, found)| part(found)).collect::<Float64Array>())
-    };
-    context.write_columns(
-        "angles",
-        vec![
-            categories(angles.iter().map(|_| Some(context.run_id()))),
-            Arc::new(angles.iter().map(|(episode, _)| i64::from(*episode)).collect::<Int64Array>()),
-            Arc::new(angles.iter().map(|(_, found)| found.layer as i32).collect::<Int32Array>()),
-            angle(|found| found.feedback_angle),
-            angle(|found| found.error_angle),
-        ],
-    )
+    let rows: Vec<AngleRow<'_>> = angles
+        .iter()
+        .map(|(episode, found)| AngleRow {
+            run_id: context.run_id(),
+            episode: (*episode).into(),
+            layer: found.layer as i32,
+            feedback_angle: found.feedback_angle,
+            error_angle: found.error_angle,
+        })
+        .collect();
+    context.write("angles", AngleRow::batch(&rows))
 }

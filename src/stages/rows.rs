@@ -233,6 +233,7 @@ table! {
 mod tests {
     use std::fmt::Write as _;
 
+    use super::super::*;
     use super::*;
     use crate::tables::{Row, TableSchema};
 
@@ -250,7 +251,7 @@ mod tests {
 
     /// Schemas stand in published files and archives: a change here is a new version of a table.
     #[test]
-    fn the_schemas_of_trainings_are_what_archives_hold() {
+    fn the_declared_schemas_are_what_archives_hold() {
         let batch_runs = RunRow::schema().with_columns_before("options", BatchOptions::schema().columns);
         let schemas = [
             RunRow::schema(),
@@ -264,6 +265,16 @@ mod tests {
             MetaRunRow::schema(),
             EpisodeRow::schema(),
             AngleRow::schema(),
+            load::ImageRow::schema(),
+            activations::ActivationRow::schema(),
+            activation_norms::ActivationNormRow::schema(),
+            weight_diagnostics::WeightDiagnosticsRow::schema(),
+            explained_variance::ExplainedVarianceRow::schema(),
+            reconstruction_error::ReconstructionErrorRow::schema(),
+            reconstructions::ReconstructionRow::schema(),
+            bootstrap::SummaryRow::schema(),
+            best_cell::BestCellRow::schema(),
+            claims::ClaimRow::schema(),
         ];
         insta::assert_snapshot!(schemas.each_ref().map(in_words).join("\n\n"));
     }

@@ -135,6 +135,6 @@ impl Work for SqlTask {
         let tables = self.tables.iter().map(|(name, id)| Ok((name.as_str(), context.gathered(*id, Axes::Own)?)));
         let tables = tables.collect::<Result<Vec<_>>>()?;
         let result = self.query.run(&tables).map_err(|message| context.internal(message))?;
-        context.write_columns("sql", result.columns().to_vec())
+        context.write("sql", result)
     }
 }

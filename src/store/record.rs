@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, KeyMaterial};
+use super::key::{Key, KeyMaterial};
 use crate::tables::TableSchema;
 
 pub(super) const FILE: &str = "commit.json";

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::ColumnType;
+use super::cells::{Boolean, Category, CellType, Cells, Float64, Int64};
 use super::parquet::categories;
+use super::row::{find, values};
+use super::{ColumnType, Row, TableError};
 
 /// One cell of a key column. Ordered (nulls first) so that groups have a fixed order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,73 +109,80 @@ impl fmt::Display for Cell {
     }
 }
 
-/// Columns by name over the rows of one batch.
+/// Columns by name over the rows of one batch, for tables whose columns only the pipeline knows.
 #[derive(Debug)]
 pub struct Frame {
+    table: String,
     batch: RecordBatch,
 }
 
 impl Frame {
-    pub fn new(batch: RecordBatch) -> Self {
-        Self { batch }
+    /// `table` names the batch in errors.
+    pub fn new(table: impl Into<String>, batch: RecordBatch) -> Self {
+        Self { table: table.into(), batch }
     }
 
+    /// Rows of the batch.
     pub fn n_rows(&self) -> usize {
         self.batch.num_rows()
     }
 
+    /// Whether there is such a column.
     pub fn has(&self, name: &str) -> bool {
         self.batch.column_by_name(name).is_some()
     }
 
+    /// The rows as a declared type, which may have fewer columns than the batch.
+    ///
+    /// # Errors
+    /// A column is missing, of another type, or null where it must not be.
+    pub fn rows<'a, R: Row<'a>>(&'a self) -> Result<Vec<R>, TableError> {
+        R::read(&self.batch).map_err(|error| TableError { table: self.table.clone(), ..error })
+    }
+
+    /// The values of a column.
+    ///
+    /// # Errors
+    /// The column is missing, of another type, or null where it must not be.
+    pub fn values<C: Cells>(&self, name: &str) -> Result<Vec<C::Value<'_>>, TableError> {
+        values::<C>(&self.batch, &self.table, name)
+    }
+
     /// A column of key values.
-    pub fn cells(&self, name: &str) -> Option<Vec<Cell>> {
-        let array = self.batch.column_by_name(name)?;
-        let array = match array.data_type() {
-            DataType::Dictionary(_, _) | DataType::Utf8View | DataType::LargeUtf8 => {
-                cast(array, &DataType::Utf8).ok()?
+    ///
+    /// # Errors
+    /// The column is missing, or holds vectors.
+    pub fn cells(&self, name: &str) -> Result<Vec<Cell>, TableError> {
+        let error = |what: String| TableError::new(&self.table, name, what);
+        let array = find(&self.batch, &self.table, name)?;
+        match array.data_type() {
+            DataType::Boolean => Ok(self.keys::<Boolean>(name, Cell::Boolean)?),
+            kind if kind.is_integer() => Ok(self.keys::<Int64>(name, Cell::Integer)?),
+            kind if kind.is_floating() => Ok(self.keys::<Float64>(name, Cell::Float)?),
+            DataType::List(_) => Err(error("holds vectors, which are no keys".to_owned())),
+            _ => {
+                // Thousands of rows share a text.
+                let mut known: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+                self.keys::<Category>(name, |text| Cell::Text(known.entry(text).or_insert_with(|| text.into()).clone()))
             }
-            DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-                cast(array, &DataType::Int64).ok()?
-            }
-            DataType::Float32 => cast(array, &DataType::Float64).ok()?,
-            _ => array.clone(),
-        };
-        let mut interned: BTreeMap<String, Arc<str>> = BTreeMap::new();
-        let mut text = |value: &str| match interned.get(value) {
-            Some(shared) => Cell::Text(shared.clone()),
-            None => {
-                let shared: Arc<str> = value.into();
-                interned.insert(value.to_owned(), shared.clone());
-                Cell::Text(shared)
-            }
-        };
-        let cell = |row: usize| -> Option<Cell> {
-            if array.is_null(row) {
-                return Some(Cell::Null);
-            }
-            Some(match array.data_type() {
-                DataType::Boolean => Cell::Boolean(array.as_boolean().value(row)),
-                DataType::Int32 => Cell::Integer(array.as_primitive::<Int32Type>().value(row).into()),
-                DataType::Int64 => Cell::Integer(array.as_primitive::<Int64Type>().value(row)),
-                DataType::Float64 => Cell::Float(array.as_primitive::<Float64Type>().value(row)),
-                DataType::Utf8 => text(array.as_string::<i32>().value(row)),
-                _ => return None,
-            })
-        };
-        (0..self.n_rows()).map(cell).collect()
+        }
+    }
+
+    fn keys<'a, T: CellType>(
+        &'a self,
+        name: &str,
+        mut cell: impl FnMut(T::Value<'a>) -> Cell,
+    ) -> Result<Vec<Cell>, TableError> {
+        let values = self.values::<Option<T>>(name)?;
+        Ok(values.into_iter().map(|value| value.map_or(Cell::Null, &mut cell)).collect())
     }
 
     /// A column of numbers; null stays null.
-    pub fn numbers(&self, name: &str) -> Option<Vec<Option<f64>>> {
-        let array = cast(self.batch.column_by_name(name)?, &DataType::Float64).ok()?;
-        Some(array.as_primitive::<Float64Type>().iter().collect())
-    }
-
-    /// A column of strings; null stays null.
-    pub fn strings(&self, name: &str) -> Option<Vec<Option<String>>> {
-        let array = cast(self.batch.column_by_name(name)?, &DataType::Utf8).ok()?;
-        Some(array.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect())
+    ///
+    /// # Errors
+    /// The column is missing, or holds no numbers.
+    pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>, TableError> {
+        self.values::<Option<Float64>>(name)
     }
 }
 
@@ -275,7 +281,7 @@ mod tests {
             assert_eq!(type_of_cells(&cells), kind);
             let array = cells_to_array(&cells, kind).unwrap();
             let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).unwrap();
-            assert_eq!(Frame::new(batch).cells("c").unwrap(), cells);
+            assert_eq!(Frame::new("t", batch).cells("c").unwrap(), cells);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod vectors;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
+use ndarray::Array2;
 
 pub use assemble::Assembly;
 pub(crate) use row::table;
@@ -34,6 +35,20 @@ impl Table {
 
     pub fn n_rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Columns of numbers, by name, as an array (rows × columns); null is NaN.
+    ///
+    /// # Errors
+    /// There is no such column, or it does not hold numbers.
+    pub fn numbers(&self, columns: &[&str]) -> Result<Array2<f64>, TableError> {
+        let mut numbers = Array2::from_elem((self.n_rows(), columns.len()), f64::NAN);
+        let rows = self.to_batch().expect("the batches of a table follow its schema");
+        let frame = frame::Frame::new(self.schema.kind.as_ref(), rows);
+        for (mut column, name) in numbers.columns_mut().into_iter().zip(columns) {
+            column.iter_mut().zip(frame.numbers(name)?).for_each(|(to, from)| *to = from.unwrap_or(f64::NAN));
+        }
+        Ok(numbers)
     }
 
     /// All rows in one batch.

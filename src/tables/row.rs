@@ -73,12 +73,16 @@ impl std::error::Error for TableError {}
 /// # Errors
 /// The column is missing, of another type, or null where it must not be.
 pub fn column<'a, C: Cells>(batch: &'a RecordBatch, table: &str, name: &str) -> Result<C::Reader<'a>, TableError> {
-    let Some(array) = batch.column_by_name(name) else {
+    C::reader(find(batch, table, name)?.as_ref()).map_err(|what| TableError::new(table, name, what))
+}
+
+/// A column of a batch as it is.
+pub(super) fn find<'a>(batch: &'a RecordBatch, table: &str, name: &str) -> Result<&'a ArrayRef, TableError> {
+    batch.column_by_name(name).ok_or_else(|| {
         let schema = batch.schema();
         let there: Vec<String> = schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
-        return Err(TableError::new(table, name, format!("is missing; there are: {}", there.join(", "))));
-    };
-    C::reader(array.as_ref()).map_err(|what| TableError::new(table, name, what))
+        TableError::new(table, name, format!("is missing; there are: {}", there.join(", ")))
+    })
 }
 
 /// All values of a column of a batch.

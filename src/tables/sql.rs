@@ -196,6 +196,7 @@ fn export(series: &Series) -> Result<ArrayRef, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::cells::Category;
     use arrow::array::{Float64Array, Int64Array};
 
     fn table() -> RecordBatch {
@@ -212,17 +213,17 @@ mod tests {
     fn all_types_and_nulls_survive_the_way_to_polars_and_back() {
         let query = Query::parse("SELECT rule, step, accuracy FROM t ORDER BY step DESC").unwrap();
         let back = query.run(&[("t", table())]).unwrap();
-        let frame = crate::tables::frame::Frame::new(back);
+        let frame = crate::tables::frame::Frame::new("t", back);
         assert_eq!(frame.numbers("step").unwrap(), [Some(3.0), Some(2.0), Some(1.0)]);
         assert_eq!(frame.numbers("accuracy").unwrap(), [Some(0.5), Some(0.25), None]);
-        assert_eq!(frame.strings("rule").unwrap(), [Some("bp".to_owned()), None, Some("bp_oja".to_owned())]);
+        assert_eq!(frame.values::<Option<Category>>("rule").unwrap(), [Some("bp"), None, Some("bp_oja")]);
     }
 
     #[test]
     fn rows_without_an_order_are_sorted() {
         let query = Query::parse("SELECT step FROM t").unwrap();
         let back = query.run(&[("t", table())]).unwrap();
-        let steps = crate::tables::frame::Frame::new(back).numbers("step").unwrap();
+        let steps = crate::tables::frame::Frame::new("t", back).numbers("step").unwrap();
         assert_eq!(steps, [Some(1.0), Some(2.0), Some(3.0)]);
     }
 

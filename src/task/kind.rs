@@ -1,9 +1,9 @@
-//! A kind of stage, and the words by which stages refer to each other.
+//! A kind of stage.
 
 use std::any::Any;
 
-use super::{Planned, Planning};
-use crate::spec::node::{Fault, Node, Span};
+use super::{Planned, Planning, Reference};
+use crate::spec::node::{Fault, Node};
 
 /// A kind of stage.
 pub trait Kind: Sync {
@@ -58,45 +58,5 @@ impl dyn Catalogue + '_ {
     /// The kind that a pipeline file names.
     pub fn kind(&self, name: &str) -> Option<&'static dyn Kind> {
         self.kinds().iter().copied().find(|kind| kind.name() == name)
-    }
-}
-
-/// A word in the parameters that names a stage or a table.
-#[derive(Clone, Debug)]
-pub struct Reference {
-    /// The word.
-    pub name: String,
-    /// Where it stands.
-    pub span: Span,
-    /// What it names.
-    pub reads: Reads,
-}
-
-/// What a [`Reference`] names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// Each task reads the matching task of that stage.
-    Task,
-    /// One task reads the table as published: all parts, axes as columns.
-    Table,
-}
-
-impl Reference {
-    /// The reference in a required parameter.
-    ///
-    /// # Errors
-    /// It is missing, or not a name.
-    pub fn required(parameters: &Node, field: &str, reads: Reads) -> Result<Self, Fault> {
-        Self::optional(parameters, field, reads)?
-            .ok_or_else(|| Fault::at(&parameters.span, format!("the key `{field}` is missing")))
-    }
-
-    /// The reference in a parameter that may be left out.
-    ///
-    /// # Errors
-    /// It is not a name.
-    pub fn optional(parameters: &Node, field: &str, reads: Reads) -> Result<Option<Self>, Fault> {
-        let Some(node) = parameters.as_table().and_then(|table| table.get(field)) else { return Ok(None) };
-        Ok(Some(Self { name: node.read()?, span: node.span.clone(), reads }))
     }
 }

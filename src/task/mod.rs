@@ -5,79 +5,24 @@
 //! Neither knows a kind by name, and no kind knows how it is planned or scheduled: each side can be tested with a made-up
 //! other (`plan` and `run` with a fake kind, a kind on a [`bench`] of tables in memory).
 
+mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
 mod input;
 mod kind;
 mod output;
 mod planning;
+mod reference;
 mod sequel;
 mod surroundings;
+mod work;
 
+pub use facts::Facts;
 pub use input::{Axes, InputId, Inputs, TableId};
-pub use kind::{Catalogue, Kind, Reads, Reference};
+pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
-pub use planning::{Available, Facts, Gathered, Planned, Planning, Source};
+pub use planning::{Available, Gathered, Planned, Planning, Source};
+pub use reference::{Reads, Reference};
 pub use sequel::{Addition, Sequel};
 pub use surroundings::{Shared, Surroundings};
-
-use std::collections::BTreeMap;
-use std::fmt;
-
-use crate::tables::frame::Cell;
-
-/// One checked task: it only has to be run.
-pub trait Work: Send + Sync + fmt::Debug {
-    /// All parameters that the result depends on, defaults filled in.
-    fn parameters(&self) -> serde_json::Value;
-
-    /// The tables that it makes.
-    fn outputs(&self) -> &[Output];
-
-    /// What is known of the result before it exists.
-    fn facts(&self) -> Facts {
-        Facts::default()
-    }
-
-    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`].
-    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
-        BTreeMap::new()
-    }
-
-    /// What the task computes, in mathematical notation, where it has an equation.
-    fn equation(&self) -> Option<Equation> {
-        None
-    }
-
-    /// Names of files beside the tables (figures).
-    fn files(&self) -> &[&'static str] {
-        &[]
-    }
-
-    /// Of a task whose result can ask for more tasks than were planned so far: how that follows from the result.
-    fn sequel(&self) -> Option<&dyn Sequel> {
-        None
-    }
-
-    /// Reads inputs from its surroundings, writes outputs to them.
-    ///
-    /// # Errors
-    /// An input cannot be read, an output not be written, or the numbers are not what the stage can work with.
-    fn run(&self, surroundings: &dyn Surroundings) -> crate::error::Result<()>;
-
-    /// A rough cost in seconds of one core, for the estimate of the time left.
-    fn cost(&self) -> f64 {
-        0.05
-    }
-}
-
-/// A learning rule as a task runs it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Equation {
-    /// With its coefficients, one equation a line.
-    pub plain: String,
-    /// The same in LaTeX, one equation an entry.
-    pub latex: Vec<String>,
-    /// What a brain would need for it beyond what its terms say.
-    pub needs: Vec<&'static str>,
-}
+pub use work::{Equation, Work};

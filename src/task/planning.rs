@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Inputs, Output, Reference, Work};
+use super::{Facts, Inputs, Output, Reference, Work};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, choices};
 use crate::store::Key;
@@ -73,28 +73,6 @@ pub struct Source {
     pub path: PathBuf,
     /// What stands in it.
     pub text: String,
-}
-
-/// What is known of a result before it exists, for the checks of those who read it. Kinds know what to ask it for.
-#[derive(Clone, Default)]
-pub struct Facts(Option<Arc<dyn Any + Send + Sync>>);
-
-impl Facts {
-    /// These facts.
-    pub fn new(facts: impl Any + Send + Sync) -> Self {
-        Self(Some(Arc::new(facts)))
-    }
-
-    /// The facts, if they are of this type.
-    pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0.as_ref()?.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Facts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Facts(…)" } else { "Facts(none)" })
-    }
 }
 
 /// A result that a task may read.

@@ -509,7 +509,7 @@ fn a_table_that_comes_out_different_is_named_with_column_rows_and_deviation() {
     let schema: ojaflow::tables::TableSchema = serde_json::from_value(table["schema"].clone()).unwrap();
     let read = ojaflow::tables::parquet::read(fs::read(&path).unwrap().into(), &schema).unwrap().to_batch().unwrap();
     let at = schema.columns.iter().position(|column| column.name == "accuracy").unwrap();
-    let mut accuracy: Vec<f64> = ojaflow::tables::frame::Frame::new(read.clone())
+    let mut accuracy: Vec<f64> = ojaflow::tables::frame::Frame::new("accuracy", read.clone())
         .numbers("accuracy")
         .unwrap()
         .into_iter()

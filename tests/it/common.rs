@@ -314,7 +314,7 @@ impl Fixture {
         let manifest = Manifest::read(&folder).unwrap().expect("published");
         let entry = manifest.tables.iter().find(|entry| entry.name == table).expect("one of its tables");
         let bytes = fs::read(folder.join(&entry.path)).unwrap();
-        Frame::new(parquet::read(bytes.into(), &entry.schema).unwrap().to_batch().unwrap())
+        Frame::new(&*entry.name, parquet::read(bytes.into(), &entry.schema).unwrap().to_batch().unwrap())
     }
 
     /// Published folders whose name tells of an override.

@@ -19,7 +19,7 @@ fn accuracies(fixture: &Fixture, name: &str) -> Vec<f64> {
     let manifest = ojaflow::publish::manifest::Manifest::read(&folder).unwrap().unwrap();
     let table = manifest.tables.iter().find(|table| table.name == "train_evaluations").unwrap();
     let bytes = fs::read(folder.join(&table.path)).unwrap();
-    let frame = Frame::new(parquet::read(bytes.into(), &table.schema).unwrap().to_batch().unwrap());
+    let frame = Frame::new("evaluations", parquet::read(bytes.into(), &table.schema).unwrap().to_batch().unwrap());
     frame.numbers("accuracy").unwrap().into_iter().map(Option::unwrap).collect()
 }
 

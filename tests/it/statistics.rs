@@ -42,11 +42,10 @@ resamples     = 10
 "#;
     let fixture = Fixture::new().pipeline(SURFACE).run();
     let surface = fixture.frame("small", "surface");
-    let (rule, n_runs) = (surface.strings("rule").unwrap(), surface.numbers("n_runs").unwrap());
+    let (rule, n_runs) = (surface.cells("rule").unwrap(), surface.numbers("n_runs").unwrap());
     let [gradient, oja, mean, n_diverged] =
         ["gradient", "oja", "mean", "n_diverged"].map(|column| surface.numbers(column).unwrap());
-    let cells: Vec<(&str, Option<f64>)> =
-        rule.iter().zip(&oja).map(|(rule, oja)| (rule.as_deref().unwrap(), *oja)).collect();
+    let cells: Vec<(String, Option<f64>)> = rule.iter().map(ToString::to_string).zip(oja.iter().copied()).collect();
     assert_eq!(surface.n_rows(), 6, "{cells:?}");
     for row in 0..6 {
         let diverges = gradient[row] == Some(1e30);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::elementary;
-use super::error::InvalidParameter;
+use super::invalid::InvalidParameter;
 use super::lanes::{WIDTH, each_lane};
 
 /// σ in y_ℓ = σ(z_ℓ), equation (1).

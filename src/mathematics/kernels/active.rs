@@ -33,17 +33,6 @@ impl Active<'_> {
     }
 }
 
-/// x for each value of a pixel: pixel / 255.
-pub(crate) const INTENSITY: [f32; 256] = {
-    let mut table = [0.0; 256];
-    let mut pixel = 0;
-    while pixel < 256 {
-        table[pixel] = pixel as f32 / 255.0;
-        pixel += 1;
-    }
-    table
-};
-
 /// The non-zero entries of many vectors, found once: whoever reads an image a thousand times need not look for its lit
 /// pixels each time. 8 bytes an entry.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,12 +1,14 @@
 //! Kernels one at a time, for `benches/`: each with its arithmetic and traffic, beside two that measure the machine itself.
 
+use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
+use super::intensity::INTENSITY;
 use super::lanes::{Lanes, WIDTH, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::{
-    Activation, ActiveRows, DEPTH, Deferred, INTENSITY, LayerSignals, PreFactor, RowRule, SynapticRule, activate,
-    forward, forward_active, forward_batch, outer_sum, project_batch, update_layer,
+    ActiveRows, DEPTH, Deferred, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active,
+    forward_batch, outer_sum, project_batch, update_layer,
 };
 
 /// One kernel on made-up numbers.

@@ -4,7 +4,6 @@
 //! arguments, e_ℓ errors; W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) forward and B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ) feedback weights. There are
 //! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
 
-pub mod activation;
 pub mod bootstrap;
 pub mod chain;
 pub mod decomposition;
@@ -28,6 +27,11 @@ pub mod samples;
 pub mod seed;
 #[cfg(test)]
 mod theory;
+
+/// Activation functions, which the kernels compute.
+pub mod activation {
+    pub use crate::kernels::Activation;
+}
 
 pub use chain::{batch, network, online};
 

@@ -3,12 +3,12 @@
 //! A panel whose rows have a y is a surface: a cell a pair of values, the best outlined, cells in which every run diverged
 //! hatched. A panel without is a sweep of x alone and becomes a curve over a logarithmic axis.
 
-use arrow::array::RecordBatch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rows, Width, distinct, letter, one};
 use crate::figures::{Figure, HeatPanel, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
+use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -72,13 +72,11 @@ struct Surface {
 impl HeatSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, batch: RecordBatch) -> Result<Figure, String> {
-        let frame = Frame::new(batch);
-        let runs = Rows::read(&frame)?;
-        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
-        let cells = frame.cells("panel").ok_or("no column `panel`")?;
-        let (x, y, mean) = (numbers("x")?, numbers("y")?, numbers("mean")?);
-        let (low, high) = (numbers("ci_low")?, numbers("ci_high")?);
+    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+        let runs = Rows::read(frame)?;
+        let cells = frame.cells("panel")?;
+        let (x, y, mean) = (frame.numbers("x")?, frame.numbers("y")?, frame.numbers("mean")?);
+        let (low, high) = (frame.numbers("ci_low")?, frame.numbers("ci_high")?);
         let panels = if self.panels.is_empty() {
             distinct(&cells).into_iter().map(|panel| HeatPanelSpec { panel, title: None }).collect()
         } else {

@@ -2,14 +2,14 @@
 //!
 //! `panel` is a group of columns ("BP"), `series` a column within it (a layer), `x` a row (a digit).
 
-use arrow::array::{Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Width, distinct};
 use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
+use crate::tables::TableError;
+use crate::tables::cells::Float32List;
 use crate::tables::frame::{Cell, Frame};
-use crate::tables::vectors::float32_row;
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,14 +74,9 @@ pub(super) const COLUMNS: [&str; 4] = ["panel", "series", "x", "pixels"];
 impl ImagesSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, batch: &RecordBatch) -> Result<Figure, String> {
-        let frame = Frame::new(batch.clone());
-        let cells = |name: &str| frame.cells(name).ok_or_else(|| format!("no column `{name}`"));
-        let (panel, series, x) = (cells("panel")?, cells("series")?, cells("x")?);
-        let pixels = batch.column_by_name("pixels").ok_or("no column `pixels`")?;
-        if *pixels.data_type() != crate::tables::ColumnType::Float32List.to_arrow() {
-            return Err(format!("`pixels` is {}, not a list of float32", pixels.data_type()));
-        }
+    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+        let (panel, series, x) = (frame.cells("panel")?, frame.cells("series")?, frame.cells("x")?);
+        let pixels = frame.values::<Option<Float32List>>("pixels")?;
         let heads = |given: Vec<(Cell, Option<String>)>, there: &[Cell]| -> Vec<(Cell, String)> {
             let given =
                 if given.is_empty() { distinct(there).into_iter().map(|cell| (cell, None)).collect() } else { given };
@@ -92,7 +87,7 @@ impl ImagesSpec {
         let columns =
             heads(self.series.iter().map(|column| (column.series.clone(), column.label.clone())).collect(), &series);
         let rows = heads(self.rows.iter().map(|row| (row.x.clone(), row.label.clone())).collect(), &x);
-        let image = |row: usize| (!pixels.is_null(row)).then(|| float32_row(pixels, row));
+        let image = |row: usize| pixels[row].map(<[f32]>::to_vec);
         let column = |group: &Cell, (column, head): &(Cell, String)| {
             let members: Vec<usize> =
                 (0..panel.len()).filter(|&row| panel[row].matches(group) && series[row].matches(column)).collect();
@@ -122,29 +117,36 @@ impl ImagesSpec {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, Int32Array};
-
     use super::*;
-    use crate::tables::parquet::categories;
-    use crate::tables::vectors::float32_lists;
+    use crate::tables::{Row, table};
+
+    table! {
+        /// What a query makes of images, layers and rules.
+        struct ImageRow<'a> in "images" version 1 key() {
+            /// group of columns
+            panel: Category,
+            /// column
+            series: Int32,
+            /// row
+            x: Int32,
+            /// image
+            pixels: Float32List,
+        }
+    }
 
     #[test]
     fn a_group_shows_the_columns_that_it_has_in_the_order_asked_for() {
-        let batch = RecordBatch::try_from_iter([
-            ("panel", categories([Some("bp"), Some("bp"), Some("raw")])),
-            ("series", Arc::new(Int32Array::from(vec![1, 4, 0])) as ArrayRef),
-            ("x", Arc::new(Int32Array::from(vec![7, 7, 3])) as ArrayRef),
-            ("pixels", float32_lists(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [2, 2, 2])),
-        ])
-        .unwrap();
+        let batch = ImageRow::batch(&[
+            ImageRow { panel: "bp", series: 1, x: 7, pixels: &[0.0, 1.0] },
+            ImageRow { panel: "bp", series: 4, x: 7, pixels: &[2.0, 3.0] },
+            ImageRow { panel: "raw", series: 0, x: 3, pixels: &[4.0, 5.0] },
+        ]);
         let spec: ImagesSpec = toml::from_str(
             "of = 't'\nsize = [2, 1]\npanels = [{ panel = 'raw', title = 'Image' }, { panel = 'bp' }]\n\
              series = [{ series = 4, label = 'y4' }, { series = 1 }, { series = 0 }]",
         )
         .unwrap();
-        let figure = spec.describe(&batch).unwrap();
+        let figure = spec.describe(&Frame::new("images", batch)).unwrap();
         let PanelKind::Images(sheet) = &figure.panels[0].kind else { panic!("images") };
         assert_eq!(sheet.row_heads, ["3", "7"]);
         let heads = |group: &ImageGroup| group.columns.iter().map(|column| column.head.clone()).collect::<Vec<_>>();

@@ -1,11 +1,11 @@
 //! `layout = "lines"`: curves with shaded intervals, from panel, series, x, mean, ci_low, ci_high, n_runs, n_diverged.
 
-use arrow::array::RecordBatch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rows, Width, distinct, one};
 use crate::figures::{Figure, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
+use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -144,8 +144,8 @@ fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
 impl LinesSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub fn describe(&self, batch: RecordBatch) -> Result<Figure, String> {
-        let rows = &Curves::read(&Frame::new(batch))?;
+    pub fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+        let rows = &Curves::read(frame)?;
         let spec = self;
         let panels: Vec<PanelSpec> = if spec.panels.is_empty() {
             let bare = |panel| PanelSpec {
@@ -249,16 +249,14 @@ struct Curves {
 }
 
 impl Curves {
-    fn read(frame: &Frame) -> Result<Self, String> {
-        let cells = |name: &str| frame.cells(name).ok_or_else(|| format!("no column `{name}`"));
-        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
+    fn read(frame: &Frame) -> Result<Self, TableError> {
         Ok(Self {
-            panel: cells("panel")?,
-            series: cells("series")?,
-            x: numbers("x")?,
-            mean: numbers("mean")?,
-            ci_low: numbers("ci_low")?,
-            ci_high: numbers("ci_high")?,
+            panel: frame.cells("panel")?,
+            series: frame.cells("series")?,
+            x: frame.numbers("x")?,
+            mean: frame.numbers("mean")?,
+            ci_low: frame.numbers("ci_low")?,
+            ci_high: frame.numbers("ci_high")?,
             runs: Rows::read(frame)?,
         })
     }

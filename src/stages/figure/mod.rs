@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::figures::{self, Figure};
 use crate::spec::node::{Fault, Node, choices};
+use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
@@ -195,13 +196,13 @@ impl Work for FigureTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let batch = context.gathered(self.table, Axes::Own)?;
+        let frame = Frame::new(self.spec.of(), context.gathered(self.table, Axes::Own)?);
         let figure = match &self.spec {
-            Spec::Lines(spec) => spec.describe(batch),
-            Spec::Heat(spec) => spec.describe(batch),
-            Spec::Images(spec) => spec.describe(&batch),
+            Spec::Lines(spec) => spec.describe(&frame),
+            Spec::Heat(spec) => spec.describe(&frame),
+            Spec::Images(spec) => spec.describe(&frame),
         };
-        let svg = figures::svg(&figure.map_err(|message| context.internal(message))?);
+        let svg = figures::svg(&figure.map_err(|error| context.internal(error))?);
         context.write_file("svg", svg.as_bytes())?;
         let png = figures::png(&svg, DPI).map_err(|error| context.internal(error))?;
         context.write_file("png", &png)
@@ -219,9 +220,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(frame: &Frame) -> Result<Self, String> {
-        let numbers = |name: &str| frame.numbers(name).ok_or_else(|| format!("`{name}` is not a number"));
-        Ok(Self { n_runs: numbers("n_runs")?, n_diverged: numbers("n_diverged")? })
+    fn read(frame: &Frame) -> Result<Self, TableError> {
+        Ok(Self { n_runs: frame.numbers("n_runs")?, n_diverged: frame.numbers("n_diverged")? })
     }
 
     /// "20 runs", "18 to 20 runs", and how many of them diverged.

@@ -1,4 +1,4 @@
-//! The one way in which a scientific input can be wrong.
+//! The one way in which an input can be wrong.
 
 /// A parameter, a shape or a name outside what a method is defined for; the text says what was found and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,240 @@
+//! measurements × runs → mean, ci_low, ci_high, n_runs, n_diverged, by group
+//!
+//! Sums and means behind figures are taken here, in a fixed order, by the mathematics of [`crate::science::bootstrap`].
+
+mod series;
+mod spec;
+mod statistic;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use crate::spec::node::{Fault, Node, choices};
+use crate::tables::{Column, ColumnType, Row, TableSchema, table};
+use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
+pub use spec::OneOrMany;
+use spec::{BootstrapSpec, Statistic};
+use task::{BootstrapTask, Canonical};
+
+/// `kind = "bootstrap"`
+pub struct Bootstrap;
+
+table! {
+    /// The statistic of a group of measurements; the columns of the group stand in front.
+    pub struct SummaryRow in "bootstrap" version 1 key() {
+        /// the statistic over all runs
+        mean: Option<Float64>,
+        /// lower end of the bootstrap interval; null for a single run
+        ci_low: Option<Float64>,
+        /// upper end of the bootstrap interval; null for a single run
+        ci_high: Option<Float64>,
+        /// runs in the statistic, diverged ones included
+        n_runs: Int32 in "runs",
+        /// runs among them that had diverged by then
+        n_diverged: Int32 in "runs",
+    }
+}
+
+/// The table of a bootstrap: groups of measurements in front, numbers in the unit of what was measured.
+fn summary_schema(groups: &[Column], value: &Column, tolerance: Option<String>) -> TableSchema {
+    let mut schema = SummaryRow::schema();
+    for column in schema.columns.iter_mut().filter(|column| column.kind == ColumnType::Float64) {
+        column.unit = value.unit.clone();
+    }
+    schema.columns.splice(..0, groups.iter().cloned());
+    schema.key = groups.iter().map(|column| column.name.clone()).collect();
+    schema.tolerance = tolerance;
+    schema
+}
+
+impl Kind for Bootstrap {
+    fn name(&self) -> &'static str {
+        "bootstrap"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Mean over runs with a percentile interval; paired differences and ratios too."
+    }
+
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<BootstrapSpec>()
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        let of = Reference::required(parameters, "of", Reads::Table)?;
+        // That `runs` is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.
+        let runs = runs_of(parameters, &of.name)?;
+        Ok([of].into_iter().chain(runs).collect())
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let spec: BootstrapSpec = planning.parameters.read()?;
+        let (of_id, of) = planning.gathered(&spec.of);
+        let Some(runs) = runs_of(planning.parameters, &spec.of)? else {
+            return Err(planning
+                .fault("of", "the key `runs` is missing: the table that says which runs diverged")
+                .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
+        };
+        let (runs_id, runs) = planning.gathered(&runs.name);
+        if runs.schema.column(DIVERGED).is_none() {
+            let message = format!("`{}` does not say which runs diverged: it has no column `{DIVERGED}`", runs.name);
+            let field = if planning.parameters.as_table().is_some_and(|table| table.get("runs").is_some()) {
+                "runs"
+            } else {
+                "of"
+            };
+            return Err(planning
+                .fault(field, message)
+                .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
+        }
+        let column = |field: &str, name: &str| {
+            of.schema.column(name).cloned().ok_or_else(|| {
+                let message = format!(
+                    "table `{}` has no column `{name}`; there are: {}",
+                    of.name,
+                    choices(of.schema.column_names())
+                );
+                planning.fault(field, message)
+            })
+        };
+        let value = column("value", &spec.value)?;
+        if !matches!(value.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64) {
+            let message =
+                format!("column `{}` of `{}` is of type {}, not a number", spec.value, of.name, value.kind.in_words());
+            return Err(planning.fault("value", message));
+        }
+        let runs_axes: Vec<String> =
+            runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string()).collect();
+        column("over", &spec.over)?;
+        if !runs_axes.contains(&spec.over) {
+            let there = choices(&runs_axes);
+            let message = format!("`{}` is not an axis of table `{}`; there are: {there}", spec.over, runs.name);
+            return Err(planning.fault("over", message));
+        }
+        for (name, allowed) in &spec.filter {
+            let at = planning.key_within("where", name).clone();
+            column("where", name).map_err(|fault| Fault { span: Some(at), ..fault })?;
+            for value in allowed.values() {
+                of.check_value(name, value, planning.value_within("where", name))?;
+            }
+        }
+        let chosen = [spec.difference.is_some(), spec.ratio.is_some(), !spec.spread.is_empty()];
+        if chosen.iter().filter(|&&chosen| chosen).count() > 1 {
+            return Err(Fault::at(&planning.parameters.span, "`difference`, `ratio` and `spread` exclude each other"));
+        }
+        for name in &spec.keys {
+            column("keys", name)?;
+        }
+        // The columns that identify a row, in the order of the table's key, without the run itself.
+        let own = of.schema.key.iter().map(ToString::to_string).filter(|name| *name != "run_id");
+        let known: Vec<String> = if spec.keys.is_empty() { own.collect() } else { spec.keys.clone() };
+        let keys: Vec<String> = known.into_iter().filter(|name| *name != spec.over).collect();
+        if of.schema.key.is_empty() && spec.keys.is_empty() {
+            return Err(planning.fault(
+                "of",
+                format!("`{}` was made by SQL: say with `keys` which columns tell its rows apart", of.name),
+            ));
+        }
+        let is_key = |field: &str, name: &str| -> Result<(), Fault> {
+            if keys.iter().any(|key| key == name) {
+                return Ok(());
+            }
+            Err(planning.fault(
+                field,
+                format!("`{name}` does not tell rows of `{}` apart; there are: {}", of.name, choices(&keys)),
+            ))
+        };
+        let mut reduced = spec.mean_over.clone();
+        for name in &spec.mean_over {
+            is_key("mean_over", name)?;
+        }
+        let statistic = if let Some(difference) = spec.difference {
+            is_key("difference", &difference.column)?;
+            for (key, value) in [("of", &difference.of), ("minus", &difference.minus)] {
+                of.check_value(&difference.column, value, planning.value_within("difference", key))?;
+            }
+            reduced.push(difference.column.clone());
+            Statistic::Difference(difference)
+        } else if let Some(ratio) = spec.ratio {
+            is_key("ratio", &ratio.column)?;
+            for (key, value) in [("of", &ratio.of), ("over", &ratio.over)] {
+                of.check_value(&ratio.column, value, planning.value_within("ratio", key))?;
+            }
+            reduced.push(ratio.column.clone());
+            Statistic::Ratio(ratio)
+        } else if !spec.spread.is_empty() {
+            for name in &spec.spread {
+                is_key("spread", name)?;
+            }
+            reduced.extend(spec.spread.iter().cloned());
+            Statistic::Spread(spec.spread)
+        } else {
+            Statistic::Mean
+        };
+        if spec.resamples == 0 || spec.resamples > 1_000_000 {
+            return Err(
+                planning.fault("resamples", format!("between 1 and 1,000,000 resamples, found {}", spec.resamples))
+            );
+        }
+        if !(spec.level > 0.0 && spec.level < 1.0) {
+            return Err(
+                planning.fault("level", format!("a level lies between 0 and 1 (0.98 is 98 %), found {}", spec.level))
+            );
+        }
+        let groups: Vec<Column> =
+            keys.iter().filter(|key| !reduced.contains(key)).map(|key| column("of", key)).collect::<Result<_, _>>()?;
+        let schema = summary_schema(&groups, &value, of.schema.tolerance.clone());
+        // Grouping and filtering leave of a column's values those that pass the filter.
+        let mut values = of.values.clone();
+        values.retain(|name, _| groups.iter().any(|column| column.name == *name));
+        for (name, allowed) in &spec.filter {
+            if let Some(values) = values.get_mut(name) {
+                values.retain(|value| allowed.contains(value));
+            }
+        }
+        Ok(Planned::new(BootstrapTask {
+            values,
+            of: of_id,
+            runs: runs_id,
+            run_axes: run_axes(runs, &keys, &spec.over),
+            canonical: Canonical {
+                value: spec.value,
+                over: spec.over,
+                keys: keys.clone(),
+                filter: spec.filter,
+                mean_over: spec.mean_over,
+                statistic,
+                when_diverged: spec.when_diverged,
+                resamples: spec.resamples,
+                level: spec.level,
+                seed: spec.seed,
+            },
+            keys,
+            groups,
+            outputs: [Output::kept("", schema)],
+        }))
+    }
+}
+
+/// The column of `runs` by which a measurement of a run that had diverged is known.
+const DIVERGED: &str = "diverged_at_step";
+
+/// The table of runs: as it is named, or that beside the evaluations of a training.
+fn runs_of(parameters: &Node, of: &str) -> Result<Option<Reference>, Fault> {
+    if let Some(runs) = Reference::optional(parameters, "runs", Reads::Table)? {
+        return Ok(Some(runs));
+    }
+    let beside = of.strip_suffix("_evaluations").map(|stage| format!("{stage}_runs"));
+    let of = Reference::required(parameters, "of", Reads::Table)?;
+    Ok(beside.map(|name| Reference { name, ..of }))
+}
+
+/// The keys that tell groups of runs apart.
+fn run_axes(runs: &Gathered, keys: &[String], over: &str) -> Vec<String> {
+    let added = runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string());
+    added.chain(runs.own_axes.iter().cloned()).filter(|name| name != over && keys.contains(name)).collect()
+}

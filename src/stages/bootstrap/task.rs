@@ -1,0 +1,129 @@
+//! Summaries computed: measurements × runs → one row a group.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use serde::Serialize;
+
+use super::SummaryRow;
+use super::series::Series;
+use super::spec::{OneOrMany, Statistic};
+use crate::error::Result;
+use crate::science::bootstrap::Resamples;
+use crate::stages::measurement::finite;
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::{Assembly, Column, TableError};
+use crate::task::{Axes, Output, Surroundings, TableId, Work};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Canonical {
+    pub value: String,
+    pub over: String,
+    pub keys: Vec<String>,
+    #[serde(rename = "where")]
+    pub filter: BTreeMap<String, OneOrMany>,
+    pub mean_over: Vec<String>,
+    pub statistic: Statistic,
+    #[serde(serialize_with = "number_or_missing")]
+    pub when_diverged: Option<f64>,
+    pub resamples: usize,
+    pub level: f64,
+    pub seed: u64,
+}
+
+/// A word for what is missing, not null: what all runs are missing from used to be left out of results under that key.
+fn number_or_missing<S: serde::Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.serialize_f64(*value),
+        None => serializer.serialize_str("missing"),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct BootstrapTask {
+    /// What columns of the result can hold, as far as it is known.
+    pub values: BTreeMap<String, Vec<Cell>>,
+    pub of: TableId,
+    pub runs: TableId,
+    /// Axes that tell groups of runs apart.
+    pub run_axes: Vec<String>,
+    pub canonical: Canonical,
+    /// The columns that identify a measurement within a run's seed.
+    pub keys: Vec<String>,
+    /// Those that remain in the result.
+    pub groups: Vec<Column>,
+    pub outputs: [Output; 1],
+}
+
+impl Work for BootstrapTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+        self.values.clone()
+    }
+
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let (of, runs) = (context.gathered(self.of, Axes::Matrix)?, context.gathered(self.runs, Axes::Matrix)?);
+        let batch = self.compute(of, runs).map_err(|error| context.internal(error))?;
+        context.write("bootstrap", batch)
+    }
+
+    fn cost(&self) -> f64 {
+        0.3
+    }
+}
+
+impl BootstrapTask {
+    /// Both tables have their axes as columns.
+    pub(super) fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, TableError> {
+        let (of, runs) = (Frame::new("of", of), Frame::new("runs", runs));
+        let (seeds, states) = self.read_runs(&runs)?;
+        let Some(resamples) =
+            (!seeds.is_empty()).then(|| Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples))
+        else {
+            return self.table(&[]);
+        };
+        let series = self.read_series(&of, &seeds, &states)?;
+        // Measurements that end in the same row of the result.
+        let mut rows: BTreeMap<Vec<Cell>, Vec<(Vec<Cell>, Series)>> = BTreeMap::new();
+        for (key, values) in series {
+            let group = self.pick(&key, |name| self.groups.iter().any(|column| column.name == name));
+            rows.entry(group).or_default().push((key, values));
+        }
+        let mut summaries = Vec::new();
+        for (group, members) in rows {
+            let reduced = self.mean_over(members);
+            let (interval, used) = self.statistic(&reduced, &resamples).unzip();
+            let (n_runs, n_diverged) = self.count(&reduced, &states, &used.unwrap_or_default());
+            // No run has a value: a row without a statistic where that is because they diverged, else none.
+            if interval.is_some() || n_diverged > 0 {
+                let summary = SummaryRow {
+                    mean: interval.and_then(|interval| finite(interval.mean)),
+                    ci_low: interval.and_then(|interval| interval.ci_low),
+                    ci_high: interval.and_then(|interval| interval.ci_high),
+                    n_runs,
+                    n_diverged,
+                };
+                summaries.push((group, summary));
+            }
+        }
+        self.table(&summaries)
+    }
+
+    /// The summaries of groups, behind the cells that name them.
+    fn table(&self, summaries: &[(Vec<Cell>, SummaryRow)]) -> Result<RecordBatch, TableError> {
+        let rows: Vec<SummaryRow> = summaries.iter().map(|(_, summary)| *summary).collect();
+        let mut table = Assembly::new(self.outputs[0].schema.clone()).rows(&rows);
+        for (index, column) in self.groups.iter().enumerate() {
+            let cells: Vec<Cell> = summaries.iter().map(|(group, _)| group[index].clone()).collect();
+            table = table.cells(&column.name, &cells);
+        }
+        table.batch()
+    }
+}

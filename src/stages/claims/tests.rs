@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use super::judge::{Test, Verdict, judge, overall, withhold};
+use super::natural;
+use super::spec::Condition;
+use crate::stages::bootstrap::{OneOrMany, SummaryRow};
+use crate::tables::cells::Int32;
+use crate::tables::frame::{Cell, Frame};
+use crate::tables::{Assembly, Column, ColumnType, Row};
+
+/// A made-up bootstrap table: layer 1 clearly positive, layer 2 straddling 0, layer 3 with a single run, layer 4 diverged.
+fn table() -> Frame {
+    let layer = Column::new("layer", ColumnType::Int32, "", "");
+    let row = |mean, ci_low, ci_high, n_diverged| SummaryRow { mean, ci_low, ci_high, n_runs: 3, n_diverged };
+    let rows = [
+        row(Some(2.0), Some(1.5), Some(2.5), 0),
+        row(Some(0.5), Some(-0.5), Some(1.5), 0),
+        row(Some(1.0), None, None, 0),
+        row(None, None, None, 3),
+    ];
+    let table = Assembly::new(SummaryRow::schema().with_columns_before("mean", [layer]));
+    Frame::new("t", table.rows(&rows).column::<Int32>("layer", 1..=4).batch().unwrap())
+}
+
+fn verdicts(test: Test, threshold: f64, layers: &[i64], or_diverged: bool) -> Vec<Option<bool>> {
+    let layers = OneOrMany::Many(layers.iter().map(|&layer| Cell::Integer(layer)).collect());
+    let condition = Condition {
+        claim: "C".into(),
+        statement: "s".into(),
+        given: None,
+        of: "t".into(),
+        filter: BTreeMap::new(),
+        for_all: [("layer".to_owned(), layers)].into(),
+        test,
+        threshold,
+        or_diverged,
+    };
+    judge(&condition, &table()).unwrap().into_iter().map(|verdict| verdict.holds).collect()
+}
+
+#[test]
+fn each_kind_of_test_holds_and_fails_on_its_own_bound() {
+    assert_eq!(verdicts(Test::LowAbove, 1.4, &[1], false), [Some(true)]);
+    assert_eq!(verdicts(Test::LowAbove, 1.5, &[1], false), [Some(false)], "strictly above");
+    assert_eq!(verdicts(Test::HighBelow, 2.6, &[1], false), [Some(true)]);
+    assert_eq!(verdicts(Test::HighBelow, 2.5, &[1], false), [Some(false)], "strictly below");
+    assert_eq!(verdicts(Test::EstimateAbove, 1.9, &[1], false), [Some(true)]);
+    assert_eq!(verdicts(Test::EstimateAbove, 2.1, &[1], false), [Some(false)]);
+    assert_eq!(verdicts(Test::EstimateBelow, 2.1, &[1], false), [Some(true)]);
+    assert_eq!(verdicts(Test::EstimateBelow, 1.9, &[1], false), [Some(false)]);
+}
+
+#[test]
+fn what_was_not_measured_cannot_be_judged() {
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[3], false), [None], "a single run has no interval");
+    assert_eq!(verdicts(Test::EstimateAbove, 0.0, &[3], false), [Some(true)], "but it has an estimate");
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[9], false), [None], "no such layer");
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[4], false), [None], "all runs diverged");
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[4], true), [Some(true)], "where divergence is the claim");
+}
+
+#[test]
+fn a_claim_over_several_rows_needs_all_of_them() {
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[1, 2], false), [Some(true), Some(false)]);
+    assert_eq!(overall([Some(true), Some(false), None]), Some(false));
+    assert_eq!(overall([Some(true), None]), None);
+    assert_eq!(overall([Some(true), Some(true)]), Some(true));
+}
+
+#[test]
+fn a_claim_is_judged_only_where_the_one_it_is_given_holds() {
+    let condition = |claim: &str, given: Option<&str>, threshold: f64| Condition {
+        claim: claim.into(),
+        statement: "s".into(),
+        given: given.map(str::to_owned),
+        of: "t".into(),
+        filter: [("layer".to_owned(), OneOrMany::One(Cell::Integer(1)))].into(),
+        for_all: BTreeMap::new(),
+        test: Test::LowAbove,
+        threshold,
+        or_diverged: false,
+    };
+    let judged = |threshold_of_given: f64| -> Vec<Option<bool>> {
+        let conditions = [condition("C11", None, threshold_of_given), condition("C12", Some("C11"), 1.0)];
+        let mut verdicts: Vec<Verdict> = conditions.iter().flat_map(|one| judge(one, &table()).unwrap()).collect();
+        withhold(&conditions, &mut verdicts);
+        verdicts.into_iter().map(|verdict| verdict.holds).collect()
+    };
+    assert_eq!(judged(1.0), [Some(true), Some(true)]);
+    assert_eq!(judged(2.0), [Some(false), None]);
+}
+
+#[test]
+fn claims_are_listed_by_number() {
+    let mut claims = ["C10", "C2", "C1"];
+    claims.sort_by_key(|claim| natural(claim));
+    assert_eq!(claims, ["C1", "C2", "C10"]);
+}

@@ -1,0 +1,180 @@
+//! A folder of results.
+//!
+//! ```text
+//! outputs/.store/v1/
+//!   results/<kk>/<key>/   one folder a task: commit.json and the files it lists
+//!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
+//!   runs/<run>            a file locked for as long as a run lives; lists the keys it counts on
+//!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
+//! ```
+//!
+//! Nothing has to be cleaned up after a crash: the locks belong to processes and die with them, and a folder in
+//! `pending` whose run is gone is rubbish that anyone may remove. A reader trusts only `commit.json`, and what it
+//! reads it checks against the digest that stands there.
+
+mod collect;
+mod draft;
+mod kept;
+mod layout;
+mod session;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::entry::Entry;
+use super::key::Key;
+use super::{Collected, Collection, Session, Store, Verified};
+use crate::error::Result;
+use layout::Layout;
+use session::PosixSession;
+
+/// A store in a folder of the file system.
+#[derive(Clone, Debug)]
+pub struct PosixStore {
+    layout: Layout,
+}
+
+impl PosixStore {
+    /// The store behind an outputs folder; nothing is created until something is written.
+    pub fn new(outputs: &Path) -> Self {
+        Self { layout: Layout::new(outputs) }
+    }
+}
+
+impl Store for PosixStore {
+    fn find(&self, key: &Key) -> Result<Option<Entry>> {
+        kept::find(&self.layout, key)
+    }
+
+    fn session(&self) -> Result<Box<dyn Session>> {
+        Ok(Box::new(PosixSession::begin(&self.layout)?))
+    }
+}
+
+impl Collection for PosixStore {
+    fn entries(&self) -> Result<Vec<Entry>> {
+        self.layout.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
+    }
+
+    fn verify(&self) -> Result<Verified> {
+        collect::verify(&self.layout)
+    }
+
+    fn collect(&self, keep: &BTreeSet<Key>, dry_run: bool) -> Result<Collected> {
+        collect::collect(&self.layout, keep, dry_run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{KeyMaterial, Status};
+    use super::layout::list;
+    use super::*;
+    use crate::tables::{Column, ColumnType, Table, TableSchema};
+    use arrow::array::{Int64Array, RecordBatch};
+    use std::sync::Arc;
+
+    fn schema() -> TableSchema {
+        TableSchema::new("numbers", 1, vec![Column::new("n", ColumnType::Int64, "", "a number")], &["n"])
+    }
+
+    fn material(n: i64) -> KeyMaterial {
+        KeyMaterial { kind: "test".into(), version: 1, parameters: serde_json::json!({ "n": n }), inputs: vec![] }
+    }
+
+    fn commit(session: &dyn Session, n: i64) -> Entry {
+        let Status::Miss(slot) = session.open(&material(n).key()).unwrap() else { panic!("hit") };
+        let mut pending = slot.begin().unwrap();
+        let batch = RecordBatch::try_new(schema().to_arrow(), vec![Arc::new(Int64Array::from(vec![n]))]).unwrap();
+        pending.write_table("numbers", &Table::new(schema(), vec![batch])).unwrap();
+        pending.commit(&material(n)).unwrap()
+    }
+
+    #[test]
+    fn what_is_committed_is_found_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let session = store.session().unwrap();
+        commit(&*session, 7);
+        let entry = store.find(&material(7).key()).unwrap().expect("committed");
+        let table = entry.read_table("numbers").unwrap();
+        assert_eq!(table.n_rows(), 1);
+        assert_eq!(table.schema, schema());
+        assert!(store.find(&material(8).key()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_result_given_up_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let session = store.session().unwrap();
+        let Status::Miss(slot) = session.open(&material(1).key()).unwrap() else { panic!("hit") };
+        let mut pending = slot.begin().unwrap();
+        pending.write_file("note.txt", b"half").unwrap();
+        drop(pending);
+        assert!(store.find(&material(1).key()).unwrap().is_none());
+        drop(session);
+        assert!(list(&store.layout.pending()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn two_writers_of_one_key_end_with_one_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let (first, second) = (store.session().unwrap(), store.session().unwrap());
+        let Status::Miss(slot) = second.open(&material(1).key()).unwrap() else { panic!("hit") };
+        let mut late = slot.begin().unwrap();
+        late.write_file("numbers.txt", b"1").unwrap();
+        commit(&*first, 1);
+        let entry = late.commit(&material(1)).unwrap();
+        // The first commit stands: the record names its file, not the late one's.
+        assert!(entry.read_table("numbers").is_ok());
+        assert_eq!(store.entries().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn damage_is_noticed_on_reading_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let session = store.session().unwrap();
+        let entry = commit(&*session, 1);
+        let path = store.layout.folder(&entry.record.key).join("numbers.parquet");
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let damaged = entry.read_table("numbers").unwrap_err();
+        assert!(damaged.to_string().contains("numbers.parquet"), "{damaged}");
+        fs::write(&path, &bytes[..middle]).unwrap();
+        assert!(entry.read_table("numbers").is_err());
+        let verified = store.verify().unwrap();
+        assert_eq!((verified.results, verified.damaged.len()), (1, 1));
+        // A damaged result is set aside, and its place can be filled again.
+        session.discard(&entry).unwrap();
+        commit(&*session, 1);
+        assert_eq!(store.verify().unwrap().damaged.len(), 0);
+    }
+
+    #[test]
+    fn collection_keeps_what_is_referred_to_and_what_a_living_run_counts_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let session = store.session().unwrap();
+        for n in 0..3 {
+            commit(&*session, n);
+        }
+        session.protect(&[&material(0).key()]).unwrap();
+        let keep = [material(1).key()].into_iter().collect();
+        let collected = store.collect(&keep, false).unwrap();
+        assert_eq!(collected.results.len(), 1);
+        assert!(store.find(&material(0).key()).unwrap().is_some(), "protected by the run");
+        assert!(store.find(&material(1).key()).unwrap().is_some(), "referred to");
+        drop(session);
+        assert_eq!(store.collect(&keep, true).unwrap().results.len(), 1, "a dry run counts");
+        assert!(store.find(&material(0).key()).unwrap().is_some(), "and removes nothing");
+        store.collect(&keep, false).unwrap();
+        assert!(store.find(&material(0).key()).unwrap().is_none(), "the run is over");
+    }
+}

@@ -1,0 +1,27 @@
+//! What is known of a result before it exists.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// What is known of a result before it exists, for the checks of those who read it. Kinds know what to ask it for.
+#[derive(Clone, Default)]
+pub struct Facts(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Facts {
+    /// These facts.
+    pub fn new(facts: impl Any + Send + Sync) -> Self {
+        Self(Some(Arc::new(facts)))
+    }
+
+    /// The facts, if they are of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_ref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Facts(…)" } else { "Facts(none)" })
+    }
+}
