@@ -155,3 +155,41 @@ impl Work for ActivationNormsTask {
         self.canonical.measurement.cost(4.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+
+    #[test]
+    fn norms_are_those_of_a_triangle_and_of_a_line() {
+        // y_1 = (3, 4) and (0, 0): norms 5 and 0, all variation along one line. The third image is not asked for.
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[3.0, 0.0], &[0.0, 4.0]]), ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]])];
+        let images: [(&[u8], i32); 3] = [(&[255, 255], 0), (&[0, 0], 1), (&[255, 0], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, weights), (10, &[])], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&ActivationNorms, "of = 'train'\nsamples = 2").unwrap();
+        let rows: Vec<ActivationNormRow<'_>> = made.rows("activation_norms");
+        let [row] = rows.as_slice() else { panic!("hidden layers, while there is a network: {rows:?}") };
+        assert_eq!((row.run_id, row.step, row.layer, row.n_samples), ("a_run", 0, 1, 2));
+        let found = [row.mean_norm, row.std_norm, row.mean_activation, row.std_activation, row.participation_ratio];
+        // Of 3, 4, 0, 0: the mean is 7/4, the mean square 25/4.
+        let std = (25.0 / 4.0 - 49.0 / 16.0_f64).sqrt();
+        assert_close(found.map(Option::unwrap), &[2.5, 2.5, 1.75, std, 1.0]);
+    }
+
+    #[test]
+    fn independent_units_are_two_directions_and_what_does_not_vary_is_none() {
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[1.0, 0.0], &[0.0, 1.0]]), ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]])];
+        let images: [(&[u8], i32); 4] = [(&[0, 0], 0), (&[255, 0], 0), (&[0, 255], 1), (&[255, 255], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, weights)], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&ActivationNorms, "of = 'train'\nlayers = [0, 2]").unwrap();
+        let rows: Vec<ActivationNormRow<'_>> = made.rows("activation_norms");
+        assert_eq!(rows.iter().map(|row| row.layer).collect::<Vec<_>>(), [0, 2]);
+        assert_close([rows[0].participation_ratio.unwrap()], &[2.0]);
+        // The softmax of zeros is (1/2, 1/2) whatever the image.
+        assert_eq!(rows[1].participation_ratio, None);
+        assert_close([rows[1].mean_norm.unwrap()], &[0.5_f64.sqrt()]);
+    }
+}

@@ -182,3 +182,75 @@ impl Work for ActivationsTask {
         self.canonical.samples as f64 * self.places.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+    use crate::task::bench::Bench;
+
+    /// y_1 = relu(W_1 y_0), y_2 = softmax(W_2 y_1) with W_2 y_1 = (ln 3, 0) for the first image.
+    fn bench() -> Bench {
+        let ln_3_over_3 = 3.0_f32.ln() / 3.0;
+        let weights: &[Matrix<'_>] =
+            &[("forward", 1, &[&[1.0, 2.0], &[-1.0, 0.0]]), ("forward", 2, &[&[ln_3_over_3, 0.0], &[0.0, 0.0]])];
+        let dark: (&[u8], i32) = (&[0, 0], 0);
+        // The last 10,000 images of the training set are the tuning split.
+        let train = [[(&[255, 255][..], 1)].as_slice(), &vec![dark; 9_999], &[(&[255, 0][..], 1)]].concat();
+        trained(&[2, 2, 2], &[(0, weights), (10, &[])], &[(&[255, 255], 0), (&[0, 255], 1)], &train)
+    }
+
+    #[test]
+    fn every_layer_of_every_image_is_what_the_forward_pass_gives() {
+        let made = bench().run(&Activations, "of = 'train'\nlayers = [2, 0, 1, 1]").unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        // By layer, then by image; after the divergence there is no network.
+        let places: Vec<_> = rows.iter().map(|row| (row.run_id, row.step, row.layer, row.sample_index)).collect();
+        let layers = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)];
+        assert_eq!(places, layers.map(|(layer, sample)| ("a_run", 0, layer, sample)));
+        assert!(rows.iter().all(|row| row.n_units == 2));
+        // The second image has W_2 y_1 = (2/3 ln 3, 0).
+        let odds = 3.0_f64.powf(2.0 / 3.0);
+        let second = [odds / (1.0 + odds), 1.0 / (1.0 + odds)];
+        let expected: [&[f64]; 6] = [&[1.0, 1.0], &[0.0, 1.0], &[3.0, 0.0], &[2.0, 0.0], &[0.75, 0.25], &second];
+        for (row, expected) in rows.iter().zip(expected) {
+            assert_close(row.activation.iter().copied(), expected);
+        }
+    }
+
+    #[test]
+    fn the_tuning_split_is_the_end_of_the_training_set_and_its_first_images_are_taken() {
+        let tuning = "of = 'train'\nlayers = [0]\nsplit = 'tuning'\n";
+        let made = bench().run(&Activations, &format!("{tuning}samples = 2")).unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        assert_eq!(
+            rows.iter().map(|row| row.sample_index).collect::<Vec<_>>(),
+            [1, 2],
+            "the first image is trained on"
+        );
+        let made = bench().run(&Activations, tuning).unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        assert_eq!(rows.len(), 10_000);
+        assert_eq!((rows[9_998].activation, rows[9_999].activation), (&[0.0, 0.0][..], &[1.0, 0.0][..]));
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_refused_before_anything_runs() {
+        let fault = |parameters: &str| match bench().run(&Activations, &format!("of = 'train'\n{parameters}")) {
+            Err(Error::Spec(faults)) => faults[0].message.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fault("layers = [3]"), "layer 3; the network has layers 0 to 2");
+        assert_eq!(fault("layers = []"), "no layers: nothing would be measured");
+        assert_eq!(fault("layers = [1]\nsamples = 3"), "3 images; this split of `made_up` has 2");
+        assert_eq!(fault("layers = [1]\nsamples = 0"), "0 images; this split of `made_up` has 2");
+        assert!(fault("layers = [1]\nsteps = [5]").starts_with("step 5: the training neither keeps its weights there"));
+    }
+
+    #[test]
+    fn a_user_who_stops_it_waits_for_one_network_only() {
+        let stopped = bench().interrupted_after(0).run(&Activations, "of = 'train'\nlayers = [0]");
+        assert!(matches!(stopped, Err(Error::Interrupted)));
+    }
+}

@@ -235,6 +235,7 @@ fn coefficients_text(key: &str, tuned: impl Iterator<Item = Tuned>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::bench::Bench;
 
     fn cell(gradient: f64, oja: Option<f64>, mean: Option<f64>) -> TunedCell {
         TunedCell { coefficients: vec![Some(gradient), oja], mean, diverged: false }
@@ -267,5 +268,76 @@ mod tests {
         let table: crate::stages::coefficients::CoefficientTable =
             crate::spec::node::Node::parse("t", text).unwrap().read().unwrap();
         assert_eq!(table.coefficients, [tuned]);
+    }
+
+    table! {
+        /// A tuning surface as a bootstrap makes it.
+        struct SurfaceRow<'a> in "bootstrap" version 1 key(dataset, setting, rule, gradient, oja) {
+            /// axis
+            dataset: Category,
+            /// axis
+            setting: Category,
+            /// axis
+            rule: Category,
+            /// axis
+            gradient: Option<Float64>,
+            /// axis, which a rule need not have
+            oja: Option<Float64>,
+            /// accuracy
+            mean: Option<Float64>,
+            /// runs that diverged
+            n_diverged: Int32,
+        }
+    }
+
+    fn bench(rows: &[SurfaceRow<'_>]) -> Bench {
+        Bench::new().published("surface", SurfaceRow::schema(), 5, SurfaceRow::batch(rows))
+    }
+
+    #[test]
+    fn each_condition_has_its_highest_cell_the_width_of_its_basin_and_its_lines_of_toml() {
+        let cell = |rule, gradient, oja, mean, n_diverged| SurfaceRow {
+            dataset: "mnist",
+            setting: "deep",
+            rule,
+            gradient: Some(gradient),
+            oja,
+            mean,
+            n_diverged,
+        };
+        let surface = bench(&[
+            cell("oja", 1e-3, Some(1e-2), Some(0.80), 0),
+            cell("oja", 1e-2, Some(1e-2), Some(0.90), 0),
+            cell("bp", 1e-3, None, Some(0.60), 0),
+            // Within 0.02 of the best, and just not.
+            cell("oja", 1e-3, Some(1e-3), Some(0.885), 1),
+            cell("oja", 1e-2, Some(1e-3), Some(0.875), 2),
+            cell("bp", 1e-2, None, None, 3),
+        ]);
+        let made = surface.run(&BestCell, "of = 'surface'\ncoefficients = ['gradient', 'oja']").unwrap();
+        let row = |rule, accuracy, basin, n_cells, n_diverged| BestCellRow {
+            dataset: "mnist",
+            setting: "deep",
+            rule,
+            accuracy: Some(accuracy),
+            basin,
+            n_cells,
+            n_diverged,
+        };
+        assert_eq!(made.rows::<BestCellRow<'_>>("best_cell"), [row("bp", 0.6, 0.5, 2, 1), row("oja", 0.9, 0.5, 4, 2)]);
+        let frame = made.frame("best_cell");
+        assert_eq!(frame.numbers("gradient").unwrap(), [Some(1e-3), Some(1e-2)]);
+        assert_eq!(frame.numbers("oja").unwrap(), [None, Some(1e-2)], "it was not swept");
+        let names: Vec<&str> = made.tables["best_cell"].schema.column_names().collect();
+        assert_eq!(names[..6], ["dataset", "setting", "rule", "gradient", "oja", "accuracy"]);
+        let written = std::str::from_utf8(&made.files["toml"]).unwrap();
+        assert!(written.contains("rule = \"bp\"\nterms = { gradient = 1e-3 }\naccuracy = 0.6000"), "{written}");
+        assert!(written.contains("terms = { gradient = 1e-2, oja = 1e-2 }\naccuracy = 0.9000"), "{written}");
+    }
+
+    #[test]
+    fn a_surface_without_a_swept_coefficient_is_refused() {
+        let error = bench(&[]).run(&BestCell, "of = 'surface'\ncoefficients = ['decay']").unwrap_err();
+        assert!(error.to_string().starts_with("`surface` has no column `decay`; there are: "), "{error}");
     }
 }

@@ -158,3 +158,63 @@ fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>], ti
         .collect();
     write_by_time(context, "explained_variance", &rows, rows.iter().map(|_| time))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::stages::Known;
+    use crate::stages::examples::assert_close;
+    use crate::tables::Table;
+    use crate::task::bench::{Bench, Made};
+
+    /// Recorded activations, a batch for each of `parts`.
+    fn explained(parts: &[&[(i64, i32, &[f32])]]) -> Result<Made> {
+        let batches = parts.iter().map(|part| {
+            let rows = part.iter().zip(0..).map(|(&(step, layer, activation), sample_index)| ActivationRow {
+                run_id: "a_run",
+                step,
+                layer,
+                sample_index,
+                n_units: activation.len() as i32,
+                activation,
+            });
+            ActivationRow::batch(&rows.collect::<Vec<_>>())
+        });
+        let table = Table::new(ActivationRow::schema(), batches.collect());
+        Bench::new().made("look", "activations", table, Known::default()).run(&ExplainedVariance, "of = 'look'")
+    }
+
+    #[test]
+    fn a_cross_has_the_variances_of_its_axes_and_a_matrix_may_lie_in_two_batches() {
+        // ±3 along (1, 1)/√2 and ±1 across, N = 4: variances 2·9/3 and 2·1/3. Then a layer of one unit: 0, 2, of variance 2.
+        let (long, short) = (3.0 / 2.0_f32.sqrt(), 1.0 / 2.0_f32.sqrt());
+        let made = explained(&[
+            &[(0, 1, &[long, long]), (0, 1, &[-long, -long]), (0, 1, &[short, -short])],
+            &[(0, 1, &[-short, short]), (0, 2, &[0.0]), (0, 2, &[2.0])],
+            &[(5, 2, &[0.0]), (5, 2, &[4.0])],
+        ]);
+        let made = made.unwrap();
+        let rows: Vec<ExplainedVarianceRow<'_>> = made.rows("explained_variance");
+        let places: Vec<_> = rows.iter().map(|row| (row.run_id, row.step, row.layer, row.component)).collect();
+        assert_eq!(places, [("a_run", 0, 1, 1), ("a_run", 0, 1, 2), ("a_run", 0, 2, 1), ("a_run", 5, 2, 1)]);
+        assert_close(rows.iter().map(|row| row.variance), &[6.0, 2.0 / 3.0, 2.0, 8.0]);
+        assert_close(rows.iter().map(|row| row.ratio.unwrap()), &[0.9, 0.1, 1.0, 1.0]);
+        assert_close(rows.iter().map(|row| row.cumulative_ratio.unwrap()), &[0.9, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_does_not_vary_has_no_shares_and_what_is_not_finite_no_rows() {
+        let made = explained(&[&[(0, 1, &[1.0]), (0, 1, &[1.0]), (0, 2, &[1.0]), (0, 2, &[f32::INFINITY])]]).unwrap();
+        let rows: Vec<ExplainedVarianceRow<'_>> = made.rows("explained_variance");
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].variance, rows[0].ratio, rows[0].cumulative_ratio), (0.0, None, None));
+        assert_eq!(made.notices.len(), 1);
+        assert!(made.notices[0].starts_with("layer 2 at step 0: "), "{:?}", made.notices);
+    }
+
+    #[test]
+    fn a_single_image_has_no_variance_and_that_is_an_error_of_the_numbers() {
+        assert!(matches!(explained(&[&[(0, 1, &[1.0, 2.0])]]), Err(Error::Numerics { .. })));
+    }
+}

@@ -141,3 +141,54 @@ impl Work for LoadTask {
         1.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::stages::environment::Environment;
+    use crate::task::bench::Bench;
+
+    /// A data folder with the set `digits`: in the training set image i is i everywhere, in the test set 100 + i.
+    fn digits(folder: &Path) -> Bench {
+        let source = folder.join("source");
+        fs::create_dir(&source).unwrap();
+        for (prefix, first, labels) in [("train", 0, &[1, 0, 2][..]), ("t10k", 100, &[2, 1])] {
+            let n = labels.len() as u32;
+            let header =
+                |magic: u32, sizes: &[u32]| [&[magic, n][..], sizes].concat().into_iter().flat_map(u32::to_be_bytes);
+            let images = header(0x0803, &[28, 28]).chain((0..n as u8).flat_map(|index| [first + index; PIXELS]));
+            let labels = header(0x0801, &[]).chain(labels.iter().copied());
+            fs::write(source.join(format!("{prefix}-images-idx3-ubyte")), images.collect::<Vec<u8>>()).unwrap();
+            fs::write(source.join(format!("{prefix}-labels-idx1-ubyte")), labels.collect::<Vec<u8>>()).unwrap();
+        }
+        datasets::import(&source, &folder.join("data"), "digits").unwrap();
+        Bench::new().resources(Environment::new(&folder.join("data"), &folder.join("pipelines")).unwrap())
+    }
+
+    #[test]
+    fn images_and_labels_come_as_published_test_before_train() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = digits(folder.path()).run(&Load, "dataset = 'digits'").unwrap();
+        let rows: Vec<ImageRow<'_>> = made.rows("dataset");
+        let found: Vec<_> = rows.iter().map(|row| (row.split, row.sample_index, row.label, row.pixels[0])).collect();
+        let test = [("test", 0, 2, 100), ("test", 1, 1, 101)];
+        let train = [("train", 0, 1, 0), ("train", 1, 0, 1), ("train", 2, 2, 2)];
+        assert_eq!(found, [&test[..], &train].concat());
+        assert!(rows.iter().all(|row| row.pixels == [row.pixels[0]; PIXELS]), "no image runs into the next");
+    }
+
+    #[test]
+    fn a_data_set_that_is_not_there_is_a_fault_unless_it_is_optional() {
+        let folder = tempfile::tempdir().unwrap();
+        let bench = digits(folder.path());
+        assert!(matches!(bench.run(&Load, "dataset = 'letters'"), Err(Error::Spec(_))));
+        let made = bench.run(&Load, "dataset = 'letters'\noptional = true").unwrap();
+        assert_eq!(made.tables["dataset"].n_rows(), 0);
+        let made = bench.run(&Load, "dataset = 'digits'\noptional = true").unwrap();
+        assert_eq!(made.tables["dataset"].n_rows(), 5, "what is there is loaded");
+    }
+}

@@ -12,6 +12,8 @@ pub mod claims;
 pub mod coefficients;
 mod dataset;
 pub mod environment;
+#[cfg(test)]
+mod examples;
 pub mod explained_variance;
 pub mod figure;
 mod known;

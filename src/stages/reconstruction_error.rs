@@ -134,3 +134,56 @@ impl Work for ReconstructionErrorTask {
         self.measurement.cost(3.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, trained};
+
+    #[test]
+    fn orthonormal_weights_lose_nothing_half_of_them_half_and_none_all() {
+        let output: Matrix<'_> = ("forward", 3, &[&[0.0, 0.0]]);
+        let rotation: Matrix<'_> = ("forward", 1, &[&[0.0, 1.0], &[1.0, 0.0]]);
+        let half: Matrix<'_> = ("forward", 1, &[&[1.0, 0.0], &[0.0, 0.0]]);
+        let nothing: Matrix<'_> = ("forward", 2, &[&[0.0, 0.0], &[0.0, 0.0]]);
+        let bench = trained(
+            &[2, 2, 2, 1],
+            &[(0, &[rotation, nothing, output]), (10, &[half, nothing, output]), (20, &[])],
+            &[(&[255, 255], 0), (&[255, 255], 0), (&[0, 0], 0)],
+            &[(&[0, 0], 0)],
+        );
+        let made = bench.run(&ReconstructionError, "of = 'train'\nsamples = 2").unwrap();
+        let row = |step, layer, error, signal, relative_error| ReconstructionErrorRow {
+            run_id: "a_run",
+            step,
+            layer,
+            error: Some(error),
+            signal: Some(signal),
+            relative_error: Some(relative_error),
+        };
+        // |y_0|^2 = 2 for (1, 1), of which the second unit has 1. Layer 2 keeps nothing of what layer 1 is. The output is
+        // no hidden layer, the black image is the third.
+        let expected =
+            [row(0, 1, 0.0, 2.0, 0.0), row(0, 2, 2.0, 2.0, 1.0), row(10, 1, 1.0, 2.0, 0.5), row(10, 2, 1.0, 1.0, 1.0)];
+        assert_eq!(made.rows::<ReconstructionErrorRow<'_>>("reconstruction_error"), expected);
+    }
+
+    #[test]
+    fn without_a_signal_no_share_of_it_is_lost() {
+        let weights: &[Matrix<'_>] = &[("forward", 1, &[&[1.0]]), ("forward", 2, &[&[1.0]])];
+        let bench = trained(&[1, 1, 1], &[(0, weights)], &[(&[0], 0)], &[(&[0], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
+        assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (Some(0.0), Some(0.0), None));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null() {
+        // 1e30 squared is beyond single precision.
+        let weights: &[Matrix<'_>] = &[("forward", 1, &[&[1e30]]), ("forward", 2, &[&[1.0]])];
+        let bench = trained(&[1, 1, 1], &[(0, weights)], &[(&[255], 0)], &[(&[0], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
+        assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (None, Some(1.0), None));
+    }
+}

@@ -237,6 +237,8 @@ impl Reconstructed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+    use crate::task::bench::Bench;
 
     #[test]
     fn the_first_image_of_each_class_is_chosen_in_the_order_of_the_split() {
@@ -244,5 +246,45 @@ mod tests {
         assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 0), [0, 2, 3, 5]);
         assert_eq!(Chosen::Named(NamedChoice::OneAClass).indices(&images, 2), [2, 3, 5]);
         assert_eq!(Chosen::First(2).indices(&images, 3), [3, 4]);
+    }
+
+    /// Layer 1 exchanges the pixels, layer 2 forgets the second of its units.
+    fn bench() -> Bench {
+        let weights: &[Matrix<'_>] = &[
+            ("forward", 1, &[&[0.0, 1.0], &[1.0, 0.0]]),
+            ("forward", 2, &[&[1.0, 0.0], &[0.0, 0.0]]),
+            ("forward", 3, &[&[0.0, 0.0], &[0.0, 0.0]]),
+        ];
+        let images: [(&[u8], i32); 4] = [(&[0, 255], 1), (&[255, 0], 1), (&[255, 255], 0), (&[0, 0], 0)];
+        trained(&[2, 2, 2, 2], &[(0, weights), (10, &[])], &images, &images)
+    }
+
+    #[test]
+    fn images_come_back_as_far_as_the_layer_remembers_them() {
+        let made = bench().run(&Reconstructions, "of = 'train'\nlayers = [0, 1, 2]\nsamples = 'one_a_class'").unwrap();
+        let rows: Vec<ReconstructionRow<'_>> = made.rows("reconstructions");
+        let places: Vec<_> = rows.iter().map(|row| (row.step, row.layer, row.sample_index, row.label)).collect();
+        assert_eq!(places, [0, 1, 2].map(|layer| [(0, layer, 0, 1), (0, layer, 2, 0)]).concat());
+        assert!(rows.iter().all(|row| (row.run_id, row.n_pixels) == ("a_run", 2)));
+        let pixels: Vec<&[f32]> = rows.iter().map(|row| row.pixels.unwrap()).collect();
+        let (line, square): (&[f32], &[f32]) = (&[0.0, 1.0], &[1.0, 1.0]);
+        // The second pixel is the first unit of layer 1, which layer 2 keeps.
+        assert_eq!(pixels, [line, square, line, square, line, line]);
+        // Half of the square's two pixels are lost, each by 1.
+        assert_eq!(rows.iter().map(|row| row.error.unwrap()).collect::<Vec<_>>(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
+        // A constant image correlates with nothing, but the original is itself whatever it is.
+        let correlated: Vec<bool> = rows.iter().map(|row| row.correlation.is_some()).collect();
+        assert_eq!(correlated, [true, true, true, false, true, false]);
+        assert_close(rows.iter().filter_map(|row| row.correlation), &[1.0; 4]);
+    }
+
+    #[test]
+    fn without_pixels_the_numbers_of_the_first_images_remain() {
+        let made = bench().run(&Reconstructions, "of = 'train'\nlayers = [2]\nsamples = 3").unwrap();
+        let rows: Vec<ReconstructionRow<'_>> = made.rows("reconstructions");
+        assert!(rows.iter().all(|row| row.pixels.is_none()));
+        // (1, 0) comes back as nothing: the squared difference is 1 on one of two pixels.
+        assert_eq!(rows.iter().map(|row| row.error.unwrap()).collect::<Vec<_>>(), [0.0, 0.5, 0.5]);
+        assert_eq!(rows.iter().map(|row| row.label).collect::<Vec<_>>(), [1, 1, 0]);
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::node::{Fault, Node, Span};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
@@ -87,6 +87,7 @@ impl Kind for Sql {
                 .iter()
                 .map(|table| (table.name.clone(), planning.gathered(&table.name).0))
                 .collect(),
+            written: planning.span("query").clone(),
             query,
             outputs: [Output::kept("", schema)],
         }))
@@ -118,6 +119,8 @@ fn offset(query: &str, position: &str) -> Option<usize> {
 #[derive(Debug)]
 struct SqlTask {
     query: Query,
+    /// Where, for what shows on rows only.
+    written: Span,
     tables: Vec<(String, TableId)>,
     outputs: [Output; 1],
 }
@@ -134,7 +137,101 @@ impl Work for SqlTask {
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let tables = self.tables.iter().map(|(name, id)| Ok((name.as_str(), context.gathered(*id, Axes::Own)?)));
         let tables = tables.collect::<Result<Vec<_>>>()?;
-        let result = self.query.run(&tables).map_err(|message| context.internal(message))?;
+        // What a column is, planning has seen; what stands in it (a text that is to be a number) shows now.
+        let result = self.query.run(&tables).map_err(|message| {
+            let fault = place(&self.written, self.query.text(), message);
+            Error::Spec(vec![fault.help(format!("It can be planned, but fails on the rows of `{}`.", context.label()))])
+        })?;
         context.write("sql", result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::tables::frame::Cell;
+    use crate::tables::{ColumnType, Row, table};
+    use crate::task::bench::Bench;
+
+    table! {
+        /// Something measured.
+        struct AccuracyRow<'a> in "evaluations" version 1 key(rule, step) tolerance(1e-6) {
+            /// learning rule
+            rule: Category,
+            /// samples seen
+            step: Int64 in "samples",
+            /// share that is right
+            accuracy: Option<Float64>,
+        }
+    }
+
+    table! {
+        /// What a rule is called in print.
+        struct NameRow<'a> in "names" version 1 key(rule) {
+            /// learning rule
+            rule: Category,
+            /// its name
+            title: Text,
+        }
+    }
+
+    fn bench() -> Bench {
+        let row = |rule, step, accuracy| AccuracyRow { rule, step, accuracy };
+        let rows = [row("oja", 2, Some(0.5)), row("bp", 1, Some(0.25)), row("oja", 1, None), row("none", 1, Some(1.0))];
+        let names = [NameRow { rule: "bp", title: "Backpropagation" }, NameRow { rule: "oja", title: "With Oja" }];
+        Bench::new().published("measured", AccuracyRow::schema(), 1, AccuracyRow::batch(&rows)).published(
+            "names",
+            NameRow::schema(),
+            0,
+            NameRow::batch(&names),
+        )
+    }
+
+    #[test]
+    fn a_join_is_computed_and_its_columns_say_where_they_come_from() {
+        let query = "SELECT title AS series, step, 100 * accuracy AS percent FROM measured JOIN names USING (rule)";
+        let made = bench().run(&Sql, &format!("query = \"{query}\"")).unwrap();
+        let frame = made.frame("sql");
+        let text = |values: &[&str]| values.iter().map(|&text| Cell::Text(text.into())).collect::<Vec<_>>();
+        // Without an order of its own, sorted by all columns.
+        assert_eq!(frame.cells("series").unwrap(), text(&["Backpropagation", "With Oja", "With Oja"]));
+        assert_eq!(frame.numbers("step").unwrap(), [Some(1.0), Some(1.0), Some(2.0)]);
+        assert_eq!(frame.numbers("percent").unwrap(), [Some(25.0), None, Some(50.0)]);
+        let schema = &made.tables["sql"].schema;
+        let described: Vec<_> = schema
+            .columns
+            .iter()
+            .map(|column| (&*column.name, column.kind, &*column.unit, &*column.description, column.nullable))
+            .collect();
+        assert_eq!(
+            described,
+            [
+                ("series", ColumnType::Category, "", "its name", true),
+                ("step", ColumnType::Int64, "samples", "samples seen", true),
+                ("percent", ColumnType::Float64, "", "made by the query: 100 * accuracy", true),
+            ]
+        );
+        assert_eq!(schema.tolerance(), Some(1e-6), "what is computed from it differs as much");
+        assert!(schema.key.is_empty());
+    }
+
+    #[test]
+    fn an_order_of_the_query_is_kept() {
+        let made =
+            bench().run(&Sql, "query = 'SELECT step, rule FROM measured ORDER BY step DESC, rule DESC'").unwrap();
+        let rules = made.frame("sql").cells("rule").unwrap();
+        assert_eq!(rules.iter().map(ToString::to_string).collect::<Vec<_>>(), ["oja", "oja", "none", "bp"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_query_is_a_fault_before_it_runs() {
+        let fault = |query: &str| match bench().run(&Sql, &format!("query = '{query}'")) {
+            Err(Error::Spec(faults)) => faults[0].message.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(fault("SELECT wrong FROM measured").contains("wrong"));
+        assert_eq!(fault("SELECT 1 AS one"), "the query reads no table");
+        assert_eq!(fault("DROP TABLE measured"), "the query: a query is one SELECT");
     }
 }

@@ -123,3 +123,55 @@ impl Work for WeightDiagnosticsTask {
         self.measurement.cost(4.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::examples::{Matrix, assert_close, trained};
+
+    const IDENTITY: &[&[f32]] = &[&[1.0, 0.0], &[0.0, 1.0]];
+
+    /// The rows of layers 1 and 2 with these forward and feedback weights.
+    fn diagnosed(matrices: &[Matrix<'_>]) -> [(Option<f64>, Option<f64>, Option<f64>); 2] {
+        let images: [(&[u8], i32); 2] = [(&[255, 255], 0), (&[255, 255], 1)];
+        let bench = trained(&[2, 2, 2], &[(0, matrices), (10, &[])], &images, &[(&[0, 0], 0)]);
+        let made = bench.run(&WeightDiagnostics, "of = 'train'").unwrap();
+        let rows: Vec<WeightDiagnosticsRow<'_>> = made.rows("weight_diagnostics");
+        let places: Vec<_> = rows.iter().map(|row| (row.run_id, row.step, row.layer)).collect();
+        assert_eq!(places, [("a_run", 0, 1), ("a_run", 0, 2)]);
+        [&rows[0], &rows[1]].map(|row| (row.orthonormality, row.feedback_angle, row.error_angle))
+    }
+
+    #[test]
+    fn orthonormal_rows_are_at_0_and_others_as_far_as_their_gram_matrix() {
+        // W W^T - I of 2 I is 3 I, its norm 3 sqrt 2. Feedback through W^T itself has no angle.
+        let [first, second] = diagnosed(&[("forward", 1, IDENTITY), ("forward", 2, &[&[2.0, 0.0], &[0.0, 2.0]])]);
+        assert_eq!(first, (Some(0.0), Some(0.0), Some(0.0)));
+        assert_close([second.0.unwrap()], &[3.0 * 2.0_f64.sqrt()]);
+    }
+
+    #[test]
+    fn feedback_stands_at_the_angle_that_it_was_given() {
+        // B_2 = -W_2^T sends errors back turned round; B_1 is orthogonal to W_1^T as a vector.
+        let [first, second] = diagnosed(&[
+            ("feedback", 1, &[&[0.0, 1.0], &[1.0, 0.0]]),
+            ("feedback", 2, &[&[-1.0, 0.0], &[0.0, -1.0]]),
+            ("forward", 1, IDENTITY),
+            ("forward", 2, IDENTITY),
+        ]);
+        assert_close([first.1.unwrap(), second.1.unwrap()], &[90.0, 180.0]);
+        assert_close([first.2.unwrap(), second.2.unwrap()], &[180.0, 0.0]);
+    }
+
+    #[test]
+    fn there_is_no_angle_to_nothing() {
+        let nothing: &[&[f32]] = &[&[0.0, 0.0], &[0.0, 0.0]];
+        let [first, second] = diagnosed(&[
+            ("feedback", 1, nothing),
+            ("feedback", 2, nothing),
+            ("forward", 1, IDENTITY),
+            ("forward", 2, IDENTITY),
+        ]);
+        assert_eq!((first.1, second.1, first.2), (None, None, None));
+    }
+}

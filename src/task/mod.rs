@@ -5,9 +5,12 @@
 //! Neither knows a kind by name, and no kind knows how it is planned or scheduled: each side can be tested with a made-up
 //! other (`plan` and `run` with a fake kind, a kind on a [`bench`] of tables in memory).
 
+#[cfg(test)]
+pub(crate) mod bench;
 mod facts;
 #[cfg(test)]
 pub(crate) mod fake;
+mod id;
 mod input;
 mod kind;
 mod output;
@@ -18,7 +21,8 @@ mod surroundings;
 mod work;
 
 pub use facts::Facts;
-pub use input::{Axes, InputId, Inputs, TableId};
+pub use id::{Axes, InputId, TableId};
+pub use input::Inputs;
 pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
 pub use planning::{Available, Gathered, Planned, Planning, Source};

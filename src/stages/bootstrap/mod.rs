@@ -80,8 +80,13 @@ impl Kind for Bootstrap {
                 .help("Write `runs = \"<stage>_runs\"` with the stage that trained the networks."));
         };
         let (runs_id, runs) = planning.gathered(&runs.name);
-        if runs.schema.column(DIVERGED).is_none() {
-            let message = format!("`{}` does not say which runs diverged: it has no column `{DIVERGED}`", runs.name);
+        let diverged = runs.schema.column(DIVERGED).map(|column| column.kind);
+        if diverged != Some(ColumnType::Int64) {
+            let found = match diverged {
+                None => format!("it has no column `{DIVERGED}`"),
+                Some(kind) => format!("its column `{DIVERGED}` is of type {}, not int64", kind.in_words()),
+            };
+            let message = format!("`{}` does not say which runs diverged: {found}", runs.name);
             let field = if planning.parameters.as_table().is_some_and(|table| table.get("runs").is_some()) {
                 "runs"
             } else {

@@ -1,15 +1,24 @@
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
+
 use super::judge::{Test, Verdict, judge, overall, withhold};
-use super::natural;
 use super::spec::Condition;
+use super::{ClaimRow, Claims, natural};
+use crate::error::{Error, Result};
+use crate::spec::node::Node;
 use crate::stages::bootstrap::{OneOrMany, SummaryRow};
 use crate::tables::cells::Int32;
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, ColumnType, Row};
+use crate::task::bench::{Bench, Made};
 
 /// A made-up bootstrap table: layer 1 clearly positive, layer 2 straddling 0, layer 3 with a single run, layer 4 diverged.
 fn table() -> Frame {
+    Frame::new("t", summary())
+}
+
+fn summary() -> RecordBatch {
     let layer = Column::new("layer", ColumnType::Int32, "", "");
     let row = |mean, ci_low, ci_high, n_diverged| SummaryRow { mean, ci_low, ci_high, n_runs: 3, n_diverged };
     let rows = [
@@ -19,7 +28,7 @@ fn table() -> Frame {
         row(None, None, None, 3),
     ];
     let table = Assembly::new(SummaryRow::schema().with_columns_before("mean", [layer]));
-    Frame::new("t", table.rows(&rows).column::<Int32>("layer", 1..=4).batch().unwrap())
+    table.rows(&rows).column::<Int32>("layer", 1..=4).batch().unwrap()
 }
 
 fn verdicts(test: Test, threshold: f64, layers: &[i64], or_diverged: bool) -> Vec<Option<bool>> {
@@ -95,4 +104,57 @@ fn claims_are_listed_by_number() {
     let mut claims = ["C10", "C2", "C1"];
     claims.sort_by_key(|claim| natural(claim));
     assert_eq!(claims, ["C1", "C2", "C10"]);
+}
+
+/// `[[claims]]` over the table `t`.
+fn made(claims: &str) -> Result<Made> {
+    let layer = Column::new("layer", ColumnType::Int32, "", "");
+    let document = Node::parse("claims", claims).unwrap();
+    let schema = SummaryRow::schema().with_columns_before("mean", [layer]);
+    let bench = Bench::new().published("t", schema, 0, summary());
+    bench.run_node(&Claims, document.as_table().unwrap().get("claims").unwrap())
+}
+
+#[test]
+fn verdicts_are_rows_in_the_order_of_claims_with_the_numbers_that_they_rest_on() {
+    let made = made(
+        "[[claims]]\nid = 'C10'\nstatement = 'ten'\nof = 't'\nwhere = { layer = 4 }\ngreater_than = 0.0\nor_diverged = true\n\
+         [[claims]]\nid = 'C2'\nstatement = 'two'\nof = 't'\nfor_all = { layer = [1, 2] }\ngreater_than = 0.0\n\
+         [[claims]]\nid = 'C3'\nstatement = 'three'\ngiven = 'C2'\nall = [{ of = 't', where = { layer = 1 }, less_than = 3 }]",
+    );
+    let made = made.unwrap();
+    let row = |claim, statement, condition, numbers: [Option<f64>; 3], threshold, holds| ClaimRow {
+        claim,
+        statement,
+        condition,
+        estimate: numbers[0],
+        ci_low: numbers[1],
+        ci_high: numbers[2],
+        threshold,
+        holds,
+    };
+    let first = [Some(2.0), Some(1.5), Some(2.5)];
+    let expected = [
+        row("C2", "two", "ci_low > 0 in t where layer = 1", first, 0.0, Some(true)),
+        row("C2", "two", "ci_low > 0 in t where layer = 2", [Some(0.5), Some(-0.5), Some(1.5)], 0.0, Some(false)),
+        // It would hold, but the claim that it is given does not.
+        row("C3", "three", "ci_high < 3 in t where layer = 1, given C2", first, 3.0, None),
+        row("C10", "ten", "ci_low > 0 in t where layer = 4, or diverged", [None; 3], 0.0, Some(true)),
+    ];
+    assert_eq!(made.rows::<ClaimRow<'_>>("claims"), expected);
+}
+
+#[test]
+fn a_claim_that_tests_nothing_or_something_unknown_is_refused() {
+    let fault = |claim: &str| match made(&format!("[[claims]]\nid = 'C1'\nstatement = 's'\n{claim}")) {
+        Err(Error::Spec(faults)) => faults[0].message.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fault(""), "a claim reads a bootstrap table: `of = \"…\"` is missing");
+    assert_eq!(fault("of = 't'"), "claim `C1`: this condition has no threshold");
+    assert_eq!(
+        fault("of = 't'\nless_than = 1.0\nwhere = { rule = 'bp' }"),
+        "claim `C1`: `t` has no column `rule`; there are: `layer`, `mean`, `ci_low`, `ci_high`, `n_runs`, `n_diverged`"
+    );
+    assert!(fault("of = 't'\nless_than = 1.0\ngiven = 'C9'").starts_with("claim `C1` is given `C9`; there are"));
 }

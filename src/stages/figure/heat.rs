@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, Width, distinct, letter, one};
+use super::common::{Rows, Width, distinct, letter, one};
 use crate::figures::{Figure, HeatPanel, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
 use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};

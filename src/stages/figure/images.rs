@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Width, distinct};
+use super::common::{Width, distinct};
 use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
 use crate::tables::TableError;
 use crate::tables::cells::Float32List;

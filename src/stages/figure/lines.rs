@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, Width, distinct, one};
+use super::common::{Rows, Width, distinct, letter, one};
 use crate::figures::{Figure, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
 use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
@@ -169,7 +169,7 @@ impl LinesSpec {
             drawn.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));
         }
         let described = panels.iter().zip(drawn).enumerate().map(|(index, (panel, lines))| Panel {
-            letter: several.then(|| super::letter(index)),
+            letter: several.then(|| letter(index)),
             title: panel.title.clone().or_else(|| several.then(|| panel.panel.to_string())),
             kind: PanelKind::Lines(lines),
         });

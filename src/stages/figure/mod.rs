@@ -3,18 +3,19 @@
 //! Three layouts: curves (`lines`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
 //! stands at its `COLUMNS`.
 
+mod common;
 mod heat;
 mod images;
 mod lines;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::Result;
-use crate::figures::{self, Figure};
+use crate::figures;
 use crate::spec::node::{Fault, Node, choices};
-use crate::tables::TableError;
-use crate::tables::frame::{Cell, Frame};
+use crate::tables::frame::Frame;
+use crate::tables::{Column, ColumnType};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
@@ -22,29 +23,6 @@ pub struct FigureKind;
 
 /// Dots per inch of the PNG: what journals ask of line art with grey tones.
 const DPI: f64 = 300.0;
-
-fn one() -> usize {
-    1
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Width {
-    /// 89 mm.
-    Single,
-    /// 180 mm.
-    #[default]
-    Double,
-}
-
-impl Width {
-    fn mm(self) -> f64 {
-        match self {
-            Self::Single => Figure::SINGLE_COLUMN_MM,
-            Self::Double => Figure::DOUBLE_COLUMN_MM,
-        }
-    }
-}
 
 /// What is drawn, by the key `layout`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -95,6 +73,16 @@ impl Spec {
             Self::Lines(_) => &lines::COLUMNS,
             Self::Heat(_) => &heat::COLUMNS,
             Self::Images(_) => &images::COLUMNS,
+        }
+    }
+
+    /// The type that a column must have, in words, where it has another; panels and series can be anything.
+    fn expects_instead(&self, column: &Column) -> Option<&'static str> {
+        let is_number = matches!(column.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64);
+        match (self, column.name.as_ref()) {
+            (_, "panel" | "series") | (Self::Images(_), "x") => None,
+            (Self::Images(_), _) => (column.kind != ColumnType::Float32List).then_some("a list of float32"),
+            (Self::Lines(_) | Self::Heat(_), _) => (!is_number).then_some("a number"),
         }
     }
 
@@ -150,12 +138,17 @@ impl Kind for FigureKind {
         let spec = Spec::read(planning.parameters)?;
         let (id, table) = planning.gathered(spec.of());
         for needed in spec.table_columns() {
-            if table.schema.column(needed).is_none() {
+            let Some(column) = table.schema.column(needed) else {
                 let message = format!(
                     "this figure is drawn from the columns {}; `{}` has no `{needed}`",
                     choices(spec.table_columns()),
                     table.name
                 );
+                return Err(planning.fault("of", message));
+            };
+            if let Some(expected) = spec.expects_instead(column) {
+                let found = column.kind.in_words();
+                let message = format!("column `{needed}` of `{}` is of type {found}, not {expected}", table.name);
                 return Err(planning.fault("of", message));
             }
         }
@@ -213,37 +206,129 @@ impl Work for FigureTask {
     }
 }
 
-/// How many runs stand behind each row.
-struct Rows {
-    n_runs: Vec<Option<f64>>,
-    n_diverged: Vec<Option<f64>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::figures::{Panel, PanelKind};
+    use crate::tables::{Row, table};
+    use crate::task::bench::Bench;
 
-impl Rows {
-    fn read(frame: &Frame) -> Result<Self, TableError> {
-        Ok(Self { n_runs: frame.numbers("n_runs")?, n_diverged: frame.numbers("n_diverged")? })
-    }
-
-    /// "20 runs", "18 to 20 runs", and how many of them diverged.
-    fn in_words(&self) -> String {
-        let counts = || self.n_runs.iter().flatten();
-        let (least, most) = (counts().copied().fold(f64::INFINITY, f64::min), counts().copied().fold(0.0, f64::max));
-        let runs = if least < most { format!("{least} to {most} runs") } else { format!("{most} runs") };
-        match self.n_diverged.iter().flatten().copied().fold(0.0, f64::max) {
-            0.0 => runs,
-            diverged => format!("{runs}, up to {diverged} of them diverged"),
+    table! {
+        /// A point of a curve, or a cell of a surface.
+        pub(super) struct PointRow<'a> in "sql" version 1 key() {
+            /// panel
+            panel: Category,
+            /// curve
+            series: Category,
+            /// abscissa
+            x: Option<Float64>,
+            /// second parameter of a surface
+            y: Option<Float64>,
+            /// statistic
+            mean: Option<Float64>,
+            /// lower end
+            ci_low: Option<Float64>,
+            /// upper end
+            ci_high: Option<Float64>,
+            /// runs
+            n_runs: Int32,
+            /// of which diverged
+            n_diverged: Int32,
         }
     }
-}
 
-fn distinct(cells: &[Cell]) -> Vec<Cell> {
-    let mut distinct = cells.to_vec();
-    distinct.sort();
-    distinct.dedup();
-    distinct
-}
+    fn point(panel: &'static str, series: &'static str, x: f64, mean: f64) -> PointRow<'static> {
+        let (ci_low, ci_high) = (Some(mean - 1.0), Some(mean + 1.0));
+        PointRow { panel, series, x: Some(x), y: None, mean: Some(mean), ci_low, ci_high, n_runs: 20, n_diverged: 0 }
+    }
 
-/// a, b, c …
-fn letter(index: usize) -> String {
-    char::from(b'a' + (index % 26) as u8).to_string()
+    /// Two panels; the rows of the curves are in no order.
+    fn points() -> [PointRow<'static>; 6] {
+        [
+            point("small", "oja", 30.0, 3.0),
+            point("small", "bp", 20.0, 12.0),
+            PointRow { x: None, ..point("small", "oja", 0.0, 99.0) },
+            PointRow { n_runs: 18, n_diverged: 3, ..point("small", "oja", 10.0, 1.0) },
+            PointRow { mean: None, ci_low: None, ci_high: None, ..point("small", "oja", 20.0, 0.0) },
+            point("large", "oja", 10.0, 50.0),
+        ]
+    }
+
+    fn panels(parameters: &str, rows: &[PointRow<'_>]) -> (Vec<Panel>, Option<String>) {
+        let parameters = Node::parse("figure", format!("of = 'points'\n{parameters}")).unwrap();
+        let frame = Frame::new("points", PointRow::batch(rows));
+        let figure = match Spec::read(&parameters).unwrap() {
+            Spec::Lines(spec) => spec.describe(&frame),
+            Spec::Heat(spec) => spec.describe(&frame),
+            Spec::Images(spec) => spec.describe(&frame),
+        };
+        let figure = figure.unwrap();
+        (figure.panels, figure.caption)
+    }
+
+    #[test]
+    fn a_curve_has_the_rows_of_its_panel_and_series_by_x() {
+        let parameters = "panels = [{ panel = 'small' }, { panel = 'large', title = 'Large' }]\n\
+                          series = [{ series = 'oja', label = 'with Oja' }, { series = 'bp' }]\n\
+                          caption = 'Means over {runs} of {panels}.'";
+        let (panels, caption) = panels(parameters, &points());
+        assert_eq!(caption.unwrap(), "Means over 18 to 20 runs, up to 3 of them diverged of small, large.");
+        let heads: Vec<_> = panels.iter().map(|panel| (panel.letter.as_deref(), panel.title.as_deref())).collect();
+        assert_eq!(heads, [(Some("a"), Some("small")), (Some("b"), Some("Large"))]);
+        let [PanelKind::Lines(small), PanelKind::Lines(large)] = [&panels[0].kind, &panels[1].kind] else {
+            panic!("{panels:?}")
+        };
+        let labels: Vec<&str> = small.series.iter().map(|series| series.label.as_str()).collect();
+        assert_eq!(labels, ["with Oja", "bp"]);
+        let oja = &small.series[0];
+        assert_eq!((&oja.x, &oja.mean), (&vec![10.0, 20.0, 30.0], &vec![Some(1.0), None, Some(3.0)]));
+        assert_eq!(oja.band, Some((vec![Some(0.0), None, Some(2.0)], vec![Some(2.0), None, Some(4.0)])));
+        // A panel shows no curve that it does not have.
+        assert_eq!(large.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["with Oja"]);
+    }
+
+    #[test]
+    fn without_a_word_about_them_panels_and_curves_are_those_of_the_table_sorted() {
+        let (panels, _) = panels("", &points());
+        let titles: Vec<_> = panels.iter().map(|panel| panel.title.as_deref().unwrap()).collect();
+        assert_eq!(titles, ["large", "small"]);
+        let PanelKind::Lines(small) = &panels[1].kind else { panic!("{panels:?}") };
+        assert_eq!(small.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["bp", "oja"]);
+    }
+
+    #[test]
+    fn a_cell_in_which_every_run_diverged_is_empty_whatever_its_mean_and_one_in_which_some_did_is_not() {
+        let cell = |x, y, mean, n_diverged| PointRow { y: Some(y), n_diverged, ..point("p", "", x, mean) };
+        let rows = [cell(1.0, 1.0, 0.9, 20), cell(2.0, 1.0, 0.5, 19), cell(1.0, 2.0, 0.7, 0), cell(2.0, 2.0, 0.6, 0)];
+        let (panels, _) = panels("layout = 'heat'", &rows);
+        let PanelKind::Heat(surface) = &panels[0].kind else { panic!("{panels:?}") };
+        assert_eq!(surface.cells, [[None, Some(0.5)], [Some(0.7), Some(0.6)]]);
+        assert_eq!(surface.best, Some((1, 0)));
+    }
+
+    #[test]
+    fn a_figure_is_written_as_svg_and_as_png_of_its_width() {
+        let bench = Bench::new().published("points", PointRow::schema(), 0, PointRow::batch(&points()));
+        let made = bench.run(&FigureKind, "of = 'points'\ntitle = 'Sizes'\nwidth = 'single'").unwrap();
+        let svg = std::str::from_utf8(&made.files["svg"]).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("Sizes"), "{}", &svg[..200]);
+        let png = &made.files["png"];
+        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+        // 89 mm at 300 dots an inch.
+        let width = u32::from_be_bytes(png[16..20].try_into().unwrap());
+        assert!((1050..=1052).contains(&width), "{width}");
+        assert!(made.tables.is_empty());
+    }
+
+    #[test]
+    fn a_table_that_a_layout_cannot_draw_is_refused() {
+        let bench = Bench::new().published("points", PointRow::schema(), 0, PointRow::batch(&points()));
+        let fault = |parameters: &str| match bench.run(&FigureKind, &format!("of = 'points'\n{parameters}")) {
+            Err(Error::Spec(faults)) => faults[0].message.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(fault("layout = 'images'").ends_with("`points` has no `pixels`"));
+        assert_eq!(fault("columns = 0"), "a figure has at least one column of panels");
+    }
 }

@@ -18,11 +18,11 @@ pub struct Arrow {
     pub passed_on: bool,
 }
 
-/// The arrows between files; none from a file to itself.
+/// The arrows between files; none from a file to itself, and none of unit tests.
 pub fn arrows(sources: &[Source], read: &Read) -> Vec<Arrow> {
     let arrow = |named: &Named| {
         let full = absolute(read, &named.within, &named.segments, 0)?;
-        let (to, _) = module_of(read, &full)?;
+        let to = room_of(read, full.clone())?;
         let origin = followed(read, full, 0)?;
         Some(Arrow {
             from: sources[named.file].path.clone(),
@@ -33,7 +33,8 @@ pub fn arrows(sources: &[Source], read: &Read) -> Vec<Arrow> {
             passed_on: named.passed_on,
         })
     };
-    let all = read.named.iter().filter_map(arrow);
+    let in_tests = |named: &Named| read.tests.iter().any(|tests| named.within.starts_with(tests));
+    let all = read.named.iter().filter(|named| !in_tests(named)).filter_map(arrow);
     all.filter(|arrow| arrow.from != arrow.to || arrow.from != arrow.origin).collect()
 }
 
@@ -76,6 +77,16 @@ fn absolute(read: &Read, within: &Module, segments: &[String], depth: usize) -> 
 /// The file of the innermost module of a full name, and how many segments name it.
 fn module_of(read: &Read, full: &[String]) -> Option<(usize, usize)> {
     (1..=full.len()).rev().find_map(|length| read.modules.get(&full[..length]).map(|&file| (file, length)))
+}
+
+/// The file of the module that a full name names. The root of a crate only passes on what others hold.
+fn room_of(read: &Read, full: Vec<String>) -> Option<usize> {
+    let (file, length) = module_of(read, &full)?;
+    let passed_on = full.get(1).filter(|_| length == 1).and_then(|name| read.imports.get(&full[..1])?.get(name));
+    match passed_on.and_then(|import| absolute(read, &full[..1].to_vec(), import, 0)) {
+        Some(target) => module_of(read, &[target.as_slice(), &full[2..]].concat()).map(|(file, _)| file),
+        None => Some(file),
+    }
 }
 
 /// The file where a name is defined.

@@ -39,6 +39,8 @@ pub struct Read {
     pub named: Vec<Named>,
     /// What `use` calls by which name, by module.
     pub imports: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
+    /// Modules that only tests are built with.
+    pub tests: Vec<Module>,
     /// File and line of every `unsafe`.
     pub unsafes: Vec<(usize, usize)>,
 }
@@ -59,9 +61,15 @@ impl Read {
         while at < tokens.len() {
             match text(at) {
                 "unsafe" => self.unsafes.push((file, tokens[at].line)),
+                "mod" if text(at + 2) == ";" && is_for_tests(&tokens[..at]) => {
+                    self.tests.push([within.as_slice(), &[text(at + 1).to_owned()]].concat());
+                }
                 "mod" if text(at + 2) == "{" => {
                     let end = end_of_group(tokens, at + 2);
                     let inner = [within.as_slice(), &[text(at + 1).to_owned()]].concat();
+                    if is_for_tests(&tokens[..at]) {
+                        self.tests.push(inner.clone());
+                    }
                     self.modules.insert(inner.clone(), file);
                     self.tokens(file, &inner, &tokens[at + 3..end]);
                     at = end;
@@ -164,4 +172,17 @@ fn is_public(before: &[Token]) -> bool {
     let text = |back: usize| before.len().checked_sub(back).map_or("", |at| before[at].text.as_str());
     let opens = (1..=before.len()).find(|&back| text(back) == "(");
     text(1) == "pub" || (text(1) == ")" && opens.is_some_and(|back| text(back + 1) == "pub"))
+}
+
+/// Whether `#[cfg(test)]` stands before an item's keyword.
+fn is_for_tests(before: &[Token]) -> bool {
+    const ATTRIBUTE: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let visibility = match before {
+        [.., keyword, _, _, close] if close.text == ")" && keyword.text == "pub" => 4,
+        [.., keyword] if keyword.text == "pub" => 1,
+        _ => 0,
+    };
+    let before = &before[..before.len() - visibility];
+    before.len() >= ATTRIBUTE.len()
+        && before[before.len() - ATTRIBUTE.len()..].iter().map(|t| t.text.as_str()).eq(ATTRIBUTE)
 }
