@@ -187,7 +187,9 @@ impl Work for ActivationsTask {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::stages::examples::{Matrix, assert_close, trained};
+    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
+    use crate::tables::cells::Int32;
+    use crate::tables::row::values;
     use crate::task::bench::Bench;
 
     /// y_1 = relu(W_1 y_0), y_2 = softmax(W_2 y_1) with W_2 y_1 = (ln 3, 0) for the first image.
@@ -246,6 +248,41 @@ mod tests {
         assert_eq!(fault("layers = [1]\nsamples = 3"), "3 images; this split of `made_up` has 2");
         assert_eq!(fault("layers = [1]\nsamples = 0"), "0 images; this split of `made_up` has 2");
         assert!(fault("layers = [1]\nsteps = [5]").starts_with("step 5: the training neither keeps its weights there"));
+    }
+
+    /// h_t = 2 x / 2^(t - 1), and h_3 = x / 2 is the first logit.
+    #[test]
+    fn of_a_network_in_time_every_layer_is_recorded_when_it_is_there() {
+        let bench = trained_in_time(&[(&[255], 0), (&[0], 1)]);
+        let made = bench.run(&Activations, "of = 'train'\nlayers = [0, 1, 2, 3]\ntime_steps = [3, 1]").unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        let times = made.tables["activations"].to_batch().unwrap();
+        let times = values::<Int32>(&times, "activations", "time_step").unwrap();
+        let places: Vec<_> = rows.iter().zip(&times).map(|(row, time)| (row.layer, *time, row.sample_index)).collect();
+        let expected = [(0, 1), (1, 1), (1, 3), (2, 1), (2, 3), (3, 3)];
+        assert_eq!(places, expected.map(|(layer, time)| [(layer, time, 0), (layer, time, 1)]).concat());
+        let odds = 0.5_f64.exp();
+        let first =
+            [vec![1.0], vec![2.0], vec![0.5], vec![2.0], vec![0.5], vec![odds / (1.0 + odds), 1.0 / (1.0 + odds)]];
+        for (row, expected) in rows.iter().step_by(2).zip(first) {
+            assert_close(row.activation.iter().copied(), &expected);
+        }
+    }
+
+    #[test]
+    fn times_that_a_network_does_not_have_are_refused() {
+        let fault =
+            |bench: Bench, parameters: &str| match bench.run(&Activations, &format!("of = 'train'\n{parameters}")) {
+                Err(Error::Spec(faults)) => faults[0].message.clone(),
+                other => panic!("{other:?}"),
+            };
+        let in_time = || trained_in_time(&[(&[255], 0)]);
+        let chain = fault(bench(), "layers = [1]\ntime_steps = [1]");
+        assert_eq!(chain, "a feed-forward network has no time; only recurrent networks have `time_steps`");
+        let late = fault(in_time(), "layers = [1]\ntime_steps = [1, 4]");
+        assert_eq!(late, "time step 4; the network has time steps 1 to 3");
+        assert!(fault(in_time(), "layers = [1]\ntime_steps = []").starts_with("no time steps"));
+        assert!(fault(in_time(), "layers = [3]\ntime_steps = [1]").starts_with("layer 3 is there at none of these"));
     }
 
     #[test]

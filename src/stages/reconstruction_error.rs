@@ -138,7 +138,7 @@ impl Work for ReconstructionErrorTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stages::examples::{Matrix, trained};
+    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
 
     #[test]
     fn orthonormal_weights_lose_nothing_half_of_them_half_and_none_all() {
@@ -185,5 +185,18 @@ mod tests {
         let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
         let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
         assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (None, Some(1.0), None));
+    }
+
+    /// x − W_xᵀ h_t = 1 − 2 · 2, 1 − 2 · 1, 1 − 2 · ½; h_t − W_hᵀ W_h h_t = ¾ h_t, and W_h is not applied to h_3.
+    #[test]
+    fn a_network_in_time_loses_the_image_and_its_own_past_by_time_step() {
+        let bench = trained_in_time(&[(&[255], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow> = made.rows("reconstruction_error");
+        assert_eq!(rows.iter().map(|row| row.layer).collect::<Vec<_>>(), [1, 1, 1, 2, 2]);
+        assert_close(rows.iter().map(|row| row.error.unwrap()), &[9.0, 1.0, 0.0, 2.25, 0.5625]);
+        assert_close(rows.iter().map(|row| row.signal.unwrap()), &[1.0, 1.0, 1.0, 4.0, 1.0]);
+        let key = &made.tables["reconstruction_error"].schema.key;
+        assert_eq!(key, &["run_id", "step", "layer", "time_step"]);
     }
 }
