@@ -13,7 +13,7 @@ use crate::kernels::{
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::{Architecture, Network};
-use crate::science::samples::INTENSITY;
+use crate::kernels::INTENSITY;
 
 /// A sample: its pixels and its class.
 pub(super) type Sample<'a> = (&'a [u8], usize);

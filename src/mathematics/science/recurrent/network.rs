@@ -44,14 +44,17 @@ impl RecurrentArchitecture {
         Ok(Self { n_inputs, n_hidden, n_outputs, n_steps, n_input_steps, activation: activation.check()? })
     }
 
+    /// Pixels of the image.
     pub fn n_inputs(&self) -> usize {
         self.n_inputs
     }
 
+    /// n_h.
     pub fn n_hidden(&self) -> usize {
         self.n_hidden
     }
 
+    /// Classes that the output can name.
     pub fn n_outputs(&self) -> usize {
         self.n_outputs
     }
@@ -140,6 +143,7 @@ impl RecurrentNetwork {
         Ok(self)
     }
 
+    /// Sizes, times and σ.
     pub fn architecture(&self) -> &RecurrentArchitecture {
         &self.architecture
     }
