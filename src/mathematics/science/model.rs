@@ -91,7 +91,7 @@ pub trait Model {
     /// All that is not a weight.
     fn blueprint(&self) -> Blueprint;
 
-    /// Shows every matrix, sorted by name and then by layer: the order of the `weights` table.
+    /// Shows every matrix, sorted by name and then by layer.
     fn visit(&self, visitor: &mut dyn FnMut(Parameter<'_>));
 
     /// The instructions that it computes with.
