@@ -44,14 +44,17 @@ impl RecurrentArchitecture {
         Ok(Self { n_inputs, n_hidden, n_outputs, n_steps, n_input_steps, activation: activation.check()? })
     }
 
+    /// Inputs, which may be pixels: n_in.
     pub fn n_inputs(&self) -> usize {
         self.n_inputs
     }
 
+    /// Hidden units: n_hidden.
     pub fn n_hidden(&self) -> usize {
         self.n_hidden
     }
 
+    /// Classes: n_out.
     pub fn n_outputs(&self) -> usize {
         self.n_outputs
     }
@@ -140,6 +143,7 @@ impl RecurrentNetwork {
         Ok(self)
     }
 
+    /// Its sizes, time steps and activation.
     pub fn architecture(&self) -> &RecurrentArchitecture {
         &self.architecture
     }
