@@ -64,6 +64,17 @@ impl Activation {
         }
     }
 
+    /// dσ′/dy from y = σ(z) and σ′(z).
+    #[inline]
+    pub(crate) fn curvature(self, y: f32, slope: f32) -> f32 {
+        match self {
+            Activation::Softplus { beta } => beta * (1.0 - slope),
+            Activation::Tanh => -2.0 * y,
+            Activation::Relu => 0.0,
+            Activation::Sigmoid => 1.0 - 2.0 * y,
+        }
+    }
+
     /// The factor by which e_0 = (B_{1,0} e_1) ⊙ f(x) is masked: 1 − e^{−βx} with softplus, 1 with any other function.
     #[inline(always)]
     pub(crate) fn input_mask(self, x: [f32; WIDTH]) -> [f32; WIDTH] {

@@ -9,6 +9,14 @@ pub(crate) struct Active<'a> {
     value: &'a [f32],
 }
 
+impl<'a> Active<'a> {
+    /// The entries `value`, at the ascending places `index`.
+    pub fn new(index: &'a [u32], value: &'a [f32]) -> Self {
+        assert_eq!(index.len(), value.len());
+        Self { index, value }
+    }
+}
+
 impl Active<'_> {
     /// Writes the whole vector, zeros included.
     pub(crate) fn write(self, vector: &mut [Lanes]) {

@@ -7,7 +7,7 @@ use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
 ///
 /// W_{ℓ-1,ℓ} ∈ R^{n_ℓ × n_{ℓ-1}} is held as n_{ℓ-1} rows of n_ℓ numbers, each padded with zeros to whole [`Lanes`].
 /// B_{ℓ,ℓ-1} ∈ R^{n_{ℓ-1} × n_ℓ} has the same layout without being transposed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct InputMajor {
     n_in: usize,
     n_out: usize,

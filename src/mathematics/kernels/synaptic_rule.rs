@@ -11,6 +11,10 @@ pub(crate) struct PreFactor {
 }
 
 impl PreFactor {
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
     #[inline(always)]
     pub(crate) fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
         let mut factor = [0.0; WIDTH];

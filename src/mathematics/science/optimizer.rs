@@ -1,5 +1,7 @@
 //! The engineering that online plasticity does without: momentum and Adam.
 
+use std::ops::{Add, Div, Mul, SubAssign};
+
 use super::InvalidParameter;
 
 /// How a mini-batch's mean gradient g becomes an update.
@@ -64,51 +66,84 @@ impl Optimizer {
     }
 }
 
+/// The precision of what is optimised: weights are single, the few coefficients of a learning rule double.
+pub(crate) trait Precision:
+    Copy + Default + Add<Output = Self> + Div<Output = Self> + Mul<Output = Self> + SubAssign
+{
+    fn rounded(x: f64) -> Self;
+    fn root(self) -> Self;
+}
+
+impl Precision for f32 {
+    fn rounded(x: f64) -> Self {
+        x as f32
+    }
+
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+}
+
+impl Precision for f64 {
+    fn rounded(x: f64) -> Self {
+        x
+    }
+
+    fn root(self) -> Self {
+        libm::sqrt(self)
+    }
+}
+
 /// An optimiser's memory for one array of parameters.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OptimizerState {
+pub(crate) struct OptimizerState<F = f32> {
     /// Velocity, or mean of g.
-    first: Vec<f32>,
+    first: Vec<F>,
     /// Mean of g².
-    second: Vec<f32>,
+    second: Vec<F>,
     /// Updates made.
     updates: i32,
 }
 
-impl OptimizerState {
+impl<F: Precision> OptimizerState<F> {
     /// Moves `parameters` by what `optimizer` makes of `gradient`. Every operation is rounded once, entry by entry.
-    pub(crate) fn update(&mut self, optimizer: Optimizer, parameters: &mut [f32], gradient: &[f32]) {
+    pub(crate) fn update(&mut self, optimizer: Optimizer, parameters: &mut [F], gradient: &[F]) {
         assert_eq!(parameters.len(), gradient.len());
-        self.first.resize(gradient.len(), 0.0);
+        self.first.resize(gradient.len(), F::default());
         self.updates += 1;
         let moves = parameters.iter_mut().zip(gradient);
         match optimizer {
             Optimizer::Sgd { rate } => {
-                let rate = rate as f32;
-                moves.for_each(|(w, g)| *w -= rate * g);
+                let rate = F::rounded(rate);
+                moves.for_each(|(w, g)| *w -= rate * *g);
             }
             Optimizer::Momentum { rate, momentum } => {
-                let (rate, momentum) = (rate as f32, momentum as f32);
+                let (rate, momentum) = (F::rounded(rate), F::rounded(momentum));
                 for ((w, g), v) in moves.zip(&mut self.first) {
-                    *v = momentum * *v + g;
+                    *v = momentum * *v + *g;
                     *w -= rate * *v;
                 }
             }
             Optimizer::Adam { rate, beta1, beta2, epsilon } => {
-                self.second.resize(gradient.len(), 0.0);
+                self.second.resize(gradient.len(), F::default());
                 // ε̂ form of the paper's section 2: both corrections in one factor of the rate, ε scaled alike.
                 let correct1 = 1.0 - libm::pow(beta1, f64::from(self.updates));
                 let correct2 = libm::sqrt(1.0 - libm::pow(beta2, f64::from(self.updates)));
-                let (rate, epsilon) = ((rate * correct2 / correct1) as f32, (epsilon * correct2) as f32);
-                let (keep1, take1) = (beta1 as f32, (1.0 - beta1) as f32);
-                let (keep2, take2) = (beta2 as f32, (1.0 - beta2) as f32);
+                let (rate, epsilon) = (F::rounded(rate * correct2 / correct1), F::rounded(epsilon * correct2));
+                let (keep1, take1) = (F::rounded(beta1), F::rounded(1.0 - beta1));
+                let (keep2, take2) = (F::rounded(beta2), F::rounded(1.0 - beta2));
                 for (((w, g), m), v) in moves.zip(&mut self.first).zip(&mut self.second) {
-                    *m = keep1 * *m + take1 * g;
-                    *v = keep2 * *v + take2 * (g * g);
-                    *w -= rate * *m / (v.sqrt() + epsilon);
+                    *m = keep1 * *m + take1 * *g;
+                    *v = keep2 * *v + take2 * (*g * *g);
+                    *w -= rate * *m / (v.root() + epsilon);
                 }
             }
         }
+    }
+
+    /// Forgets where the parameters were heading, but not how large gradients were.
+    pub fn forget_direction(&mut self) {
+        self.first.fill(F::default());
     }
 }
 
@@ -140,6 +175,21 @@ mod tests {
             w -= 0.01 * (m / (1.0 - 0.9_f64.powi(t))) / ((v / (1.0 - 0.999_f64.powi(t))).sqrt() + 1e-8);
         }
         assert!((run(Optimizer::adam(0.01)) - w).abs() < 1e-6);
+    }
+
+    #[test]
+    fn forgetting_the_direction_keeps_the_scale() {
+        let (mut state, mut theta) = (OptimizerState::<f64>::default(), [1.0]);
+        state.update(Optimizer::adam(0.1), &mut theta, &[0.5]);
+        assert!((theta[0] - 0.9).abs() < 1e-8, "the first step of Adam has the length of the rate");
+        state.forget_direction();
+        let before = theta[0];
+        state.update(Optimizer::adam(0.1), &mut theta, &[0.0]);
+        assert_eq!(theta[0], before, "no gradient and no direction: no step");
+        state.update(Optimizer::adam(0.1), &mut theta, &[0.5]);
+        let (mean, square) = (0.1 * 0.5, (0.999 * 0.999 + 1.0) * 0.001 * 0.25);
+        let step = 0.1 * (mean / (1.0 - 0.9_f64.powi(3))) / ((square / (1.0 - 0.999_f64.powi(3))).sqrt() + 1e-8);
+        assert!((before - theta[0] - step).abs() < 1e-12);
     }
 
     #[test]

@@ -162,28 +162,61 @@ impl Rule {
 
     /// The rule of one layer as the kernels take it: factors of e_ℓ and of y_ℓ, summed over terms.
     pub(crate) fn of_layer(&self, layer: usize) -> SynapticRule {
+        let coefficients: Vec<f64> = self.terms.iter().map(|(_, coefficient)| coefficient.at(layer)).collect();
+        self.with_coefficients(&coefficients)
+    }
+
+    /// As [`Rule::of_layer`] with other coefficients, in the order of the terms.
+    pub(crate) fn with_coefficients(&self, coefficients: &[f64]) -> SynapticRule {
         let mut rule = SynapticRule::default();
-        for (term, coefficient) in &self.terms {
-            let c = coefficient.at(layer);
-            let row = match term.synapses {
-                Synapses::Forward => &mut rule.forward,
-                Synapses::Feedback => &mut rule.feedback,
-            };
-            let Form::Outer { left, right } = &term.form else {
-                row.decay += c as f32;
-                continue;
-            };
-            let (post, pre) = match term.synapses {
-                Synapses::Forward => (left, right),
-                Synapses::Feedback => (right, left),
-            };
-            for &(a, post) in post.iter() {
-                for &(b, pre) in pre.iter() {
-                    *slot(row, post, pre) += (c * a * b) as f32;
-                }
-            }
+        for ((term, _), c) in self.terms.iter().zip(coefficients) {
+            term.for_each_product(&mut rule, |slot, a, b| *slot += (c * a * b) as f32);
         }
         rule
+    }
+
+    /// What a rule of the terms that `takes_part` reads: 1 where some term enters, whatever the coefficients.
+    pub(crate) fn pattern(&self, takes_part: &[bool]) -> SynapticRule {
+        let mut pattern = SynapticRule::default();
+        for ((term, _), _) in self.terms.iter().zip(takes_part).filter(|(_, takes_part)| **takes_part) {
+            term.for_each_product(&mut pattern, |slot, a, b| {
+                if a * b != 0.0 {
+                    *slot = 1.0;
+                }
+            });
+        }
+        pattern
+    }
+
+    /// Adds to `sums` (in the order of the terms) the derivative with respect to each coefficient, from those with respect
+    /// to what [`Rule::with_coefficients`] makes of them: that is linear in the coefficients, and this is its transpose.
+    pub(crate) fn add_derivatives(&self, mut adjoint: SynapticRule, sums: &mut [f64]) {
+        for ((term, _), sum) in self.terms.iter().zip(sums) {
+            term.for_each_product(&mut adjoint, |slot, a, b| *sum += a * b * f64::from(*slot));
+        }
+    }
+}
+
+impl Term {
+    /// Visits, for each product a s · b t of two signals that the term is a sum of, where it enters a rule, a and b.
+    fn for_each_product(&self, rule: &mut SynapticRule, mut visit: impl FnMut(&mut f32, f64, f64)) {
+        let row = match self.synapses {
+            Synapses::Forward => &mut rule.forward,
+            Synapses::Feedback => &mut rule.feedback,
+        };
+        let Form::Outer { left, right } = &self.form else {
+            visit(&mut row.decay, 1.0, 1.0);
+            return;
+        };
+        let (post, pre) = match self.synapses {
+            Synapses::Forward => (left, right),
+            Synapses::Feedback => (right, left),
+        };
+        for &(a, post) in post.iter() {
+            for &(b, pre) in pre.iter() {
+                visit(slot(row, post, pre), a, b);
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Meta-learning of rule (9): an outer loop finds the coefficients with which an inner loop learns (section 2.5, Figure 8).
+//! Meta-learning: an outer loop finds the coefficients with which an inner loop learns (section 2.5, Figure 8).
 //!
 //! An episode draws a task ([`ClassPool`]), trains a fresh network on it online, asks it about query samples, and moves the
-//! coefficients down the exact gradient of the query loss ([`MetaLearner`]). The rule, as it is read here:
+//! coefficients down the exact gradient of the query loss ([`MetaLearner`]). Any [`Rule`](super::plasticity::Rule) can be
+//! learned; the paper's, as it is read here, is
 //!
 //! - ΔW = −θ0 e_ℓ y_{ℓ-1}ᵀ + θ1 e_ℓ e_{ℓ-1}ᵀ + θ2 (y_ℓ y_{ℓ-1}ᵀ − y_ℓ y_ℓᵀ W) − θ3 W,
 //! - ΔB = −θ4 y_{ℓ-1} e_ℓᵀ − θ5 B.
@@ -10,20 +11,15 @@
 //! Backpropagation is the same with symmetric feedback and θ0 alone.
 
 mod inner;
+mod learned_rule;
 mod learner;
-mod real;
 mod reverse;
+mod settings;
 mod task;
-mod vectors;
 
-pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
+pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner};
+pub use settings::MetaSettings;
 pub use task::{ClassPool, Task, TaskSize};
-
-/// θ0 … θ5 of rule (9), in the order of [`TERMS`].
-pub type Coefficients = [f64; 6];
-
-/// The names of the terms whose coefficients θ0 … θ5 are, as [`plasticity`](super::plasticity) defines them.
-pub const TERMS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
 
 #[cfg(test)]
 mod tests;

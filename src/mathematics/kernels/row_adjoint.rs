@@ -1,0 +1,312 @@
+//! The step of `row_step` differentiated: from the adjoints of what it made to those of what it was made of.
+//!
+//! V and U are the adjoints of W and B, after the step when it begins and before it when it ends; W and B themselves are
+//! taken back by subtracting what the step added. A row's update W_i ← κ W_i + α_i e_ℓ + γ_i y_ℓ, whose factors are
+//! α_i = A_y y_{ℓ-1,i} + A_e e_{ℓ-1,i} + A_d d_i and γ_i likewise with G, is bilinear, so the product rule gives, for every rule,
+//!
+//! - ᾱ_i = V_i · e_ℓ, γ̄_i = V_i · y_ℓ, κ̄ = Σ_i V_i · W_i;
+//! - Ā_y = Σ_i ᾱ_i y_{ℓ-1,i} and so on for each of the six coefficients;
+//! - ē_ℓ += α_i V_i, ȳ_ℓ += γ_i V_i;
+//! - ȳ_{ℓ-1,i} += A_y ᾱ_i + G_y γ̄_i, ē_{ℓ-1,i} += A_e ᾱ_i + G_e γ̄_i, d̄_i = A_d ᾱ_i + G_d γ̄_i;
+//!
+//! the same for B with U. Then the signals that the rows made themselves: d_i = W_i · y_ℓ and e_{ℓ-1,i} = s_i (B_i · e_ℓ), with
+//! c_i = s_i ē_{ℓ-1,i} and W_i in place of B_i where feedback is symmetric:
+//!
+//! - V_i ← κ V_i + d̄_i y_ℓ, ȳ_ℓ += d̄_i W_i, U_i ← κ U_i + c_i e_ℓ, ē_ℓ += c_i B_i.
+
+use super::backend::{Backend, Kernel, dispatch};
+use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
+use super::listed_rows::{CHUNK, Local, add_rows, combine, dots, dots_between, dots_two, gather, scatter};
+use super::matrix::InputMajor;
+use super::simd::Simd;
+use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
+
+/// A matrix and its adjoint.
+pub(crate) struct Differentiated<'a> {
+    pub weights: &'a mut InputMajor,
+    pub adjoint: &'a mut InputMajor,
+}
+
+/// A step, what it saw, and the adjoints to be carried through it; all vectors padded.
+pub(crate) struct RowAdjoint<'a> {
+    /// The inputs i, ascending.
+    pub rows: &'a [u32],
+    pub rule: &'a SynapticRule,
+    /// Not 0 wherever a derivative with respect to the coefficient is wanted, which includes all that are not 0.
+    pub wanted: &'a SynapticRule,
+    /// W and V.
+    pub forward: Differentiated<'a>,
+    /// B and U, where the errors went through B.
+    pub feedback: Option<Differentiated<'a>>,
+    /// e_ℓ, y_ℓ.
+    pub error: &'a [Lanes],
+    pub activation: &'a [Lanes],
+    /// y_{ℓ-1}, e_{ℓ-1}, d, and the mask s.
+    pub pre_activation: &'a [Lanes],
+    pub pre_error: &'a [Lanes],
+    pub projection: &'a [Lanes],
+    pub slope: &'a [Lanes],
+    /// Whether the step made e_{ℓ-1}.
+    pub propagate: bool,
+    /// ē_ℓ, ȳ_ℓ, ȳ_{ℓ-1} and ē_{ℓ-1}, which are added to.
+    pub error_adjoint: &'a mut [Lanes],
+    pub activation_adjoint: &'a mut [Lanes],
+    pub pre_activation_adjoint: &'a mut [Lanes],
+    pub pre_error_adjoint: &'a mut [Lanes],
+}
+
+/// Takes the step back and returns the derivative with respect to each coefficient of the rule, 0 where it is not wanted.
+pub(crate) fn step_rows_back(backend: Backend, step: RowAdjoint<'_>) -> SynapticRule {
+    let (n_in, stride) = (step.forward.weights.n_in(), step.forward.weights.stride());
+    let post = [step.error, step.activation, step.error_adjoint, step.activation_adjoint];
+    assert_eq!(post.map(<[Lanes]>::len), [stride; 4]);
+    let pre = [step.pre_activation, step.pre_error, step.projection, step.slope];
+    assert_eq!(pre.map(<[Lanes]>::len), [lanes_for(n_in); 4]);
+    assert_eq!([step.pre_activation_adjoint.len(), step.pre_error_adjoint.len()], [lanes_for(n_in); 2]);
+    for Differentiated { weights, adjoint } in [&step.forward].into_iter().chain(&step.feedback) {
+        assert_eq!([(weights.n_in(), weights.stride()), (adjoint.n_in(), adjoint.stride())], [(n_in, stride); 2]);
+    }
+    dispatch(backend, step)
+}
+
+/// Adjoints of y_{ℓ-1}, e_{ℓ-1} and d at the rows of a chunk.
+struct PreAdjoints {
+    activation: Local,
+    error: Local,
+    projection: Local,
+}
+
+/// The same of a row rule's seven coefficients, one partial sum a lane.
+struct RuleAdjoint {
+    by_error: [Local; 3],
+    by_activation: [Local; 3],
+    decay: Local,
+}
+
+impl RuleAdjoint {
+    const ZERO: Self = Self { by_error: [[0.0; WIDTH]; 3], by_activation: [[0.0; WIDTH]; 3], decay: [0.0; WIDTH] };
+
+    #[inline(always)]
+    fn sums<S: Simd>(self, simd: S) -> RowRule {
+        let [a, b] = [self.by_error, self.by_activation];
+        let sum = |lanes: Local| simd.sum(simd.load(&Lanes(lanes)));
+        RowRule {
+            by_error: PreFactor { activation: sum(a[0]), error: sum(a[1]), projection: sum(a[2]) },
+            by_activation: PreFactor { activation: sum(b[0]), error: sum(b[1]), projection: sum(b[2]) },
+            decay: sum(self.decay),
+        }
+    }
+}
+
+impl Kernel for RowAdjoint<'_> {
+    type Output = SynapticRule;
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) -> SynapticRule {
+        let stride = self.forward.weights.stride();
+        let (error, activation) = (self.error, self.activation);
+        let (mut of_forward, mut of_feedback) = (RuleAdjoint::ZERO, RuleAdjoint::ZERO);
+        let projects = self.wanted.reads_projection();
+        let mut from = 0;
+        while from < self.rows.len() {
+            let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
+            from += CHUNK;
+            let y = gather(as_flat(self.pre_activation), rows);
+            let e = gather(as_flat(self.pre_error), rows);
+            let d = gather(as_flat(self.projection), rows);
+            let mut pre = PreAdjoints {
+                activation: gather(as_flat(self.pre_activation_adjoint), rows),
+                error: gather(as_flat(self.pre_error_adjoint), rows),
+                projection: [0.0; WIDTH],
+            };
+            let signals = (&y, &e, &d, error, activation);
+            let (rule, wanted) = (self.rule, self.wanted);
+            let mut sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
+            take_back(
+                simd,
+                &mut self.forward,
+                rows,
+                [&rule.forward, &wanted.forward],
+                signals,
+                &mut pre,
+                &mut of_forward,
+                &mut sums,
+            );
+            if let Some(b) = &mut self.feedback {
+                take_back(
+                    simd,
+                    b,
+                    rows,
+                    [&rule.feedback, &wanted.feedback],
+                    signals,
+                    &mut pre,
+                    &mut of_feedback,
+                    &mut sums,
+                );
+            }
+            scatter(&pre.activation, rows, as_flat_mut(self.pre_activation_adjoint));
+            scatter(&pre.error, rows, as_flat_mut(self.pre_error_adjoint));
+
+            let slope = gather(as_flat(self.slope), rows);
+            let c = each_lane!(k => pre.error[k] * slope[k]);
+            let errors_through_weights = self.propagate && self.feedback.is_none();
+            let (error_adjoint, activation_adjoint) = sums;
+            let Differentiated { weights, adjoint } = &mut self.forward;
+            add_rows(
+                simd,
+                weights.lanes(),
+                stride,
+                rows,
+                [
+                    if errors_through_weights { Some((&c, &mut *error_adjoint)) } else { None },
+                    if projects { Some((&pre.projection, &mut *activation_adjoint)) } else { None },
+                ],
+            );
+            combine(
+                simd,
+                adjoint.lanes_mut(),
+                stride,
+                rows,
+                1.0 - self.rule.forward.decay,
+                [
+                    if errors_through_weights { Some((&c, error)) } else { None },
+                    if projects { Some((&pre.projection, activation)) } else { None },
+                ],
+            );
+            if let Some(Differentiated { weights, adjoint }) = &mut self.feedback {
+                let keep = 1.0 - self.rule.feedback.decay;
+                if self.propagate {
+                    add_rows(simd, weights.lanes(), stride, rows, [Some((&c, error_adjoint)), None]);
+                    combine(simd, adjoint.lanes_mut(), stride, rows, keep, [Some((&c, error)), None]);
+                } else {
+                    combine(simd, adjoint.lanes_mut(), stride, rows, keep, [None, None]);
+                }
+            }
+        }
+        SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) }
+    }
+}
+
+type Signals<'a> = (&'a Local, &'a Local, &'a Local, &'a [Lanes], &'a [Lanes]);
+
+/// The update of a matrix's rows taken back, and its adjoints but for those through d and e_{ℓ-1}, which wait for both
+/// matrices.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // half of them are borrowed from one struct, which holds the other half mutably
+fn take_back<S: Simd>(
+    simd: S,
+    matrix: &mut Differentiated<'_>,
+    rows: &[u32],
+    [rule, wanted]: [&RowRule; 2],
+    (y, e, d, error, activation): Signals<'_>,
+    pre: &mut PreAdjoints,
+    of_rule: &mut RuleAdjoint,
+    (error_adjoint, activation_adjoint): &mut (&mut [Lanes], &mut [Lanes]),
+) {
+    let stride = matrix.weights.stride();
+    let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
+    let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
+    let v = matrix.adjoint.lanes();
+    let (mut by_error, mut by_activation) = ([0.0; WIDTH], [0.0; WIDTH]);
+    match (has_error, has_activation) {
+        (true, true) => dots_two(simd, v, stride, rows, [error, activation], [&mut by_error, &mut by_activation]),
+        (true, false) => dots(simd, v, stride, rows, error, &mut by_error),
+        (false, true) => dots(simd, v, stride, rows, activation, &mut by_activation),
+        (false, false) => {}
+    }
+    add_rows(
+        simd,
+        v,
+        stride,
+        rows,
+        [
+            if has_error { Some((&alpha, &mut **error_adjoint)) } else { None },
+            if has_activation { Some((&gamma, &mut **activation_adjoint)) } else { None },
+        ],
+    );
+    let revive = 1.0 / (1.0 - rule.decay);
+    let (minus_alpha, minus_gamma) = (each_lane!(k => -(alpha[k] * revive)), each_lane!(k => -(gamma[k] * revive)));
+    combine(
+        simd,
+        matrix.weights.lanes_mut(),
+        stride,
+        rows,
+        revive,
+        [
+            if has_error { Some((&minus_alpha, error)) } else { None },
+            if has_activation { Some((&minus_gamma, activation)) } else { None },
+        ],
+    );
+    if wanted.decay != 0.0 {
+        let mut products = [0.0; WIDTH];
+        dots_between(simd, [matrix.weights.lanes(), v_of(matrix)], stride, rows, &mut products);
+        of_rule.decay = each_lane!(k => of_rule.decay[k] - products[k]);
+    }
+    for (factor, wanted, bar, sum) in [
+        (&rule.by_error, &wanted.by_error, &by_error, &mut of_rule.by_error),
+        (&rule.by_activation, &wanted.by_activation, &by_activation, &mut of_rule.by_activation),
+    ] {
+        // A signal that no term reads may not have been computed.
+        if wanted.activation != 0.0 {
+            sum[0] = each_lane!(k => bar[k].mul_add(y[k], sum[0][k]));
+            pre.activation = each_lane!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
+        }
+        if wanted.error != 0.0 {
+            sum[1] = each_lane!(k => bar[k].mul_add(e[k], sum[1][k]));
+            pre.error = each_lane!(k => factor.error.mul_add(bar[k], pre.error[k]));
+        }
+        if wanted.projection != 0.0 {
+            sum[2] = each_lane!(k => bar[k].mul_add(d[k], sum[2][k]));
+            pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
+        }
+    }
+}
+
+#[inline(always)]
+fn v_of<'a>(matrix: &'a Differentiated<'_>) -> &'a [Lanes] {
+    matrix.adjoint.lanes()
+}
+
+/// z_ℓ = W y_{ℓ-1} differentiated.
+pub(crate) struct ProductAdjoint<'a> {
+    /// The inputs i that are not silent, ascending.
+    pub rows: &'a [u32],
+    pub weights: &'a InputMajor,
+    /// V, which is added to: V_i += y_{ℓ-1,i} z̄_ℓ.
+    pub adjoint: &'a mut InputMajor,
+    /// y_{ℓ-1}.
+    pub pre_activation: &'a [Lanes],
+    /// z̄_ℓ.
+    pub pre_synaptic_adjoint: &'a [Lanes],
+    /// ȳ_{ℓ-1}, which is added to where it is wanted: ȳ_{ℓ-1,i} += W_i · z̄_ℓ.
+    pub pre_activation_adjoint: Option<&'a mut [Lanes]>,
+}
+
+/// Adds the adjoints of a forward product.
+pub(crate) fn forward_back(backend: Backend, product: ProductAdjoint<'_>) {
+    assert_eq!(product.pre_activation.len(), lanes_for(product.weights.n_in()));
+    assert_eq!(product.pre_synaptic_adjoint.len(), product.weights.stride());
+    dispatch(backend, product);
+}
+
+impl Kernel for ProductAdjoint<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let (stride, z) = (self.weights.stride(), self.pre_synaptic_adjoint);
+        let mut from = 0;
+        while from < self.rows.len() {
+            let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
+            from += CHUNK;
+            let y = gather(as_flat(self.pre_activation), rows);
+            if let Some(sum) = &mut self.pre_activation_adjoint {
+                let mut products = [0.0; WIDTH];
+                dots(simd, self.weights.lanes(), stride, rows, z, &mut products);
+                let before = gather(as_flat(sum), rows);
+                scatter(&each_lane!(k => before[k] + products[k]), rows, as_flat_mut(sum));
+            }
+            combine(simd, self.adjoint.lanes_mut(), stride, rows, 1.0, [Some((&y, z)), None]);
+        }
+    }
+}

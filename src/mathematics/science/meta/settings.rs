@@ -1,0 +1,98 @@
+//! What meta-learning is asked to do.
+
+use super::task::{ClassPool, TaskSize};
+use crate::science::InvalidParameter;
+use crate::science::initialization::{Feedback, Initialization};
+use crate::science::network::Architecture;
+use crate::science::plasticity::{Coefficient, Rule, Synapses};
+
+/// What is learned, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetaSettings {
+    /// The networks that learn.
+    pub architecture: Architecture,
+    /// Their weights before a task.
+    pub initialization: Initialization,
+    /// Symmetric for backpropagation, plastic for rule (9); random with coefficients of W only.
+    pub feedback: Feedback,
+    /// What they learn in an episode.
+    pub task: TaskSize,
+    /// The terms, with their coefficients before the first episode: one for all layers.
+    pub rule: Rule,
+    /// Names of the terms whose coefficients are learned; the others keep theirs, and take no part if that is 0.
+    pub learned: Vec<String>,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// λ in λ Σ|θ_k| over the learned coefficients.
+    pub l1: f64,
+    /// Largest gradient norm: a longer gradient is shortened to it.
+    pub clip: Option<f64>,
+    /// Largest gradient norm that is trusted: an episode with a longer gradient is skipped. Where online learning is chaotic
+    /// the gradient through it grows exponentially with its length and points nowhere; shortened by `clip` it would still
+    /// move the coefficients, at random.
+    pub skip_above: Option<f64>,
+    /// What follows a skipped episode. Left alone, coefficients at which networks diverge let the next one diverge too, and
+    /// nothing is ever learned again. If this is set, they return to those of the last episode that had a gradient; if that
+    /// is skipped as well, to those two episodes before, then four, and so on; and Adam forgets its direction.
+    pub step_back: bool,
+}
+
+impl MetaSettings {
+    pub(super) fn check(&self, pool: &ClassPool) -> Result<(), InvalidParameter> {
+        let refuse = |message: String| Err(InvalidParameter::new(message));
+        pool.check(self.task)?;
+        let (inputs, outputs) = (self.architecture.sizes()[0], self.architecture.sizes()[self.architecture.n_layers()]);
+        if inputs != pool.n_pixels() || outputs < pool.n_classes() || pool.n_classes() > usize::from(u16::MAX) {
+            return refuse(format!(
+                "a network of {inputs} inputs and {outputs} outputs does not fit a pool of {} classes with {} pixels",
+                pool.n_classes(),
+                pool.n_pixels()
+            ));
+        }
+        self.check_numbers()
+    }
+
+    /// What can be checked before there is a pool: coefficients, feedback and the settings of the outer loop.
+    ///
+    /// # Errors
+    /// As [`MetaLearner::new`](super::MetaLearner::new).
+    pub fn check_numbers(&self) -> Result<(), InvalidParameter> {
+        let refuse = |message: String| Err(InvalidParameter::new(message));
+        if self.learned.is_empty() {
+            return refuse("meta-learning needs at least one learned coefficient".into());
+        }
+        let terms = self.rule.terms();
+        if let Some(unknown) = self.learned.iter().find(|name| terms.iter().all(|(term, _)| term.name != **name)) {
+            let names: Vec<_> = terms.iter().map(|(term, _)| format!("`{}`", term.name)).collect();
+            return refuse(format!("`{unknown}` is no term of the rule; there are: {}", names.join(", ")));
+        }
+        for ((term, coefficient), learned) in terms.iter().zip(self.learns()) {
+            let &Coefficient::Uniform(theta) = coefficient else {
+                return refuse(format!("`{}` is one number in meta-learning, not one a layer", term.name));
+            };
+            let takes_part = learned || theta != 0.0;
+            if term.synapses == Synapses::Feedback && self.feedback != Feedback::Plastic && takes_part {
+                return refuse(format!("`{}` moves feedback weights: feedback must be plastic", term.name));
+            }
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse(format!(
+                "the outer learning rate must be positive and finite, found {}",
+                self.learning_rate
+            ));
+        }
+        if !(self.l1 >= 0.0 && self.l1.is_finite()) {
+            return refuse(format!("the penalty must be finite and not negative, found {}", self.l1));
+        }
+        match [self.clip, self.skip_above].into_iter().flatten().find(|norm| *norm <= 0.0 || norm.is_nan()) {
+            Some(norm) => refuse(format!("the largest gradient norm must be positive, found {norm}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Which coefficients are learned, in the order of the rule's terms.
+    pub(super) fn learns(&self) -> Vec<bool> {
+        let terms = self.rule.terms().iter();
+        terms.map(|(term, _)| self.learned.iter().any(|name| *name == term.name)).collect()
+    }
+}
