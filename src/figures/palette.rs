@@ -43,7 +43,6 @@ pub(crate) enum Hue {
 }
 
 impl Hue {
-
     fn rgb(self) -> Rgb {
         match self {
             Self::Black => Rgb(0, 0, 0),
