@@ -7,13 +7,13 @@
 //! once.
 
 use super::learned_rule::LearnedRule;
+use crate::kernels::INTENSITY;
 use crate::kernels::{
     self, Active, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
 };
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::{Architecture, Network};
-use crate::kernels::INTENSITY;
 
 /// A sample: its pixels and its class.
 pub(super) type Sample<'a> = (&'a [u8], usize);
