@@ -14,18 +14,22 @@ use crate::tables::frame::{Cell, Frame};
 pub struct Differences {
     /// Rows that are in both.
     pub common_rows: usize,
+    /// Rows that only the old table has.
     pub only_old: usize,
+    /// Rows that only the new table has.
     pub only_new: usize,
     /// Columns with other values, in the order of the table.
     pub columns: Vec<ColumnDifference>,
     /// Columns that only one of them has.
     pub columns_only_old: Vec<String>,
+    /// The same of the new table.
     pub columns_only_new: Vec<String>,
 }
 
 /// Other values in one column.
 #[derive(Debug, PartialEq)]
 pub struct ColumnDifference {
+    /// The column.
     pub column: String,
     /// Rows whose value is another.
     pub rows: usize,
@@ -36,8 +40,10 @@ pub struct ColumnDifference {
     pub in_kind: bool,
 }
 
+/// How far numbers are apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Deviation {
+    /// The largest |a − b|.
     pub absolute: f64,
     /// |a − b| / max(|a|, |b|), the largest over the rows.
     pub relative: f64,
@@ -55,6 +61,7 @@ impl Deviation {
 }
 
 impl Differences {
+    /// Whether both are the same.
     pub fn is_empty(&self) -> bool {
         *self == Self { common_rows: self.common_rows, ..Self::default() }
     }

@@ -45,18 +45,25 @@ const FRAME_HEADER: usize = 18;
 pub struct Member {
     /// From the archive's root, `/` between folders.
     pub path: String,
+    /// What is in it.
     pub content: Content,
+    /// Its size.
     pub bytes: u64,
+    /// SHA-256 of its content, in hex.
     pub sha256: String,
 }
 
+/// Where the bytes of a member come from.
 #[derive(Debug)]
 pub enum Content {
+    /// From memory.
     Bytes(Vec<u8>),
+    /// From a file, read when it is written.
     File(PathBuf),
 }
 
 impl Member {
+    /// A member whose content is in memory.
     pub fn text(path: impl Into<String>, text: impl Into<Vec<u8>>) -> Self {
         let bytes = text.into();
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
@@ -67,10 +74,13 @@ impl Member {
 /// What was written, or read and found sound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// How many files it holds.
     pub files: usize,
     /// The tar's size and digest; the digest is the archive's identity.
     pub tar_bytes: u64,
+    /// SHA-256 of the tar, in hex: the digest that counts.
     pub tar_sha256: String,
+    /// Size of the archive.
     pub file_bytes: u64,
     /// The time of all files, in seconds since 1970.
     pub time: u64,

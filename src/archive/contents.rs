@@ -23,6 +23,7 @@ pub struct Published {
     pub manifests: Vec<Manifest>,
     /// Where each of them lies.
     pub(super) folders: Vec<PathBuf>,
+    /// The data sets that were trained on.
     pub data_sets: Vec<DataSet>,
 }
 
@@ -30,15 +31,22 @@ pub struct Published {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSet {
+    /// The name that pipelines use.
     pub name: String,
+    /// For people.
     pub title: String,
+    /// The licence of the images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// The digest of the four checksums, as it enters the keys.
     pub identity: String,
+    /// Images in the training split.
     pub n_train: usize,
+    /// Images in the test split.
     pub n_test: usize,
+    /// Different labels.
     pub n_classes: usize,
+    /// Its four files.
     pub files: Vec<DataFile>,
 }
 

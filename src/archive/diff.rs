@@ -24,6 +24,7 @@ pub struct Side {
     pub label: String,
     /// The pipeline asked for, then what it includes.
     pub manifests: Vec<Manifest>,
+    /// What stands behind the name.
     pub content: Content,
 }
 
@@ -32,6 +33,7 @@ pub struct Side {
 pub enum Content {
     /// The folder in which published folders lie.
     Outputs(PathBuf),
+    /// An archive, verified.
     Archive(PathBuf, Box<Verified>),
     /// A pipeline that was only planned has none.
     Planned,

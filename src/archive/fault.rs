@@ -8,7 +8,9 @@ use crate::error::Error;
 /// What is wrong with an archive: at a file in it, or as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// The file in the archive that it is in.
     pub entry: Option<String>,
+    /// What is wrong.
     pub message: String,
 }
 

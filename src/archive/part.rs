@@ -6,7 +6,9 @@ use crate::tables::Layout;
 /// Large tables that an archive may or may not hold. Their digests stand in the manifest either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// Kept weights of networks.
     Weights,
+    /// Recorded activations.
     Activations,
     /// The pixels of the data sets.
     Images,

@@ -23,9 +23,13 @@ const PIXEL_TOLERANCE: u8 = 8;
 /// The scratch folder, as a project: the archive's own pipelines, and data sets that are those of the archive.
 #[derive(Debug)]
 pub struct Laid {
+    /// Where its results are published.
     pub outputs: PathBuf,
+    /// Where its data sets are.
     pub data: PathBuf,
+    /// Where its pipelines are.
     pub pipelines: PathBuf,
+    /// What to run in it.
     pub request: Request,
 }
 
@@ -100,9 +104,11 @@ fn link_folder(from: &Path, to: &Path) -> io::Result<()> {
 pub struct Outcome {
     /// `fig4/variance`, `fig4/fig4.svg`
     pub name: String,
+    /// How it came out.
     pub verdict: Verdict,
 }
 
+/// How a table or figure that was made again compares with the archived one.
 #[derive(Debug)]
 pub enum Verdict {
     /// The same bytes.
@@ -110,7 +116,12 @@ pub enum Verdict {
     /// Every value is the same, the file is not: another version of the program wrote it.
     SameValues,
     /// Within the tolerance that the table, or one that it was made from, states.
-    Within { deviation: f64, tolerance: f64 },
+    Within {
+        /// The largest deviation found, relative to the largest value of its column.
+        deviation: f64,
+        /// The one that is stated.
+        tolerance: f64,
+    },
     /// Other values.
     Different(Differences),
     /// A figure that looks different, or a large table of which the archive holds only the digest.
@@ -120,6 +131,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether it came out as archived, within the tolerance that its table declares.
     pub fn agrees(&self) -> bool {
         matches!(self, Self::Identical | Self::SameValues | Self::Within { .. })
     }

@@ -24,7 +24,9 @@ const MAX_TEXTS: u64 = 256 << 20;
 pub struct Verified {
     /// The folder that everything lies in, which is the pipeline's published name.
     pub name: String,
+    /// Sizes and digests of the whole.
     pub summary: container::Summary,
+    /// The manifests and data sets inside.
     pub published: Published,
     /// Which large tables are inside.
     pub parts: BTreeSet<Part>,

@@ -27,6 +27,7 @@ pub struct DataSetInfo {
     pub name: String,
     /// For people: "MNIST handwritten digits".
     pub title: String,
+    /// Under which the images may be passed on.
     pub licence: Option<String>,
     /// Who made it and where it was taken from.
     pub source: Option<String>,
@@ -59,13 +60,18 @@ pub struct FileInfo {
 /// What each of the four files is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// Images to train on.
     TrainImages,
+    /// Labels of the images to train on.
     TrainLabels,
+    /// Images to test on.
     TestImages,
+    /// Labels of the images to test on.
     TestLabels,
 }
 
 impl Role {
+    /// All four, in the order in which a description lists them.
     pub const ALL: [Self; 4] = [Self::TrainImages, Self::TrainLabels, Self::TestImages, Self::TestLabels];
 
     /// Its table in `dataset.toml`.

@@ -7,6 +7,7 @@ use super::FileFault;
 use super::words::{indented, listed};
 
 /// Why a data set cannot be listed, found, read or imported. The message is complete: it ends with the remedy.
+#[allow(missing_docs, reason = "the message of a variant says what its fields are")]
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error(

@@ -8,6 +8,7 @@ use super::words::{counted, grouped, hex};
 use super::{COLS, ROWS};
 
 /// What is wrong with one IDX file. Its message has three lines; [`DataError`](super::DataError) adds file and remedy.
+#[allow(missing_docs, reason = "the message of a variant says what its fields are")]
 #[derive(Debug)]
 pub enum FileFault {
     Missing { expected: String },

@@ -28,7 +28,9 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// What a file is expected to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Images: n × rows × columns unsigned bytes.
     Images,
+    /// Labels: n unsigned bytes.
     Labels,
 }
 

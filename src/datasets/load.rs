@@ -20,7 +20,9 @@ pub fn load(info: &DataSetInfo) -> Result<DataSet, DataError> {
 /// One file of a data set and whether it holds what it should.
 #[derive(Debug)]
 pub struct FileStatus {
+    /// What the file is for.
     pub role: Role,
+    /// The file as its description has it.
     pub file: FileInfo,
     /// `None`: the file is there and its checksum holds.
     pub problem: Option<DataError>,

@@ -41,7 +41,9 @@ pub const PIXELS: usize = ROWS * COLS;
 /// The images and labels of one data set, as published: nothing is scaled, shuffled or turned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSet {
+    /// What networks are trained on; its last images are the tuning split.
     pub train: Split,
+    /// What they are tested on.
     pub test: Split,
 }
 
@@ -64,6 +66,7 @@ impl Split {
         self.labels.len()
     }
 
+    /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }

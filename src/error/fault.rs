@@ -8,20 +8,25 @@ use std::sync::Arc;
 pub struct Source {
     /// What a message calls it: `pipelines/fig4.toml`, `--set`.
     pub name: String,
+    /// The whole text.
     pub text: String,
 }
 
 /// A range of bytes in a source.
 #[derive(Clone, Debug)]
 pub struct Span {
+    /// The text.
     pub source: Arc<Source>,
+    /// The bytes of it.
     pub range: Range<usize>,
 }
 
 /// A fault in a request, at the place where it was written.
 #[derive(Clone, Debug)]
 pub struct Fault {
+    /// What is wrong, and what could stand there instead.
     pub message: String,
+    /// Where, if a place can be blamed.
     pub span: Option<Span>,
     /// What to do about it, where that is known.
     pub help: Option<String>,
@@ -53,16 +58,19 @@ impl Span {
         Some(Self { source: self.source.clone(), range: start..start + length })
     }
 
+    /// Whether both cover the same bytes of the same text.
     pub fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.source, &other.source) && self.range == other.range
     }
 }
 
 impl Fault {
+    /// A fault at a place.
     pub fn at(span: &Span, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(span.clone()), help: None }
     }
 
+    /// The same, with what to do about it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

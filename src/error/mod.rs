@@ -10,8 +10,10 @@ use crate::datasets::DataError;
 use crate::tables::TableError;
 pub use fault::{Fault, Source, Span};
 
+/// What may fail by the fault of user, data, numbers, disk or program.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Whatever can go wrong, by whose fault it is.
 #[derive(Debug)]
 pub enum Error {
     /// The request was wrong: usage, a pipeline file, an override. All faults found, with their places.
@@ -19,17 +21,34 @@ pub enum Error {
     /// A data set is missing or damaged.
     Data(DataError),
     /// A stage met numbers that it cannot work with.
-    Numerics { task: String, message: String },
+    Numerics {
+        /// The task.
+        task: String,
+        /// What was found, and what it cannot do with it.
+        message: String,
+    },
     /// A kept result is damaged and could not be made again.
     Store(String),
     /// Something that was checked is not what it should be: an archive, a reproduction.
     Check(String),
     /// The operating system refused: a full disk, a read-only folder.
-    Io { doing: String, path: PathBuf, source: io::Error },
+    Io {
+        /// What was tried: "read".
+        doing: String,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The user pressed Ctrl-C.
     Interrupted,
     /// A broken invariant of the program itself.
-    Internal { task: String, message: String },
+    Internal {
+        /// Where it showed.
+        task: String,
+        /// What does not hold.
+        message: String,
+    },
 }
 
 impl Error {
@@ -38,11 +57,13 @@ impl Error {
         Self::Spec(vec![Fault { message: message.into(), span: None, help: None }])
     }
 
+    /// Makes an error of the operating system one of this program: `doing` ("read") what to which `path`.
     pub fn io(doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let (doing, path) = (doing.to_owned(), path.as_ref().to_owned());
         move |source| Self::Io { doing, path, source }
     }
 
+    /// 2 for a wrong request, 130 for an interruption, 1 for everything else.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Spec(_) => 2,

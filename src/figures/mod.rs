@@ -30,11 +30,10 @@ mod ticks;
 mod tests;
 
 pub(crate) use description::{
-    Column, Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind, ReferenceLine, Scale,
-    Series,
+    Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series,
 };
 pub(crate) use palette::{Hue, SeriesStyle};
-pub(crate) use raster::{FigureError, png};
+pub(crate) use raster::png;
 
 /// The figure as an SVG document with its fonts embedded, text kept as text.
 pub(crate) fn svg(figure: &Figure) -> String {

@@ -43,10 +43,6 @@ pub(crate) enum Hue {
 }
 
 impl Hue {
-    /// In the order in which to hand them out to categories that have no colour of their own.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Black, Self::Blue, Self::Orange, Self::Green, Self::Vermilion, Self::Purple, Self::Sky];
-
     fn rgb(self) -> Rgb {
         match self {
             Self::Black => Rgb(0, 0, 0),
@@ -69,6 +65,8 @@ pub(crate) enum SeriesStyle {
     Ordered { index: usize, count: usize },
 }
 
+/// The styles of the paper's pairs of curves.
+#[cfg(test)]
 impl SeriesStyle {
     /// Backpropagation in the learning curves (Figures 1, 5 and 7 of the paper).
     pub(crate) const BASELINE: Self = Self::Category(Hue::Black);
@@ -78,7 +76,9 @@ impl SeriesStyle {
     pub(crate) const SPECTRUM_BASELINE: Self = Self::Category(Hue::Blue);
     /// Backpropagation with Oja's rule in the variance spectra.
     pub(crate) const SPECTRUM_WITH_OJA: Self = Self::Category(Hue::Orange);
+}
 
+impl SeriesStyle {
     pub(super) fn rgb(self) -> Rgb {
         match self {
             Self::Category(hue) => hue.rgb(),

@@ -182,9 +182,9 @@ fn degenerate_figures_are_drawn() {
     ] {
         png(&svg(&figure), 72.0).expect("drawn");
     }
-    assert!(matches!(png("<svg", 72.0), Err(FigureError::Parse(_))));
-    assert!(matches!(png(&svg(&learning_curves()), 0.0), Err(FigureError::Size { .. })));
-    assert!(matches!(png(&svg(&learning_curves()), 1e9), Err(FigureError::Size { .. })));
+    assert!(matches!(png("<svg", 72.0), Err(raster::FigureError::Parse(_))));
+    assert!(matches!(png(&svg(&learning_curves()), 0.0), Err(raster::FigureError::Size { .. })));
+    assert!(matches!(png(&svg(&learning_curves()), 1e9), Err(raster::FigureError::Size { .. })));
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn json(plan: &Plan, statuses: &Statuses) -> String {
     serde_json::to_string_pretty(&records).expect("plain data")
 }
 
+/// `run`, `replay`, `cached` or `idle`, as `--format json` has it.
 pub fn status_word(disposition: Disposition) -> &'static str {
     match disposition {
         Disposition::Cached => "cached",

@@ -10,10 +10,13 @@ use crate::tables::frame::Cell;
 /// The tasks of a stage that run the same equation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Equations {
+    /// The stage that trains by it.
     pub stage: String,
+    /// Its kind.
     pub kind: String,
     /// Axes on which these tasks agree, with their values.
     pub condition: Vec<(String, Cell)>,
+    /// How many tasks of the stage train by it.
     pub n_tasks: usize,
     /// With its coefficients, one equation a line.
     pub plain: String,

@@ -50,13 +50,19 @@ impl Plan {
 /// One task: a piece of work, what it reads and its identity.
 #[derive(Debug)]
 pub struct Task {
+    /// The digest of everything that its result depends on.
     pub key: Key,
+    /// What that is.
     pub material: KeyMaterial,
     /// The stage and its place on the axes, as a person names it.
     pub label: String,
+    /// The stage that it belongs to.
     pub stage: String,
+    /// What has to be run.
     pub work: Box<dyn Work>,
+    /// Tables of single other tasks that it reads, in the order in which it declared them.
     pub inputs: Vec<Input>,
+    /// Tables that it reads as published.
     pub gathered: Vec<GatheredInput>,
     /// Whether the stage keeps its tables at all.
     pub keep: bool,
@@ -83,8 +89,11 @@ impl Task {
 /// A table that a task reads from one other task.
 #[derive(Clone, Debug)]
 pub struct Input {
+    /// What the task calls it.
     pub role: String,
+    /// The task that makes it, by its place in the plan.
     pub task: usize,
+    /// The table of that task.
     pub table: String,
     /// Handed on in memory: the other task runs whenever this one does.
     pub passing: bool,
@@ -93,15 +102,20 @@ pub struct Input {
 /// A table that a task reads as published: all parts, axes as columns.
 #[derive(Clone, Debug)]
 pub struct GatheredInput {
+    /// Its published name.
     pub name: String,
+    /// Its schema, axes in front.
     pub schema: TableSchema,
+    /// The tasks that it consists of, in the order of the matrix.
     pub parts: Vec<Part>,
 }
 
 /// One task's share of a published table.
 #[derive(Clone, Debug)]
 pub struct Part {
+    /// The task, by its place in the plan.
     pub task: usize,
+    /// The table of that task.
     pub table: String,
     /// The values of the columns that publishing adds, in the order of the schema.
     pub axes: Vec<Cell>,
@@ -122,8 +136,11 @@ impl Part {
 pub struct Pipeline {
     /// The folder's name.
     pub name: String,
+    /// One sentence for people.
     pub title: String,
+    /// The figure of the paper that it reproduces.
     pub figure: Option<String>,
+    /// The file that it was read from.
     pub file: PathBuf,
     /// What stands in the file.
     pub text: String,
@@ -133,9 +150,13 @@ pub struct Pipeline {
     pub to: Option<String>,
     /// The merged document and the overrides in it.
     pub document: serde_json::Value,
+    /// The overrides as they were typed.
     pub overrides: Vec<String>,
+    /// Its stages, in the order of the file.
     pub stages: Vec<Stage>,
+    /// The tables that it publishes.
     pub tables: Vec<PublishedTable>,
+    /// The figures that it publishes.
     pub files: Vec<PublishedFile>,
     /// The axes with all their values.
     pub axes: Vec<(String, Vec<Cell>)>,
@@ -146,20 +167,28 @@ pub struct Pipeline {
 /// A stage and its tasks, in the order of the matrix.
 #[derive(Debug)]
 pub struct Stage {
+    /// Its name in the pipeline.
     pub name: String,
+    /// Its kind.
     pub kind: &'static str,
+    /// Its tasks, by their places in the plan.
     pub tasks: Vec<usize>,
     /// The axes that the stage depends on, with the values of each task.
     pub axes: Vec<String>,
+    /// The values of those axes, one list a task.
     pub coordinates: Vec<Vec<Cell>>,
 }
 
+/// A table as it is published: all parts, with the axes in front.
 #[derive(Clone, Debug)]
 pub struct PublishedTable {
+    /// Its name: that of the stage, with that of the table.
     pub name: String,
+    /// The stage that makes it.
     pub stage: String,
     /// With axes.
     pub schema: TableSchema,
+    /// The tasks that it consists of, in the order of the matrix.
     pub parts: Vec<Part>,
     /// How many of the schema's first columns are axes.
     pub n_axes: usize,
@@ -170,9 +199,13 @@ pub struct PublishedTable {
 /// A figure.
 #[derive(Clone, Debug)]
 pub struct PublishedFile {
+    /// Its file name in the published folder.
     pub name: String,
+    /// The stage that draws it.
     pub stage: String,
+    /// The task that draws it, by its place in the plan.
     pub task: usize,
+    /// What the task calls the file: `svg`.
     pub file: &'static str,
 }
 

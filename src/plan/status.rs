@@ -20,6 +20,7 @@ pub enum Disposition {
 /// The disposition of every task of a plan.
 #[derive(Clone, Debug)]
 pub struct Statuses {
+    /// Of each task, in the order of the plan.
     pub of: Vec<Disposition>,
     /// Tasks that run although their result is there.
     pub forced: Vec<bool>,
@@ -78,10 +79,12 @@ impl Statuses {
         Ok(Self { of, forced })
     }
 
+    /// How many tasks have this disposition.
     pub fn count(&self, disposition: Disposition) -> usize {
         self.of.iter().filter(|&&other| other == disposition).count()
     }
 
+    /// Whether a task is run, for its result or only to hand something on.
     pub fn runs(&self, task: usize) -> bool {
         matches!(self.of[task], Disposition::Run | Disposition::Replay)
     }

@@ -12,8 +12,11 @@ use crate::tables::frame::Cell;
 /// A reason, and the tasks of a stage that share it.
 #[derive(Debug, PartialEq)]
 pub struct Change {
+    /// The stage.
     pub stage: String,
+    /// Why its tasks run.
     pub reason: String,
+    /// The tasks, as a person names them.
     pub tasks: Vec<String>,
 }
 

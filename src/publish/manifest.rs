@@ -17,12 +17,18 @@ pub(crate) const FILE: &str = "manifest.json";
 /// The format of the manifest itself.
 const FORMAT: u32 = 1;
 
+/// `manifest.json`: where every number of a published folder comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The version of this format.
     pub format: u32,
+    /// The name it is published under.
     pub pipeline: String,
+    /// One sentence for people.
     pub title: String,
+    /// The figure of the paper that it reproduces.
     pub figure: Option<String>,
+    /// What made it.
     pub program: Program,
     /// Equal where a folder would come out equal: nothing has to be written then.
     pub fingerprint: String,
@@ -39,31 +45,41 @@ pub struct Manifest {
     pub document: serde_json::Value,
     /// Pipelines that this one is composed of, by published name.
     pub includes: Vec<String>,
+    /// The axes of the matrix with all their values.
     pub axes: Vec<(String, Vec<Cell>)>,
     /// The learning rules that were run.
     #[serde(default)]
     pub equations: Vec<Equations>,
+    /// Stages with their tasks, in the order of the file.
     pub stages: Vec<StageEntry>,
+    /// The published tables.
     pub tables: Vec<TableEntry>,
+    /// The published figures.
     pub figures: Vec<FileEntry>,
 }
 
 /// A file that a person, or a tuning pipeline, wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
+    /// Relative to the project: `pipelines/fig4.toml`.
     pub path: String,
+    /// What stands in it.
     pub text: String,
 }
 
+/// The program behind a published folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Program {
+    /// Its name.
     pub name: String,
+    /// Its version.
     pub version: String,
     /// The library behind decompositions, the only numbers that depend on a build.
     pub linear_algebra: String,
 }
 
 impl Program {
+    /// This program.
     pub fn this() -> Self {
         Self {
             name: env!("CARGO_PKG_NAME").to_owned(),
@@ -73,53 +89,76 @@ impl Program {
     }
 }
 
+/// A stage and its tasks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageEntry {
+    /// Its name in the pipeline.
     pub name: String,
+    /// Its kind.
     pub kind: String,
+    /// The axes that it depends on.
     pub axes: Vec<String>,
+    /// Its tasks, in the order of the matrix.
     pub tasks: Vec<TaskEntry>,
 }
 
+/// A task and its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TaskEntry {
     /// The values of the stage's axes.
     pub coordinates: Vec<Cell>,
+    /// The digest of its material.
     pub key: Key,
     /// What the key is the digest of: parameters (the seed among them) and inputs.
     pub material: KeyMaterial,
 }
 
+/// A published table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TableEntry {
+    /// Its name.
     pub name: String,
+    /// The stage that made it.
     pub stage: String,
     /// Relative to the folder; ends with `/` where it is a folder of parts.
     pub path: String,
+    /// Columns with units, axes in front.
     pub schema: TableSchema,
+    /// Rows of all parts.
     pub rows: usize,
     /// BLAKE3 of the file; folders have one for each part.
     pub digest: Option<String>,
+    /// Size of its file or files.
     pub bytes: u64,
+    /// What each task contributed, in the order of the matrix.
     pub parts: Vec<PartEntry>,
 }
 
 /// One task's share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PartEntry {
+    /// The task.
     pub key: Key,
+    /// The table of that task.
     pub table: String,
+    /// Its rows.
     pub rows: usize,
     /// BLAKE3 of the stored part.
     pub digest: String,
 }
 
+/// A published figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileEntry {
+    /// Its file name.
     pub name: String,
+    /// The stage that drew it.
     pub stage: String,
+    /// The task that drew it.
     pub key: Key,
+    /// BLAKE3 of its content.
     pub digest: String,
+    /// Its size.
     pub bytes: u64,
 }
 

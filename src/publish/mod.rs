@@ -24,7 +24,9 @@ use manifest::{FileEntry, Manifest, PartEntry, Source, TableEntry};
 /// What was published, or found as it would be.
 #[derive(Debug)]
 pub struct Published {
+    /// Where it lies.
     pub folder: PathBuf,
+    /// What it holds.
     pub manifest: Manifest,
     /// Whether anything was written.
     pub changed: bool,

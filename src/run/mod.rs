@@ -41,10 +41,15 @@ impl Progress for Silent {}
 
 /// One run of a plan.
 pub struct Run<'a> {
+    /// What is run.
     pub plan: &'a Plan,
+    /// Where results are found.
     pub store: &'a dyn Store,
+    /// The run's presence in the store.
     pub session: &'a dyn Session,
+    /// What is to happen to each task.
     pub statuses: &'a Statuses,
+    /// Who is told.
     pub progress: &'a dyn Progress,
     /// Set from outside to stop between two steps.
     pub interrupted: &'a AtomicBool,
@@ -69,6 +74,7 @@ struct Passing {
 }
 
 impl<'a> Run<'a> {
+    /// A run of everything in `plan` that `statuses` wants run.
     pub fn new(
         plan: &'a Plan,
         store: &'a dyn Store,

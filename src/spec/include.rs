@@ -7,10 +7,13 @@ use super::node::{Fault, Node, Span, Value};
 /// One included pipeline: a name, or a name with overrides and the name to publish it under.
 #[derive(Debug)]
 pub struct Include {
+    /// Its name, or the path of its file.
     pub pipeline: String,
     /// Overrides, each as it would be typed after `--set`.
     pub set: Vec<String>,
+    /// The name to publish it under, if another than its own.
     pub publish_as: Option<String>,
+    /// Where it is included.
     pub span: Span,
 }
 

@@ -20,6 +20,7 @@ use crate::tables::frame::Cell;
 /// Values that a generated axis may have at most: more is a slip of the keyboard.
 const MAX_GENERATED: u64 = 1_000_000;
 
+/// The axes of an experiment and the combinations of their values that it runs.
 #[derive(Debug, Default)]
 pub struct Matrix {
     /// All axes, in the order in which they were written.
@@ -31,20 +32,26 @@ pub struct Matrix {
 /// For each of some axes the index of its value, or none where the axis does not apply.
 pub type Coordinates = Vec<Option<usize>>;
 
+/// One axis.
 #[derive(Debug)]
 pub struct Axis {
+    /// Its name: the parameter that it sets, unless its values are bundles.
     pub name: String,
+    /// Where it was written.
     pub span: Span,
+    /// Its values, in the order in which they were written.
     pub values: Vec<AxisValue>,
 }
 
 /// One product of `combinations`: its axes, each with the indices of the values that it takes of them.
 type Product = Vec<(usize, Vec<usize>)>;
 
+/// One value of an axis.
 #[derive(Debug)]
 pub struct AxisValue {
     /// What stands in the axis' column.
     pub label: Cell,
+    /// What it changes.
     pub setting: Setting,
 }
 
@@ -97,6 +104,7 @@ impl Matrix {
 }
 
 impl Axis {
+    /// Whether its values are named bundles of parameters.
     pub fn is_bundle(&self) -> bool {
         self.values.iter().any(|value| matches!(value.setting, Setting::Bundle(_)))
     }

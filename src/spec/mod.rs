@@ -22,16 +22,23 @@ use crate::error::{Error, Result};
 /// One pipeline file, overrides applied.
 #[derive(Debug)]
 pub struct Spec {
+    /// `[pipeline]`
     pub header: Header,
+    /// The pipelines that it is composed of.
     pub include: Vec<Include>,
+    /// `[matrix]`
     pub matrix: Matrix,
+    /// `[rules.…]`, in the order of the file.
     pub rules: Vec<NamedNode>,
+    /// `[stages.…]`, in the order of the file.
     pub stages: Vec<StageSpec>,
+    /// `[[claims]]`
     pub claims: Vec<Node>,
     /// The whole merged tree, for the manifest.
     pub document: serde_json::Value,
     /// The overrides as they were typed.
     pub overrides: Vec<String>,
+    /// Where it was read from.
     pub file: PathBuf,
     /// The file as it is written, comments and all.
     pub text: String,
@@ -50,19 +57,27 @@ pub struct Header {
     pub title: String,
 }
 
+/// A definition with its name.
 #[derive(Debug)]
 pub struct NamedNode {
+    /// The name.
     pub name: String,
+    /// Where the name stands.
     pub name_span: Span,
+    /// What is defined.
     pub node: Node,
 }
 
 /// `[stages.<name>]`
 #[derive(Debug)]
 pub struct StageSpec {
+    /// The name that other stages refer to.
     pub name: String,
+    /// Where the name stands.
     pub name_span: Span,
+    /// The word after `kind =`.
     pub kind: String,
+    /// Where that word stands.
     pub kind_span: Span,
     /// `keep = false`: the tables are handed on in memory and never stored.
     pub keep: bool,
@@ -85,6 +100,10 @@ impl Spec {
         Self::parse(path, &text, overrides).map_err(Error::Spec)
     }
 
+    /// Reads the text of a pipeline file; `path` is only what messages call it.
+    ///
+    /// # Errors
+    /// All faults of syntax and of shape, each with its place.
     pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, Vec<Fault>> {
         let mut document = Node::parse(path.display().to_string(), text)?;
         let mut faults = Vec::new();

@@ -17,45 +17,62 @@ pub use crate::words::choices;
 /// A value with its place.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// Where it was written.
     pub span: Span,
+    /// What it is.
     pub value: Value,
 }
 
+/// A value of TOML; dates have no use here.
 #[derive(Clone, Debug)]
 pub enum Value {
+    /// `true`, `false`
     Boolean(bool),
+    /// A whole number of 64 bits.
     Integer(i64),
+    /// A number of double precision.
     Float(f64),
+    /// A text.
     String(String),
+    /// A list.
     Array(Vec<Node>),
+    /// Entries by name.
     Table(Table),
 }
 
 /// Entries in the order in which they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
+    /// Each key with its value.
     pub entries: Vec<(Key, Node)>,
 }
 
+/// A key with its place.
 #[derive(Clone, Debug)]
 pub struct Key {
+    /// Where it was written.
     pub span: Span,
+    /// The key itself, without quotes.
     pub name: String,
 }
 
 impl Table {
+    /// The value of a key.
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
+    /// The value of a key, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
         self.entries.iter_mut().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
+    /// A key with its place.
     pub fn key(&self, name: &str) -> Option<&Key> {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(key, _)| key)
     }
 
+    /// Takes an entry out.
     pub fn remove(&mut self, name: &str) -> Option<(Key, Node)> {
         let index = self.entries.iter().position(|(key, _)| key.name == name)?;
         Some(self.entries.remove(index))
@@ -69,6 +86,7 @@ impl Table {
         }
     }
 
+    /// All keys, in order.
     pub fn names(&self) -> Vec<&str> {
         self.entries.iter().map(|(key, _)| key.name.as_str()).collect()
     }
@@ -95,6 +113,7 @@ impl Node {
         if faults.is_empty() { Ok(Self { span, value: Value::Table(table) }) } else { Err(faults) }
     }
 
+    /// The table, if it is one.
     pub fn as_table(&self) -> Option<&Table> {
         match &self.value {
             Value::Table(table) => Some(table),
@@ -102,6 +121,7 @@ impl Node {
         }
     }
 
+    /// The table, if it is one, to be changed.
     pub fn as_table_mut(&mut self) -> Option<&mut Table> {
         match &mut self.value {
             Value::Table(table) => Some(table),
@@ -116,6 +136,7 @@ impl Node {
         })
     }
 
+    /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Key(String);
 
 impl Key {
+    /// A key from 64 lower-case hex digits; none from anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         hex.then(|| Self(text.to_owned()))
     }
 
+    /// All 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,6 +44,7 @@ impl fmt::Debug for Key {
 pub struct KeyMaterial {
     /// The kind of stage and the version of its results.
     pub kind: String,
+    /// The version of the kind.
     pub version: u32,
     /// Checked parameters in canonical form: all of them, defaults filled in, not as they were written.
     pub parameters: serde_json::Value,
@@ -56,6 +59,7 @@ pub struct KeyedInput {
     pub role: String,
     /// The table of that result.
     pub table: String,
+    /// The result that it is of.
     pub key: Key,
     /// Where the task sees axes of the matrix as columns: their names and values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +67,7 @@ pub struct KeyedInput {
 }
 
 impl KeyMaterial {
+    /// The digest.
     pub fn key(&self) -> Key {
         // In one piece: a hasher fed number by number takes longer than all the rest of planning a task.
         let text = serde_json::to_vec(self).expect("plain values serialise");

@@ -7,19 +7,25 @@ use crate::tables::TableSchema;
 
 pub(super) const FILE: &str = "commit.json";
 
+/// What was committed under a key, and of what it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// The key.
     pub key: Key,
+    /// What the key is the digest of.
     pub material: KeyMaterial,
+    /// The files, by name.
     pub files: Vec<StoredFile>,
 }
 
 /// One file of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredFile {
+    /// Its name in the result.
     pub name: String,
     /// BLAKE3 of the content.
     pub digest: String,
+    /// Its size.
     pub bytes: u64,
     /// For tables: what is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +53,7 @@ impl Record {
         (record.key == *key && record.material.key() == *key).then_some(record)
     }
 
+    /// The digest of the record in a line, then the record as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = serde_json::to_vec_pretty(self).expect("a record is plain data");
         let mut bytes = blake3::hash(&body).to_hex().as_bytes().to_vec();
@@ -55,16 +62,19 @@ impl Record {
         bytes
     }
 
+    /// The file of a name.
     pub fn file(&self, name: &str) -> Option<&StoredFile> {
         self.files.iter().find(|file| file.name == name)
     }
 
+    /// The table of a name, with its file.
     pub fn table(&self, name: &str) -> Option<(&StoredFile, &StoredTable)> {
         self.files
             .iter()
             .find_map(|file| file.table.as_ref().filter(|table| table.name == name).map(|table| (file, table)))
     }
 
+    /// The size of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }

@@ -1,6 +1,8 @@
 //! Data sets that are damaged, incomplete or forged: each is refused, and each message names the file, what was
 //! expected, what was found, and the remedy.
 
+#![allow(unsafe_code, reason = "an allocator that notes what it is asked for")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;

@@ -2,6 +2,8 @@
 //!
 //! `cargo test --test it digests::` runs those of one module.
 
+#![allow(unreachable_pub, reason = "nobody names the items of a test binary; `pub` says what a module is for")]
+
 mod common;
 
 mod archives;

@@ -11,7 +11,7 @@ pub(crate) struct Active<'a> {
 
 impl<'a> Active<'a> {
     /// The entries `value`, at the ascending places `index`.
-    pub fn new(index: &'a [u32], value: &'a [f32]) -> Self {
+    pub(crate) fn new(index: &'a [u32], value: &'a [f32]) -> Self {
         assert_eq!(index.len(), value.len());
         Self { index, value }
     }

@@ -11,7 +11,7 @@ pub(crate) struct PreFactor {
 }
 
 impl PreFactor {
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 

@@ -47,10 +47,12 @@ impl Resamples {
         Self { n_runs, indices }
     }
 
+    /// How many runs are drawn from.
     pub fn n_runs(&self) -> usize {
         self.n_runs
     }
 
+    /// How many resamples are drawn.
     pub fn n_resamples(&self) -> usize {
         self.indices.len() / self.n_runs
     }

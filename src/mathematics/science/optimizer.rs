@@ -142,7 +142,7 @@ impl<F: Precision> OptimizerState<F> {
     }
 
     /// Forgets where the parameters were heading, but not how large gradients were.
-    pub fn forget_direction(&mut self) {
+    pub(crate) fn forget_direction(&mut self) {
         self.first.fill(F::default());
     }
 }

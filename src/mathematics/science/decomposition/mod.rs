@@ -34,6 +34,7 @@ pub struct ExplainedVariance {
 }
 
 /// Why activations have no principal components.
+#[allow(missing_docs, reason = "the message of a variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum DecompositionError {
     #[error("a covariance needs at least 2 samples, got {n_samples}")]

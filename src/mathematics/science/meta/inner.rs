@@ -9,7 +9,7 @@
 use super::learned_rule::LearnedRule;
 use crate::kernels::INTENSITY;
 use crate::kernels::{
-    self, Active, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
+    self, Active, INTENSITY, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
 };
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
@@ -75,7 +75,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub fn new(sizes: &[usize]) -> Self {
+    pub(super) fn new(sizes: &[usize]) -> Self {
         let vectors = |n: usize| sizes[..n].iter().map(|&n| zeros(n)).collect::<Vec<_>>();
         let n_layers = sizes.len() - 1;
         Self {
@@ -136,7 +136,7 @@ pub(super) struct InnerLoop {
 }
 
 impl InnerLoop {
-    pub fn new(architecture: &Architecture, feedback: Feedback, rule: LearnedRule) -> Self {
+    pub(super) fn new(architecture: &Architecture, feedback: Feedback, rule: LearnedRule) -> Self {
         let (sizes, activation) = (architecture.sizes().to_vec(), architecture.activation());
         let widest = *sizes.iter().max().expect("an architecture has layers");
         let reads = rule.pattern();
@@ -166,12 +166,12 @@ impl InnerLoop {
     }
 
     /// L.
-    pub fn n_layers(&self) -> usize {
+    pub(super) fn n_layers(&self) -> usize {
         self.network.n_layers()
     }
 
     /// Draws W and B anew: no number of an inner loop that diverged is left, nor in the padding.
-    pub fn initialize(&mut self, initialization: &Initialization, seed: u64) {
+    pub(super) fn initialize(&mut self, initialization: &Initialization, seed: u64) {
         let (architecture, feedback) = (self.network.architecture().clone(), self.network.feedback());
         let backend = self.network.backend;
         self.network = Network::initialize(&architecture, initialization, feedback, seed);
@@ -179,7 +179,7 @@ impl InnerLoop {
     }
 
     /// Learns `samples` in their order with the coefficients `theta`, in the order of the rule's terms.
-    pub fn train(&mut self, theta: &[f64], samples: &[Sample]) {
+    pub(super) fn train(&mut self, theta: &[f64], samples: &[Sample]) {
         self.n_steps = samples.len();
         self.rule.set(theta, self.n_steps);
         while self.trace.len() < self.n_steps {
@@ -198,12 +198,12 @@ impl InnerLoop {
     }
 
     /// Whether e_{ℓ-1} is wanted.
-    pub fn wants_error_below(&self, layer: usize) -> bool {
+    pub(super) fn wants_error_below(&self, layer: usize) -> bool {
         layer > 1 || self.rule.pattern().reads_pre_error()
     }
 
     /// Whether rows of W_{0,1} and of B_{1,0} miss decay that they have to catch up with.
-    pub fn decays_lazily(&self) -> [bool; 2] {
+    pub(super) fn decays_lazily(&self) -> [bool; 2] {
         let pattern = self.rule.pattern();
         [
             self.silent == Silent::Decays && pattern.forward.decay != 0.0,
@@ -212,12 +212,12 @@ impl InnerLoop {
     }
 
     /// The rows through which an image passes: of the input only lit pixels'.
-    pub fn inputs<'a>(&'a self, layer: usize, step: &'a Step) -> &'a [u32] {
+    pub(super) fn inputs<'a>(&'a self, layer: usize, step: &'a Step) -> &'a [u32] {
         if layer == 1 { &step.lit } else { &self.every_row[..self.sizes[layer - 1]] }
     }
 
     /// The parts of a layer's step.
-    pub fn parts<'a>(&'a self, layer: usize, step: &'a Step) -> impl Iterator<Item = Part<'a>> {
+    pub(super) fn parts<'a>(&'a self, layer: usize, step: &'a Step) -> impl Iterator<Item = Part<'a>> {
         let (every_row, propagate) = (&self.every_row[..self.sizes[layer - 1]], self.wants_error_below(layer));
         let spared = layer == 1 && self.silent != Silent::Learns;
         let all = Part {
@@ -249,7 +249,7 @@ impl InnerLoop {
     }
 
     /// Back to the weights before step `t`, where there is a checkpoint of them.
-    pub fn restore_checkpoint(&mut self, t: usize) {
+    pub(super) fn restore_checkpoint(&mut self, t: usize) {
         if t.is_multiple_of(CHECKPOINT_INTERVAL) {
             let Checkpoint { w, b } = &self.checkpoints[t / CHECKPOINT_INTERVAL];
             copy(w, &mut self.network.forward);
@@ -296,7 +296,7 @@ impl InnerLoop {
     }
 
     /// y_0 … y_L of one image with the present weights.
-    pub fn forward(&self, sample: Sample, step: &mut Step) {
+    pub(super) fn forward(&self, sample: Sample, step: &mut Step) {
         self.read(sample, step);
         self.propagate(step);
     }

@@ -22,7 +22,7 @@ impl LearnedRule {
     ///
     /// # Panics
     /// If the rule has coefficients for each layer.
-    pub fn new(rule: &Rule, learned: &[bool]) -> Self {
+    pub(super) fn new(rule: &Rule, learned: &[bool]) -> Self {
         let initial = initial(rule);
         let takes_part: Vec<bool> = learned.iter().zip(&initial).map(|(learned, c)| *learned || *c != 0.0).collect();
         let pattern = rule.pattern(&takes_part);
@@ -39,7 +39,7 @@ impl LearnedRule {
     }
 
     /// Takes the coefficients `theta`, in the order of the terms, for a loop of `n_steps`.
-    pub fn set(&mut self, theta: &[f64], n_steps: usize) {
+    pub(super) fn set(&mut self, theta: &[f64], n_steps: usize) {
         self.synaptic = self.terms.with_coefficients(theta);
         self.of_silence = silenced(&self.synaptic);
         self.powers = [self.synaptic.forward, self.synaptic.feedback].map(|rule| {
@@ -49,37 +49,37 @@ impl LearnedRule {
     }
 
     /// Factors of the signals.
-    pub fn synaptic(&self) -> &SynapticRule {
+    pub(super) fn synaptic(&self) -> &SynapticRule {
         &self.synaptic
     }
 
     /// What of them is left for a silent pixel.
-    pub fn of_silence(&self) -> &SynapticRule {
+    pub(super) fn of_silence(&self) -> &SynapticRule {
         &self.of_silence
     }
 
     /// Not 0 where a signal is read, whatever the coefficients.
-    pub fn pattern(&self) -> &SynapticRule {
+    pub(super) fn pattern(&self) -> &SynapticRule {
         &self.pattern
     }
 
     /// What of it is left for a silent pixel.
-    pub fn pattern_of_silence(&self) -> &SynapticRule {
+    pub(super) fn pattern_of_silence(&self) -> &SynapticRule {
         &self.pattern_of_silence
     }
 
     /// What `steps` steps of decay leave of a weight: of W for `which` = 0, of B for 1.
-    pub fn kept(&self, which: usize, steps: u32) -> f32 {
+    pub(super) fn kept(&self, which: usize, steps: u32) -> f32 {
         self.powers[which][steps as usize]
     }
 
     /// Number of terms.
-    pub fn n_terms(&self) -> usize {
+    pub(super) fn n_terms(&self) -> usize {
         self.terms.terms().len()
     }
 
     /// Adds the derivatives with respect to the coefficients, in the order of the terms.
-    pub fn add_derivatives(&self, adjoint: SynapticRule, sums: &mut [f64]) {
+    pub(super) fn add_derivatives(&self, adjoint: SynapticRule, sums: &mut [f64]) {
         self.terms.add_derivatives(adjoint, sums);
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Reverse {
 }
 
 impl Reverse {
-    pub fn new(inner: &InnerLoop) -> Self {
+    pub(super) fn new(inner: &InnerLoop) -> Self {
         let vectors = || inner.sizes.iter().map(|&n| zeros(n)).collect();
         Self {
             v: inner.network.forward.clone(),
@@ -64,7 +64,7 @@ impl Reverse {
     }
 
     /// Loss and accuracy of the trained network, and V of that loss: what [`Reverse::differentiate`] starts from.
-    pub fn query(&mut self, inner: &InnerLoop, samples: &[Sample]) -> Query {
+    pub(super) fn query(&mut self, inner: &InnerLoop, samples: &[Sample]) -> Query {
         let n_layers = inner.n_layers();
         self.v.iter_mut().chain(&mut self.u).for_each(|matrix| matrix.lanes_mut().fill(Lanes::ZERO));
         let share = 1.0 / samples.len() as f32;
@@ -92,7 +92,7 @@ impl Reverse {
     /// Derivatives of the query loss with respect to the coefficients, in the order of the rule's terms, after
     /// [`Reverse::query`]. A term's is meaningful if it is learned or its coefficient is not 0. The weights of `inner` end
     /// where they began.
-    pub fn differentiate(&mut self, inner: &mut InnerLoop) -> Vec<f64> {
+    pub(super) fn differentiate(&mut self, inner: &mut InnerLoop) -> Vec<f64> {
         self.theta.fill(0.0);
         let missed_at_end = std::mem::take(&mut inner.missed_at_end);
         self.undo_decay(inner, &missed_at_end);
