@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+use crate::tables::cells::{Cells, Float32List, Float64};
 use crate::tables::frame::{Cell, Frame};
 
 /// What differs between two tables that stand for the same thing.
@@ -156,30 +157,11 @@ fn compare_column(name: &str, a: &dyn Array, b: &dyn Array) -> Option<ColumnDiff
         found.in_kind = true;
         return Some(found);
     }
-    let numbers = |array: &dyn Array, row: usize| -> Option<Vec<f64>> {
-        if array.is_null(row) {
-            return None;
-        }
-        Some(match array.data_type() {
-            DataType::Float64 => vec![array.as_primitive::<Float64Type>().value(row)],
-            _ => array
-                .as_list::<i32>()
-                .value(row)
-                .as_primitive::<Float32Type>()
-                .values()
-                .iter()
-                .map(|x| f64::from(*x))
-                .collect(),
-        })
-    };
-    let measured = match a.data_type() {
-        DataType::Float64 => true,
-        DataType::List(item) => *item.data_type() == DataType::Float32,
-        _ => false,
-    };
+    // Rows of measured numbers, one or a vector a row; of everything else it only matters whether it is the same.
+    let (of_a, of_b) = (Measured::of(a), Measured::of(b));
     let mut scale = 0.0_f64;
     for row in 0..a.len() {
-        if !measured {
+        let (Some(of_a), Some(of_b)) = (&of_a, &of_b) else {
             if a.slice(row, 1).to_data() != b.slice(row, 1).to_data() {
                 found.rows += 1;
                 let whole = a.data_type().is_integer() && a.is_valid(row) && b.is_valid(row);
@@ -189,8 +171,8 @@ fn compare_column(name: &str, a: &dyn Array, b: &dyn Array) -> Option<ColumnDiff
                 }
             }
             continue;
-        }
-        match (numbers(a, row), numbers(b, row)) {
+        };
+        match (of_a.row(row), of_b.row(row)) {
             (None, None) => {}
             (Some(a), Some(b)) if a.len() == b.len() => {
                 let mut differs = false;
@@ -215,7 +197,7 @@ fn compare_column(name: &str, a: &dyn Array, b: &dyn Array) -> Option<ColumnDiff
         }
     }
     if let Some(deviation) = &mut found.deviation {
-        if measured {
+        if of_a.is_some() {
             deviation.scaled = deviation.absolute / scale;
         } else {
             // Counts and indices have no tolerance.
@@ -226,8 +208,35 @@ fn compare_column(name: &str, a: &dyn Array, b: &dyn Array) -> Option<ColumnDiff
 }
 
 fn integer(array: &dyn Array, row: usize) -> Option<f64> {
-    let array = cast(&array.slice(row, 1), &DataType::Float64).ok()?;
-    Some(array.as_primitive::<Float64Type>().value(0))
+    let cell = array.slice(row, 1);
+    Some(Float64::get(&<Float64 as Cells>::reader(&*cell).ok()?, 0))
+}
+
+/// A column of measured numbers.
+enum Measured<'a> {
+    One(<Option<Float64> as Cells>::Reader<'a>),
+    Many(<Option<Float32List> as Cells>::Reader<'a>),
+}
+
+impl<'a> Measured<'a> {
+    fn of(array: &'a dyn Array) -> Option<Self> {
+        match array.data_type() {
+            DataType::Float64 => Option::<Float64>::reader(array).ok().map(Self::One),
+            DataType::List(_) => Option::<Float32List>::reader(array).ok().map(Self::Many),
+            _ => None,
+        }
+    }
+
+    /// The numbers of a row; none where it is null.
+    fn row(&self, row: usize) -> Option<Vec<f64>> {
+        match self {
+            Self::One(reader) => Option::<Float64>::get(reader, row).map(|value| vec![value]),
+            Self::Many(reader) => {
+                let values = Option::<Float32List>::get(reader, row)?;
+                Some(values.iter().copied().map(f64::from).collect())
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray,
-    PrimitiveArray, StringArray, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray,
+    ListArray, PrimitiveArray, StringArray, StringViewArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -17,7 +17,6 @@ use arrow::datatypes::{
 };
 
 use super::ColumnType;
-use super::vectors::categories;
 
 /// The type of a column without nulls.
 pub trait CellType {
@@ -285,7 +284,7 @@ impl CellType for Category {
     type Reader<'a> = TextReader<'a>;
 
     fn collect<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
-        categories(values)
+        Arc::new(values.collect::<DictionaryArray<Int32Type>>())
     }
 
     fn reader(array: &dyn Array) -> Option<TextReader<'_>> {

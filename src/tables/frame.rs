@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{Boolean, Category, CellType, Cells, Float64, Int64};
 use super::row::{find, values};
-use super::vectors::categories;
 use super::{ColumnType, Row, Table, TableError};
 
 /// One cell of a key column. Ordered (nulls first) so that groups have a fixed order.
@@ -278,7 +277,7 @@ pub fn cells_to_array(cells: &[Cell], kind: ColumnType) -> Result<ArrayRef, Arro
                 })
                 .collect();
             if kind == ColumnType::Category {
-                categories(texts.iter().map(Option::as_deref))
+                <Category as CellType>::collect(texts.iter().map(Option::as_deref))
             } else {
                 Arc::new(StringArray::from(texts))
             }

@@ -10,7 +10,6 @@ pub mod schema;
 pub mod sql;
 #[cfg(test)]
 mod tests;
-pub mod vectors;
 
 pub use assemble::Assembly;
 pub use memory::Table;

@@ -15,7 +15,6 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-pub use super::vectors::categories;
 use super::{ColumnType, Table, TableSchema};
 
 /// A row group holds at most this many bytes of values, so that a reader of wide rows (weights, activations) needs

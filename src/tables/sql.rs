@@ -199,11 +199,11 @@ fn export(series: &Series) -> Result<ArrayRef, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::cells::Category;
+    use crate::tables::cells::{Category, Cells};
     use arrow::array::{Float64Array, Int64Array};
 
     fn table() -> RecordBatch {
-        let rules = crate::tables::parquet::categories([Some("bp"), Some("bp_oja"), None]);
+        let rules = <Option<Category> as Cells>::collect([Some("bp"), Some("bp_oja"), None].into_iter());
         RecordBatch::try_from_iter_with_nullable([
             ("rule", rules, true),
             ("step", Arc::new(Int64Array::from(vec![3, 1, 2])) as ArrayRef, true),

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 
 use super::{Axes, InputId, TableId};
 use crate::error::{Error, Result};
@@ -83,16 +83,6 @@ impl dyn Surroundings + '_ {
     /// As [`Surroundings::table`].
     pub fn batch(&self, input: InputId) -> Result<RecordBatch> {
         self.table(input)?.to_batch().map_err(|error| self.internal(error))
-    }
-
-    /// Appends rows given as columns in the order of the schema.
-    ///
-    /// # Errors
-    /// As [`Surroundings::write`].
-    pub fn write_columns(&self, output: &str, columns: Vec<ArrayRef>) -> Result<()> {
-        let rows =
-            RecordBatch::try_new(self.schema(output)?.to_arrow(), columns).map_err(|error| self.internal(error))?;
-        self.write(output, rows)
     }
 
     /// An error of the numbers themselves.

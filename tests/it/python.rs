@@ -14,10 +14,10 @@ use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, 
 use ojaflow::flow::{Plan, Project, Request};
 use ojaflow::plan;
 use ojaflow::science::seed::{Purpose, Stream, stream};
+use ojaflow::tables::cells::{Category, CellType, Float32List, Text, UInt8List};
 use ojaflow::tables::frame::Cell;
-use ojaflow::tables::parquet::{TableWriter, categories, column_type};
+use ojaflow::tables::parquet::{TableWriter, column_type};
 use ojaflow::tables::sql::Query;
-use ojaflow::tables::vectors::{float32_lists, uint8_lists};
 use ojaflow::tables::{Column, ColumnType, TableSchema};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -216,19 +216,21 @@ impl Pool {
             }
             ColumnType::Category | ColumnType::Text => {
                 let cells = cells(&mut |random| f64::from(random.below(self.texts.len() as u32)));
-                let texts: Vec<_> =
-                    cells.iter().map(|cell| cell.map(|index| self.texts[index as usize].as_str())).collect();
-                if column.kind == ColumnType::Category { categories(texts) } else { Arc::new(StringArray::from(texts)) }
+                let texts = cells.iter().map(|cell| cell.map(|index| self.texts[index as usize].as_str()));
+                if column.kind == ColumnType::Category { Category::collect(texts) } else { Text::collect(texts) }
             }
             ColumnType::Boolean => {
                 let cells = cells(&mut |random| f64::from(random.below(2)));
                 Arc::new(arrow::array::BooleanArray::from_iter(cells.into_iter().map(|cell| cell.map(|x| x == 1.0))))
             }
             ColumnType::Float32List => {
-                let values = (0..2 * N_ROWS).map(|_| pick(&whole, random) as f32).collect();
-                float32_lists(values, (0..N_ROWS).map(|_| 2))
+                let values: Vec<f32> = (0..2 * N_ROWS).map(|_| pick(&whole, random) as f32).collect();
+                Float32List::collect_all(values.chunks(2))
             }
-            ColumnType::UInt8List => uint8_lists((0..2 * N_ROWS).map(|_| random.below(256) as u8).collect(), 2),
+            ColumnType::UInt8List => {
+                let values: Vec<u8> = (0..2 * N_ROWS).map(|_| random.below(256) as u8).collect();
+                UInt8List::collect_all(values.chunks(2))
+            }
         }
     }
 }
