@@ -4,7 +4,11 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::spec::Header;
-use crate::stages::{self, claims::ClaimSpec, train::RuleSpec, train_batch::BatchRuleSpec};
+use crate::stages::{
+    self,
+    claims::ClaimSpec,
+    training::{BatchRuleSpec, RuleSpec},
+};
 
 /// Where the schema is committed; the first line of each pipeline names it.
 pub const SCHEMA_FILE: &str = "pipelines/schema.json";

@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, finite};
+use super::measurement::{
+    LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
+};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
+use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
 use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
@@ -37,6 +39,9 @@ struct ActivationNormsSpec {
     /// The first so many images of the split; 1,000 if left out.
     #[serde(default)]
     samples: Option<usize>,
+    /// Of a recurrent network: the time steps at which it is measured; all if left out.
+    #[serde(default)]
+    time_steps: Option<Vec<usize>>,
 }
 
 table! {
@@ -84,12 +89,14 @@ impl Kind for ActivationNorms {
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ActivationNormsSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
-        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?
+            .at_times(planning, spec.time_steps.as_deref())?;
         let hidden = || (1..measurement.network.n_layers()).collect();
         let layers = plan_layers(planning, &measurement.network, &spec.layers.unwrap_or_else(hidden), 0)?;
+        let places = plan_places(planning, &measurement.network, &layers, measurement.time_steps.as_deref())?;
+        let schema = by_time(ActivationNormRow::schema(), &measurement.network, LAYERS_IN_TIME);
         let canonical = Canonical { layers, measurement };
-        Ok(Planned::new(ActivationNormsTask { canonical, outputs: [Output::kept("", ActivationNormRow::schema())] })
-            .reading(inputs))
+        Ok(Planned::new(ActivationNormsTask { canonical, places, outputs: [Output::kept("", schema)] }).reading(inputs))
     }
 }
 
@@ -103,6 +110,7 @@ struct Canonical {
 #[derive(Debug)]
 struct ActivationNormsTask {
     canonical: Canonical,
+    places: Vec<Place>,
     outputs: [Output; 1],
 }
 
@@ -121,10 +129,10 @@ impl Work for ActivationNormsTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Canonical { layers, measurement } = &self.canonical;
+        let measurement = &self.canonical.measurement;
         measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(measurement.split);
-            let found = network.activation_norms(images, first..first + measurement.samples, layers);
+            let found = network.activation_norms_at(images, first..first + measurement.samples, &self.places);
             let rows: Vec<ActivationNormRow<'_>> = found
                 .iter()
                 .map(|norms| ActivationNormRow {
@@ -139,7 +147,7 @@ impl Work for ActivationNormsTask {
                     n_samples: norms.n_samples as i32,
                 })
                 .collect();
-            context.write("activation_norms", ActivationNormRow::batch(&rows))
+            write_by_time(context, "activation_norms", &rows, found.iter().map(|norms| norms.time_step))
         })
     }
 

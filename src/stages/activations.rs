@@ -6,14 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
-use super::networks::{Networks, Source, plan_steps};
+use super::measurement::{
+    LAYERS_IN_TIME, by_time, measured, plan_layers, plan_network, plan_places, plan_samples, plan_time_steps,
+    write_by_time,
+};
+use super::networks::{Source, for_each_network, plan_steps};
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
 use super::{Known, NetworkFacts};
 use crate::error::Result;
+use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
+use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -38,10 +43,16 @@ struct ActivationsSpec {
     /// The first so many images of the split; all if left out.
     #[serde(default)]
     samples: Option<usize>,
+    /// Of a recurrent network: the time steps at which activations are recorded; all if left out.
+    #[serde(default)]
+    time_steps: Option<Vec<usize>>,
 }
 
 /// Rows of a batch.
 const BATCH: usize = 2048;
+
+/// Places whose activations are in memory at once.
+const TOGETHER: usize = 16;
 
 table! {
     /// What a layer makes of an image.
@@ -56,69 +67,6 @@ table! {
         /// activation of every unit
         activation: Float32List,
     }
-}
-
-/// References of a stage that looks at a training: `of`, and `data` where it looks with other images.
-pub fn measured(parameters: &Node) -> Result<Vec<Reference>, Fault> {
-    let mut references = Vec::from_iter(Reference::optional(parameters, "data", Reads::Task)?);
-    references.push(Reference::required(parameters, "of", Reads::Task)?);
-    Ok(references)
-}
-
-/// How many images of a split are looked at.
-///
-/// # Errors
-/// More than the split has, or none.
-pub fn plan_samples(
-    planning: &Planning<'_>,
-    inputs: &mut Inputs<'_, '_>,
-    split: Split,
-    samples: Option<usize>,
-) -> Result<(InputId, usize), Fault> {
-    let (input, dataset) = inputs.read("dataset")?;
-    let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
-    let there = match split {
-        Split::Test => data.n_test,
-        Split::Tuning => data.n_train.min(super::parameters::TUNING_SAMPLES),
-    };
-    match samples {
-        None => Ok((input, there)),
-        Some(samples) if (1..=there).contains(&samples) => Ok((input, samples)),
-        Some(samples) => {
-            Err(planning.fault("samples", format!("{samples} images; this split of `{}` has {there}", data.name)))
-        }
-    }
-}
-
-/// Layers that the network has.
-///
-/// # Errors
-/// A layer outside of `lowest` … L, or none at all.
-pub fn plan_layers(
-    planning: &Planning<'_>,
-    network: &NetworkFacts,
-    layers: &[usize],
-    lowest: usize,
-) -> Result<Vec<usize>, Fault> {
-    let n_layers = network.n_layers();
-    if let Some(layer) = layers.iter().find(|layer| !(lowest..=n_layers).contains(layer)) {
-        return Err(planning.fault("layers", format!("layer {layer}; the network has layers {lowest} to {n_layers}")));
-    }
-    let mut layers = layers.to_vec();
-    layers.sort_unstable();
-    layers.dedup();
-    if layers.is_empty() { Err(planning.fault("layers", "no layers: nothing would be measured")) } else { Ok(layers) }
-}
-
-/// The network behind the stage's input.
-///
-/// # Errors
-/// The stage referred to does not train a network.
-pub fn plan_network(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Arc<NetworkFacts>, Fault> {
-    let (_, runs) = inputs.read("runs")?;
-    Known::of(&runs.facts)
-        .network
-        .ok_or_else(|| planning.fault("of", "this stage does not train a feed-forward network"))
 }
 
 impl Kind for Activations {
@@ -149,12 +97,16 @@ impl Kind for Activations {
         let (steps, source) = plan_steps(planning, &mut inputs, &network, spec.steps.as_ref())?;
         let layers = plan_layers(planning, &network, &spec.layers, 0)?;
         let (data, samples) = plan_samples(planning, &mut inputs, spec.split, spec.samples)?;
+        let time_steps = plan_time_steps(planning, &network, spec.time_steps.as_deref())?;
+        let places = plan_places(planning, &network, &layers, time_steps.as_deref())?;
+        let schema = by_time(ActivationRow::schema(), &network, LAYERS_IN_TIME);
         Ok(Planned::new(ActivationsTask {
-            facts: Known { network: Some(network), layers: Some(layers.clone()), data: None }.into(),
-            canonical: Canonical { layers, steps, split: spec.split, samples },
+            canonical: Canonical { layers, steps, split: spec.split, samples, time_steps },
             source,
             data,
-            outputs: [Output::kept("", ActivationRow::schema())],
+            network,
+            places,
+            outputs: [Output::kept("", schema)],
         })
         .reading(inputs))
     }
@@ -166,6 +118,9 @@ struct Canonical {
     steps: Vec<u64>,
     split: Split,
     samples: usize,
+    /// Of a network that has a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_steps: Option<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -173,7 +128,8 @@ struct ActivationsTask {
     canonical: Canonical,
     source: Source,
     data: InputId,
-    facts: Facts,
+    network: Arc<NetworkFacts>,
+    places: Vec<Place>,
     outputs: [Output; 1],
 }
 
@@ -187,41 +143,43 @@ impl Work for ActivationsTask {
     }
 
     fn facts(&self) -> Facts {
-        self.facts.clone()
+        let layers = Some(self.canonical.layers.clone());
+        Known { network: Some(self.network.clone()), layers, data: None }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Canonical { layers, steps, split, samples } = &self.canonical;
-        let networks = Networks::read(context, self.source)?;
+        let Canonical { steps, split, samples, .. } = &self.canonical;
         let data = images(context, self.data)?;
         let (images, first) = data.held_out(*split);
-        for &step in steps {
-            let Some(network) = networks.at(step).map_err(|message| context.internal(message))? else { continue };
-            context.check_interrupted()?;
-            let activations = network.activations(images, first..first + samples, layers);
-            for (&layer, activation) in layers.iter().zip(&activations) {
-                let activation = activation.as_standard_layout();
-                let rows: Vec<ActivationRow<'_>> = (first..)
-                    .zip(activation.rows())
-                    .map(|(index, units)| ActivationRow {
-                        run_id: &networks.run_id,
-                        step: step as i64,
-                        layer: layer as i32,
-                        sample_index: index as i32,
-                        n_units: units.len() as i32,
-                        activation: units.to_slice().expect("rows of a row-major matrix"),
-                    })
-                    .collect();
-                for rows in rows.chunks(BATCH) {
-                    context.write("activations", ActivationRow::batch(rows))?;
+        for_each_network(context, self.source, (&self.network, steps), |model, step, run_id| {
+            for places in self.places.chunks(TOGETHER) {
+                context.check_interrupted()?;
+                let activations = model.activations_at(images, first..first + samples, places);
+                for (place, activation) in places.iter().zip(&activations) {
+                    let activation = activation.as_standard_layout();
+                    let rows: Vec<ActivationRow<'_>> = (first..)
+                        .zip(activation.rows())
+                        .map(|(index, units)| ActivationRow {
+                            run_id,
+                            step: step as i64,
+                            layer: place.layer as i32,
+                            sample_index: index as i32,
+                            n_units: units.len() as i32,
+                            activation: units.to_slice().expect("rows of a row-major matrix"),
+                        })
+                        .collect();
+                    for rows in rows.chunks(BATCH) {
+                        let times = rows.iter().map(|_| place.time_step);
+                        write_by_time(context, "activations", rows, times)?;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn cost(&self) -> f64 {
-        self.canonical.samples as f64 * self.canonical.layers.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+        self.canonical.samples as f64 * self.places.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
     }
 }
 
@@ -229,7 +187,9 @@ impl Work for ActivationsTask {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::stages::examples::{Matrix, assert_close, trained};
+    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
+    use crate::tables::cells::Int32;
+    use crate::tables::row::values;
     use crate::task::bench::Bench;
 
     /// y_1 = relu(W_1 y_0), y_2 = softmax(W_2 y_1) with W_2 y_1 = (ln 3, 0) for the first image.
@@ -288,6 +248,41 @@ mod tests {
         assert_eq!(fault("layers = [1]\nsamples = 3"), "3 images; this split of `made_up` has 2");
         assert_eq!(fault("layers = [1]\nsamples = 0"), "0 images; this split of `made_up` has 2");
         assert!(fault("layers = [1]\nsteps = [5]").starts_with("step 5: the training neither keeps its weights there"));
+    }
+
+    /// h_t = 2 x / 2^(t - 1), and h_3 = x / 2 is the first logit.
+    #[test]
+    fn of_a_network_in_time_every_layer_is_recorded_when_it_is_there() {
+        let bench = trained_in_time(&[(&[255], 0), (&[0], 1)]);
+        let made = bench.run(&Activations, "of = 'train'\nlayers = [0, 1, 2, 3]\ntime_steps = [3, 1]").unwrap();
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        let times = made.tables["activations"].to_batch().unwrap();
+        let times = values::<Int32>(&times, "activations", "time_step").unwrap();
+        let places: Vec<_> = rows.iter().zip(&times).map(|(row, time)| (row.layer, *time, row.sample_index)).collect();
+        let expected = [(0, 1), (1, 1), (1, 3), (2, 1), (2, 3), (3, 3)];
+        assert_eq!(places, expected.map(|(layer, time)| [(layer, time, 0), (layer, time, 1)]).concat());
+        let odds = 0.5_f64.exp();
+        let first =
+            [vec![1.0], vec![2.0], vec![0.5], vec![2.0], vec![0.5], vec![odds / (1.0 + odds), 1.0 / (1.0 + odds)]];
+        for (row, expected) in rows.iter().step_by(2).zip(first) {
+            assert_close(row.activation.iter().copied(), &expected);
+        }
+    }
+
+    #[test]
+    fn times_that_a_network_does_not_have_are_refused() {
+        let fault =
+            |bench: Bench, parameters: &str| match bench.run(&Activations, &format!("of = 'train'\n{parameters}")) {
+                Err(Error::Spec(faults)) => faults[0].message.clone(),
+                other => panic!("{other:?}"),
+            };
+        let in_time = || trained_in_time(&[(&[255], 0)]);
+        let chain = fault(bench(), "layers = [1]\ntime_steps = [1]");
+        assert_eq!(chain, "a feed-forward network has no time; only recurrent networks have `time_steps`");
+        let late = fault(in_time(), "layers = [1]\ntime_steps = [1, 4]");
+        assert_eq!(late, "time step 4; the network has time steps 1 to 3");
+        assert!(fault(in_time(), "layers = [1]\ntime_steps = []").starts_with("no time steps"));
+        assert!(fault(in_time(), "layers = [3]\ntime_steps = [1]").starts_with("layer 3 is there at none of these"));
     }
 
     #[test]

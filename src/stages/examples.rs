@@ -5,6 +5,10 @@ use std::sync::Arc;
 use super::load::ImageRow;
 use super::rows::{RunRow, WeightRow};
 use super::{DataFacts, Known, NetworkFacts};
+use crate::science::activation::Activation;
+use crate::science::model::Blueprint;
+use crate::science::network::Architecture;
+use crate::science::recurrent::RecurrentArchitecture;
 use crate::tables::{Row, Table};
 use crate::task::bench::Bench;
 
@@ -17,6 +21,21 @@ pub(super) type Images<'a> = &'a [(&'a [u8], i32)];
 /// A stage `train` whose network of rectified linear units had these weights at these steps. At steps without matrices it
 /// had diverged.
 pub(super) fn trained(sizes: &[usize], steps: &[(u64, &[Matrix<'_>])], test: Images<'_>, train: Images<'_>) -> Bench {
+    let architecture = Architecture::new(sizes.to_vec(), Activation::Relu).unwrap();
+    trained_as(Blueprint::Chain(architecture), steps, test, train)
+}
+
+/// A stage `train` with one rectified linear unit that remembers an image of one pixel for three time steps:
+/// z_1 = 2 x, z_{t+1} = h_t / 2, and the output h_3, 0.
+pub(super) fn trained_in_time(test: Images<'_>) -> Bench {
+    let architecture = RecurrentArchitecture::new([1, 1, 2], 3, 1, Activation::Relu).unwrap();
+    let weights: &[Matrix<'_>] =
+        &[("input", 1, &[&[2.0]]), ("readout", 3, &[&[1.0], &[0.0]]), ("recurrent", 2, &[&[0.5]])];
+    trained_as(Blueprint::Recurrent(architecture), &[(0, weights)], test, &[(&[0], 0)])
+}
+
+fn trained_as(blueprint: Blueprint, steps: &[(u64, &[Matrix<'_>])], test: Images<'_>, train: Images<'_>) -> Bench {
+    let sizes = &blueprint.sizes()[..];
     let images = |split, images: Images<'_>| {
         let rows = images.iter().zip(0..).map(|(&(pixels, label), sample_index)| ImageRow {
             split,
@@ -36,7 +55,7 @@ pub(super) fn trained(sizes: &[usize], steps: &[(u64, &[Matrix<'_>])], test: Ima
         n_pixels: sizes[0],
     };
     let snapshots: Vec<u64> = steps.iter().map(|(step, _)| *step).collect();
-    let network = NetworkFacts { sizes: sizes.to_vec(), schedule: snapshots.clone(), snapshots };
+    let network = NetworkFacts { blueprint: blueprint.clone(), schedule: snapshots.clone(), snapshots };
     let known = Known { data: Some(Arc::new(data_facts)), network: Some(Arc::new(network)), layers: None };
     Bench::new()
         .made("train", "runs", run(sizes), known.clone())

@@ -5,10 +5,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::activations::ActivationRow;
+use super::measurement::{LAYERS_IN_TIME, insert_after_layer, write_by_time};
 use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
 use crate::science::decomposition::{DecompositionError, TOLERANCE, explained_variance};
 use crate::spec::node::{Fault, Node};
+use crate::tables::cells::Int32;
+use crate::tables::row::values;
 use crate::tables::{Row, table};
 use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
 
@@ -66,18 +69,24 @@ impl Kind for ExplainedVariance {
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let _: ExplainedVarianceSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
-        let (activations, _) = inputs.read("activations")?;
-        Ok(Planned::new(ExplainedVarianceTask {
-            activations,
-            outputs: [Output::kept("", ExplainedVarianceRow::schema())],
-        })
-        .reading(inputs))
+        let (activations, there) = inputs.read("activations")?;
+        let mut schema = ExplainedVarianceRow::schema();
+        let has_time = there.output.schema.column(TIME).is_some();
+        if has_time {
+            insert_after_layer(&mut schema, LAYERS_IN_TIME);
+        }
+        Ok(Planned::new(ExplainedVarianceTask { activations, has_time, outputs: [Output::kept("", schema)] })
+            .reading(inputs))
     }
 }
+
+/// The column of activations that says when, of networks that have a time.
+const TIME: &str = "time_step";
 
 #[derive(Debug)]
 struct ExplainedVarianceTask {
     activations: InputId,
+    has_time: bool,
     outputs: [Output; 1],
 }
 
@@ -93,10 +102,18 @@ impl Work for ExplainedVarianceTask {
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let table = context.table(self.activations)?;
         let rows: Vec<ActivationRow<'_>> = table.rows().map_err(|error| context.internal(error))?;
-        // The table is sorted by step and layer: consecutive rows of one network and layer are one matrix.
-        for layer in rows.chunk_by(|a, b| (a.step, a.layer) == (b.step, b.layer)) {
+        let mut times: Vec<i32> = Vec::new();
+        for batch in table.batches.iter().filter(|_| self.has_time) {
+            times.extend(values::<Int32>(batch, "activations", TIME).map_err(|error| context.internal(error))?);
+        }
+        let places: Vec<_> = (0..rows.len()).map(|row| (rows[row].step, rows[row].layer, times.get(row))).collect();
+        // The table is sorted by step, layer and time: consecutive rows of one place are one matrix.
+        let mut first = 0;
+        for place in places.chunk_by(|a, b| a == b) {
             context.check_interrupted()?;
-            write_components(context, layer)?;
+            let time = place[0].2.map(|&time| time as usize);
+            write_components(context, &rows[first..first + place.len()], time)?;
+            first += place.len();
         }
         Ok(())
     }
@@ -107,7 +124,7 @@ impl Work for ExplainedVarianceTask {
 }
 
 /// The principal components of a layer from what it makes of images, one row an image.
-fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>]) -> Result<()> {
+fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>], time: Option<usize>) -> Result<()> {
     let &[ActivationRow { run_id, step, layer, n_units, .. }, ..] = images else { return Ok(()) };
     let mut values = Vec::with_capacity(images.len() * n_units as usize);
     for image in images {
@@ -119,7 +136,8 @@ fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>]) ->
         Ok(found) => found,
         // A network about to diverge: its activations have no variance to explain, and no row says so.
         Err(error @ DecompositionError::NotFinite { .. }) => {
-            context.notice(&format!("layer {layer} at step {step}: {error}"));
+            let when = time.map_or(String::new(), |time| format!(", time step {time}"));
+            context.notice(&format!("layer {layer} at step {step}{when}: {error}"));
             return Ok(());
         }
         Err(error) => return Err(context.numerics(error)),
@@ -138,7 +156,7 @@ fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>]) ->
             cumulative_ratio: found.cumulative_ratio[index],
         })
         .collect();
-    context.write("explained_variance", ExplainedVarianceRow::batch(&rows))
+    write_by_time(context, "explained_variance", &rows, rows.iter().map(|_| time))
 }
 
 #[cfg(test)]

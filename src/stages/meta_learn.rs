@@ -11,7 +11,7 @@ use super::parameters::{
     ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
 };
 use super::rows::{AngleRow, EpisodeRow, MetaRunRow};
-use super::train::{CoefficientSpec, WrittenRule, find_tuned, read_rule};
+use super::training::rules::{CoefficientSpec, WrittenRule, find_tuned, read_rule};
 use super::{DataFacts, Known};
 use crate::error::Result;
 use crate::science::activation::Activation;

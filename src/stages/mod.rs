@@ -16,6 +16,7 @@ pub mod environment;
 mod examples;
 pub mod explained_variance;
 pub mod figure;
+mod known;
 pub mod load;
 pub mod measurement;
 pub mod meta_learn;
@@ -25,25 +26,23 @@ pub mod reconstruction_error;
 pub mod reconstructions;
 pub mod rows;
 pub mod sql;
-pub mod train;
-pub mod train_batch;
-pub mod train_recurrent;
+pub mod training;
 pub mod weight_diagnostics;
 
 use std::any::Any;
-use std::sync::Arc;
 
-use crate::task::{Catalogue, Facts, Kind};
+use crate::task::{Catalogue, Kind};
 use environment::Environment;
+pub use known::{DataFacts, Known, NetworkFacts};
 
 /// All kinds of stages, in flow order.
 pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
-        &train::Train,
-        &train_recurrent::TrainRecurrent,
+        &training::Train,
+        &training::TrainRecurrent,
         &meta_learn::MetaLearn,
-        &train_batch::TrainBatch,
+        &training::TrainBatch,
         &activations::Activations,
         &reconstruction_error::ReconstructionError,
         &reconstructions::Reconstructions,
@@ -91,53 +90,5 @@ impl Catalogue for Shipped {
             "network" => "network architecture",
             _ => return None,
         })
-    }
-}
-
-/// What is known of the result of a stage before it exists, for the checks of those who read it.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Of a data set, or of what was made with one.
-    pub data: Option<Arc<DataFacts>>,
-    /// Of a network, or of what was measured on one.
-    pub network: Option<Arc<NetworkFacts>>,
-    /// Layers of a table of measurements.
-    pub layers: Option<Vec<usize>>,
-}
-
-impl Known {
-    /// What the stages of this program know of a result.
-    pub(crate) fn of(facts: &Facts) -> Self {
-        facts.get::<Self>().cloned().unwrap_or_default()
-    }
-}
-
-impl From<Known> for Facts {
-    fn from(known: Known) -> Self {
-        Self::new(known)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct DataFacts {
-    pub name: String,
-    pub n_train: usize,
-    pub n_test: usize,
-    pub n_classes: usize,
-    pub n_pixels: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkFacts {
-    pub sizes: Vec<usize>,
-    /// Steps at which the network can be looked at in passing.
-    pub schedule: Vec<u64>,
-    /// Steps at which its weights are kept.
-    pub snapshots: Vec<u64>,
-}
-
-impl NetworkFacts {
-    pub fn n_layers(&self) -> usize {
-        self.sizes.len() - 1
     }
 }

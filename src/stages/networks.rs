@@ -1,19 +1,15 @@
-//! Rows of `runs` and `weights` → networks: what every measurement of a trained network begins with.
+//! Rows of `weights` → networks: what every measurement of a trained network begins with.
+//!
+//! What a network is, whatever its weights, is known when a measurement is planned; the table holds the matrices by name.
 
-use std::collections::BTreeMap;
-
-use arrow::array::RecordBatch;
-use ndarray::ArrayView2;
-use serde::Deserialize;
+use ndarray::Array2;
 
 use super::NetworkFacts;
 use super::parameters::Steps;
 use super::rows::{RunRow, WeightRow};
 use crate::error::Result;
-use crate::science::activation::Activation;
-use crate::science::network::{Architecture, Network};
+use crate::science::model::{Model, NamedMatrix};
 use crate::spec::node::Fault;
-use crate::tables::{Row, Table};
 use crate::task::{InputId, Inputs, Planning, Surroundings};
 
 /// Where a measurement finds its networks.
@@ -73,85 +69,39 @@ fn abbreviate(steps: &[u64]) -> String {
     format!("{}, …, {}", text(&steps[..4]), steps[steps.len() - 1])
 }
 
-/// The networks of one run, by step.
-#[derive(Debug)]
-pub struct Networks {
-    /// The run.
-    pub run_id: String,
-    architecture: Architecture,
-    /// Rows of `weights` by step.
-    steps: BTreeMap<u64, Vec<RecordBatch>>,
+/// Hands each of the networks to `visit`, with its step and the run's id; a run that diverged has none any more.
+///
+/// # Errors
+/// The inputs cannot be read, do not describe such networks, or whatever `visit` returns.
+pub fn for_each_network(
+    context: &dyn Surroundings,
+    source: Source,
+    (network, steps): (&NetworkFacts, &[u64]),
+    mut visit: impl FnMut(&dyn Model, u64, &str) -> Result<()>,
+) -> Result<()> {
+    let (runs, weights) = (context.table(source.runs)?, context.table(source.weights)?);
+    let runs: Vec<RunRow<'_>> = runs.rows().map_err(|error| context.internal(error))?;
+    let weights: Vec<WeightRow<'_>> = weights.rows().map_err(|error| context.internal(error))?;
+    let &[RunRow { run_id, .. }] = runs.as_slice() else {
+        return Err(context.internal(format!("`runs` has {} rows, not one", runs.len())));
+    };
+    for &step in steps {
+        context.check_interrupted()?;
+        let matrices: Vec<&WeightRow<'_>> = weights.iter().filter(|row| row.step == step as i64).collect();
+        if matrices.is_empty() {
+            continue;
+        }
+        let matrices = matrices.into_iter().map(named_matrix).collect::<Result<_, _>>();
+        let model = matrices
+            .and_then(|matrices| network.blueprint.assemble(matrices).map_err(|error| error.to_string()))
+            .map_err(|message| context.internal(message))?;
+        visit(&*model, step, run_id)?;
+    }
+    Ok(())
 }
 
-#[derive(Deserialize)]
-struct Options {
-    beta: Option<f32>,
-}
-
-impl Networks {
-    /// Reads the inputs `runs` and `weights` (or `trajectory`) of a task.
-    ///
-    /// # Errors
-    /// They cannot be read, or do not describe networks.
-    pub fn read(context: &dyn Surroundings, source: Source) -> Result<Self> {
-        let (runs, weights) = (context.table(source.runs)?, context.table(source.weights)?);
-        Self::from_tables(&runs, &weights).map_err(|message| context.internal(message))
-    }
-
-    fn from_tables(runs: &Table, weights: &Table) -> Result<Self, String> {
-        let runs: Vec<RunRow<'_>> = runs.rows().map_err(|error| error.to_string())?;
-        let run = runs.first().ok_or("`runs` has no row")?;
-        let sizes: Vec<usize> = serde_json::from_str(run.layer_sizes).map_err(|error| error.to_string())?;
-        let options: Options = serde_json::from_str(run.options).map_err(|error| error.to_string())?;
-        let activation = match run.activation {
-            "softplus" => Activation::Softplus { beta: options.beta.ok_or("a softplus network without beta")? },
-            "tanh" => Activation::Tanh,
-            "relu" => Activation::Relu,
-            "sigmoid" => Activation::Sigmoid,
-            other => return Err(format!("unknown activation `{other}`")),
-        };
-        let architecture = Architecture::new(sizes, activation).map_err(|error| error.to_string())?;
-        let mut steps: BTreeMap<u64, Vec<RecordBatch>> = BTreeMap::new();
-        for batch in &weights.batches {
-            let rows = WeightRow::read(batch).map_err(|error| error.to_string())?;
-            let mut start = 0;
-            for of_step in rows.chunk_by(|a, b| a.step == b.step) {
-                steps.entry(of_step[0].step as u64).or_default().push(batch.slice(start, of_step.len()));
-                start += of_step.len();
-            }
-        }
-        Ok(Self { run_id: run.run_id.to_owned(), architecture, steps })
-    }
-
-    /// The network after `step` samples; none if the run diverged before.
-    ///
-    /// # Errors
-    /// The matrices of that step are incomplete.
-    pub fn at(&self, step: u64) -> Result<Option<Network>, String> {
-        let Some(batches) = self.steps.get(&step) else { return Ok(None) };
-        let mut rows: Vec<WeightRow<'_>> = Vec::new();
-        for batch in batches {
-            rows.extend(WeightRow::read(batch).map_err(|error| error.to_string())?);
-        }
-        rows.sort_by_key(|row| row.layer);
-        let of = |matrix: &'static str| rows.iter().filter(move |row| row.matrix == matrix);
-        let matrices = |matrix: &'static str| -> Result<Vec<ArrayView2<'_, f32>>, String> {
-            of(matrix)
-                .map(|row| {
-                    ArrayView2::from_shape((row.n_out as usize, row.n_in as usize), row.weights)
-                        .map_err(|error| error.to_string())
-                })
-                .collect()
-        };
-        let (forward, feedback) = (matrices("forward")?, matrices("feedback")?);
-        let feedback = (!feedback.is_empty()).then_some(&feedback[..]);
-        let network = Network::from_weights(&self.architecture, &forward, feedback);
-        let pairs: Vec<_> = of("scale")
-            .zip(of("shift"))
-            .map(|(scale, shift)| (scale.weights.to_vec(), shift.weights.to_vec()))
-            .collect();
-        let network = network
-            .and_then(|network| if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) });
-        network.map(Some).map_err(|error| error.to_string())
-    }
+fn named_matrix(row: &WeightRow<'_>) -> Result<NamedMatrix, String> {
+    let shape = (row.n_out as usize, row.n_in as usize);
+    let values = Array2::from_shape_vec(shape, row.weights.to_vec()).map_err(|error| error.to_string())?;
+    Ok(NamedMatrix { name: row.matrix.to_owned(), layer: row.layer as usize, values })
 }

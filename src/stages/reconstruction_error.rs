@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
-use super::activations::measured;
-use super::measurement::{Measurement, finite};
+use super::measurement::{Measurement, by_time, finite, measured, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
@@ -34,6 +33,9 @@ struct ReconstructionErrorSpec {
     /// The first so many images of the split; 1,000 if left out.
     #[serde(default)]
     samples: Option<usize>,
+    /// Of a recurrent network: the time steps at which it is measured; all if left out.
+    #[serde(default)]
+    time_steps: Option<Vec<usize>>,
 }
 
 table! {
@@ -76,14 +78,16 @@ impl Kind for ReconstructionError {
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: ReconstructionErrorSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
-        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(ReconstructionErrorTask {
-            measurement,
-            outputs: [Output::kept("", ReconstructionErrorRow::schema())],
-        })
-        .reading(inputs))
+        let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?
+            .at_times(planning, spec.time_steps.as_deref())?;
+        let schema = by_time(ReconstructionErrorRow::schema(), &measurement.network, LAYERS_IN_TIME);
+        Ok(Planned::new(ReconstructionErrorTask { measurement, outputs: [Output::kept("", schema)] }).reading(inputs))
     }
 }
+
+/// What is reconstructed in a network that has a time.
+const LAYERS_IN_TIME: &str =
+    "1: the image from h_t by the transposed W_x; 2: h_t from W_h h_t by the transposed W_h, t < T";
 
 #[derive(Debug)]
 struct ReconstructionErrorTask {
@@ -105,10 +109,11 @@ impl Work for ReconstructionErrorTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Measurement { split, samples, .. } = self.measurement;
+        let Measurement { split, samples, ref time_steps, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
-            let residuals = network.residuals(images, first..first + samples);
+            let residuals =
+                network.residuals_at(images, first..first + samples, time_steps.as_deref().unwrap_or_default());
             let rows: Vec<ReconstructionErrorRow<'_>> = residuals
                 .iter()
                 .map(|residual| ReconstructionErrorRow {
@@ -120,7 +125,8 @@ impl Work for ReconstructionErrorTask {
                     relative_error: residual.relative_error.and_then(finite),
                 })
                 .collect();
-            context.write("reconstruction_error", ReconstructionErrorRow::batch(&rows))
+            let times = residuals.iter().map(|residual| residual.time_step);
+            write_by_time(context, "reconstruction_error", &rows, times)
         })
     }
 
@@ -132,7 +138,7 @@ impl Work for ReconstructionErrorTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stages::examples::{Matrix, trained};
+    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
 
     #[test]
     fn orthonormal_weights_lose_nothing_half_of_them_half_and_none_all() {
@@ -179,5 +185,18 @@ mod tests {
         let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
         let rows: Vec<ReconstructionErrorRow<'_>> = made.rows("reconstruction_error");
         assert_eq!((rows[0].error, rows[0].signal, rows[0].relative_error), (None, Some(1.0), None));
+    }
+
+    /// x − W_xᵀ h_t = 1 − 2 · 2, 1 − 2 · 1, 1 − 2 · ½; h_t − W_hᵀ W_h h_t = ¾ h_t, and W_h is not applied to h_3.
+    #[test]
+    fn a_network_in_time_loses_the_image_and_its_own_past_by_time_step() {
+        let bench = trained_in_time(&[(&[255], 0)]);
+        let made = bench.run(&ReconstructionError, "of = 'train'").unwrap();
+        let rows: Vec<ReconstructionErrorRow> = made.rows("reconstruction_error");
+        assert_eq!(rows.iter().map(|row| row.layer).collect::<Vec<_>>(), [1, 1, 1, 2, 2]);
+        assert_close(rows.iter().map(|row| row.error.unwrap()), &[9.0, 1.0, 0.0, 2.25, 0.5625]);
+        assert_close(rows.iter().map(|row| row.signal.unwrap()), &[1.0, 1.0, 1.0, 4.0, 1.0]);
+        let key = &made.tables["reconstruction_error"].schema.key;
+        assert_eq!(key, &["run_id", "step", "layer", "time_step"]);
     }
 }

@@ -9,12 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::activations::{measured, plan_layers};
-use super::measurement::{Measurement, SAMPLES, finite};
+use super::measurement::{Measurement, SAMPLES, finite, measured, plan_layers};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
-use crate::science::network::Network;
+use crate::science::model::{Blueprint, Model, Place};
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
@@ -133,15 +132,14 @@ impl Kind for Reconstructions {
         };
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, samples)?;
+        if let Blueprint::Recurrent(_) = measurement.network.blueprint {
+            return Err(planning.fault("of", "this stage does not train a feed-forward network"));
+        }
         let layers = plan_layers(planning, &measurement.network, &spec.layers, 0)?;
         let canonical =
             Canonical { layers, steps: measurement.steps.clone(), split: spec.split, samples: spec.samples };
-        Ok(Planned::new(ReconstructionsTask {
-            canonical,
-            measurement,
-            outputs: [Output::kept("", ReconstructionRow::schema())],
-        })
-        .reading(inputs))
+        let outputs = [Output::kept("", ReconstructionRow::schema())];
+        Ok(Planned::new(ReconstructionsTask { canonical, measurement, outputs }).reading(inputs))
     }
 }
 
@@ -220,17 +218,17 @@ struct Reconstructed {
 }
 
 impl Reconstructed {
-    fn from_layer(network: &Network, images: &Samples, layer: usize) -> Self {
+    fn from_layer(network: &dyn Model, images: &Samples, layer: usize) -> Self {
         let n = images.len();
         if layer == 0 {
-            let input = network.activations(images, 0..n, &[0]).remove(0);
+            let input = network.activations_at(images, 0..n, &[Place::layer(0)]).remove(0);
             return Self {
                 pixels: input.into_raw_vec_and_offset().0,
                 correlation: vec![Some(1.0); n],
                 error: vec![0.0; n],
             };
         }
-        let found = network.reconstructions(images, 0..n, layer);
+        let found = network.multiplied_back(images, 0..n, layer).expect("planned for feed-forward networks alone");
         let pixels = found.pixels.into_raw_vec_and_offset().0;
         Self { pixels, correlation: found.correlation, error: found.error }
     }

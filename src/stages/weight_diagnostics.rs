@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
-use super::activations::measured;
-use super::measurement::{Measurement, finite};
+use super::measurement::{Measurement, finite, measured};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;
@@ -76,11 +75,8 @@ impl Kind for WeightDiagnostics {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
-        Ok(Planned::new(WeightDiagnosticsTask {
-            measurement,
-            outputs: [Output::kept("", WeightDiagnosticsRow::schema())],
-        })
-        .reading(inputs))
+        let outputs = [Output::kept("", WeightDiagnosticsRow::schema())];
+        Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs }).reading(inputs))
     }
 }
 
@@ -107,7 +103,7 @@ impl Work for WeightDiagnosticsTask {
         let Measurement { split, samples, .. } = self.measurement;
         self.measurement.for_each_network(context, |network, step, data, run_id| {
             let (images, first) = data.held_out(split);
-            let found = network.weight_diagnostics(images, first..first + samples);
+            let found = network.diagnose_weights(images, first..first + samples);
             let rows: Vec<WeightDiagnosticsRow<'_>> = found
                 .iter()
                 .map(|diagnostics| WeightDiagnosticsRow {

@@ -59,6 +59,7 @@ measurements = pipeline_fixture("measurements")
 batches = pipeline_fixture("batches")
 smoke = pipeline_fixture("smoke")
 recurrent = pipeline_fixture("recurrent")
+in_time = pipeline_fixture("in_time")
 
 
 @pytest.fixture(scope="session")

@@ -32,10 +32,12 @@ def test_explained_variance(published):
             and {part["key"] for part in entry["parts"]}
             == {read["key"] for task in stage["tasks"] for read in task["material"]["inputs"] if read["role"] == "activations"}
         }
+        # Networks that have a time are decomposed at each of their times.
+        place = ["run_id", "step", "layer"] + [name for name in ["time_step"] if name in table.columns]
         activations = {}
         for row in published.vectors(source, "activation"):
-            activations.setdefault((row["run_id"], row["step"], row["layer"]), []).append(row["activation"])
-        groups = dict(list(table.groupby(["run_id", "step", "layer"], sort=False)))
+            activations.setdefault(tuple(row[name] for name in place), []).append(row["activation"])
+        groups = dict(list(table.groupby(place, sort=False)))
         assert groups.keys() == activations.keys()
         for key, rows in groups.items():
             variance = expected(np.stack(activations[key]))

@@ -190,14 +190,14 @@ impl Kernel for TimesSlope<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::noise::Noise;
     use crate::kernels::{as_flat, forward, zeros};
-    use crate::science::seed::{Purpose, stream};
 
     /// For ragged sizes and every backend of this machine: a batch gives the bits of one vector at a time, and those of
     /// the portable backend; both are right to single precision.
     #[test]
     fn batches_agree_with_single_vectors_and_double_precision() {
-        let mut random = stream(1, Purpose::Task, 0);
+        let mut random = Noise(1);
         for (n_in, n_out, samples) in [(1, 1, 1), (17, 33, 7), (50, 16, 14), (15, 100, 13), (170, 47, 25)] {
             let w = InputMajor::from_fn(n_in, n_out, |_, _| random.normal() as f32);
             let mut random_rows = |n: usize| {

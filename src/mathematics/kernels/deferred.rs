@@ -344,8 +344,8 @@ impl Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::noise::Noise;
     use crate::kernels::{ActiveRows, PreFactor, as_flat_mut, zeros};
-    use crate::science::seed::{Purpose, stream};
 
     /// One step at a time in double precision.
     fn step(w: &mut [Vec<f64>], rule: &RowRule, x: &[f64], e: &[f64], y: &[f64]) {
@@ -361,7 +361,7 @@ mod tests {
     /// weights and the weights themselves are those of steps made at once; all backends agree to the last bit.
     #[test]
     fn deferred_steps_are_steps_made_at_once() {
-        let mut random = stream(9, Purpose::Task, 0);
+        let mut random = Noise(9);
         let gradient = PreFactor { activation: -0.05, ..PreFactor::default() };
         let oja = PreFactor { activation: 0.01, projection: -0.01, ..PreFactor::default() };
         let both = PreFactor { activation: 0.02, projection: 0.005, ..PreFactor::default() };

@@ -35,6 +35,13 @@ pub(crate) struct LayerSignals<'a> {
     pub projection: &'a mut [Lanes],
 }
 
+impl LayerSignals<'_> {
+    /// The same, to be read again after the pass.
+    pub fn reborrow(&mut self) -> LayerSignals<'_> {
+        LayerSignals { pre_error: &mut *self.pre_error, projection: &mut *self.projection, ..*self }
+    }
+}
+
 /// Runs the pass. Errors travel through `feedback` where given, else through `weights`, as they were before the update.
 ///
 /// Returns Σ|α_i| and Σ|γ_i| for W, then for B: with the largest |e|, |y| they bound how much a weight can have moved.

@@ -21,6 +21,8 @@ mod lanes;
 mod layer_update;
 mod listed_rows;
 mod matrix;
+#[cfg(test)]
+mod noise;
 mod outer_sum;
 #[doc(hidden)]
 pub mod probes;

@@ -1,16 +1,4 @@
-//! A network's activations on many samples, its accuracy and its loss.
-
-use std::ops::Range;
-
-use ndarray::Array2;
-
-use super::network::Network;
-use super::samples::Samples;
-use crate::kernels::{self, Lanes, as_flat, lanes_for, zeros};
-
-/// Samples that travel through the layers together. The numbers do not depend on it: it is chosen so that the widest
-/// activations of a block stay in the second-level cache beside the weights.
-const BLOCK: usize = 48;
+//! How well a network classifies, from the logits of its output.
 
 /// How well a network classifies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,104 +11,24 @@ pub struct Evaluation {
     pub n_samples: usize,
 }
 
-/// Whether a visitor of blocks reads y_0; the first layer does not need it written out.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Input {
-    Written,
-    /// The rows of y_0 hold nothing of meaning.
-    LeftOut,
+/// Answers added up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    correct: usize,
+    loss: f64,
 }
 
-impl Network {
-    /// Accuracy and mean cross-entropy over `samples[range]`. The network must fit the samples.
-    ///
-    /// # Panics
-    /// If images or classes do not fit the network, or `range` exceeds the samples or is empty.
-    pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
-        let n_samples = range.len();
-        let n_outputs = self.architecture().sizes()[self.n_layers()];
-        assert!(n_samples > 0, "an evaluation needs at least one sample");
-        assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
-        let (mut correct, mut loss) = (0_usize, 0.0_f64);
-        self.for_each_block(samples, range, Input::LeftOut, |first, layers| {
-            let logits = layers.last().expect("a network has layers");
-            for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
-                let label = samples.label(first + s);
-                let row = &as_flat(row)[..n_outputs];
-                correct += usize::from(arg_max(row) == label);
-                loss += cross_entropy(row, label);
-            }
-        });
+impl Tally {
+    /// One sample's logits and its label.
+    pub fn add(&mut self, logits: &[f32], label: usize) {
+        self.correct += usize::from(arg_max(logits) == label);
+        self.loss += cross_entropy(logits, label);
+    }
+
+    /// Means over the `n_samples` that were added.
+    pub fn evaluation(self, n_samples: usize) -> Evaluation {
         let n = n_samples as f64;
-        Evaluation { accuracy: correct as f64 / n, loss: loss / n, n_samples }
-    }
-
-    /// y_ℓ (n_samples × n_ℓ) of each of `layers`: y_0 is the input, y_L the softmax.
-    ///
-    /// # Panics
-    /// If images do not fit the network, `range` exceeds the samples, or a layer is beyond L.
-    pub fn activations(&self, samples: &Samples, range: Range<usize>, layers: &[usize]) -> Vec<Array2<f32>> {
-        let sizes = self.architecture().sizes();
-        let mut out: Vec<_> = layers.iter().map(|&layer| Array2::zeros((range.len(), sizes[layer]))).collect();
-        let start = range.start;
-        let input = if layers.contains(&0) { Input::Written } else { Input::LeftOut };
-        self.for_each_block(samples, range, input, |first, activations| {
-            self.softmax_block(activations);
-            for (array, &layer) in out.iter_mut().zip(layers) {
-                for (s, row) in activations[layer].chunks_exact(lanes_for(sizes[layer])).enumerate() {
-                    let mut target = array.row_mut(first - start + s);
-                    let target = target.as_slice_mut().expect("rows of a standard-layout array are contiguous");
-                    target.copy_from_slice(&as_flat(row)[..sizes[layer]]);
-                }
-            }
-        });
-        out
-    }
-
-    /// Turns the logits of a block into y_L.
-    pub(crate) fn softmax_block(&self, layers: &mut [Vec<Lanes>]) {
-        let n_outputs = self.architecture().sizes()[self.n_layers()];
-        for row in layers[self.n_layers()].chunks_exact_mut(lanes_for(n_outputs)) {
-            kernels::softmax(self.backend, n_outputs, row);
-        }
-    }
-
-    /// Calls `visit` with the index of a block's first sample and, for ℓ = 0 … L, the block's padded rows: x, y_1 …
-    /// y_{L-1}, and the logits z_L. Blocks ascend; nothing is allocated a sample.
-    pub(crate) fn for_each_block(
-        &self,
-        samples: &Samples,
-        range: Range<usize>,
-        input: Input,
-        mut visit: impl FnMut(usize, &mut [Vec<Lanes>]),
-    ) {
-        let sizes = self.architecture().sizes();
-        assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
-        let mut layers: Vec<Vec<Lanes>> = Vec::new();
-        for first in range.clone().step_by(BLOCK) {
-            let n = BLOCK.min(range.end - first);
-            if layers.last().is_none_or(|z| z.len() != n * lanes_for(sizes[self.n_layers()])) {
-                layers = sizes.iter().map(|&size| vec![Lanes::ZERO; n * lanes_for(size)]).collect();
-            }
-            let (x, later) = layers.split_first_mut().expect("a network has an input");
-            if input == Input::Written {
-                for (s, x) in x.chunks_exact_mut(lanes_for(sizes[0])).enumerate() {
-                    samples.active(first + s).write(x);
-                }
-            }
-            for (s, z) in later[0].chunks_exact_mut(lanes_for(sizes[1])).enumerate() {
-                kernels::forward_active(self.backend, &self.forward[0], samples.active(first + s), z);
-            }
-            for layer in 1..self.n_layers() {
-                let (y, z) = later.split_at_mut(layer);
-                if let Some(normalization) = self.normalization.get(layer - 1) {
-                    normalization.apply(&mut y[layer - 1]);
-                }
-                kernels::activate(self.backend, self.architecture().activation(), sizes[layer], &mut y[layer - 1]);
-                kernels::forward_batch(self.backend, &self.forward[layer], &y[layer - 1], &mut z[0]);
-            }
-            visit(first, &mut layers);
-        }
+        Evaluation { accuracy: self.correct as f64 / n, loss: self.loss / n, n_samples }
     }
 }
 
@@ -142,74 +50,9 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     libm::log(sum) - (f64::from(logits[label]) - max)
 }
 
-/// One padded row a layer, ℓ = 0 … L.
-pub(crate) fn layer_vectors(sizes: &[usize]) -> Vec<Vec<Lanes>> {
-    sizes.iter().map(|&size| zeros(size)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
-    use crate::science::online::OnlineTrainer;
-    use crate::science::plasticity::{Coefficient, Rule};
-    use crate::science::reference::{Reference, architecture, input, noise};
-    use crate::science::seed::{Purpose, stream};
-
-    const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
-
-    #[test]
-    fn blocks_and_single_samples_agree_with_double_precision() {
-        let architecture = architecture(&[40, 33, 17, 10], SOFTPLUS);
-        let network = Network::initialize(&architecture, &Initialization::Kaiming, Feedback::Symmetric, 2);
-        let samples = noise(103, 40, 10, 8);
-        let reference = Reference::of(&network);
-        let (mut correct, mut loss) = (0, 0.0);
-        let found = network.activations(&samples, 2..103, &[3, 0, 2]);
-        for s in 0..101 {
-            let (_, y) = reference.forward(&input(&samples, s + 2));
-            let label = samples.label(s + 2);
-            correct += usize::from(y[3].iter().all(|p| *p <= y[3][label]));
-            loss -= y[3][label].ln() / 101.0;
-            for (found, layer) in found.iter().zip([3, 0, 2]) {
-                let scale = y[layer].iter().fold(0.0_f64, |m, y| m.max(y.abs()));
-                assert!(found.row(s).iter().zip(&y[layer]).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5 * scale));
-            }
-        }
-        let evaluation = network.evaluate(&samples, 2..103);
-        assert_eq!((evaluation.n_samples, evaluation.accuracy), (101, correct as f64 / 101.0));
-        assert!((evaluation.loss - loss).abs() < 1e-5 * loss);
-        // A sample's numbers do not depend on its neighbours in a block.
-        let alone = network.activations(&samples, 60..61, &[3]);
-        assert_eq!(alone[0].row(0), found[0].row(58));
-    }
-
-    /// Three noisy prototypes: an easy problem is learned, which a sign or an index at fault would prevent.
-    #[test]
-    fn a_separable_problem_is_learned_with_and_without_oja() {
-        let mut random = stream(5, Purpose::Task, 0);
-        let labels: Vec<u16> = (0..600).map(|_| random.below(3) as u16).collect();
-        let bright = |label: u16, pixel: u16| if pixel % 3 == label { 160 } else { 40 };
-        let pixels = labels.iter().flat_map(|&label| (0..48).map(move |pixel| bright(label, pixel)));
-        let pixels = pixels.map(|mean| (mean + random.below(90)) as u8).collect();
-        let samples = Samples::new(pixels, labels, 48, 3).unwrap();
-        let order: Vec<u32> = (0..400).collect();
-        for oja in [0.0, 1e-3] {
-            let network = Network::initialize(
-                &architecture(&[48, 30, 20, 3], SOFTPLUS),
-                &Initialization::Xavier,
-                Feedback::Symmetric,
-                1,
-            );
-            let before = network.evaluate(&samples, 400..600);
-            let rule = Rule::new(&[("gradient", Coefficient::Uniform(0.05)), ("oja", Coefficient::Uniform(oja))]);
-            let mut trainer = OnlineTrainer::new(network, rule.unwrap()).unwrap();
-            trainer.advance(&samples, &order).unwrap();
-            let after = trainer.network().evaluate(&samples, 400..600);
-            assert!(after.accuracy > 0.95 && after.loss < 0.3 * before.loss, "{before:?} → {after:?}");
-        }
-    }
 
     #[test]
     fn ties_go_to_the_smaller_class_and_extreme_logits_stay_finite() {

@@ -4,18 +4,20 @@
 //! arguments, e_ℓ errors; W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) forward and B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ) feedback weights. There are
 //! no biases. Equation numbers are those of Shervani-Tabar, Mirhoseini & Rosenbaum, arXiv:2408.08408.
 
-pub mod batch;
 pub mod bootstrap;
+pub mod chain;
 pub mod decomposition;
 pub mod diagnostics;
+mod dynamics;
 pub mod evaluation;
 pub mod initialization;
+pub mod learner;
 pub mod meta;
-pub mod network;
+pub mod model;
 pub mod normalization;
 pub mod norms;
-pub mod online;
 pub mod optimizer;
+mod place;
 pub mod plasticity;
 pub mod reconstruction;
 pub mod recurrent;
@@ -30,5 +32,7 @@ mod theory;
 pub mod activation {
     pub use crate::kernels::Activation;
 }
+
+pub use chain::{batch, network, online};
 
 pub use crate::kernels::InvalidParameter;

@@ -1,18 +1,17 @@
 //! How large and how varied a layer's activations are (Figure 6).
 
-use std::ops::Range;
-
 use ndarray::Array2;
 
-use super::network::Network;
-use super::samples::Samples;
-use crate::kernels::Scatter;
+use super::place::Place;
+use crate::kernels::{Backend, Scatter};
 
 /// Statistics of y_ℓ over samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActivationNorms {
     /// ℓ; 0 is the input, L the softmax.
     pub layer: usize,
+    /// t, of a network that has a time.
+    pub time_step: Option<usize>,
     /// Mean over samples of ‖y_ℓ‖.
     pub mean_norm: f64,
     /// Its standard deviation over samples (population).
@@ -28,25 +27,15 @@ pub struct ActivationNorms {
     pub n_samples: usize,
 }
 
-impl Network {
-    /// Statistics of each of `layers` over `samples[range]`.
-    ///
-    /// # Panics
-    /// If images do not fit the network, `range` exceeds the samples or is empty, or a layer is beyond L.
-    pub fn activation_norms(&self, samples: &Samples, range: Range<usize>, layers: &[usize]) -> Vec<ActivationNorms> {
-        assert!(!range.is_empty(), "norms need at least one sample");
-        let n_samples = range.len();
-        let activations = self.activations(samples, range, layers);
-        layers.iter().zip(activations).map(|(&layer, y)| self.norms_of(layer, n_samples, &y)).collect()
-    }
-
-    /// Statistics of one layer from its activations (n_samples × n_ℓ): means first, deviations from them second.
-    fn norms_of(&self, layer: usize, n_samples: usize, y: &Array2<f32>) -> ActivationNorms {
+impl ActivationNorms {
+    /// Statistics of a layer from its activations (n_samples × n_ℓ): means first, deviations from them second.
+    pub(crate) fn of(place: Place, backend: Backend, y: &Array2<f32>) -> Self {
+        let n_samples = y.nrows();
         let (n, n_units) = (n_samples as f64, y.ncols());
         let y = y.as_slice().expect("activations are in standard layout");
         let (norms, mut means) = norms_and_sums(y, n_units);
         means.iter_mut().for_each(|mean| *mean /= n);
-        let mut scatter = Scatter::new(self.backend, n_units);
+        let mut scatter = Scatter::new(backend, n_units);
         for y in y.chunks_exact(n_units) {
             scatter.add(|k| f64::from(y[k]) - means[k]);
         }
@@ -62,8 +51,9 @@ impl Network {
         // Variance over samples and units: within units, plus between their means.
         let variance = trace / (n * n_units as f64) + spread_of_means.powi(2);
         let ratio = trace * trace / trace_of_square;
-        ActivationNorms {
-            layer,
+        Self {
+            layer: place.layer,
+            time_step: place.time_step,
             mean_norm,
             std_norm,
             mean_activation,
@@ -109,7 +99,9 @@ mod tests {
     use super::*;
     use crate::science::activation::Activation;
     use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::network::Network;
     use crate::science::reference::{Reference, architecture, input, noise};
+    use crate::science::samples::Samples;
 
     #[test]
     fn statistics_are_those_of_their_definitions() {

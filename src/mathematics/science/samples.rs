@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::InvalidParameter;
-use crate::kernels::INTENSITY;
-use crate::kernels::{Active, ActiveRows};
+use crate::kernels::{Active, ActiveRows, INTENSITY};
 
 /// n images of `n_pixels` bytes with one label each.
 ///

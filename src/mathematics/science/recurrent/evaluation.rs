@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::RecurrentNetwork;
 use crate::kernels::{self, Lanes, as_flat, each_lane, lanes_for};
-use crate::science::evaluation::Evaluation;
+use crate::science::dynamics::check_fit;
+use crate::science::evaluation::{Evaluation, Tally};
 use crate::science::samples::Samples;
 
 /// Samples that pass through time together: their states and W_h stay in the second-level cache. No number depends on it.
@@ -18,7 +19,7 @@ impl RecurrentNetwork {
     pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
         let n_samples = range.len();
         let (n_outputs, n_steps) = (self.architecture().n_outputs(), self.architecture().n_steps());
-        let (mut correct, mut loss) = (0_usize, 0.0_f64);
+        let mut tally = Tally::default();
         let mut logits = Vec::new();
         self.for_each_block(samples, range, |first, t, _, h| {
             if t + 1 < n_steps {
@@ -28,14 +29,10 @@ impl RecurrentNetwork {
             logits.resize(n * lanes_for(n_outputs), Lanes::ZERO);
             kernels::forward_batch(self.backend, &self.readout, h, &mut logits);
             for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
-                let (row, label) = (&as_flat(row)[..n_outputs], samples.label(first + s));
-                let (is_correct, cross_entropy) = score(row, label);
-                correct += usize::from(is_correct);
-                loss += cross_entropy;
+                tally.add(&as_flat(row)[..n_outputs], samples.label(first + s));
             }
         });
-        let n = n_samples as f64;
-        Evaluation { accuracy: correct as f64 / n, loss: loss / n, n_samples }
+        tally.evaluation(n_samples)
     }
 
     /// Mean over `samples[range]` of ‖z_t‖, for t = 1 … T.
@@ -55,14 +52,14 @@ impl RecurrentNetwork {
 
     /// Calls `visit` with the index of a block's first sample, t counted from 0, and the block's padded rows z_t and h_t:
     /// blocks ascend, and t within each. The same bits as in training.
-    fn for_each_block(
+    pub(super) fn for_each_block(
         &self,
         samples: &Samples,
         range: Range<usize>,
         mut visit: impl FnMut(usize, usize, &[Lanes], &[Lanes]),
     ) {
-        self.check_fit(samples);
         let architecture = self.architecture();
+        check_fit(samples, architecture.n_inputs(), architecture.n_outputs());
         let (n_hidden, stride) = (architecture.n_hidden(), lanes_for(architecture.n_hidden()));
         let rows = vec![Lanes::ZERO; BLOCK.min(range.len()) * stride];
         let (mut drive, mut z, mut h) = (rows.clone(), rows.clone(), rows);
@@ -89,20 +86,4 @@ impl RecurrentNetwork {
             }
         }
     }
-
-    /// # Panics
-    /// If images or classes do not fit the network.
-    pub(super) fn check_fit(&self, samples: &Samples) {
-        let (n_inputs, n_outputs) = (self.architecture().n_inputs(), self.architecture().n_outputs());
-        assert_eq!(samples.n_pixels(), n_inputs, "the images do not fit the network's input");
-        assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
-    }
-}
-
-/// Whether the largest logit is the label's (of equal ones the first counts), and −ln softmax(z)_label in nats.
-fn score(logits: &[f32], label: usize) -> (bool, f64) {
-    let best = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
-    let max = f64::from(logits[best]);
-    let sum: f64 = logits.iter().map(|&z| libm::exp(f64::from(z) - max)).sum();
-    (best == label, libm::log(sum) - (f64::from(logits[label]) - max))
 }

@@ -13,7 +13,9 @@
 //! The Oja part is minus the gradient of ½ Σ ‖z_t − W_hᵀ v_t‖² with v_t held fixed; it is not the gradient of the loss, nor
 //! that of the whole of (6). All matrices learn from the weights before the update.
 
+mod dynamics;
 mod evaluation;
+mod model;
 mod network;
 mod trainer;
 

@@ -44,17 +44,17 @@ impl RecurrentArchitecture {
         Ok(Self { n_inputs, n_hidden, n_outputs, n_steps, n_input_steps, activation: activation.check()? })
     }
 
-    /// Inputs, which may be pixels: n_in.
+    /// Pixels of the image.
     pub fn n_inputs(&self) -> usize {
         self.n_inputs
     }
 
-    /// Hidden units: n_hidden.
+    /// n_h.
     pub fn n_hidden(&self) -> usize {
         self.n_hidden
     }
 
-    /// Classes: n_out.
+    /// Classes that the output can name.
     pub fn n_outputs(&self) -> usize {
         self.n_outputs
     }
@@ -143,7 +143,7 @@ impl RecurrentNetwork {
         Ok(self)
     }
 
-    /// Its sizes, time steps and activation.
+    /// Sizes, times and σ.
     pub fn architecture(&self) -> &RecurrentArchitecture {
         &self.architecture
     }

@@ -159,7 +159,7 @@ fn looking_and_cutting_into_chunks_do_not_change_the_trained_bytes() {
 /// (`tests/reference/made_up_term_fixture.py`).
 #[test]
 fn a_made_up_term_changes_the_weights_as_its_replay_in_numpy() {
-    let fixture = include_str!("../../../../tests/reference/fixtures/made_up_term.json");
+    let fixture = include_str!("../../../../../tests/reference/fixtures/made_up_term.json");
     let fixture: Value = serde_json::from_str(fixture).unwrap();
     let sizes: Vec<usize> = serde_json::from_value(fixture["sizes"].clone()).unwrap();
     let shapes: Vec<(usize, usize)> = sizes.windows(2).map(|pair| (pair[1], pair[0])).collect();

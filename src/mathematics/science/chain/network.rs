@@ -2,11 +2,11 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::InvalidParameter;
-use super::activation::Activation;
-use super::initialization::{Feedback, Initialization};
-use super::seed::{Purpose, stream};
 use crate::kernels::{self, Backend, InputMajor, Lanes, as_flat, as_flat_mut};
+use crate::science::InvalidParameter;
+use crate::science::activation::Activation;
+use crate::science::initialization::{Feedback, Initialization};
+use crate::science::seed::{Purpose, stream};
 
 /// Layer sizes n_0 … n_L and σ, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,11 @@ impl Architecture {
     /// L, the number of weight matrices.
     pub fn n_layers(&self) -> usize {
         self.sizes.len() - 1
+    }
+
+    /// Weights of all W.
+    pub fn n_synapses(&self) -> usize {
+        self.sizes.windows(2).map(|pair| pair[0] * pair[1]).sum()
     }
 
     /// σ of the hidden layers.

@@ -3,15 +3,16 @@
 //! The gradient term is the mean over the batch, moved by an [`Optimizer`]; Oja's term, if wanted, is the mean over the
 //! batch with a coefficient of its own, added beside the optimiser. Feedback is symmetric.
 
-use super::InvalidParameter;
-use super::initialization::Feedback;
-use super::network::Network;
-use super::normalization::{BatchNorm, NormalizedLayer};
-use super::online::Divergence;
-use super::optimizer::{Optimizer, OptimizerState};
-use super::samples::Samples;
-use crate::kernels::INTENSITY;
-use crate::kernels::{self, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
+use std::borrow::Cow;
+
+use crate::kernels::{self, INTENSITY, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
+use crate::science::InvalidParameter;
+use crate::science::initialization::Feedback;
+use crate::science::learner::{Divergence, Learner, UpdateNorms};
+use crate::science::network::Network;
+use crate::science::normalization::{BatchNorm, NormalizedLayer};
+use crate::science::optimizer::{Optimizer, OptimizerState};
+use crate::science::samples::Samples;
 
 /// How to train in mini-batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,6 +199,27 @@ impl BatchTrainer {
         }
         network.normalization = normalized.iter().map(NormalizedLayer::evaluated).collect();
         Ok(())
+    }
+}
+
+impl Learner for BatchTrainer {
+    type Model = Network;
+
+    fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
+        BatchTrainer::advance(self, samples, order)
+    }
+
+    /// Without norms: an update is that of a batch and of its optimiser.
+    fn advance_recording(&mut self, samples: &Samples, order: &[u32]) -> Result<Vec<UpdateNorms>, Divergence> {
+        BatchTrainer::advance(self, samples, order).map(|()| Vec::new())
+    }
+
+    fn steps(&self) -> u64 {
+        BatchTrainer::steps(self)
+    }
+
+    fn model(&self) -> Cow<'_, Network> {
+        Cow::Borrowed(&self.network)
     }
 }
 

@@ -1,0 +1,257 @@
+//! Online learning: one sample, one update.
+//!
+//! Of every step: forward (1); e_L = softmax(z_L) − onehot; then, from the output down, each layer's errors (7), its
+//! projection and its plasticity in one pass over its weights.
+//!
+//! The first layer, three quarters of all weights, has no layer below that waits for its errors. Where the rule allows it,
+//! its steps are carried out sixteen at a time (`kernels/deferred.rs`): after every sixteenth step of a training, wherever
+//! calls begin and end, so that neither they nor looking at the network between them change a trained bit.
+
+use std::borrow::Cow;
+
+use super::dynamics::Chain;
+use super::network::Network;
+use crate::kernels::{
+    self, Active, DEPTH, Deferred, InputMajor, Lanes, LayerSignals, SynapticRule, all_finite, as_flat, largest, norm,
+};
+use crate::science::InvalidParameter;
+use crate::science::dynamics::{Online, Synapses};
+use crate::science::initialization::Feedback;
+use crate::science::learner::Learner;
+pub use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::plasticity::Rule;
+use crate::science::samples::Samples;
+
+/// While no weight can exceed this, none can have overflowed, and looking is unnecessary.
+const SURELY_FINITE: f64 = 1e30;
+
+/// A network that learns.
+#[derive(Clone, Debug)]
+pub struct OnlineTrainer {
+    online: Online<Chain, PlasticChain>,
+    rule: Rule,
+}
+
+/// The weights of a chain, moved by the terms of a rule.
+#[derive(Clone, Debug)]
+struct PlasticChain {
+    /// Its first layer as it was before the steps that `deferred` holds.
+    network: Network,
+    deferred: Option<Deferred>,
+    /// The rule of layer ℓ at ℓ − 1, as the kernels take it.
+    synaptic: Vec<SynapticRule>,
+    /// An upper bound of |w| over W (and B) of layer ℓ at ℓ − 1; over the norms of rows where steps are deferred.
+    bounds: Vec<f64>,
+}
+
+impl OnlineTrainer {
+    /// `network`, to be trained by `rule`.
+    ///
+    /// # Errors
+    /// If the rule has not as many coefficients as the network has layers, or moves feedback weights that are not plastic,
+    /// or if the network is normalised, which takes batches.
+    pub fn new(network: Network, rule: Rule) -> Result<Self, InvalidParameter> {
+        if network.is_normalized() {
+            return Err(InvalidParameter::new(
+                "batch normalisation has no online form: train without it, or in batches",
+            ));
+        }
+        rule.check_layers(network.n_layers())?;
+        if rule.moves_feedback() && network.feedback() != Feedback::Plastic {
+            return Err(InvalidParameter::new(
+                "the rule moves feedback weights: the network's feedback must be plastic, not symmetric or random",
+            ));
+        }
+        let chain = Chain::new(network.architecture(), network.backend);
+        Ok(Self { online: Online::new(chain, PlasticChain::new(network, &rule)), rule })
+    }
+
+    /// One online step for each index of `order`. How a sequence is cut into calls does not change any number.
+    ///
+    /// # Errors
+    /// If a number is no longer finite; the trainer then stays where it was and returns the same again.
+    ///
+    /// # Panics
+    /// If the samples do not fit the network.
+    pub fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
+        self.online.advance(samples, order)
+    }
+
+    /// As [`OnlineTrainer::advance`], and the norms of the last step's update, one entry a layer 1 … L; empty if `order`
+    /// is.
+    ///
+    /// # Errors
+    /// As [`OnlineTrainer::advance`].
+    pub fn advance_recording(&mut self, samples: &Samples, order: &[u32]) -> Result<Vec<UpdateNorms>, Divergence> {
+        let Some((last, earlier)) = order.split_last() else { return Ok(Vec::new()) };
+        self.advance(samples, earlier)?;
+        let before = self.network().into_owned().forward;
+        self.advance(samples, &[*last])?;
+        let Online { dynamics, synapses, .. } = &mut self.online;
+        if synapses.deferred.is_some() {
+            // What a step that is put off does not need.
+            let Chain { activations, projections, .. } = dynamics;
+            samples.active(*last as usize).write(&mut activations[0]);
+            kernels::project_batch(synapses.network.backend, &before[0], &activations[1], &mut projections[0]);
+        }
+        let network = self.network();
+        Ok((1..=network.n_layers()).map(|layer| self.update_norms(layer, &before, &network.forward)).collect())
+    }
+
+    /// The network as it is now; a copy if steps are deferred.
+    pub fn network(&self) -> Cow<'_, Network> {
+        self.online.synapses.network()
+    }
+
+    /// The rule by which it learns.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// Training samples seen.
+    pub fn steps(&self) -> u64 {
+        self.online.steps()
+    }
+
+    /// Norms of the step just made, from the weights before and after it. A rank-1 matrix has the product of its factors'
+    /// norms.
+    fn update_norms(&self, layer: usize, before: &[InputMajor], after: &[InputMajor]) -> UpdateNorms {
+        let Chain { activations, errors, projections, .. } = &self.online.dynamics;
+        let (y, pre) = (as_flat(&activations[layer]), as_flat(&activations[layer - 1]));
+        let gradient = self.rule.coefficient("gradient", layer).abs();
+        let oja = self.rule.coefficient("oja", layer).abs();
+        let residual = pre.iter().zip(as_flat(&projections[layer - 1])).map(|(y, d)| f64::from(*y) - f64::from(*d));
+        let squares = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+        let after = as_flat(after[layer - 1].lanes()).iter();
+        let total = after
+            .zip(as_flat(before[layer - 1].lanes()))
+            .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+            .sum::<f64>();
+        UpdateNorms {
+            gradient: gradient * (squares(as_flat(&errors[layer])) * squares(pre)).sqrt(),
+            // Without the term the projection is not computed.
+            oja: if oja == 0.0 { 0.0 } else { oja * (squares(y) * residual.map(|r| r * r).sum::<f64>()).sqrt() },
+            total: total.sqrt(),
+        }
+    }
+}
+
+impl PlasticChain {
+    fn new(network: Network, rule: &Rule) -> Self {
+        let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
+        let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
+        let deferred = match synaptic[0].feedback.is_zero() {
+            true => Deferred::new(synaptic[0].forward, sizes[0], sizes[1]),
+            false => None,
+        };
+        let mut synapses = Self { network, deferred, synaptic, bounds: Vec::new() };
+        synapses.bounds = (1..=n_layers).map(|layer| synapses.bound(layer)).collect();
+        synapses
+    }
+
+    /// The network with the steps that wait.
+    fn network(&self) -> Cow<'_, Network> {
+        match &self.deferred {
+            Some(deferred) if deferred.pending() > 0 => {
+                let mut network = self.network.clone();
+                deferred.write(network.backend, &mut network.forward[0]);
+                Cow::Owned(network)
+            }
+            _ => Cow::Borrowed(&self.network),
+        }
+    }
+
+    /// Looks at the weights of a layer whose bound says that they may have overflowed.
+    fn check_bound(&mut self, layer: usize) -> Result<(), usize> {
+        // False for a NaN bound too, which is then looked into.
+        let surely_finite = self.bounds[layer - 1] < SURELY_FINITE;
+        if !surely_finite {
+            self.bounds[layer - 1] = self.bound(layer);
+            if !self.bounds[layer - 1].is_finite() {
+                return Err(layer);
+            }
+        }
+        Ok(())
+    }
+
+    /// What [`Self::bounds`] bounds, from the weights themselves; infinite if any is not finite.
+    fn bound(&self, layer: usize) -> f64 {
+        let network = if layer == 1 { self.network() } else { Cow::Borrowed(&self.network) };
+        let backward = network.backward.get(layer - 1).map_or(0.0, |b| largest(b.lanes()));
+        let forward = &network.forward[layer - 1];
+        let largest = f64::from(largest(forward.lanes()).max(backward));
+        if layer == 1 && self.deferred.is_some() { largest * (forward.n_out() as f64).sqrt() } else { largest }
+    }
+}
+
+impl Synapses for PlasticChain {
+    fn receive(&self, image: Active<'_>, z: &mut [Lanes]) {
+        let Self { network, deferred, .. } = self;
+        match deferred {
+            Some(deferred) => deferred.forward(network.backend, &network.forward[0], image, z),
+            None => kernels::forward_active(network.backend, &network.forward[0], image, z),
+        }
+    }
+
+    fn send(&self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
+        kernels::forward(self.network.backend, &self.network.forward[layer - 1], y, z);
+    }
+
+    fn learn(&mut self, layer: usize, mut signals: LayerSignals<'_>) -> Result<(), usize> {
+        let Self { network, synaptic, bounds, .. } = self;
+        let rule = &synaptic[layer - 1];
+        let (weights, feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
+        let moved = kernels::update_layer(network.backend, rule, weights, feedback, signals.reborrow());
+        if (signals.propagate || rule.reads_pre_error()) && !all_finite(signals.pre_error) {
+            return Err(layer - 1);
+        }
+        // |w| grows by no more than (Σ|α|) max|e| + (Σ|γ|) max|y|, whatever the rule.
+        let (e, y) = (f64::from(largest(signals.error)), f64::from(largest(signals.activation)));
+        let [a, g, b_a, b_g] = moved.map(f64::from);
+        let growth = (1.0 - f64::from(rule.forward.decay)).abs().max((1.0 - f64::from(rule.feedback.decay)).abs());
+        bounds[layer - 1] = bounds[layer - 1] * growth.max(1.0) + (a + b_a) * e + (g + b_g) * y;
+        self.check_bound(layer)
+    }
+
+    /// The step of the first layer: put off where it can be, and every so often all that was put off is carried out.
+    fn learn_from_image(&mut self, image: Active<'_>, error: &[Lanes], activation: &[Lanes]) -> Result<bool, usize> {
+        let Self { network, deferred: Some(deferred), synaptic, bounds } = self else { return Ok(false) };
+        deferred.push(network.backend, image, error, activation);
+        // A row w becomes w + (w · y) o + x q, and no pixel exceeds 1.
+        let (e, y) = (norm(error), norm(activation));
+        let longest =
+            |by_error: f32, by_activation: f32| f64::from(by_error.abs()) * e + f64::from(by_activation.abs()) * y;
+        let kernels::RowRule { by_error, by_activation, .. } = synaptic[0].forward;
+        let o = longest(by_error.projection, by_activation.projection);
+        let q = longest(by_error.activation, by_activation.activation);
+        bounds[0] = bounds[0] * (1.0 + o * y) + q;
+        // Every step waits in turn, so these are the steps that `DEPTH` divides.
+        if deferred.pending() == DEPTH {
+            deferred.apply(network.backend, &mut network.forward[0]);
+        }
+        self.check_bound(1).map(|()| true)
+    }
+}
+
+impl Learner for OnlineTrainer {
+    type Model = Network;
+
+    fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
+        OnlineTrainer::advance(self, samples, order)
+    }
+
+    fn advance_recording(&mut self, samples: &Samples, order: &[u32]) -> Result<Vec<UpdateNorms>, Divergence> {
+        OnlineTrainer::advance_recording(self, samples, order)
+    }
+
+    fn steps(&self) -> u64 {
+        OnlineTrainer::steps(self)
+    }
+
+    fn model(&self) -> Cow<'_, Network> {
+        self.network()
+    }
+}
+
+#[cfg(test)]
+mod tests;

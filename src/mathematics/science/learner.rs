@@ -1,0 +1,57 @@
+//! A network that learns, whichever way: what training asks of it.
+
+use std::borrow::Cow;
+
+use super::model::Model;
+use super::samples::Samples;
+
+/// A number became infinite or undefined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("diverged: layer {layer} was no longer finite at training sample {step}")]
+pub struct Divergence {
+    /// Training samples seen when it was first noticed, counting that one.
+    pub step: u64,
+    /// The layer where: its activations, errors or weights.
+    pub layer: u32,
+}
+
+/// How large the last update of one layer's W was: Frobenius norms of what was applied, coefficients included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UpdateNorms {
+    /// The `gradient` term's part.
+    pub gradient: f64,
+    /// The `oja` term's part.
+    pub oja: f64,
+    /// The whole update, W_after − W_before.
+    pub total: f64,
+}
+
+/// A model and the way in which it learns.
+///
+/// How a sequence of samples is cut into calls changes no number, nor does looking at the model between them.
+pub trait Learner {
+    /// What learns.
+    type Model: Model + Clone;
+
+    /// Learns from the samples of `order`, one after the other.
+    ///
+    /// # Errors
+    /// If a number is no longer finite; the learner then stays where it was and returns the same again.
+    ///
+    /// # Panics
+    /// If the samples do not fit the model.
+    fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence>;
+
+    /// As [`Learner::advance`], and the norms of the last step's update, one entry a layer 1 … L. Empty if `order` is, or
+    /// if a step of this learner is not one sample's.
+    ///
+    /// # Errors
+    /// As [`Learner::advance`].
+    fn advance_recording(&mut self, samples: &Samples, order: &[u32]) -> Result<Vec<UpdateNorms>, Divergence>;
+
+    /// Training samples seen.
+    fn steps(&self) -> u64;
+
+    /// The model as it is now; a copy if the learner has steps that wait.
+    fn model(&self) -> Cow<'_, Self::Model>;
+}

@@ -1,0 +1,63 @@
+//! What the stages of this program know of results that do not exist yet.
+
+use std::sync::Arc;
+
+use crate::science::model::Blueprint;
+use crate::task::Facts;
+
+/// What is known of the result of a stage before it exists, for the checks of those who read it.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Of a data set, or of what was made with one.
+    pub data: Option<Arc<DataFacts>>,
+    /// Of a network, or of what was measured on one.
+    pub network: Option<Arc<NetworkFacts>>,
+    /// Layers of a table of measurements.
+    pub layers: Option<Vec<usize>>,
+}
+
+impl Known {
+    /// What the stages of this program know of a result.
+    pub(crate) fn of(facts: &Facts) -> Self {
+        facts.get::<Self>().cloned().unwrap_or_default()
+    }
+}
+
+impl From<Known> for Facts {
+    fn from(known: Known) -> Self {
+        Self::new(known)
+    }
+}
+
+/// A data set before it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataFacts {
+    /// Its name.
+    pub name: String,
+    /// Images of the training set, those for tuning included.
+    pub n_train: usize,
+    /// Images of the test set.
+    pub n_test: usize,
+    /// Classes of its labels.
+    pub n_classes: usize,
+    /// Pixels an image.
+    pub n_pixels: usize,
+}
+
+/// A network before it is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkFacts {
+    /// All about it but its weights.
+    pub blueprint: Blueprint,
+    /// Steps at which the network can be looked at in passing.
+    pub schedule: Vec<u64>,
+    /// Steps at which its weights are kept.
+    pub snapshots: Vec<u64>,
+}
+
+impl NetworkFacts {
+    /// L, layers of weights.
+    pub fn n_layers(&self) -> usize {
+        self.blueprint.sizes().len() - 1
+    }
+}

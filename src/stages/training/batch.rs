@@ -1,0 +1,286 @@
+//! dataset → runs, evaluations, samples, weights: a feed-forward network learns in mini-batches, by an optimiser.
+//!
+//! The engineering that online plasticity does without: batches, momentum, Adam, batch normalisation, and Oja's term as
+//! the mean over a batch. Tables are those of `train`, so that every measurement works on both. A normalised network is
+//! more than its matrices: `weights` holds its scales and shifts, too.
+
+use std::sync::{Arc, LazyLock};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described};
+use super::parameters::{Course, Units, at_the_end, chain, nowhere, read_data};
+use super::rules::{find_rule, find_tuned};
+use super::skeleton::{Recipe, Training};
+use super::tables::{Described, outputs};
+use crate::error::Result;
+use crate::science::InvalidParameter;
+use crate::science::batch::{BatchSettings, BatchTrainer};
+use crate::science::initialization::Feedback;
+use crate::science::model::Blueprint;
+use crate::science::network::{Architecture, Network};
+use crate::spec::node::{Fault, Node};
+use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
+use crate::stages::rows::{BatchOptions, RunRow, WeightRow};
+use crate::tables::{Row, TableSchema};
+use crate::task::{Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source};
+
+/// `kind = "train_batch"`
+#[derive(Debug)]
+pub struct TrainBatch;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TrainBatchSpec {
+    /// The stage that loads the data.
+    #[allow(dead_code)]
+    data: String,
+    /// Units of every layer, input and output included.
+    layers: Vec<usize>,
+    #[serde(default)]
+    activation: ActivationSpec,
+    #[serde(default)]
+    init: InitSpec,
+    /// A way of learning of `[rules]`; usually an axis of the matrix.
+    #[serde(default)]
+    rule: Option<String>,
+    /// Over that of the rule, as are the next three.
+    #[serde(default)]
+    optimizer: Option<OptimizerSpec>,
+    /// Learning rate of the optimiser.
+    #[serde(default)]
+    rate: Option<f64>,
+    /// Coefficient of Oja's term, mean over the batch.
+    #[serde(default)]
+    oja: Option<f64>,
+    #[serde(default)]
+    batch_norm: Option<BatchNormSpec>,
+    #[serde(default = "batch_size")]
+    batch_size: usize,
+    /// The name under which the rates of this network are tuned.
+    #[serde(default)]
+    setting: Option<String>,
+    #[serde(default)]
+    seed: u64,
+    /// Training samples, each seen once.
+    samples: u64,
+    /// Samples after which accuracy is measured, with the weights of the last full batch.
+    #[serde(default = "at_the_end")]
+    schedule: Steps,
+    /// Samples after which the weights are kept.
+    #[serde(default = "nowhere")]
+    snapshots: Steps,
+    /// The images on which accuracy is measured.
+    #[serde(default)]
+    evaluate_on: Split,
+}
+
+/// Divides the steps of the figures' schedule.
+fn batch_size() -> usize {
+    25
+}
+
+/// The rule that the stage names, with tuned rates filled in.
+fn resolve_rule(
+    planning: &Planning<'_>,
+    spec: &TrainBatchSpec,
+    dataset: &str,
+) -> Result<(BatchRuleSpec, Option<Arc<Source>>), Fault> {
+    let Some(name) = &spec.rule else { return Ok((BatchRuleSpec::default(), None)) };
+    let named = find_rule(planning, name)?;
+    let mut rule: BatchRuleSpec = named.node.read()?;
+    if !rule.tuned {
+        return Ok((rule, None));
+    }
+    let (terms, file) = find_tuned(planning, &named.name_span, name, spec.setting.as_deref(), dataset)?;
+    rule.rate = rule.rate.or(terms.get("rate").copied());
+    rule.oja = rule.oja.or(terms.get("oja").copied());
+    Ok((rule, Some(file.clone())))
+}
+
+impl Kind for TrainBatch {
+    fn name(&self) -> &'static str {
+        "train_batch"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Trains a feed-forward network in mini-batches: momentum, Adam, batch normalisation."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<TrainBatchSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        const DIRECT: [&str; 12] = [
+            "rule",
+            "optimizer",
+            "rate",
+            "oja",
+            "batch_norm",
+            "batch_size",
+            "seed",
+            "samples",
+            "init",
+            "activation",
+            "setting",
+            "evaluate_on",
+        ];
+        DIRECT.contains(&axis).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let spec: TrainBatchSpec = planning.parameters.read()?;
+        let mut inputs = Inputs::new(planning);
+        let data = read_data(&mut inputs)?;
+        let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
+        let (rule, source) = resolve_rule(planning, &spec, &data.facts.name)?;
+        let Some(rate) = spec.rate.or(rule.rate) else {
+            return Err(planning
+                .fault("rate", "no learning rate")
+                .help("Give `rate = …`, an axis `rate`, or a rule with a rate or `tuned = true`."));
+        };
+        let sgd = OptimizerSpec::Named(NamedOptimizer::Sgd);
+        let settings = BatchSettings {
+            batch_size: spec.batch_size,
+            optimizer: spec.optimizer.or(rule.optimizer).unwrap_or(sgd).optimizer(rate),
+            batch_norm: spec.batch_norm.or(rule.batch_norm).and_then(BatchNormSpec::constants),
+            oja: spec.oja.or(rule.oja).unwrap_or(0.0),
+        };
+        settings.check().map_err(|error| Fault::at(&planning.parameters.span, error.to_string()))?;
+        let course = Course::plan(
+            planning,
+            &data.facts,
+            (spec.seed, spec.samples, spec.evaluate_on),
+            (&spec.schedule, &spec.snapshots),
+        )?;
+        if !spec.samples.is_multiple_of(spec.batch_size as u64) {
+            let message = format!("{} samples do not fill batches of {}", spec.samples, spec.batch_size);
+            return Err(planning.fault("samples", message));
+        }
+        let recipe = Batches {
+            canonical: Canonical {
+                layers: spec.layers,
+                units,
+                optimizer: described(settings.optimizer),
+                rate,
+                oja: settings.oja,
+                batch_norm: settings.batch_norm.map(|constants| [constants.momentum, constants.epsilon]),
+                batch_size: spec.batch_size,
+                course,
+            },
+            settings,
+            architecture,
+        };
+        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+    }
+}
+
+/// Everything that the result depends on, as it goes into the key.
+#[derive(Clone, Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    #[serde(flatten)]
+    units: Units,
+    optimizer: serde_json::Value,
+    rate: f64,
+    oja: f64,
+    /// Momentum and epsilon.
+    batch_norm: Option<[f64; 2]>,
+    batch_size: usize,
+    #[serde(flatten)]
+    course: Course,
+}
+
+/// A chain of layers, an optimiser.
+#[derive(Debug)]
+struct Batches {
+    canonical: Canonical,
+    settings: BatchSettings,
+    architecture: Architecture,
+}
+
+/// `runs` of online training, with what batches have beside it.
+fn runs_schema() -> TableSchema {
+    RunRow::schema().with_columns_before("options", BatchOptions::schema().columns)
+}
+
+/// `weights`, with the vectors of a normalised network.
+fn weights_schema() -> TableSchema {
+    let mut schema = WeightRow::schema();
+    for column in schema.columns.iter_mut().filter(|column| column.name == "matrix") {
+        column.description =
+            "forward (W); scale and shift (n_out x 1) of y = f(scale * W y + shift) where normalised".into();
+    }
+    schema
+}
+
+static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| outputs(runs_schema(), weights_schema()));
+
+impl Recipe for Batches {
+    type Learner = BatchTrainer;
+
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn course(&self) -> &Course {
+        &self.canonical.course
+    }
+
+    fn blueprint(&self) -> Blueprint {
+        Blueprint::Chain(self.architecture.clone())
+    }
+
+    fn outputs(&self) -> &'static [Output] {
+        &OUTPUTS
+    }
+
+    fn learner(&self) -> Result<BatchTrainer, InvalidParameter> {
+        let Canonical { units, course, .. } = &self.canonical;
+        let network = Network::initialize(&self.architecture, &units.initialization, Feedback::Symmetric, course.seed);
+        BatchTrainer::new(network, self.settings)
+    }
+
+    fn describe(&self) -> Described<'_> {
+        let Canonical { units, optimizer, rate, oja, batch_norm, batch_size, course, .. } = &self.canonical;
+        let name = optimizer["name"].as_str().expect("an optimiser has a name");
+        Described {
+            units,
+            feedback: "symmetric",
+            coefficient: Box::new(move |column| match column {
+                // Under plain gradient descent the rate is the term's coefficient; an optimiser has no such number.
+                "gradient" => (name == "sgd").then_some(*rate),
+                "oja" => Some(*oja),
+                _ => Some(0.0),
+            }),
+            batches: Some(BatchOptions {
+                optimizer: name,
+                rate: *rate,
+                batch_size: *batch_size as i32,
+                batch_norm: batch_norm.is_some(),
+            }),
+            options: serde_json::json!({
+                "beta": units.beta,
+                "std": units.std,
+                "seed": course.seed,
+                "evaluate_on": course.evaluate_on,
+                "optimizer": optimizer,
+                "batch_norm": batch_norm,
+            }),
+        }
+    }
+
+    fn cost(&self) -> f64 {
+        self.canonical.course.cost(self.architecture.n_synapses(), 2e-10)
+    }
+}

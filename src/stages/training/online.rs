@@ -1,0 +1,249 @@
+//! dataset → runs, evaluations, samples, weights, updates: a feed-forward network learns online, one sample at a time.
+//!
+//! Beside what is kept, the weights at every step of the schedule are handed on in memory (`trajectory`) to the stages
+//! that look at the network while it learns: training again is cheaper than keeping gigabytes.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::parameters::{Course, Units, at_the_end, chain, nowhere, read_data};
+use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, place_of_term, resolve_terms};
+use super::skeleton::{Recipe, Training};
+use super::tables::{Described, updating_outputs, write_coefficients};
+use crate::error::Result;
+use crate::science::InvalidParameter;
+use crate::science::initialization::Feedback;
+use crate::science::model::Blueprint;
+use crate::science::network::{Architecture, Network};
+use crate::science::online::OnlineTrainer;
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::spec::node::{Fault, Node};
+use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Split, Steps};
+use crate::stages::rows::CoefficientRow;
+use crate::tables::Row;
+use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
+
+/// `kind = "train"`
+#[derive(Debug)]
+pub struct Train;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TrainSpec {
+    /// The stage that loads the data.
+    #[allow(dead_code)]
+    data: String,
+    /// Units of every layer, input and output included.
+    layers: Vec<usize>,
+    #[serde(default)]
+    activation: ActivationSpec,
+    #[serde(default)]
+    init: InitSpec,
+    #[serde(default)]
+    feedback: FeedbackSpec,
+    /// A learning rule of `[rules]`; usually an axis of the matrix.
+    #[serde(default)]
+    rule: Option<String>,
+    /// Coefficients of plasticity terms, over those of the rule.
+    #[serde(default)]
+    coefficients: BTreeMap<String, CoefficientSpec>,
+    /// The name under which the coefficients of this network are tuned.
+    #[serde(default)]
+    setting: Option<String>,
+    #[serde(default)]
+    seed: u64,
+    /// Training samples, each seen once.
+    samples: u64,
+    /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
+    #[serde(default = "at_the_end")]
+    schedule: Steps,
+    /// Steps at which the weights are kept.
+    #[serde(default = "nowhere")]
+    snapshots: Steps,
+    /// The images on which accuracy is measured.
+    #[serde(default)]
+    evaluate_on: Split,
+}
+
+impl Kind for Train {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Trains a feed-forward network online, one sample at a time, by a plasticity rule."
+    }
+
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<TrainSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        if Term::named(axis).is_ok() {
+            return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
+        }
+        let direct = ["rule", "seed", "samples", "init", "activation", "feedback", "setting", "evaluate_on"];
+        direct.contains(&axis).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let spec: TrainSpec = planning.parameters.read()?;
+        let mut inputs = Inputs::new(planning);
+        let data = read_data(&mut inputs)?;
+        let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
+        let Resolved { terms, source } = resolve_terms(
+            planning,
+            spec.rule.as_deref(),
+            spec.setting.as_deref(),
+            &spec.coefficients,
+            &data.facts.name,
+        )?;
+        let names: Vec<(&str, Coefficient)> =
+            terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
+        let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
+        if names.is_empty() {
+            let what = spec.rule.as_ref().map_or("there is".to_owned(), |name| format!("rule `{name}` has"));
+            return Err(planning
+                .fault(field, format!("{what} no plasticity term: the network would not learn"))
+                .help("Give the rule a term (`gradient = 0.01`), or the stage `coefficients = { gradient = 0.01 }`."));
+        }
+        // Checked here and not only when it runs, and term by term, so that the fault underlines the one coefficient.
+        for (name, coefficient) in &names {
+            let at = || place_of_term(planning, spec.rule.as_deref(), name);
+            let alone = Rule::new(&[(*name, coefficient.clone())])
+                .and_then(|alone| alone.check_layers(architecture.n_layers()).map(|()| alone))
+                .map_err(|error| Fault::at(at(), error.to_string()))?;
+            if alone.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
+                let kept = spec.feedback.name();
+                let message = format!("`{name}` moves feedback weights, which `feedback = \"{kept}\"` keeps fixed");
+                let help = format!("Give stage `{}` `feedback = \"plastic\"`.", planning.stage);
+                return Err(Fault::at(at(), message).help(help));
+            }
+        }
+        let rule = Rule::new(&names).map_err(|error| planning.fault(field, error.to_string()))?;
+        let course = Course::plan(
+            planning,
+            &data.facts,
+            (spec.seed, spec.samples, spec.evaluate_on),
+            (&spec.schedule, &spec.snapshots),
+        )?;
+        let recipe = Online {
+            canonical: Canonical {
+                layers: spec.layers,
+                units,
+                feedback: spec.feedback.name(),
+                coefficients: terms,
+                course,
+            },
+            feedback: spec.feedback.feedback(),
+            architecture,
+            rule,
+        };
+        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+    }
+}
+
+/// Everything that the result depends on, as it goes into the key.
+#[derive(Clone, Debug, Serialize)]
+struct Canonical {
+    layers: Vec<usize>,
+    #[serde(flatten)]
+    units: Units,
+    feedback: &'static str,
+    #[serde(serialize_with = "as_map")]
+    coefficients: Vec<(String, CoefficientSpec)>,
+    #[serde(flatten)]
+    course: Course,
+}
+
+/// A chain of layers, a rule.
+#[derive(Debug)]
+struct Online {
+    canonical: Canonical,
+    architecture: Architecture,
+    feedback: Feedback,
+    rule: Rule,
+}
+
+/// The tables of every online training; a network has no say in them.
+static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| {
+    let mut outputs = updating_outputs();
+    outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
+    outputs
+});
+
+impl Recipe for Online {
+    type Learner = OnlineTrainer;
+
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn course(&self) -> &Course {
+        &self.canonical.course
+    }
+
+    fn blueprint(&self) -> Blueprint {
+        Blueprint::Chain(self.architecture.clone())
+    }
+
+    fn outputs(&self) -> &'static [Output] {
+        &OUTPUTS
+    }
+
+    fn learner(&self) -> Result<OnlineTrainer, InvalidParameter> {
+        let Canonical { units, course, .. } = &self.canonical;
+        let network = Network::initialize(&self.architecture, &units.initialization, self.feedback, course.seed);
+        OnlineTrainer::new(network, self.rule.clone())
+    }
+
+    fn describe(&self) -> Described<'_> {
+        let Canonical { units, feedback, coefficients, course, .. } = &self.canonical;
+        Described {
+            units,
+            feedback,
+            coefficient: Box::new(|column| coefficient_in_runs(coefficients, column)),
+            batches: None,
+            options: serde_json::json!({
+                "beta": units.beta,
+                "std": units.std,
+                "seed": course.seed,
+                "evaluate_on": course.evaluate_on,
+                "equation": self.rule.equation(),
+            }),
+        }
+    }
+
+    fn conclude(&self, context: &dyn Surroundings) -> Result<()> {
+        let n_layers = self.architecture.n_layers();
+        write_coefficients(context, n_layers, &self.canonical.coefficients)
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        let needs = match self.feedback {
+            Feedback::Symmetric => "Weight transport: errors travel back through the transposed forward weights.",
+            Feedback::Random => "No weight transport for errors: feedback weights are random and stay fixed.",
+            Feedback::Plastic => {
+                "No weight transport for errors: feedback weights are learned beside the forward ones."
+            }
+        };
+        let online = "No batches and no optimiser state: one sample, one update.";
+        Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
+    }
+
+    fn cost(&self) -> f64 {
+        // About a nanosecond for four synapses, in training and for each image of an evaluation.
+        self.canonical.course.cost(self.architecture.n_synapses(), 2.5e-10)
+    }
+}

@@ -1,0 +1,184 @@
+//! Learning rules of a pipeline: `[rules.…]` as written, tuned coefficients filled in, terms in their order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::science::plasticity::{Coefficient, Term};
+use crate::spec::NamedNode;
+use crate::spec::node::{Fault, Node, Span, Value, choices};
+use crate::stages::environment;
+use crate::task::{Planning, Source};
+
+/// One number, or one a layer.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "a coefficient is a number, or a list with a number for each layer")]
+pub enum CoefficientSpec {
+    /// In every layer.
+    Uniform(f64),
+    /// For each of the layers 1 … L.
+    PerLayer(Vec<f64>),
+}
+
+/// `[rules.<name>]`
+#[derive(Debug, Default, JsonSchema)]
+pub struct RuleSpec {
+    /// Take the coefficients from the committed tables, by data set, setting and the rule's name.
+    #[serde(default)]
+    pub tuned: bool,
+    /// Coefficients by the names of their terms.
+    #[serde(flatten)]
+    pub terms: BTreeMap<String, CoefficientSpec>,
+}
+
+/// `[rules.<name>]` as it was written.
+pub(in crate::stages) struct WrittenRule<'a> {
+    pub terms: BTreeMap<String, CoefficientSpec>,
+    /// Whether the rest is looked up among the tuned coefficients.
+    pub tuned: bool,
+    pub name_span: &'a Span,
+}
+
+/// Finds a rule of the pipeline.
+///
+/// # Errors
+/// There is no such rule.
+pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a NamedNode, Fault> {
+    let rules: &'a [NamedNode] = planning.definitions;
+    rules.iter().find(|named| named.name == name).ok_or_else(|| {
+        let names = rules.iter().map(|named| &named.name);
+        planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names)))
+    })
+}
+
+/// A rule of the pipeline that is made of plasticity terms.
+///
+/// # Errors
+/// There is no such rule, or it has a term that does not exist.
+pub(in crate::stages) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<WrittenRule<'a>, Fault> {
+    let named = find_rule(planning, name)?;
+    let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
+    let mut written = WrittenRule { terms: BTreeMap::new(), tuned: false, name_span: &named.name_span };
+    for (key, node) in &table.entries {
+        if key.name == "tuned" {
+            written.tuned = node.read()?;
+        } else if Term::named(&key.name).is_err() {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
+            let message = format!("rule `{name}` has no term `{}`; there are: {}", key.name, choices(names));
+            return Err(Fault::at(&key.span, message));
+        } else {
+            written.terms.insert(key.name.clone(), node.read()?);
+        }
+    }
+    Ok(written)
+}
+
+/// What the committed tables say of a condition.
+///
+/// # Errors
+/// The stage does not say its setting, or the condition has not been tuned.
+pub(in crate::stages) fn find_tuned<'a>(
+    planning: &Planning<'a>,
+    at: &Span,
+    rule: &str,
+    setting: Option<&str>,
+    dataset: &str,
+) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
+    let Some(setting) = setting else {
+        let message = format!("rule `{rule}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
+        return Err(Fault::at(at, message));
+    };
+    let coefficients = &environment::of(planning).coefficients;
+    coefficients.find(dataset, setting, rule).ok_or_else(|| {
+        let there = choices(coefficients.conditions());
+        Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
+            .help(format!("There are: {there}."))
+    })
+}
+
+/// The terms of a rule, resolved.
+pub(super) struct Resolved {
+    /// By name, in the order in which the terms are defined.
+    pub terms: Vec<(String, CoefficientSpec)>,
+    /// The file of tuned coefficients in which some of them stand.
+    pub source: Option<Arc<Source>>,
+}
+
+/// The terms of a rule, resolved.
+///
+/// # Errors
+/// The rule or a term does not exist, or the condition has not been tuned.
+pub(super) fn resolve_terms(
+    planning: &Planning<'_>,
+    rule: Option<&str>,
+    setting: Option<&str>,
+    overrides: &BTreeMap<String, CoefficientSpec>,
+    dataset: &str,
+) -> Result<Resolved, Fault> {
+    let mut source = None;
+    let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
+    if let Some(name) = rule {
+        let written = read_rule(planning, name)?;
+        found = written.terms;
+        if written.tuned {
+            let (terms, file) = find_tuned(planning, written.name_span, name, setting, dataset)?;
+            source = Some(file.clone());
+            for (term, value) in terms {
+                found.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));
+            }
+        }
+    }
+    for (term, value) in overrides {
+        found.insert(term.clone(), value.clone());
+    }
+    for name in found.keys() {
+        if Term::named(name).is_err() {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref());
+            let message = format!("there is no plasticity term `{name}`; there are: {}", choices(names));
+            return Err(Fault::at(planning.key_within("coefficients", name), message));
+        }
+    }
+    // In the order of definition, so that a rule means the same however it was written.
+    let terms = Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect();
+    Ok(Resolved { terms, source })
+}
+
+/// Where the coefficient of a term was written: in the stage, in the rule, or else where the rule was chosen.
+pub(super) fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, term: &str) -> &'a Span {
+    let in_table = |node: Option<&'a Node>| node.and_then(Node::as_table).and_then(|table| table.get(term));
+    let stage = in_table(planning.parameters.as_table().and_then(|table| table.get("coefficients")));
+    let named = planning.definitions.iter().find(|named| Some(named.name.as_str()) == rule);
+    match stage.or_else(|| in_table(named.map(|named| &named.node))) {
+        Some(node) => &node.span,
+        None => planning.span("rule"),
+    }
+}
+
+impl CoefficientSpec {
+    /// As the mathematics takes it.
+    pub fn coefficient(&self) -> Coefficient {
+        match self {
+            Self::Uniform(value) => Coefficient::Uniform(*value),
+            Self::PerLayer(values) => Coefficient::PerLayer(values.clone()),
+        }
+    }
+}
+
+/// Coefficients as they stand in keys: by term.
+pub(super) fn as_map<S: serde::Serializer>(
+    terms: &[(String, CoefficientSpec)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(terms.iter().map(|(name, value)| (name, value)))
+}
+
+/// What stands in a column of `runs` that is called as a term: 0 without the term, nothing where it differs by layer.
+pub(super) fn coefficient_in_runs(coefficients: &[(String, CoefficientSpec)], column: &str) -> Option<f64> {
+    match coefficients.iter().find(|(name, _)| name == column) {
+        None => Some(0.0),
+        Some((_, CoefficientSpec::Uniform(value))) => Some(*value),
+        Some((_, CoefficientSpec::PerLayer(_))) => None,
+    }
+}

@@ -1,0 +1,167 @@
+//! Every training: order → network → learner → stops → advance → score → snapshot → rows. What learns, and how, is a
+//! [`Recipe`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::parameters::{Course, Data};
+use super::tables::{Described, Record, write_run, write_samples, write_weights};
+use crate::error::Result;
+use crate::science::InvalidParameter;
+use crate::science::learner::{Divergence, Learner, UpdateNorms};
+use crate::science::model::Blueprint;
+use crate::science::samples::Samples;
+use crate::science::seed::{Purpose, stream};
+use crate::stages::dataset::images;
+use crate::stages::{Known, NetworkFacts};
+use crate::task::{Equation, Facts, InputId, Output, Surroundings, Work};
+
+/// What a kind of training brings to the skeleton.
+pub(super) trait Recipe: Send + Sync + fmt::Debug + 'static {
+    /// What learns.
+    type Learner: Learner;
+
+    /// All parameters that the result depends on, defaults filled in.
+    fn parameters(&self) -> serde_json::Value;
+
+    /// Which samples are seen, and when one looks.
+    fn course(&self) -> &Course;
+
+    /// What the network is, whatever its weights.
+    fn blueprint(&self) -> Blueprint;
+
+    /// The tables that it makes.
+    fn outputs(&self) -> &'static [Output];
+
+    /// The network at its beginning, with its way of learning.
+    fn learner(&self) -> Result<Self::Learner, InvalidParameter>;
+
+    /// What stands in the row of `runs`.
+    fn describe(&self) -> Described<'_>;
+
+    /// What else is looked at when training pauses at `step`, over the held-out images from `first` on.
+    fn look(
+        &self,
+        _context: &dyn Surroundings,
+        _step: u64,
+        _model: &<Self::Learner as Learner>::Model,
+        (_held_out, _first): (&Samples, usize),
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// What else is written at the end.
+    fn conclude(&self, _context: &dyn Surroundings) -> Result<()> {
+        Ok(())
+    }
+
+    /// The learning rule.
+    fn equation(&self) -> Option<Equation> {
+        None
+    }
+
+    /// A rough cost in seconds.
+    fn cost(&self) -> f64;
+}
+
+/// A training, checked.
+#[derive(Debug)]
+pub(super) struct Training<R> {
+    recipe: R,
+    images: InputId,
+    facts: Facts,
+}
+
+impl<R: Recipe> Training<R> {
+    pub fn new(recipe: R, data: Data) -> Self {
+        let Course { schedule, snapshots, .. } = recipe.course().clone();
+        let network = NetworkFacts { blueprint: recipe.blueprint(), schedule, snapshots };
+        let facts = Known { data: Some(data.facts), network: Some(Arc::new(network)), layers: None }.into();
+        Self { recipe, images: data.input, facts }
+    }
+}
+
+impl<R: Recipe> Work for Training<R> {
+    fn parameters(&self) -> serde_json::Value {
+        self.recipe.parameters()
+    }
+
+    fn outputs(&self) -> &[Output] {
+        self.recipe.outputs()
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let course = self.recipe.course();
+        let data = images(context, self.images)?;
+        let order = stream(course.seed, Purpose::SampleOrder, 0)
+            .without_replacement(course.n_training as u32, course.samples as u32);
+        let mut learner = self.recipe.learner().map_err(|error| context.numerics(error))?;
+        let mut record = Record::default();
+        let mut divergence = None;
+        let held_out = data.held_out(course.evaluate_on);
+        for step in course.stops() {
+            match advance(&mut learner, context, &data.train, &order[..step as usize])? {
+                Ok(norms) if course.schedule.contains(&step) => record.updates(step, &norms),
+                Ok(_) => {}
+                Err(diverged) => {
+                    divergence = Some(diverged);
+                    break;
+                }
+            }
+            let model = learner.model();
+            if course.schedule.contains(&step) {
+                context.check_interrupted()?;
+                record.score_and_hand_on(context, step, &*model, held_out)?;
+            }
+            self.recipe.look(context, step, &model, held_out)?;
+            if course.snapshots.contains(&step) {
+                write_weights(context, "weights", step, &*model)?;
+            }
+        }
+        let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
+        write_run(context, &self.recipe.blueprint(), self.recipe.describe(), course.samples, divergence)?;
+        self.recipe.conclude(context)?;
+        record.write(context, self.outputs())?;
+        write_samples(context, &order[..seen])
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        self.recipe.equation()
+    }
+
+    fn cost(&self) -> f64 {
+        self.recipe.cost()
+    }
+}
+
+/// Samples between two looks at whether the user wants to stop: at most some tens of milliseconds.
+const CHUNK: u64 = 100;
+
+/// Trains until all of `order` has been seen, and measures the last update on the way.
+fn advance<L: Learner>(
+    learner: &mut L,
+    context: &dyn Surroundings,
+    samples: &Samples,
+    order: &[u32],
+) -> Result<std::result::Result<Vec<UpdateNorms>, Divergence>> {
+    let mut norms = Vec::new();
+    while learner.steps() < order.len() as u64 {
+        context.check_interrupted()?;
+        let seen = learner.steps();
+        let next = (order.len() as u64).min(seen + CHUNK);
+        let chunk = &order[seen as usize..next as usize];
+        let advanced = if next == order.len() as u64 {
+            learner.advance_recording(samples, chunk).map(|found| norms = found)
+        } else {
+            learner.advance(samples, chunk)
+        };
+        if let Err(divergence) = advanced {
+            return Ok(Err(divergence));
+        }
+    }
+    Ok(Ok(norms))
+}

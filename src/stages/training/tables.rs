@@ -1,0 +1,196 @@
+//! The tables of trainings: which there are, and how their rows come about.
+
+use super::parameters::Units;
+use super::rules::CoefficientSpec;
+use crate::error::Result;
+use crate::science::evaluation::Evaluation;
+use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::model::{Blueprint, Model, Parameter};
+use crate::science::samples::Samples;
+use crate::stages::rows::{BatchOptions, CoefficientRow, EvaluationRow, RunRow, SampleRow, UpdateRow, WeightRow};
+use crate::tables::{Assembly, Row, TableSchema};
+use crate::task::{Output, Surroundings};
+
+/// The tables of a training whose `runs` and `weights` may have more to say: what is kept of every training, and the
+/// weights at every step of the schedule, handed on in memory.
+pub(super) fn outputs(runs: TableSchema, weights: TableSchema) -> Vec<Output> {
+    vec![
+        Output::kept("runs", runs).register(),
+        Output::kept("evaluations", EvaluationRow::schema()),
+        Output::kept("samples", SampleRow::schema()),
+        Output::kept("weights", weights.clone()),
+        Output::passing("trajectory", weights.named("trajectory")),
+    ]
+}
+
+/// The tables of a training whose every step has an update to measure.
+pub(super) fn updating_outputs() -> Vec<Output> {
+    let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
+    outputs.insert(outputs.len() - 1, Output::kept("updates", UpdateRow::schema()));
+    outputs
+}
+
+/// What a recipe says of itself in the row of `runs`.
+pub(super) struct Described<'a> {
+    pub units: &'a Units,
+    /// Where errors travel back.
+    pub feedback: &'static str,
+    /// The number in a column that is called as a plasticity term.
+    pub coefficient: Box<dyn Fn(&str) -> Option<f64> + 'a>,
+    /// Of mini-batches.
+    pub batches: Option<BatchOptions<'a>>,
+    /// Parameters without a column.
+    pub options: serde_json::Value,
+}
+
+/// Writes the row of `runs`, and tells the user of a divergence.
+pub(super) fn write_run(
+    context: &dyn Surroundings,
+    blueprint: &Blueprint,
+    described: Described<'_>,
+    samples: u64,
+    divergence: Option<Divergence>,
+) -> Result<()> {
+    let Described { units, feedback, coefficient, batches, options } = described;
+    let (sizes, options) = (blueprint.sizes(), options.to_string());
+    let row = RunRow {
+        run_id: context.run_id(),
+        n_layers: sizes.len() as i32 - 1,
+        layer_sizes: &serde_json::to_string(&sizes).expect("integers serialise"),
+        activation: units.activation,
+        init: units.init,
+        feedback,
+        gradient: coefficient("gradient"),
+        error_hebb: coefficient("error_hebb"),
+        oja: coefficient("oja"),
+        decay: coefficient("decay"),
+        hebb: coefficient("hebb"),
+        feedback_hebb: coefficient("feedback_hebb"),
+        feedback_decay: coefficient("feedback_decay"),
+        options: &options,
+        samples: samples as i64,
+        status: if divergence.is_some() { "diverged" } else { "completed" },
+        diverged_at_step: divergence.map(|divergence| divergence.step as i64),
+        diverged_at_layer: divergence.map(|divergence| divergence.layer as i32),
+    };
+    if let Some(divergence) = divergence {
+        context.notice(&divergence.to_string());
+    }
+    let mut rows = Assembly::new(context.schema("runs")?.clone()).rows(&[row]);
+    if let Some(batches) = batches {
+        rows = rows.rows(&[batches]);
+    }
+    context.write("runs", rows.batch().map_err(|error| context.internal(error))?)
+}
+
+/// Writes what every term's coefficient is in every layer.
+pub(super) fn write_coefficients(
+    context: &dyn Surroundings,
+    n_layers: usize,
+    terms: &[(String, CoefficientSpec)],
+) -> Result<()> {
+    let run_id = context.run_id();
+    let rows: Vec<CoefficientRow<'_>> = terms
+        .iter()
+        .flat_map(|(term, value)| {
+            let value = value.coefficient();
+            (1..=n_layers).map(move |layer| CoefficientRow {
+                run_id,
+                term,
+                layer: layer as i32,
+                coefficient: value.at(layer),
+            })
+        })
+        .collect();
+    context.write("coefficients", CoefficientRow::batch(&rows))
+}
+
+/// The rows that a training gathers while it goes on.
+#[derive(Default)]
+pub(super) struct Record {
+    evaluations: Vec<(u64, Evaluation)>,
+    updates: Vec<(u64, usize, UpdateNorms)>,
+}
+
+impl Record {
+    /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
+    pub fn score_and_hand_on(
+        &mut self,
+        context: &dyn Surroundings,
+        step: u64,
+        model: &dyn Model,
+        (held_out, first): (&Samples, usize),
+    ) -> Result<()> {
+        // A replay only hands weights on: nobody would read its scores.
+        if context.wants("evaluations") {
+            self.evaluations.push((step, model.evaluate(held_out, first..held_out.len())));
+        }
+        if context.wants("trajectory") {
+            write_weights(context, "trajectory", step, model)?;
+        }
+        Ok(())
+    }
+
+    /// The norms of the update at a scheduled step.
+    pub fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
+        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
+    }
+
+    /// Writes what was gathered, as far as there are tables for it.
+    pub fn write(&self, context: &dyn Surroundings, outputs: &[Output]) -> Result<()> {
+        let run_id = context.run_id();
+        let evaluation = |&(step, found): &(u64, Evaluation)| EvaluationRow {
+            run_id,
+            step: step as i64,
+            accuracy: found.accuracy,
+            // A network can be finite and its loss not (logits of 1e30): there is no number to write then.
+            loss: Some(found.loss).filter(|loss| loss.is_finite()),
+            n_samples: found.n_samples as i32,
+        };
+        let evaluations: Vec<_> = self.evaluations.iter().map(evaluation).collect();
+        context.write("evaluations", EvaluationRow::batch(&evaluations))?;
+        if !outputs.iter().any(|output| output.table() == "updates") {
+            return Ok(());
+        }
+        let update = |&(step, layer, norms): &(u64, usize, UpdateNorms)| UpdateRow {
+            run_id,
+            step: step as i64,
+            layer: layer as i32,
+            gradient_norm: norms.gradient,
+            oja_norm: norms.oja,
+            total_norm: norms.total,
+        };
+        let updates: Vec<_> = self.updates.iter().map(update).collect();
+        context.write("updates", UpdateRow::batch(&updates))
+    }
+}
+
+/// Which training sample was seen at which step, up to the last one seen.
+pub(super) fn write_samples(context: &dyn Surroundings, seen: &[u32]) -> Result<()> {
+    let run_id = context.run_id();
+    let row = |(step, &index)| SampleRow { run_id, step, sample_index: index as i32 };
+    let rows: Vec<_> = (1..).zip(seen).map(row).collect();
+    context.write("samples", SampleRow::batch(&rows))
+}
+
+/// Writes the matrices of a network to the output `weights` or `trajectory`, in the order of the table's key.
+pub(super) fn write_weights(context: &dyn Surroundings, output: &str, step: u64, model: &dyn Model) -> Result<()> {
+    let mut matrices: Vec<(&'static str, usize, (usize, usize), Vec<f32>)> = Vec::new();
+    model.visit(&mut |Parameter { name, layer, values }| {
+        matrices.push((name, layer, values.dim(), values.iter().copied().collect()));
+    });
+    let run_id = context.run_id();
+    let rows: Vec<WeightRow<'_>> = matrices
+        .iter()
+        .map(|(matrix, layer, (n_out, n_in), values)| WeightRow {
+            run_id,
+            step: step as i64,
+            matrix,
+            layer: *layer as i32,
+            n_out: *n_out as i32,
+            n_in: *n_in as i32,
+            weights: values,
+        })
+        .collect();
+    context.write(output, WeightRow::batch(&rows))
+}
