@@ -116,13 +116,18 @@ fn meta_episode(bencher: Bencher, rule: &str) {
     let samples = images(10_000);
     let pool = ClassPool::new(vec![&samples]).expect("one data set");
     let learns_all = rule == "rule_9";
+    let mut terms = vec![("gradient", Coefficient::Uniform(1e-3))];
+    if learns_all {
+        let others = ["error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
+        terms.extend(others.map(|name| (name, Coefficient::Uniform(0.0))));
+    }
     let settings = MetaSettings {
         architecture: architecture(FIVE),
         initialization: Initialization::Xavier,
         feedback: if learns_all { Feedback::Plastic } else { Feedback::Symmetric },
         task: TaskSize { n_classes: 5, n_training: 50, n_query: 10 },
-        initial: [1e-3, 0.0, 0.0, 0.0, 0.0, 0.0],
-        learned: [true, learns_all, learns_all, learns_all, learns_all, learns_all],
+        learned: terms.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        rule: Rule::new(&terms).expect("the terms are shipped ones"),
         learning_rate: 1e-5,
         l1: 0.0,
         clip: Some(1.0),

@@ -1,4 +1,4 @@
-//! datasets → runs, episodes, angles: the coefficients of rule (9) are learned over many tasks (section 2.5, Figure 8).
+//! datasets → runs, episodes, angles: the coefficients of a rule are learned over many tasks (section 2.5, Figure 8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +17,7 @@ use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::initialization::Initialization;
-use crate::science::meta::{
-    ClassPool, Coefficients, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings, TERMS, TaskSize,
-};
+use crate::science::meta::{ClassPool, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings, TaskSize};
 use crate::science::network::Architecture;
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::spec::node::{Fault, Node, Value, choices};
@@ -138,7 +136,7 @@ impl Kind for MetaLearn {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -176,8 +174,8 @@ impl Kind for MetaLearn {
         let architecture = Architecture::new(layers.clone(), activation)
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule)?;
-        let initial = initial(&written).map_err(in_field("rule"))?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
+        let rule = initial_rule(&written, &learned).map_err(in_field("rule"))?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         if task.n_classes > n_outputs {
@@ -192,7 +190,7 @@ impl Kind for MetaLearn {
             initialization: init,
             feedback: spec.feedback.feedback(),
             task,
-            initial,
+            rule,
             learned,
             learning_rate,
             l1: spec.l1,
@@ -204,11 +202,10 @@ impl Kind for MetaLearn {
         let mut angles = spec.angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
         // Episodes are counted from 1.
         angles.retain(|&episode| episode > 0);
-        let terms = TERMS.iter().zip(initial).zip(learned);
         let named = |wanted: bool| {
-            let chosen =
-                terms.clone().filter(move |((_, theta), learned)| *learned == wanted && (wanted || *theta != 0.0));
-            chosen.map(|((name, theta), _)| ((*name).to_owned(), theta)).collect::<BTreeMap<_, _>>()
+            let terms =
+                settings.rule.terms().iter().map(|(term, coefficient)| (term.name.to_string(), coefficient.at(1)));
+            terms.filter(|(name, _)| settings.learned.contains(name) == wanted).collect::<BTreeMap<_, _>>()
         };
         Ok(Planned::new(MetaLearnTask {
             canonical: Canonical {
@@ -239,11 +236,11 @@ impl Kind for MetaLearn {
                 step_back: spec.step_back,
                 angles,
             },
+            outputs: outputs(&settings.rule),
             settings,
             is_untuned,
             images,
             pool,
-            outputs: outputs(),
         })
         .reading(inputs)
         .looked_up_in(source))
@@ -291,22 +288,24 @@ fn plan_data(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Vec
     Ok(found)
 }
 
-/// θ before the first episode.
-fn initial(rule: &WrittenRule<'_>) -> Result<Coefficients, String> {
-    let mut initial = [0.0; 6];
-    for (name, coefficient) in &rule.terms {
-        let Some(index) = TERMS.iter().position(|term| term == name) else {
-            return Err(format!("meta-learning knows the terms of rule (9): {}; not `{name}`", choices(TERMS)));
-        };
+/// The rule before the first episode. A term that is neither learned nor has a coefficient takes no part.
+fn initial_rule(written: &WrittenRule<'_>, learned: &[String]) -> Result<Rule, String> {
+    let mut terms = Vec::new();
+    // In the order of the shipped terms, which is that of rule (9).
+    for name in Term::shipped().iter().map(|term| term.name.as_ref()) {
+        let Some(coefficient) = written.terms.get(name) else { continue };
         let CoefficientSpec::Uniform(value) = coefficient else {
             return Err(format!("`{name}` is one number in meta-learning, not one a layer"));
         };
-        initial[index] = *value;
+        if *value != 0.0 || learned.iter().any(|learned| learned == name) {
+            terms.push((name, Coefficient::Uniform(*value)));
+        }
     }
-    Ok(initial)
+    Rule::new(&terms).map_err(|error| error.to_string())
 }
 
-fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<[bool; 6], String> {
+/// The names of the terms that are learned.
+fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<Vec<String>, String> {
     let all: Vec<String> = rule.terms.keys().cloned().collect();
     let wanted = wanted.unwrap_or(&all);
     if let Some(unknown) = wanted.iter().find(|name| !rule.terms.contains_key(*name)) {
@@ -315,7 +314,7 @@ fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<[bool; 6
     if wanted.is_empty() {
         return Err("no term is learned".to_owned());
     }
-    Ok(TERMS.map(|term| wanted.iter().any(|name| name == term)))
+    Ok(wanted.to_vec())
 }
 
 /// The name of the outer learning rate in the tables of tuned coefficients.
@@ -397,17 +396,26 @@ struct MetaLearnTask {
     outputs: Vec<Output>,
 }
 
-/// Episodes with a column for each term.
-fn episodes_schema() -> TableSchema {
-    let description = "coefficient with which the episode was run";
-    let terms = TERMS.map(|name| Column::new(name, ColumnType::Float64, "1/sample", description));
-    EpisodeRow::schema().with_columns_before("gradient_norm", terms)
+/// The terms that always have a column, so that tables of different conditions stack; further ones of the rule follow them.
+const COLUMNS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
+
+/// The names of the terms that have a column in the episodes of `rule`.
+fn term_columns(rule: &Rule) -> Vec<String> {
+    let further = rule.terms().iter().map(|(term, _)| term.name.as_ref()).filter(|name| !COLUMNS.contains(name));
+    COLUMNS.into_iter().chain(further).map(str::to_owned).collect()
 }
 
-fn outputs() -> Vec<Output> {
+/// Episodes with a column for each term.
+fn episodes_schema(rule: &Rule) -> TableSchema {
+    let description = "coefficient with which the episode was run";
+    let column = |name| Column::new(name, ColumnType::Float64, "1/sample", description);
+    EpisodeRow::schema().with_columns_before("gradient_norm", term_columns(rule).into_iter().map(column))
+}
+
+fn outputs(rule: &Rule) -> Vec<Output> {
     vec![
         Output::kept("runs", MetaRunRow::schema()).register(),
-        Output::kept("episodes", episodes_schema()),
+        Output::kept("episodes", episodes_schema(rule)),
         Output::kept("angles", AngleRow::schema()),
     ]
 }
@@ -422,7 +430,7 @@ impl Work for MetaLearnTask {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let rule = self.rule();
+        let rule = &self.settings.rule;
         Some(Equation {
             plain: rule.equation(),
             latex: rule.latex(),
@@ -467,7 +475,7 @@ impl Work for MetaLearnTask {
             }
         }
         self.write_run(context, &episodes)?;
-        write_episodes(context, &episodes)?;
+        write_episodes(context, &self.settings.rule, &episodes)?;
         write_angles(context, &angles)
     }
 
@@ -481,20 +489,6 @@ impl Work for MetaLearnTask {
 }
 
 impl MetaLearnTask {
-    /// The rule before the first episode, with the terms that are learned from 0.
-    fn rule(&self) -> Rule {
-        let MetaSettings { initial, learned, .. } = &self.settings;
-        let terms: Vec<(&str, Coefficient)> = Term::shipped()
-            .iter()
-            .filter_map(|term| {
-                let index = TERMS.iter().position(|name| *name == term.name)?;
-                let takes_part = learned[index] || initial[index] != 0.0;
-                takes_part.then_some((term.name.as_ref(), Coefficient::Uniform(initial[index])))
-            })
-            .collect();
-        Rule::new(&terms).expect("checked when planned")
-    }
-
     fn write_run(&self, context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
         let canonical = &self.canonical;
         let count = |wanted: &[EpisodeStatus]| {
@@ -520,7 +514,7 @@ impl MetaLearnTask {
             "l1": canonical.l1,
             "clip": canonical.clip,
             "step_back": canonical.step_back,
-            "equation": self.rule().equation(),
+            "equation": self.settings.rule.equation(),
         });
         // Like the key, the table of a run without it is what it was before there was the option.
         if let Some(norm) = canonical.skip_above {
@@ -549,7 +543,7 @@ impl MetaLearnTask {
     }
 }
 
-fn write_episodes(context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
+fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRecord]) -> Result<()> {
     let rows: Vec<EpisodeRow<'_>> = episodes
         .iter()
         .map(|episode| EpisodeRow {
@@ -561,9 +555,11 @@ fn write_episodes(context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Res
             status: episode.status.name(),
         })
         .collect();
-    let mut table = Assembly::new(episodes_schema()).rows(&rows);
-    for (index, term) in TERMS.iter().enumerate() {
-        table = table.column::<Float64>(term, episodes.iter().map(|episode| episode.coefficients[index]));
+    let mut table = Assembly::new(episodes_schema(rule)).rows(&rows);
+    for name in term_columns(rule) {
+        let index = rule.terms().iter().position(|(term, _)| term.name == name);
+        let coefficients = episodes.iter().map(|episode| index.map_or(0.0, |index| episode.coefficients[index]));
+        table = table.column::<Float64>(&name, coefficients);
     }
     context.write("episodes", table.batch().map_err(|error| context.internal(error))?)
 }

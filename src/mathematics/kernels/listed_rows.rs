@@ -40,6 +40,13 @@ pub(super) fn scatter(local: &Local, rows: &[u32], vector: &mut [f32]) {
     }
 }
 
+/// Asks for a number of the row that is as far ahead as the next chunk, where rows lie side by side: a matrix and its adjoint
+/// together exceed the second-level cache.
+#[inline(always)]
+fn ahead<S: Simd>(simd: S, row: &[Lanes], t: usize) {
+    simd.prefetch((&raw const row[t]).wrapping_add(CHUNK * row.len()));
+}
+
 /// out_r = row_r · v.
 #[inline(always)]
 pub(super) fn dots<S: Simd>(simd: S, matrix: &[Lanes], stride: usize, rows: &[u32], v: &[Lanes], out: &mut Local) {
@@ -50,6 +57,9 @@ pub(super) fn dots<S: Simd>(simd: S, matrix: &[Lanes], stride: usize, rows: &[u3
         let (c, d) = (row(matrix, stride, rows[r + 2]), row(matrix, stride, rows[r + 3]));
         let mut sum = [simd.splat(0.0); 4];
         for t in 0..stride {
+            for row in [a, b, c, d] {
+                ahead(simd, row, t);
+            }
             let v = simd.load(&v[t]);
             sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
             sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
@@ -81,6 +91,8 @@ pub(super) fn dots_two<S: Simd>(
         let (p, q) = (row(matrix, stride, rows[r]), row(matrix, stride, rows[r + 1]));
         let mut sum = [simd.splat(0.0); 4];
         for t in 0..stride {
+            ahead(simd, p, t);
+            ahead(simd, q, t);
             let (a, b) = (simd.load(&a[t]), simd.load(&b[t]));
             let (p, q) = (simd.load(&p[t]), simd.load(&q[t]));
             sum[0] = simd.mul_add(p, a, sum[0]);
@@ -186,6 +198,8 @@ fn combine_pairs<S: Simd, const E: bool, const Y: bool>(
         let (a_p, a_q) = (simd.splat(a[r]), simd.splat(a[r + 1]));
         let (b_p, b_q) = (simd.splat(b[r]), simd.splat(b[r + 1]));
         for t in 0..stride {
+            ahead(simd, p, t);
+            ahead(simd, q, t);
             let (mut new_p, mut new_q) = (simd.mul(keep, simd.load(&p[t])), simd.mul(keep, simd.load(&q[t])));
             if Y {
                 let y = simd.load(&y[t]);

@@ -26,6 +26,7 @@ mod noise;
 mod outer_sum;
 #[doc(hidden)]
 pub mod probes;
+mod product_adjoint;
 mod row_adjoint;
 mod row_step;
 mod rows;
@@ -49,7 +50,8 @@ pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use listed_rows::{row_products, scale_rows};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
-pub(crate) use row_adjoint::{Differentiated, ProductAdjoint, RowAdjoint, forward_back, step_rows_back};
+pub(crate) use product_adjoint::{ProductAdjoint, forward_back};
+pub(crate) use row_adjoint::{Differentiated, RowAdjoint, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
 pub(crate) use scatter::Scatter;
 pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};

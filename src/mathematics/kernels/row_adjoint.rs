@@ -239,7 +239,7 @@ fn take_back<S: Simd>(
     );
     if wanted.decay != 0.0 {
         let mut products = [0.0; WIDTH];
-        dots_between(simd, [matrix.weights.lanes(), v_of(matrix)], stride, rows, &mut products);
+        dots_between(simd, [matrix.weights.lanes(), matrix.adjoint.lanes()], stride, rows, &mut products);
         of_rule.decay = each_lane!(k => of_rule.decay[k] - products[k]);
     }
     for (factor, wanted, bar, sum) in [
@@ -262,51 +262,139 @@ fn take_back<S: Simd>(
     }
 }
 
-#[inline(always)]
-fn v_of<'a>(matrix: &'a Differentiated<'_>) -> &'a [Lanes] {
-    matrix.adjoint.lanes()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::zeros;
+    use crate::science::seed::{Purpose, stream};
 
-/// z_ℓ = W y_{ℓ-1} differentiated.
-pub(crate) struct ProductAdjoint<'a> {
-    /// The inputs i that are not silent, ascending.
-    pub rows: &'a [u32],
-    pub weights: &'a InputMajor,
-    /// V, which is added to: V_i += y_{ℓ-1,i} z̄_ℓ.
-    pub adjoint: &'a mut InputMajor,
-    /// y_{ℓ-1}.
-    pub pre_activation: &'a [Lanes],
-    /// z̄_ℓ.
-    pub pre_synaptic_adjoint: &'a [Lanes],
-    /// ȳ_{ℓ-1}, which is added to where it is wanted: ȳ_{ℓ-1,i} += W_i · z̄_ℓ.
-    pub pre_activation_adjoint: Option<&'a mut [Lanes]>,
-}
+    /// A row of W or B with everything that the derivative of its update adds up to, in double precision.
+    struct Row {
+        /// The weights before the step, their adjoint after it and before it.
+        before: Vec<f64>,
+        adjoint: Vec<f64>,
+        carried: Vec<f64>,
+        by_error: f64,
+        by_activation: f64,
+    }
 
-/// Adds the adjoints of a forward product.
-pub(crate) fn forward_back(backend: Backend, product: ProductAdjoint<'_>) {
-    assert_eq!(product.pre_activation.len(), lanes_for(product.weights.n_in()));
-    assert_eq!(product.pre_synaptic_adjoint.len(), product.weights.stride());
-    dispatch(backend, product);
-}
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
 
-impl Kernel for ProductAdjoint<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let (stride, z) = (self.weights.stride(), self.pre_synaptic_adjoint);
-        let mut from = 0;
-        while from < self.rows.len() {
-            let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
-            from += CHUNK;
-            let y = gather(as_flat(self.pre_activation), rows);
-            if let Some(sum) = &mut self.pre_activation_adjoint {
-                let mut products = [0.0; WIDTH];
-                dots(simd, self.weights.lanes(), stride, rows, z, &mut products);
-                let before = gather(as_flat(sum), rows);
-                scatter(&each_lane!(k => before[k] + products[k]), rows, as_flat_mut(sum));
+    /// The equations of the module, number by number, against the kernel; the same bits on every backend.
+    #[test]
+    fn adjoints_are_those_of_the_product_rule() {
+        let mut random = stream(5, Purpose::Task, 2);
+        let mut number = || 0.3 * random.normal() as f32;
+        for (n_in, n_out, through_b) in [(1, 1, true), (13, 17, true), (21, 100, false), (19, 170, true)] {
+            let mut factor = || PreFactor { activation: number(), error: number(), projection: number() };
+            let [forward, feedback] =
+                [0.02, 0.05].map(|decay| RowRule { by_error: factor(), by_activation: factor(), decay });
+            let rule = SynapticRule { forward, feedback };
+            let matrices: Vec<InputMajor> = (0..4).map(|_| InputMajor::from_fn(n_in, n_out, |_, _| number())).collect();
+            let mut vectors = |n: usize, count: usize| -> Vec<Vec<Lanes>> {
+                let vector = |_| {
+                    let mut v = zeros(n);
+                    as_flat_mut(&mut v)[..n].iter_mut().for_each(|x| *x = number());
+                    v
+                };
+                (0..count).map(vector).collect()
+            };
+            let (post, pre) = (vectors(n_out, 4), vectors(n_in, 6));
+            let rows: Vec<u32> = (0..n_in as u32).filter(|i| i % 4 != 1).collect();
+            let run = |backend: Backend| {
+                let (mut m, mut post_out, mut pre_out) = (matrices.clone(), post.clone(), pre.clone());
+                let [w, v, b, u] = &mut m[..] else { unreachable!() };
+                let [_, _, error_adjoint, activation_adjoint] = &mut post_out[..] else { unreachable!() };
+                let [_, _, _, _, pre_activation_adjoint, pre_error_adjoint] = &mut pre_out[..] else { unreachable!() };
+                let step = RowAdjoint {
+                    rows: &rows,
+                    rule: &rule,
+                    wanted: &rule,
+                    forward: Differentiated { weights: w, adjoint: v },
+                    feedback: through_b.then_some(Differentiated { weights: b, adjoint: u }),
+                    error: &post[0],
+                    activation: &post[1],
+                    pre_activation: &pre[0],
+                    pre_error: &pre[1],
+                    projection: &pre[2],
+                    slope: &pre[3],
+                    propagate: true,
+                    error_adjoint,
+                    activation_adjoint,
+                    pre_activation_adjoint,
+                    pre_error_adjoint,
+                };
+                let of_rule = step_rows_back(backend, step);
+                (of_rule, m, post_out, pre_out)
+            };
+            let (of_rule, m, post_out, pre_out) = run(Backend::Portable);
+            for backend in Backend::available() {
+                assert_eq!(run(backend), (of_rule, m.clone(), post_out.clone(), pre_out.clone()), "{backend}");
             }
-            combine(simd, self.adjoint.lanes_mut(), stride, rows, 1.0, [Some((&y, z)), None]);
+
+            let double = |v: &[Lanes], n: usize| as_flat(v)[..n].iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let post: Vec<_> = post.iter().map(|v| double(v, n_out)).collect();
+            let pre: Vec<_> = pre.iter().map(|v| double(v, n_in)).collect();
+            let (e, y) = (&post[0], &post[1]);
+            let (mut error_adjoint, mut activation_adjoint) = (post[2].clone(), post[3].clone());
+            let mut of_coefficients = [[0.0; 7]; 2];
+            let close = |found: f32, expected: f64, what: &str| {
+                assert!((f64::from(found) - expected).abs() < 2e-4, "{n_in} × {n_out}, {what}: {found}, {expected}");
+            };
+            for i in rows.iter().map(|&i| i as usize) {
+                let signals = [pre[0][i], pre[1][i], pre[2][i]];
+                let mut bars = [pre[4][i], pre[5][i], 0.0];
+                let mut both = Vec::new();
+                for (which, rule) in [forward, feedback].into_iter().enumerate().take(1 + usize::from(through_b)) {
+                    let factors = [rule.by_error, rule.by_activation]
+                        .map(|f| [f.activation, f.error, f.projection].map(f64::from));
+                    let [alpha, gamma] = factors.map(|factor| dot(&factor, &signals));
+                    let (after, adjoint) =
+                        (double(matrices[2 * which].row(i), n_out), double(matrices[2 * which + 1].row(i), n_out));
+                    let keep = 1.0 - f64::from(rule.decay);
+                    let before: Vec<f64> =
+                        (0..n_out).map(|j| (after[j] - alpha * e[j] - gamma * y[j]) / keep).collect();
+                    let of_factors = [dot(&adjoint, e), dot(&adjoint, y)];
+                    for k in 0..3 {
+                        for side in 0..2 {
+                            of_coefficients[which][3 * side + k] += of_factors[side] * signals[k];
+                            bars[k] += factors[side][k] * of_factors[side];
+                        }
+                    }
+                    of_coefficients[which][6] -= dot(&adjoint, &before);
+                    let carried = adjoint.iter().map(|v| keep * v).collect();
+                    both.push(Row { before, adjoint, carried, by_error: alpha, by_activation: gamma });
+                }
+                let c = bars[1] * pre[3][i];
+                for (which, row) in both.iter_mut().enumerate() {
+                    let projected = if which == 0 { bars[2] } else { 0.0 };
+                    let error = if which == usize::from(through_b) { c } else { 0.0 };
+                    for j in 0..n_out {
+                        error_adjoint[j] += row.by_error * row.adjoint[j] + error * row.before[j];
+                        activation_adjoint[j] += row.by_activation * row.adjoint[j] + projected * row.before[j];
+                        row.carried[j] += error * e[j] + projected * y[j];
+                        close(as_flat(m[2 * which].row(i))[j], row.before[j], "weight");
+                        close(as_flat(m[2 * which + 1].row(i))[j], row.carried[j], "adjoint of a weight");
+                    }
+                }
+                close(as_flat(&pre_out[4])[i], bars[0], "y below");
+                close(as_flat(&pre_out[5])[i], bars[1], "e below");
+            }
+            for j in 0..n_out {
+                close(as_flat(&post_out[2])[j], error_adjoint[j], "e");
+                close(as_flat(&post_out[3])[j], activation_adjoint[j], "y");
+            }
+            for (found, expected) in [of_rule.forward, of_rule.feedback].into_iter().zip(of_coefficients) {
+                let [a, g] = [found.by_error, found.by_activation].map(|f| [f.activation, f.error, f.projection]);
+                for (found, expected) in a.into_iter().chain(g).chain([found.decay]).zip(expected) {
+                    close(found, expected, "coefficient");
+                }
+            }
+            for i in (0..n_in).filter(|i| i % 4 == 1) {
+                assert!((0..4).all(|k| m[k].row(i) == matrices[k].row(i)), "a row that is not listed stays");
+            }
         }
     }
 }

@@ -112,3 +112,94 @@ fn update<S: Simd>(
     let by_activation: Scaled<'_> = if rule.by_activation.is_zero() { None } else { Some((&gamma, activation)) };
     combine(simd, matrix.lanes_mut(), stride, rows, 1.0 - rule.decay, [by_error, by_activation]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{LayerSignals, PreFactor, update_layer, zeros};
+    use crate::science::activation::Activation;
+    use crate::science::seed::{Purpose, stream};
+
+    /// On all rows it is the pass over a whole layer, to rounding; on some, the others stay; on every backend the same bits.
+    #[test]
+    fn listed_rows_learn_as_a_whole_layer_does_and_the_others_stay() {
+        let mut random = stream(3, Purpose::Task, 1);
+        let mut number = || random.normal() as f32;
+        let mut factor = || PreFactor { activation: 0.1 * number(), error: 0.1 * number(), projection: 0.1 * number() };
+        let row_rule = |by_error, by_activation| RowRule { by_error, by_activation, decay: 0.02 };
+        let whole =
+            SynapticRule { forward: row_rule(factor(), factor()), feedback: row_rule(factor(), PreFactor::default()) };
+        let one_sided = SynapticRule {
+            forward: RowRule { by_activation: factor(), ..RowRule::default() },
+            feedback: RowRule::default(),
+        };
+        for (n_in, n_out) in [(1, 1), (13, 17), (40, 100), (29, 170)] {
+            let [w, b] = [0, 1].map(|_| InputMajor::from_fn(n_in, n_out, |_, _| 0.2 * number()));
+            let mut vector = |n: usize| {
+                let mut v = zeros(n);
+                as_flat_mut(&mut v)[..n].iter_mut().for_each(|x| *x = number());
+                v
+            };
+            let (error, activation, y) = (vector(n_out), vector(n_out), vector(n_in));
+            let function = Activation::Tanh;
+            let slope: Vec<Lanes> = y.iter().map(|y| Lanes(function.derivative(y.0))).collect();
+            for (rule, through_b) in [(whole, true), (whole, false), (one_sided, false)] {
+                let run = |backend: Backend, rows: &[u32]| {
+                    let (mut w, mut b) = (w.clone(), b.clone());
+                    let (mut pre_error, mut projection) = (zeros(n_in), zeros(n_in));
+                    let step = RowStep {
+                        rows,
+                        rule: &rule,
+                        weights: &mut w,
+                        feedback: through_b.then_some(&mut b),
+                        error: &error,
+                        activation: &activation,
+                        pre_activation: &y,
+                        slope: &slope,
+                        propagate: true,
+                        project: true,
+                        pre_error: &mut pre_error,
+                        projection: &mut projection,
+                    };
+                    step_rows(backend, step);
+                    (w, b, pre_error, projection)
+                };
+                let all: Vec<u32> = (0..n_in as u32).collect();
+                let found = run(Backend::Portable, &all);
+                let (mut expected_w, mut expected_b) = (w.clone(), b.clone());
+                let (mut pre_error, mut projection) = (zeros(n_in), zeros(n_in));
+                let signals = LayerSignals {
+                    error: &error,
+                    activation: &activation,
+                    pre_activation: &y,
+                    function,
+                    pre_is_input: false,
+                    propagate: true,
+                    pre_error: &mut pre_error,
+                    projection: &mut projection,
+                };
+                let feedback = through_b.then_some(&mut expected_b);
+                update_layer(Backend::Portable, &rule, &mut expected_w, feedback, signals);
+                let pairs = [
+                    (found.0.lanes(), expected_w.lanes()),
+                    (found.1.lanes(), expected_b.lanes()),
+                    (&found.2, &pre_error),
+                ];
+                for (found, expected) in pairs {
+                    let worst =
+                        as_flat(found).iter().zip(as_flat(expected)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    assert!(worst < 2e-5, "{n_in} × {n_out}: {worst}");
+                }
+                let some: Vec<u32> = all.iter().copied().filter(|i| i % 3 != 1).collect();
+                for backend in Backend::available() {
+                    assert_eq!(run(backend, &all), found, "{backend}");
+                    let (part, ..) = run(backend, &some);
+                    for i in 0..n_in {
+                        let expected = if i % 3 != 1 { found.0.row(i) } else { w.row(i) };
+                        assert_eq!(part.row(i), expected, "{backend}");
+                    }
+                }
+            }
+        }
+    }
+}

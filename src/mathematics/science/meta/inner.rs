@@ -9,7 +9,7 @@
 use super::learned_rule::LearnedRule;
 use crate::kernels::INTENSITY;
 use crate::kernels::{
-    self, Active, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
+    self, Active, INTENSITY, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
 };
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
