@@ -37,7 +37,7 @@ pub(crate) struct LayerSignals<'a> {
 
 impl LayerSignals<'_> {
     /// The same, to be read again after the pass.
-    pub fn reborrow(&mut self) -> LayerSignals<'_> {
+    pub(crate) fn reborrow(&mut self) -> LayerSignals<'_> {
         LayerSignals { pre_error: &mut *self.pre_error, projection: &mut *self.projection, ..*self }
     }
 }

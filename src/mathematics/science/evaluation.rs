@@ -20,13 +20,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// One sample's logits and its label.
-    pub fn add(&mut self, logits: &[f32], label: usize) {
+    pub(crate) fn add(&mut self, logits: &[f32], label: usize) {
         self.correct += usize::from(arg_max(logits) == label);
         self.loss += cross_entropy(logits, label);
     }
 
     /// Means over the `n_samples` that were added.
-    pub fn evaluation(self, n_samples: usize) -> Evaluation {
+    pub(crate) fn evaluation(self, n_samples: usize) -> Evaluation {
         let n = n_samples as f64;
         Evaluation { accuracy: self.correct as f64 / n, loss: self.loss / n, n_samples }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub fn new(architecture: &Architecture, backend: Backend) -> Self {
+    pub(super) fn new(architecture: &Architecture, backend: Backend) -> Self {
         let layer_vectors = || architecture.sizes().iter().map(|&size| zeros(size)).collect::<Vec<_>>();
         Self {
             architecture: architecture.clone(),

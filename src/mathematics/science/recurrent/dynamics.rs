@@ -58,7 +58,7 @@ pub(super) struct Recurrence {
 }
 
 impl Recurrence {
-    pub fn new(architecture: &RecurrentArchitecture, backend: Backend, keeps_responses: bool) -> Self {
+    pub(super) fn new(architecture: &RecurrentArchitecture, backend: Backend, keeps_responses: bool) -> Self {
         let (n_hidden, before_last) = (architecture.n_hidden(), architecture.n_steps() - 1);
         let n_terms = before_last * if keeps_responses { 2 } else { 1 };
         let rows = |n: usize| vec![Lanes::ZERO; n * lanes_for(n_hidden)];
