@@ -408,7 +408,10 @@ fn term_columns(rule: &Rule) -> Vec<String> {
 /// Episodes with a column for each term.
 fn episodes_schema(rule: &Rule) -> TableSchema {
     let description = "coefficient with which the episode was run";
-    let column = |name| Column::new(name, ColumnType::Float64, "1/sample", description);
+    let column = |name: String| Column {
+        name: name.into(),
+        ..Column::new("term", ColumnType::Float64, "1/sample", description)
+    };
     EpisodeRow::schema().with_columns_before("gradient_norm", term_columns(rule).into_iter().map(column))
 }
 
