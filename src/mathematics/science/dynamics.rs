@@ -54,12 +54,12 @@ pub(crate) struct Online<D, S> {
 }
 
 impl<S, D: Dynamics<S>> Online<D, S> {
-    pub(crate) fn new(dynamics: D, synapses: S) -> Self {
+    pub(super) fn new(dynamics: D, synapses: S) -> Self {
         Self { dynamics, synapses, steps: 0, diverged: None }
     }
 
     /// One step for each index of `order`.
-    pub(crate) fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
+    pub(super) fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
         self.dynamics.check_fit(samples);
         for &index in order {
             if let Some(divergence) = self.diverged {
@@ -76,7 +76,7 @@ impl<S, D: Dynamics<S>> Online<D, S> {
     }
 
     /// Samples seen.
-    pub(crate) fn steps(&self) -> u64 {
+    pub(super) fn steps(&self) -> u64 {
         self.steps
     }
 }

@@ -5,47 +5,23 @@
 mod series;
 mod spec;
 mod statistic;
+mod summary;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use crate::spec::node::{Fault, Node, choices};
-use crate::tables::{Column, ColumnType, Row, TableSchema, table};
+use crate::tables::{Column, ColumnType};
 use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
 pub use spec::OneOrMany;
 use spec::{BootstrapSpec, Statistic};
+#[cfg(test)]
+pub(crate) use summary::SummaryRow;
+use summary::{DIVERGED, summary_schema};
 use task::{BootstrapTask, Canonical};
 
 /// `kind = "bootstrap"`
 pub struct Bootstrap;
-
-table! {
-    /// The statistic of a group of measurements; the columns of the group stand in front.
-    pub struct SummaryRow in "bootstrap" version 1 key() {
-        /// the statistic over all runs
-        mean: Option<Float64>,
-        /// lower end of the bootstrap interval; null for a single run
-        ci_low: Option<Float64>,
-        /// upper end of the bootstrap interval; null for a single run
-        ci_high: Option<Float64>,
-        /// runs in the statistic, diverged ones included
-        n_runs: Int32 in "runs",
-        /// runs among them that had diverged by then
-        n_diverged: Int32 in "runs",
-    }
-}
-
-/// The table of a bootstrap: groups of measurements in front, numbers in the unit of what was measured.
-fn summary_schema(groups: &[Column], value: &Column, tolerance: Option<String>) -> TableSchema {
-    let mut schema = SummaryRow::schema();
-    for column in schema.columns.iter_mut().filter(|column| column.kind == ColumnType::Float64) {
-        column.unit = value.unit.clone();
-    }
-    schema.columns.splice(..0, groups.iter().cloned());
-    schema.key = groups.iter().map(|column| column.name.clone()).collect();
-    schema.tolerance = tolerance;
-    schema
-}
 
 impl Kind for Bootstrap {
     fn name(&self) -> &'static str {
@@ -224,9 +200,6 @@ impl Kind for Bootstrap {
         }))
     }
 }
-
-/// The column of `runs` by which a measurement of a run that had diverged is known.
-const DIVERGED: &str = "diverged_at_step";
 
 /// The table of runs: as it is named, or that beside the evaluations of a training.
 fn runs_of(parameters: &Node, of: &str) -> Result<Option<Reference>, Fault> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::DIVERGED;
+use super::summary::DIVERGED;
 use super::task::BootstrapTask;
 use crate::tables::TableError;
 use crate::tables::cells::Int64;

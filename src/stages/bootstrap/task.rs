@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
-use super::SummaryRow;
 use super::series::Series;
 use super::spec::{OneOrMany, Statistic};
+use super::summary::SummaryRow;
 use crate::error::Result;
 use crate::science::bootstrap::Resamples;
 use crate::stages::measurement::finite;

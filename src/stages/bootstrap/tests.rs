@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use crate::tables::{Row, table};
 use crate::task::bench::{Bench, Made};
 
 table! {

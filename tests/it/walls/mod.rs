@@ -213,6 +213,7 @@ mod made_up {
             "const C: char = '\\''; /* crate::c::Other */ fn f<'a>(x: &'a str) {}",
             "#[cfg(test)]\nmod tests { use crate::c::Other; }",
             "pub(crate) fn f() {}",
+            "pub(in crate::c) fn f() {}",
         ];
         for text in written {
             assert!(wrong_in_a(text).is_empty(), "{text}: {:?}", wrong_in_a(text));

@@ -82,13 +82,14 @@ impl Read {
                     at = end;
                 }
                 _ if tokens[at].is_word() && (at == 0 || text(at - 1) != "::") => {
-                    let line = tokens[at].line;
+                    let (start, line) = (at, tokens[at].line);
                     let mut segments = vec![text(at).to_owned()];
                     while text(at + 1) == "::" && tokens.get(at + 2).is_some_and(Token::is_word) {
                         segments.push(text(at + 2).to_owned());
                         at += 2;
                     }
-                    if segments.len() > 1 {
+                    // Who may see an item is not whom it names: `pub(in crate::stages)`.
+                    if segments.len() > 1 && !(start > 1 && text(start - 1) == "in" && text(start - 2) == "(") {
                         self.named.push(Named { file, line, within: within.clone(), segments, passed_on: false });
                     }
                 }
