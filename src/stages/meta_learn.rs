@@ -399,10 +399,10 @@ struct MetaLearnTask {
 /// The terms that always have a column, so that tables of different conditions stack; further ones of the rule follow them.
 const COLUMNS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
 
-/// The names of the terms that have a column in the episodes of `rule`.
-fn term_columns(rule: &Rule) -> Vec<String> {
-    let further = rule.terms().iter().map(|(term, _)| term.name.as_ref()).filter(|name| !COLUMNS.contains(name));
-    COLUMNS.into_iter().chain(further).map(str::to_owned).collect()
+/// The names of the terms that have a column in the episodes of `rule`, which is made of shipped terms.
+fn term_columns(rule: &Rule) -> Vec<&'static str> {
+    let is_further = |name: &&str| !COLUMNS.contains(name) && rule.terms().iter().any(|(term, _)| term.name == *name);
+    COLUMNS.into_iter().chain(Term::shipped().iter().map(|term| term.name.as_ref()).filter(is_further)).collect()
 }
 
 /// Episodes with a column for each term.
@@ -562,7 +562,7 @@ fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRe
     for name in term_columns(rule) {
         let index = rule.terms().iter().position(|(term, _)| term.name == name);
         let coefficients = episodes.iter().map(|episode| index.map_or(0.0, |index| episode.coefficients[index]));
-        table = table.column::<Float64>(&name, coefficients);
+        table = table.column::<Float64>(name, coefficients);
     }
     context.write("episodes", table.batch().map_err(|error| context.internal(error))?)
 }

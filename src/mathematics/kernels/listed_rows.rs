@@ -1,8 +1,7 @@
-//! What is done with a few rows of a matrix at once, given by a list: products with a vector, sums of rows, updates.
+//! What is done with a few rows of a matrix at once, given by a list: products with a vector, updates.
 //!
-//! A list rather than a range, because of an image only the lit pixels' rows take part. Every row's numbers, and every sum
-//! over rows, are independent of how rows are grouped here: a dot product adds its sixteen partial sums in one tree, and a sum
-//! over rows adds them in the order of the list.
+//! A list rather than a range, because of an image only the lit pixels' rows take part. No number depends on how rows are
+//! grouped here: a dot product adds its sixteen partial sums in one tree.
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH};
@@ -17,7 +16,7 @@ pub(super) const CHUNK: usize = 8;
 pub(super) type Local = [f32; WIDTH];
 
 #[inline(always)]
-fn row(matrix: &[Lanes], stride: usize, i: u32) -> &[Lanes] {
+pub(super) fn row(matrix: &[Lanes], stride: usize, i: u32) -> &[Lanes] {
     let start = i as usize * stride;
     &matrix[start..start + stride]
 }
@@ -43,7 +42,7 @@ pub(super) fn scatter(local: &Local, rows: &[u32], vector: &mut [f32]) {
 /// Asks for a number of the row that is as far ahead as the next chunk, where rows lie side by side: a matrix and its adjoint
 /// together exceed the second-level cache.
 #[inline(always)]
-fn ahead<S: Simd>(simd: S, row: &[Lanes], t: usize) {
+pub(super) fn ahead<S: Simd>(simd: S, row: &[Lanes], t: usize) {
     simd.prefetch((&raw const row[t]).wrapping_add(CHUNK * row.len()));
 }
 
@@ -111,13 +110,7 @@ pub(super) fn dots_two<S: Simd>(
 
 /// out_r = row r of one matrix · row r of another.
 #[inline(always)]
-pub(super) fn dots_between<S: Simd>(
-    simd: S,
-    [left, right]: [&[Lanes]; 2],
-    stride: usize,
-    rows: &[u32],
-    out: &mut Local,
-) {
+fn dots_between<S: Simd>(simd: S, [left, right]: [&[Lanes]; 2], stride: usize, rows: &[u32], out: &mut Local) {
     let mut r = 0;
     while r + 2 <= rows.len() {
         let (a, b) = (row(left, stride, rows[r]), row(right, stride, rows[r]));
@@ -198,8 +191,6 @@ fn combine_pairs<S: Simd, const E: bool, const Y: bool>(
         let (a_p, a_q) = (simd.splat(a[r]), simd.splat(a[r + 1]));
         let (b_p, b_q) = (simd.splat(b[r]), simd.splat(b[r + 1]));
         for t in 0..stride {
-            ahead(simd, p, t);
-            ahead(simd, q, t);
             let (mut new_p, mut new_q) = (simd.mul(keep, simd.load(&p[t])), simd.mul(keep, simd.load(&q[t])));
             if Y {
                 let y = simd.load(&y[t]);
@@ -227,83 +218,6 @@ fn combine_pairs<S: Simd, const E: bool, const Y: bool>(
                 new = simd.mul_add(a_p, simd.load(&e[t]), new);
             }
             simd.store(new, &mut p[t]);
-        }
-    }
-}
-
-/// A sum of rows with a local factor for each; `None` where a pass has no use for it.
-pub(super) type Sum<'a> = Option<(&'a Local, &'a mut [Lanes])>;
-
-/// e ← e + Σ_r a_r row_r and y ← y + Σ_r b_r row_r, in one reading of the rows.
-#[inline(always)]
-pub(super) fn add_rows<S: Simd>(
-    simd: S,
-    matrix: &[Lanes],
-    stride: usize,
-    rows: &[u32],
-    [error, activation]: [Sum<'_>; 2],
-) {
-    match (error, activation) {
-        (Some((a, e)), Some((b, y))) => add_columns(simd, matrix, stride, rows, [a, b], [e, y]),
-        (Some((a, sum)), None) | (None, Some((a, sum))) => add_columns(simd, matrix, stride, rows, [a], [sum]),
-        (None, None) => {}
-    }
-}
-
-/// Columns in nearly equal tiles, each held in registers over all rows.
-#[inline(always)]
-fn add_columns<S: Simd, const N: usize>(
-    simd: S,
-    matrix: &[Lanes],
-    stride: usize,
-    rows: &[u32],
-    factors: [&Local; N],
-    mut sums: [&mut [Lanes]; N],
-) {
-    let tiles = stride.div_ceil(S::ACCUMULATORS / 2);
-    for tile in 0..tiles {
-        let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-        match to - from {
-            1 => add_tile::<S, N, 1>(simd, matrix, stride, rows, factors, &mut sums, from),
-            2 => add_tile::<S, N, 2>(simd, matrix, stride, rows, factors, &mut sums, from),
-            3 => add_tile::<S, N, 3>(simd, matrix, stride, rows, factors, &mut sums, from),
-            4 => add_tile::<S, N, 4>(simd, matrix, stride, rows, factors, &mut sums, from),
-            5 => add_tile::<S, N, 5>(simd, matrix, stride, rows, factors, &mut sums, from),
-            6 => add_tile::<S, N, 6>(simd, matrix, stride, rows, factors, &mut sums, from),
-            _ => unreachable!("half of no backend's accumulators is more than 6"),
-        }
-    }
-}
-
-#[inline(always)]
-fn add_tile<S: Simd, const N: usize, const T: usize>(
-    simd: S,
-    matrix: &[Lanes],
-    stride: usize,
-    rows: &[u32],
-    factors: [&Local; N],
-    sums: &mut [&mut [Lanes]; N],
-    from: usize,
-) {
-    let mut tile = [[simd.splat(0.0); T]; N];
-    for n in 0..N {
-        for t in 0..T {
-            tile[n][t] = simd.load(&sums[n][from + t]);
-        }
-    }
-    for r in 0..rows.len() {
-        let start = rows[r] as usize * stride + from;
-        let row = &matrix[start..start + T];
-        for t in 0..T {
-            let x = simd.load(&row[t]);
-            for n in 0..N {
-                tile[n][t] = simd.mul_add(simd.splat(factors[n][r]), x, tile[n][t]);
-            }
-        }
-    }
-    for n in 0..N {
-        for t in 0..T {
-            simd.store(tile[n][t], &mut sums[n][from + t]);
         }
     }
 }

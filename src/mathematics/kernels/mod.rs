@@ -28,6 +28,7 @@ mod outer_sum;
 pub mod probes;
 mod product_adjoint;
 mod row_adjoint;
+mod row_pairs;
 mod row_step;
 mod rows;
 mod scatter;

@@ -16,8 +16,9 @@
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
-use super::listed_rows::{CHUNK, Local, add_rows, combine, dots, dots_between, dots_two, gather, scatter};
+use super::listed_rows::{CHUNK, Local, gather, scatter};
 use super::matrix::InputMajor;
+use super::row_pairs::{Carried, Pair, Products, carry_back, take_back};
 use super::simd::Simd;
 use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
 
@@ -25,6 +26,13 @@ use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
 pub(crate) struct Differentiated<'a> {
     pub weights: &'a mut InputMajor,
     pub adjoint: &'a mut InputMajor,
+}
+
+impl Differentiated<'_> {
+    #[inline(always)]
+    fn rows<'a>(&'a mut self, stride: usize, rows: &'a [u32]) -> Pair<'a> {
+        Pair { weights: self.weights.lanes_mut(), adjoint: self.adjoint.lanes_mut(), stride, rows }
+    }
 }
 
 /// A step, what it saw, and the adjoints to be carried through it; all vectors padded.
@@ -119,132 +127,93 @@ impl Kernel for RowAdjoint<'_> {
                 error: gather(as_flat(self.pre_error_adjoint), rows),
                 projection: [0.0; WIDTH],
             };
-            let signals = (&y, &e, &d, error, activation);
+            let local = (&y, &e, &d);
             let (rule, wanted) = (self.rule, self.wanted);
-            let mut sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
-            take_back(
+            let forward = first_pass(
                 simd,
-                &mut self.forward,
-                rows,
+                &mut self.forward.rows(stride, rows),
                 [&rule.forward, &wanted.forward],
-                signals,
-                &mut pre,
-                &mut of_forward,
-                &mut sums,
+                local,
+                [error, activation],
+                (&mut pre, &mut of_forward),
             );
-            if let Some(b) = &mut self.feedback {
-                take_back(
-                    simd,
-                    b,
-                    rows,
-                    [&rule.feedback, &wanted.feedback],
-                    signals,
-                    &mut pre,
-                    &mut of_feedback,
-                    &mut sums,
-                );
-            }
+            let feedback = match &mut self.feedback {
+                None => None,
+                Some(b) => {
+                    let of_rule = (&mut pre, &mut of_feedback);
+                    let rules = [&rule.feedback, &wanted.feedback];
+                    Some(first_pass(simd, &mut b.rows(stride, rows), rules, local, [error, activation], of_rule))
+                }
+            };
             scatter(&pre.activation, rows, as_flat_mut(self.pre_activation_adjoint));
             scatter(&pre.error, rows, as_flat_mut(self.pre_error_adjoint));
 
+            // c and d̄, each where the signal was made.
+            let zero = [0.0; WIDTH];
             let slope = gather(as_flat(self.slope), rows);
             let c = each_lane!(k => pre.error[k] * slope[k]);
-            let errors_through_weights = self.propagate && self.feedback.is_none();
-            let (error_adjoint, activation_adjoint) = sums;
-            let Differentiated { weights, adjoint } = &mut self.forward;
-            add_rows(
+            let through_w = self.propagate && self.feedback.is_none();
+            let projection = if projects { Some(&pre.projection) } else { None };
+            let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
+            let through = [if through_w { Some(&c) } else { None }, projection];
+            second_pass(
                 simd,
-                weights.lanes(),
-                stride,
-                rows,
-                [
-                    if errors_through_weights { Some((&c, &mut *error_adjoint)) } else { None },
-                    if projects { Some((&pre.projection, &mut *activation_adjoint)) } else { None },
-                ],
+                &mut self.forward.rows(stride, rows),
+                &forward,
+                through,
+                &zero,
+                [error, activation],
+                sums,
             );
-            combine(
-                simd,
-                adjoint.lanes_mut(),
-                stride,
-                rows,
-                1.0 - self.rule.forward.decay,
-                [
-                    if errors_through_weights { Some((&c, error)) } else { None },
-                    if projects { Some((&pre.projection, activation)) } else { None },
-                ],
-            );
-            if let Some(Differentiated { weights, adjoint }) = &mut self.feedback {
-                let keep = 1.0 - self.rule.feedback.decay;
-                if self.propagate {
-                    add_rows(simd, weights.lanes(), stride, rows, [Some((&c, error_adjoint)), None]);
-                    combine(simd, adjoint.lanes_mut(), stride, rows, keep, [Some((&c, error)), None]);
-                } else {
-                    combine(simd, adjoint.lanes_mut(), stride, rows, keep, [None, None]);
-                }
+            if let (Some(b), Some(feedback)) = (&mut self.feedback, &feedback) {
+                let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
+                let through = [if self.propagate { Some(&c) } else { None }, None];
+                second_pass(simd, &mut b.rows(stride, rows), feedback, through, &zero, [error, activation], sums);
             }
         }
         SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) }
     }
 }
 
-type Signals<'a> = (&'a Local, &'a Local, &'a Local, &'a [Lanes], &'a [Lanes]);
+/// α and γ of the rows of a chunk, `None` where no term has them, and κ.
+struct Factors {
+    alpha: Option<Local>,
+    gamma: Option<Local>,
+    keep: f32,
+}
 
-/// The update of a matrix's rows taken back, and its adjoints but for those through d and e_{ℓ-1}, which wait for both
-/// matrices.
+/// The update of a matrix's rows taken back, and the derivatives that need no signal which the rows made themselves.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // half of them are borrowed from one struct, which holds the other half mutably
-fn take_back<S: Simd>(
+fn first_pass<S: Simd>(
     simd: S,
-    matrix: &mut Differentiated<'_>,
-    rows: &[u32],
+    pair: &mut Pair<'_>,
     [rule, wanted]: [&RowRule; 2],
-    (y, e, d, error, activation): Signals<'_>,
-    pre: &mut PreAdjoints,
-    of_rule: &mut RuleAdjoint,
-    (error_adjoint, activation_adjoint): &mut (&mut [Lanes], &mut [Lanes]),
-) {
-    let stride = matrix.weights.stride();
+    (y, e, d): (&Local, &Local, &Local),
+    vectors: [&[Lanes]; 2],
+    (pre, of_rule): (&mut PreAdjoints, &mut RuleAdjoint),
+) -> Factors {
     let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
-    let v = matrix.adjoint.lanes();
-    let (mut by_error, mut by_activation) = ([0.0; WIDTH], [0.0; WIDTH]);
+    let keep = 1.0 - rule.decay;
+    let revive = 1.0 / keep;
+    let a = each_lane!(k => -(alpha[k] * revive));
+    let b = each_lane!(k => -(gamma[k] * revive));
+    let mut products = Products { error: [0.0; WIDTH], activation: [0.0; WIDTH], weights: [0.0; WIDTH] };
     match (has_error, has_activation) {
-        (true, true) => dots_two(simd, v, stride, rows, [error, activation], [&mut by_error, &mut by_activation]),
-        (true, false) => dots(simd, v, stride, rows, error, &mut by_error),
-        (false, true) => dots(simd, v, stride, rows, activation, &mut by_activation),
+        (true, true) => take_back::<S, true, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
+        (true, false) => take_back::<S, true, false>(simd, pair, revive, [&a, &b], vectors, &mut products),
+        (false, true) => take_back::<S, false, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
+        (false, false) if wanted.decay != 0.0 => {
+            take_back::<S, false, false>(simd, pair, revive, [&a, &b], vectors, &mut products);
+        }
         (false, false) => {}
     }
-    add_rows(
-        simd,
-        v,
-        stride,
-        rows,
-        [
-            if has_error { Some((&alpha, &mut **error_adjoint)) } else { None },
-            if has_activation { Some((&gamma, &mut **activation_adjoint)) } else { None },
-        ],
-    );
-    let revive = 1.0 / (1.0 - rule.decay);
-    let (minus_alpha, minus_gamma) = (each_lane!(k => -(alpha[k] * revive)), each_lane!(k => -(gamma[k] * revive)));
-    combine(
-        simd,
-        matrix.weights.lanes_mut(),
-        stride,
-        rows,
-        revive,
-        [
-            if has_error { Some((&minus_alpha, error)) } else { None },
-            if has_activation { Some((&minus_gamma, activation)) } else { None },
-        ],
-    );
     if wanted.decay != 0.0 {
-        let mut products = [0.0; WIDTH];
-        dots_between(simd, [matrix.weights.lanes(), matrix.adjoint.lanes()], stride, rows, &mut products);
-        of_rule.decay = each_lane!(k => of_rule.decay[k] - products[k]);
+        of_rule.decay = each_lane!(k => of_rule.decay[k] - products.weights[k]);
     }
     for (factor, wanted, bar, sum) in [
-        (&rule.by_error, &wanted.by_error, &by_error, &mut of_rule.by_error),
-        (&rule.by_activation, &wanted.by_activation, &by_activation, &mut of_rule.by_activation),
+        (&rule.by_error, &wanted.by_error, &products.error, &mut of_rule.by_error),
+        (&rule.by_activation, &wanted.by_activation, &products.activation, &mut of_rule.by_activation),
     ] {
         // A signal that no term reads may not have been computed.
         if wanted.activation != 0.0 {
@@ -259,6 +228,36 @@ fn take_back<S: Simd>(
             sum[2] = each_lane!(k => bar[k].mul_add(d[k], sum[2][k]));
             pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
         }
+    }
+    Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma), keep }
+}
+
+/// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it.
+#[inline(always)]
+fn second_pass<S: Simd>(
+    simd: S,
+    pair: &mut Pair<'_>,
+    factors: &Factors,
+    [c, projection]: [Option<&Local>; 2],
+    zero: &Local,
+    [error, activation]: [&[Lanes]; 2],
+    (error_adjoint, activation_adjoint): (&mut [Lanes], &mut [Lanes]),
+) {
+    let Factors { alpha, gamma, keep } = factors;
+    let by_error = alpha.is_some() || c.is_some();
+    let by_activation = gamma.is_some() || projection.is_some();
+    let (alpha, gamma) = (alpha.as_ref().unwrap_or(zero), gamma.as_ref().unwrap_or(zero));
+    let (c, projection) = (c.unwrap_or(zero), projection.unwrap_or(zero));
+    let carried = [
+        Carried { vector: error, adjoint: error_adjoint, factor: alpha, through: c },
+        Carried { vector: activation, adjoint: activation_adjoint, factor: gamma, through: projection },
+    ];
+    match (by_error, by_activation) {
+        (true, true) => carry_back::<S, true, true>(simd, pair, *keep, carried),
+        (true, false) => carry_back::<S, true, false>(simd, pair, *keep, carried),
+        (false, true) => carry_back::<S, false, true>(simd, pair, *keep, carried),
+        (false, false) if *keep != 1.0 => carry_back::<S, false, false>(simd, pair, *keep, carried),
+        (false, false) => {}
     }
 }
 
