@@ -1,14 +1,14 @@
 //! datasets → runs, episodes, angles: the coefficients of a rule are learned over many tasks (section 2.5, Figure 8).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
 use super::parameters::{
-    ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, init_name,
+    ActivationSpec, Every, FeedbackSpec, InitSpec, Steps, TUNING_SAMPLES, activation_name, axes_of, init_name,
 };
 use super::rows::{AngleRow, EpisodeRow, MetaRunRow};
 use super::training::rules::{CoefficientSpec, WrittenRule, find_tuned, read_rule};
@@ -144,9 +144,8 @@ impl Kind for MetaLearn {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
-        let direct = ["rule", "seed", "episodes", "init", "activation", "feedback", "setting", "learning_rate"];
-        let outer = ["l1", "clip", "skip_above", "step_back", "draw_from"];
-        (direct.contains(&axis) || outer.contains(&axis)).then(|| vec![axis.to_owned()])
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&[]));
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -408,10 +407,7 @@ fn term_columns(rule: &Rule) -> Vec<&'static str> {
 /// Episodes with a column for each term.
 fn episodes_schema(rule: &Rule) -> TableSchema {
     let description = "coefficient with which the episode was run";
-    let column = |name: String| Column {
-        name: name.into(),
-        ..Column::new("term", ColumnType::Float64, "1/sample", description)
-    };
+    let column = |name| Column::new(name, ColumnType::Float64, "1/sample", description);
     EpisodeRow::schema().with_columns_before("gradient_norm", term_columns(rule).into_iter().map(column))
 }
 

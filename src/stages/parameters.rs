@@ -1,7 +1,10 @@
 //! Parameters that several kinds of stages share: how they are written, and what they mean once checked.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
@@ -15,6 +18,30 @@ pub enum Split {
     /// The test set: for scoring.
     #[default]
     Test,
+}
+
+/// The parameters of `Spec` that take a word or a number, and so can be plain axes of a matrix, from its own JSON Schema.
+/// Those in `references` name stages.
+pub(super) fn axes_of<Spec: JsonSchema>(references: &[&str]) -> BTreeSet<String> {
+    let schema = schemars::schema_for!(Spec);
+    let schema = schema.as_value();
+    let properties = schema["properties"].as_object().expect("parameters are a table");
+    let plain = properties.iter().filter(|(name, property)| {
+        !references.contains(&name.as_str()) && takes_a_plain_value(property, &schema["$defs"])
+    });
+    plain.map(|(name, _)| name.clone()).collect()
+}
+
+fn takes_a_plain_value(schema: &Value, definitions: &Value) -> bool {
+    const PLAIN: [&str; 4] = ["boolean", "integer", "number", "string"];
+    let is_plain = |kind: &Value| kind.as_str().is_some_and(|kind| PLAIN.contains(&kind));
+    let definition = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    let alternatives = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();
+    is_plain(&schema["type"])
+        || schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(is_plain))
+        || schema["const"].is_string()
+        || definition.is_some_and(|name| takes_a_plain_value(&definitions[name], definitions))
+        || alternatives.into_iter().any(|schema| takes_a_plain_value(schema, definitions))
 }
 
 /// Images of the training set that are kept out of training, at its end.

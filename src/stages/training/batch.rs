@@ -4,13 +4,14 @@
 //! the mean over a batch. Tables are those of `train`, so that every measurement works on both. A normalised network is
 //! more than its matrices: `weights` holds its scales and shifts, too.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described};
-use super::parameters::{Course, Units, at_the_end, chain, nowhere, read_data};
+use super::parameters::{Course, Units, chain, nowhere, read_data};
 use super::rules::{find_rule, find_tuned};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, outputs};
@@ -21,7 +22,7 @@ use crate::science::initialization::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::spec::node::{Fault, Node};
-use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
+use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, axes_of};
 use crate::stages::rows::{BatchOptions, RunRow, WeightRow};
 use crate::tables::{Row, TableSchema};
 use crate::task::{Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source};
@@ -66,8 +67,8 @@ struct TrainBatchSpec {
     /// Training samples, each seen once.
     samples: u64,
     /// Samples after which accuracy is measured, with the weights of the last full batch.
-    #[serde(default = "at_the_end")]
-    schedule: Steps,
+    #[serde(default)]
+    schedule: Option<Steps>,
     /// Samples after which the weights are kept.
     #[serde(default = "nowhere")]
     snapshots: Steps,
@@ -117,21 +118,8 @@ impl Kind for TrainBatch {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
-        const DIRECT: [&str; 12] = [
-            "rule",
-            "optimizer",
-            "rate",
-            "oja",
-            "batch_norm",
-            "batch_size",
-            "seed",
-            "samples",
-            "init",
-            "activation",
-            "setting",
-            "evaluate_on",
-        ];
-        DIRECT.contains(&axis).then(|| vec![axis.to_owned()])
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainBatchSpec>(&["data"]));
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -161,7 +149,7 @@ impl Kind for TrainBatch {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (&spec.schedule, &spec.snapshots),
+            (spec.schedule.as_ref(), &spec.snapshots),
         )?;
         if !spec.samples.is_multiple_of(spec.batch_size as u64) {
             let message = format!("{} samples do not fill batches of {}", spec.samples, spec.batch_size);

@@ -3,13 +3,13 @@
 //! Beside what is kept, the weights at every step of the schedule are handed on in memory (`trajectory`) to the stages
 //! that look at the network while it learns: training again is cheaper than keeping gigabytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, at_the_end, chain, nowhere, read_data};
+use super::parameters::{Course, Units, chain, nowhere, read_data};
 use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, place_of_term, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs, write_coefficients};
@@ -21,7 +21,7 @@ use crate::science::network::{Architecture, Network};
 use crate::science::online::OnlineTrainer;
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::spec::node::{Fault, Node};
-use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Split, Steps};
+use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, axes_of};
 use crate::stages::rows::CoefficientRow;
 use crate::tables::Row;
 use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
@@ -58,8 +58,8 @@ struct TrainSpec {
     /// Training samples, each seen once.
     samples: u64,
     /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
-    #[serde(default = "at_the_end")]
-    schedule: Steps,
+    #[serde(default)]
+    schedule: Option<Steps>,
     /// Steps at which the weights are kept.
     #[serde(default = "nowhere")]
     snapshots: Steps,
@@ -86,11 +86,11 @@ impl Kind for Train {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainSpec>(&["data"]));
         if Term::named(axis).is_ok() {
             return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
         }
-        let direct = ["rule", "seed", "samples", "init", "activation", "feedback", "setting", "evaluate_on"];
-        direct.contains(&axis).then(|| vec![axis.to_owned()])
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -136,7 +136,7 @@ impl Kind for Train {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (&spec.schedule, &spec.snapshots),
+            (spec.schedule.as_ref(), &spec.snapshots),
         )?;
         let recipe = Online {
             canonical: Canonical {

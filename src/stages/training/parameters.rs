@@ -8,15 +8,10 @@ use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
 use crate::science::network::Architecture;
 use crate::spec::node::Fault;
-use crate::stages::parameters::{ActivationSpec, Every, InitSpec, Split, Steps, TUNING_SAMPLES};
+use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, TUNING_SAMPLES};
 use crate::stages::parameters::{activation_name, init_name};
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning};
-
-/// A schedule that is left out.
-pub(super) fn at_the_end() -> Steps {
-    Steps::Every(Every { every: u64::MAX })
-}
 
 /// Snapshots that are left out.
 pub(super) fn nowhere() -> Steps {
@@ -105,7 +100,7 @@ impl Course {
         planning: &Planning<'_>,
         data: &DataFacts,
         (seed, samples, evaluate_on): (u64, u64, Split),
-        (schedule, snapshots): (&Steps, &Steps),
+        (schedule, snapshots): (Option<&Steps>, &Steps),
     ) -> Result<Self, Fault> {
         let n_training = data.n_train.saturating_sub(TUNING_SAMPLES);
         if samples == 0 || samples > n_training as u64 {
@@ -116,7 +111,12 @@ impl Course {
             return Err(planning.fault("samples", message));
         }
         let steps = |field: &str, steps: &Steps| expand(planning, field, steps, samples);
-        let (schedule, snapshots) = (steps("schedule", schedule)?, steps("snapshots", snapshots)?);
+        let schedule = match schedule {
+            Some(schedule) => steps("schedule", schedule)?,
+            // Before the first sample and after the last.
+            None => vec![0, samples],
+        };
+        let snapshots = steps("snapshots", snapshots)?;
         Ok(Self { seed, samples, schedule, snapshots, hidden_norms: None, evaluate_on, n_training })
     }
 

@@ -1,13 +1,13 @@
 //! dataset → runs, evaluations, samples, weights, updates, hidden_norms: a recurrent network learns online to tell what an
 //! image was that it was shown long before (delayed classification, section 2.4 of the paper).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, at_the_end, expand, nowhere, read_data};
+use super::parameters::{Course, Units, expand, nowhere, read_data};
 use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
@@ -18,7 +18,7 @@ use crate::science::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwo
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
 use crate::stages::measurement::finite;
-use crate::stages::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps};
+use crate::stages::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, axes_of};
 use crate::stages::rows::HiddenNormRow;
 use crate::tables::Row;
 use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
@@ -63,8 +63,8 @@ struct TrainRecurrentSpec {
     /// Training samples, each seen once.
     samples: u64,
     /// Steps at which accuracy and update norms are measured.
-    #[serde(default = "at_the_end")]
-    schedule: Steps,
+    #[serde(default)]
+    schedule: Option<Steps>,
     /// Steps at which the weights are kept.
     #[serde(default = "nowhere")]
     snapshots: Steps,
@@ -136,12 +136,11 @@ impl Kind for TrainRecurrent {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainRecurrentSpec>(&["data"]));
         if TERMS.contains(&axis) {
             return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
         }
-        let direct = ["rule", "seed", "samples", "init", "activation", "setting", "evaluate_on", "oja_target"];
-        let sizes = ["hidden", "time_steps", "image_steps"];
-        (direct.contains(&axis) || sizes.contains(&axis)).then(|| vec![axis.to_owned()])
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -167,7 +166,7 @@ impl Kind for TrainRecurrent {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (&spec.schedule, &spec.snapshots),
+            (spec.schedule.as_ref(), &spec.snapshots),
         )?;
         course.hidden_norms = Some(expand(planning, "hidden_norms", &spec.hidden_norms, spec.samples)?);
         let recipe = Recurrent {

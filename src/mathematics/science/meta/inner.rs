@@ -7,7 +7,6 @@
 //! once.
 
 use super::learned_rule::LearnedRule;
-use crate::kernels::INTENSITY;
 use crate::kernels::{
     self, Active, INTENSITY, InputMajor, Lanes, RowStep, SynapticRule, as_flat_mut, scale_rows, step_rows, zeros,
 };

@@ -18,7 +18,7 @@ pub(super) fn input(pixels: &[u8]) -> Array1<f64> {
 
 impl Double<'_> {
     /// Mean query loss after learning `training` with coefficients `theta`.
-    pub fn loss(&self, theta: &[f64], training: &[Sample], query: &[Sample]) -> f64 {
+    pub(super) fn loss(&self, theta: &[f64], training: &[Sample], query: &[Sample]) -> f64 {
         let mut network = self.start.clone();
         for &(pixels, label) in training {
             self.step(&mut network, theta, &input(pixels), label);
@@ -28,7 +28,7 @@ impl Double<'_> {
     }
 
     /// dL/dθ_k by central differences of fourth order: truncation of order h⁴, rounding of order 1e-16 / h.
-    pub fn derivative(&self, k: usize, theta: &[f64], training: &[Sample], query: &[Sample]) -> f64 {
+    pub(super) fn derivative(&self, k: usize, theta: &[f64], training: &[Sample], query: &[Sample]) -> f64 {
         let loss = |h: f64| {
             let mut theta = theta.to_vec();
             theta[k] += h;
