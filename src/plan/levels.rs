@@ -35,7 +35,11 @@ pub struct Level {
 impl Level {
     /// The tasks that the level wants: those that ask, or all where none does.
     pub fn wanted(&self) -> Vec<usize> {
-        if self.asking.is_empty() { (0..self.plan.tasks.len()).collect() } else { self.asking.clone() }
+        if !self.asking.is_empty() {
+            return self.asking.clone();
+        }
+        let stages = self.plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        stages.flat_map(|stage| stage.tasks.iter().copied()).collect()
     }
 }
 

@@ -51,13 +51,17 @@ pub const TUNING_SAMPLES: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "steps are a list, `[0, 200, 5000]`, or an interval, `{ every = 250 }`")]
 pub enum Steps {
+    /// These.
     List(Vec<u64>),
+    /// At an interval.
     Every(Every),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+/// An interval.
 pub struct Every {
+    /// Training samples from one step to the next.
     pub every: u64,
 }
 

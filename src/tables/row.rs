@@ -137,6 +137,7 @@ macro_rules! table {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq)]
+        #[allow(unreachable_pub, reason = "a row's fields are as visible as the row, wherever it is declared")]
         $vis struct $row $($generics)* {
             $(
                 $(#[doc = $description])?

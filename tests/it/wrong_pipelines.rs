@@ -1793,7 +1793,7 @@ fn query_that_fails_on_rows() {
      43 │ kind  = "sql"
      44 │ query = "SELECT rule, CAST(status AS BIGINT) AS status FROM train_runs"
         ·         ───────────────────────────────────────────────────────────────
-     45 │
+     45 │ 
         ╰────
       help: It can be planned, but fails on the rows of `last`.
     "#);
@@ -1818,7 +1818,7 @@ fn runs_that_do_not_say_which_diverged() {
      37 │ value = "accuracy"
      38 │ runs = "train_updates"
         ·        ───────────────
-     39 │
+     39 │ 
         ╰────
       help: Write `runs = "<stage>_runs"` with the stage that trained the networks.
     "#);
@@ -1832,7 +1832,7 @@ fn figure_of_a_column_that_is_no_number() {
      47 │ kind = "figure"
      48 │ of   = "summary"
         ·        ─────────
-     49 │
+     49 │ 
         ╰────
     "#);
 }
@@ -1852,7 +1852,7 @@ fn two_pipelines_under_one_name() {
        ╭─[pipelines/both.toml:1:48]
      1 │ include = [{ pipeline = "small", as = "one" }, { pipeline = "other", as = "one" }]
        ·                                                ──────────────────────────────────
-     2 │
+     2 │ 
        ╰────
       help: Give one of them another name: `as = "…"` where it is included, or `--as`.
     "#);
