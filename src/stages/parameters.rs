@@ -96,15 +96,19 @@ impl Steps {
     }
 }
 
+/// `{ softplus = { … } }`
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Softplus {
+    /// With its sharpness.
     Softplus(SoftplusBeta),
 }
 
+/// The sharpness of softplus, ln(1 + exp(β z)) / β.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoftplusBeta {
+    /// β, positive; 10 if softplus is only named.
     pub beta: f32,
 }
 
@@ -118,17 +122,23 @@ pub const SOFTPLUS_BETA: f32 = 10.0;
     expecting = "an activation is `\"softplus\"`, `\"tanh\"`, `\"relu\"`, `\"sigmoid\"` or `{ softplus = { beta = 10 } }`"
 )]
 pub enum ActivationSpec {
+    /// By its name.
     Named(PlainActivation),
+    /// Softplus with a β of its own.
     Softplus(Softplus),
 }
 
+/// An activation function by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlainActivation {
     /// β = 10.
     Softplus,
+    /// tanh z.
     Tanh,
+    /// max(0, z).
     Relu,
+    /// 1 / (1 + exp(−z)).
     Sigmoid,
 }
 
@@ -139,6 +149,10 @@ impl Default for ActivationSpec {
 }
 
 impl ActivationSpec {
+    /// σ, checked.
+    ///
+    /// # Errors
+    /// β is not a positive number.
     pub fn check(self) -> Result<Activation, String> {
         let activation = match self {
             Self::Named(PlainActivation::Softplus) => Activation::Softplus { beta: SOFTPLUS_BETA },
@@ -161,13 +175,16 @@ pub fn activation_name(activation: Activation) -> &'static str {
     }
 }
 
+/// A distribution of initial weights by its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlainInit {
+    /// After Glorot and Bengio (2010).
     #[default]
     Xavier,
     /// N(0, std 0.01).
     Naive,
+    /// After He et al. (2015).
     Kaiming,
 }
 
@@ -178,20 +195,27 @@ pub enum PlainInit {
     expecting = "an initialisation is `\"xavier\"`, `\"kaiming\"`, `\"naive\"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`"
 )]
 pub enum InitSpec {
+    /// By its name.
     Named(PlainInit),
+    /// Naive with a spread of its own.
     Naive(NaiveInit),
 }
 
+/// `{ naive = { … } }`
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NaiveInit {
+    /// With its spread.
     Naive(NaiveSpread),
 }
 
+/// How far naive initial weights spread about 0.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NaiveSpread {
+    /// As a standard deviation.
     Std(f64),
+    /// As a variance.
     Variance(f64),
 }
 
@@ -205,6 +229,10 @@ impl Default for InitSpec {
 pub const NAIVE_STD: f64 = 0.01;
 
 impl InitSpec {
+    /// The distribution, checked.
+    ///
+    /// # Errors
+    /// A spread is not finite, or negative.
     pub fn check(self) -> Result<Initialization, String> {
         let init = match self {
             Self::Named(PlainInit::Xavier) => Initialization::Xavier,
@@ -246,6 +274,7 @@ pub enum FeedbackSpec {
 }
 
 impl FeedbackSpec {
+    /// Where errors travel back.
     pub fn feedback(self) -> Feedback {
         match self {
             Self::Symmetric => Feedback::Symmetric,
@@ -254,6 +283,7 @@ impl FeedbackSpec {
         }
     }
 
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Symmetric => "symmetric",

@@ -30,13 +30,16 @@ pub(super) fn updating_outputs() -> Vec<Output> {
     outputs
 }
 
+/// A number for each column that is called as a plasticity term.
+type ByName<'a> = Box<dyn Fn(&str) -> Option<f64> + 'a>;
+
 /// What a recipe says of itself in the row of `runs`.
 pub(super) struct Described<'a> {
     pub units: &'a Units,
     /// Where errors travel back.
     pub feedback: &'static str,
     /// The number in a column that is called as a plasticity term.
-    pub coefficient: Box<dyn Fn(&str) -> Option<f64> + 'a>,
+    pub coefficient: ByName<'a>,
     /// Of mini-batches.
     pub batches: Option<BatchOptions<'a>>,
     /// Parameters without a column.
@@ -175,7 +178,9 @@ pub(super) fn write_samples(context: &dyn Surroundings, seen: &[u32]) -> Result<
 
 /// Writes the matrices of a network to the output `weights` or `trajectory`, in the order of the table's key.
 pub(super) fn write_weights(context: &dyn Surroundings, output: &str, step: u64, model: &dyn Model) -> Result<()> {
-    let mut matrices: Vec<(&'static str, usize, (usize, usize), Vec<f32>)> = Vec::new();
+    /// Name, layer, shape and values of a matrix.
+    type Matrix = (&'static str, usize, (usize, usize), Vec<f32>);
+    let mut matrices: Vec<Matrix> = Vec::new();
     model.visit(&mut |Parameter { name, layer, values }| {
         matrices.push((name, layer, values.dim(), values.iter().copied().collect()));
     });
