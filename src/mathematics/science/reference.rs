@@ -39,7 +39,7 @@ pub(crate) fn outer(a: &Array1<f64>, b: &Array1<f64>) -> Array2<f64> {
 }
 
 impl Reference {
-    pub fn of(network: &Network) -> Self {
+    pub(super) fn of(network: &Network) -> Self {
         let layers = 1..=network.n_layers();
         Self {
             activation: network.architecture().activation(),
@@ -49,7 +49,7 @@ impl Reference {
     }
 
     /// z_1 … z_L and y_0 … y_L.
-    pub fn forward(&self, x: &Array1<f64>) -> (Vec<Array1<f64>>, Vec<Array1<f64>>) {
+    pub(super) fn forward(&self, x: &Array1<f64>) -> (Vec<Array1<f64>>, Vec<Array1<f64>>) {
         let (mut z, mut y) = (Vec::new(), vec![x.clone()]);
         for (l, w) in (1..).zip(&self.w) {
             let argument = w.dot(y.last().unwrap());
@@ -65,12 +65,12 @@ impl Reference {
         (z, y)
     }
 
-    pub fn loss(&self, x: &Array1<f64>, label: usize) -> f64 {
+    pub(super) fn loss(&self, x: &Array1<f64>, label: usize) -> f64 {
         -libm::log(self.forward(x).1.last().unwrap()[label])
     }
 
     /// e_0 … e_L.
-    pub fn errors(&self, z: &[Array1<f64>], y: &[Array1<f64>], label: usize) -> Vec<Array1<f64>> {
+    pub(super) fn errors(&self, z: &[Array1<f64>], y: &[Array1<f64>], label: usize) -> Vec<Array1<f64>> {
         let n_layers = self.w.len();
         let mut e = vec![Array1::zeros(0); n_layers + 1];
         e[n_layers] = y[n_layers].clone();
@@ -90,7 +90,7 @@ impl Reference {
     }
 
     /// ΔW and ΔB of rule (9) and plain Hebb for one sample, Oja's term in the form y yᵀ W.
-    pub fn update(&self, rule: &Rule, x: &Array1<f64>, label: usize) -> Vec<(Array2<f64>, Array2<f64>)> {
+    pub(super) fn update(&self, rule: &Rule, x: &Array1<f64>, label: usize) -> Vec<(Array2<f64>, Array2<f64>)> {
         let (z, y) = self.forward(x);
         let e = self.errors(&z, &y, label);
         (1..=self.w.len())
@@ -111,7 +111,7 @@ impl Reference {
             .collect()
     }
 
-    pub fn step(&mut self, rule: &Rule, x: &Array1<f64>, label: usize) {
+    pub(super) fn step(&mut self, rule: &Rule, x: &Array1<f64>, label: usize) {
         for (l, (dw, db)) in self.update(rule, x, label).into_iter().enumerate() {
             self.w[l] += &dw;
             if let Some(b) = &mut self.b {

@@ -75,7 +75,7 @@ const MOMENTUM: f64 = 0.9;
 
 impl OptimizerSpec {
     /// With this learning rate.
-    pub fn optimizer(self, rate: f64) -> Optimizer {
+    pub(super) fn optimizer(self, rate: f64) -> Optimizer {
         match self {
             Self::Named(NamedOptimizer::Sgd) => Optimizer::Sgd { rate },
             Self::Named(NamedOptimizer::Momentum) => Optimizer::Momentum { rate, momentum: MOMENTUM },
@@ -128,7 +128,7 @@ pub(super) struct BatchNormConstants {
 
 impl BatchNormSpec {
     /// None where it is switched off.
-    pub fn constants(self) -> Option<BatchNorm> {
+    pub(super) fn constants(self) -> Option<BatchNorm> {
         let usual = BatchNorm::default();
         match self {
             Self::Switch(on) => on.then_some(usual),

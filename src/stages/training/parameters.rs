@@ -53,7 +53,7 @@ pub(super) struct Units {
 impl Units {
     /// # Errors
     /// A parameter of either makes no sense.
-    pub fn plan(planning: &Planning<'_>, activation: ActivationSpec, init: InitSpec) -> Result<Self, Fault> {
+    pub(super) fn plan(planning: &Planning<'_>, activation: ActivationSpec, init: InitSpec) -> Result<Self, Fault> {
         let function = activation.check().map_err(|message| planning.fault("activation", message))?;
         let initialization = init.check().map_err(|message| planning.fault("init", message))?;
         Ok(Self {
@@ -96,7 +96,7 @@ pub(super) struct Course {
 impl Course {
     /// # Errors
     /// More samples than there are, or none; a step after the last.
-    pub fn plan(
+    pub(super) fn plan(
         planning: &Planning<'_>,
         data: &DataFacts,
         (seed, samples, evaluate_on): (u64, u64, Split),
@@ -121,7 +121,7 @@ impl Course {
     }
 
     /// The steps at which training pauses, ascending: those at which something is looked at, and the last sample.
-    pub fn stops(&self) -> Vec<u64> {
+    pub(super) fn stops(&self) -> Vec<u64> {
         let mut stops =
             [&self.schedule[..], &self.snapshots, self.hidden_norms.as_deref().unwrap_or_default()].concat();
         stops.push(self.samples);
@@ -131,7 +131,7 @@ impl Course {
     }
 
     /// A rough cost in seconds of a chain: so much for a synapse and a training sample, an eighth for an evaluated image.
-    pub fn cost(&self, n_synapses: usize, a_synapse: f64) -> f64 {
+    pub(super) fn cost(&self, n_synapses: usize, a_synapse: f64) -> f64 {
         let evaluated = self.schedule.len() as f64 * 10_000.0 / 8.0;
         n_synapses as f64 * a_synapse * (self.samples as f64 + evaluated)
     }

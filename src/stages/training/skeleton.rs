@@ -73,7 +73,7 @@ pub(super) struct Training<R> {
 }
 
 impl<R: Recipe> Training<R> {
-    pub fn new(recipe: R, data: Data) -> Self {
+    pub(super) fn new(recipe: R, data: Data) -> Self {
         let Course { schedule, snapshots, .. } = recipe.course().clone();
         let network = NetworkFacts { blueprint: recipe.blueprint(), schedule, snapshots };
         let facts = Known { data: Some(data.facts), network: Some(Arc::new(network)), layers: None }.into();

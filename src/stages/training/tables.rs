@@ -117,7 +117,7 @@ pub(super) struct Record {
 
 impl Record {
     /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
-    pub fn score_and_hand_on(
+    pub(super) fn score_and_hand_on(
         &mut self,
         context: &dyn Surroundings,
         step: u64,
@@ -135,12 +135,12 @@ impl Record {
     }
 
     /// The norms of the update at a scheduled step.
-    pub fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
+    pub(super) fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
         self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
     }
 
     /// Writes what was gathered, as far as there are tables for it.
-    pub fn write(&self, context: &dyn Surroundings, outputs: &[Output]) -> Result<()> {
+    pub(super) fn write(&self, context: &dyn Surroundings, outputs: &[Output]) -> Result<()> {
         let run_id = context.run_id();
         let evaluation = |&(step, found): &(u64, Evaluation)| EvaluationRow {
             run_id,
