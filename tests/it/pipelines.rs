@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{ojaflow, root, text};
+use crate::common::{Fixture, ojaflow, root, text};
 use ojaflow::commands::{SCHEMA_FILE, schema_text};
 use ojaflow::flow::{Plan, Project, Request};
 use ojaflow::stages::coefficients::{Coefficients, FOLDER};
@@ -149,4 +149,40 @@ fn the_readme_s_pipelines_are_shipped() {
     for name in shipped.iter().filter(|name| name.starts_with("fig")) {
         assert!(named.contains(name.as_str()), "`{name}` is not in the README");
     }
+}
+
+/// An axis takes the name of any parameter that is a word or a number, not of those that somebody put on a list.
+#[test]
+fn classes_of_meta_learning_can_be_an_axis() {
+    let fixture = Fixture::new().pipeline(
+        r#"
+[pipeline]
+name  = "small"
+title = "Tasks of two sizes"
+
+[matrix]
+classes = [2, 3]
+
+[rules.learned]
+gradient = 0.01
+
+[stages.data]
+kind    = "load"
+dataset = "tiny"
+
+[stages.meta]
+kind             = "meta_learn"
+data             = ["data"]
+hidden           = [8]
+rule             = "learned"
+learning_rate    = 0.001
+episodes         = 2
+training_samples = 4
+query_samples    = 2
+"#,
+    );
+    let plan = fixture.plan();
+    let tasks = plan.iter().filter(|task| task["stage"] == "meta");
+    let classes: Vec<u64> = tasks.map(|task| task["parameters"]["classes"].as_u64().unwrap()).collect();
+    assert_eq!(classes, [2, 3]);
 }
