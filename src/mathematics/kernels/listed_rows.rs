@@ -16,34 +16,48 @@ pub(super) const CHUNK: usize = 8;
 pub(super) type Local = [f32; WIDTH];
 
 #[inline(always)]
-pub(super) fn row(matrix: &[Lanes], stride: usize, i: u32) -> &[Lanes] {
+fn row(matrix: &[Lanes], stride: usize, i: u32) -> &[Lanes] {
     let start = i as usize * stride;
     &matrix[start..start + stride]
+}
+
+/// Whether a chunk is full and its rows lie side by side, as those of every layer but the first do: its local values then do so
+/// too, and need not be picked one by one.
+#[inline(always)]
+fn are_side_by_side(rows: &[u32]) -> bool {
+    rows.len() == CHUNK && rows[CHUNK - 1] - rows[0] == CHUNK as u32 - 1
 }
 
 /// The entries of a vector at the rows of a chunk.
 #[inline(always)]
 pub(super) fn gather(vector: &[f32], rows: &[u32]) -> Local {
     let mut local = [0.0; WIDTH];
-    for r in 0..rows.len() {
-        local[r] = vector[rows[r] as usize];
+    if are_side_by_side(rows) {
+        local[..CHUNK].copy_from_slice(&vector[rows[0] as usize..][..CHUNK]);
+    } else {
+        for r in 0..rows.len() {
+            local[r] = vector[rows[r] as usize];
+        }
     }
     local
+}
+
+/// As [`gather`] where they are wanted, else zeros.
+#[inline(always)]
+pub(super) fn gather_if(wanted: bool, vector: &[f32], rows: &[u32]) -> Local {
+    if wanted { gather(vector, rows) } else { [0.0; WIDTH] }
 }
 
 /// Writes them back.
 #[inline(always)]
 pub(super) fn scatter(local: &Local, rows: &[u32], vector: &mut [f32]) {
-    for r in 0..rows.len() {
-        vector[rows[r] as usize] = local[r];
+    if are_side_by_side(rows) {
+        vector[rows[0] as usize..][..CHUNK].copy_from_slice(&local[..CHUNK]);
+    } else {
+        for r in 0..rows.len() {
+            vector[rows[r] as usize] = local[r];
+        }
     }
-}
-
-/// Asks for a number of the row that is as far ahead as the next chunk, where rows lie side by side: a matrix and its adjoint
-/// together exceed the second-level cache.
-#[inline(always)]
-pub(super) fn ahead<S: Simd>(simd: S, row: &[Lanes], t: usize) {
-    simd.prefetch((&raw const row[t]).wrapping_add(CHUNK * row.len()));
 }
 
 /// out_r = row_r · v.
@@ -56,9 +70,6 @@ pub(super) fn dots<S: Simd>(simd: S, matrix: &[Lanes], stride: usize, rows: &[u3
         let (c, d) = (row(matrix, stride, rows[r + 2]), row(matrix, stride, rows[r + 3]));
         let mut sum = [simd.splat(0.0); 4];
         for t in 0..stride {
-            for row in [a, b, c, d] {
-                ahead(simd, row, t);
-            }
             let v = simd.load(&v[t]);
             sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
             sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
@@ -90,8 +101,6 @@ pub(super) fn dots_two<S: Simd>(
         let (p, q) = (row(matrix, stride, rows[r]), row(matrix, stride, rows[r + 1]));
         let mut sum = [simd.splat(0.0); 4];
         for t in 0..stride {
-            ahead(simd, p, t);
-            ahead(simd, q, t);
             let (a, b) = (simd.load(&a[t]), simd.load(&b[t]));
             let (p, q) = (simd.load(&p[t]), simd.load(&q[t]));
             sum[0] = simd.mul_add(p, a, sum[0]);

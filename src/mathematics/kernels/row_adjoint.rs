@@ -16,7 +16,7 @@
 
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
-use super::listed_rows::{CHUNK, Local, gather, scatter};
+use super::listed_rows::{CHUNK, Local, gather_if, scatter};
 use super::matrix::InputMajor;
 use super::row_pairs::{Carried, Pair, Products, carry_back, take_back};
 use super::simd::Simd;
@@ -115,16 +115,17 @@ impl Kernel for RowAdjoint<'_> {
         let (error, activation) = (self.error, self.activation);
         let (mut of_forward, mut of_feedback) = (RuleAdjoint::ZERO, RuleAdjoint::ZERO);
         let projects = self.wanted.reads_projection();
+        let (reads_activation, reads_error) = (self.wanted.reads_pre_activation(), self.wanted.reads_pre_error());
         let mut from = 0;
         while from < self.rows.len() {
             let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
             from += CHUNK;
-            let y = gather(as_flat(self.pre_activation), rows);
-            let e = gather(as_flat(self.pre_error), rows);
-            let d = gather(as_flat(self.projection), rows);
+            let y = gather_if(reads_activation, as_flat(self.pre_activation), rows);
+            let e = gather_if(reads_error, as_flat(self.pre_error), rows);
+            let d = gather_if(projects, as_flat(self.projection), rows);
             let mut pre = PreAdjoints {
-                activation: gather(as_flat(self.pre_activation_adjoint), rows),
-                error: gather(as_flat(self.pre_error_adjoint), rows),
+                activation: gather_if(reads_activation, as_flat(self.pre_activation_adjoint), rows),
+                error: gather_if(self.propagate || reads_error, as_flat(self.pre_error_adjoint), rows),
                 projection: [0.0; WIDTH],
             };
             let local = (&y, &e, &d);
@@ -145,12 +146,16 @@ impl Kernel for RowAdjoint<'_> {
                     Some(first_pass(simd, &mut b.rows(stride, rows), rules, local, [error, activation], of_rule))
                 }
             };
-            scatter(&pre.activation, rows, as_flat_mut(self.pre_activation_adjoint));
-            scatter(&pre.error, rows, as_flat_mut(self.pre_error_adjoint));
+            if reads_activation {
+                scatter(&pre.activation, rows, as_flat_mut(self.pre_activation_adjoint));
+            }
+            if reads_error {
+                scatter(&pre.error, rows, as_flat_mut(self.pre_error_adjoint));
+            }
 
             // c and d̄, each where the signal was made.
             let zero = [0.0; WIDTH];
-            let slope = gather(as_flat(self.slope), rows);
+            let slope = gather_if(self.propagate, as_flat(self.slope), rows);
             let c = each_lane!(k => pre.error[k] * slope[k]);
             let through_w = self.propagate && self.feedback.is_none();
             let projection = if projects { Some(&pre.projection) } else { None };

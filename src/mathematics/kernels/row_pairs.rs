@@ -4,7 +4,7 @@
 //! Every sum over rows adds them in the order of the list, however they are grouped.
 
 use super::lanes::Lanes;
-use super::listed_rows::{Local, ahead};
+use super::listed_rows::Local;
 use super::simd::Simd;
 
 /// Rows of W and V, or of B and U.
@@ -62,10 +62,6 @@ pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
         let zero = simd.splat(0.0);
         let (mut by_error, mut by_activation, mut by_weights) = ([zero; 2], [zero; 2], [zero; 2]);
         for t in 0..stride {
-            ahead(simd, w_p, t);
-            ahead(simd, w_q, t);
-            ahead(simd, v_p, t);
-            ahead(simd, v_q, t);
             let (v0, v1) = (simd.load(&v_p[t]), simd.load(&v_q[t]));
             let (mut w0, mut w1) = (simd.mul(keep, simd.load(&w_p[t])), simd.mul(keep, simd.load(&w_q[t])));
             if Y {
@@ -82,13 +78,17 @@ pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
             simd.store(w0, &mut w_p[t]);
             simd.store(w1, &mut w_q[t]);
         }
-        if E {
-            [out.error[r], out.error[r + 1]] = [simd.sum(by_error[0]), simd.sum(by_error[1])];
+        // Four sums side by side where there are as many.
+        let ([e0, e1], [y0, y1], [w0, w1]) = (by_error, by_activation, by_weights);
+        if E && Y {
+            [out.error[r], out.error[r + 1], out.activation[r], out.activation[r + 1]] = simd.sums([e0, e1, y0, y1]);
+            [out.weights[r], out.weights[r + 1]] = [simd.sum(w0), simd.sum(w1)];
+        } else if E {
+            [out.error[r], out.error[r + 1], out.weights[r], out.weights[r + 1]] = simd.sums([e0, e1, w0, w1]);
+        } else {
+            [out.activation[r], out.activation[r + 1], out.weights[r], out.weights[r + 1]] =
+                simd.sums([y0, y1, w0, w1]);
         }
-        if Y {
-            [out.activation[r], out.activation[r + 1]] = [simd.sum(by_activation[0]), simd.sum(by_activation[1])];
-        }
-        [out.weights[r], out.weights[r + 1]] = [simd.sum(by_weights[0]), simd.sum(by_weights[1])];
         r += 2;
     }
     if r < rows.len() {

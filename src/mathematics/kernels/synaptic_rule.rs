@@ -45,6 +45,10 @@ impl RowRule {
         *self == Self::default()
     }
 
+    pub(crate) fn reads_activation(&self) -> bool {
+        self.by_error.activation != 0.0 || self.by_activation.activation != 0.0
+    }
+
     pub(crate) fn reads_error(&self) -> bool {
         self.by_error.error != 0.0 || self.by_activation.error != 0.0
     }
@@ -62,6 +66,11 @@ pub(crate) struct SynapticRule {
 }
 
 impl SynapticRule {
+    /// Whether any term reads y_{ℓ-1}.
+    pub(crate) fn reads_pre_activation(&self) -> bool {
+        self.forward.reads_activation() || self.feedback.reads_activation()
+    }
+
     /// Whether any term reads e_{ℓ-1}.
     pub(crate) fn reads_pre_error(&self) -> bool {
         self.forward.reads_error() || self.feedback.reads_error()
