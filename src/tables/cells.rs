@@ -1,6 +1,6 @@
 //! The types of columns: how a value stands in a row, and how many of them become an array and come back.
 //!
-//! [`table!`](super::table) names them (`step: Int64`, `loss: Option<Float64>`). Text and vectors are borrowed on both
+//! `table!` names them (`step: Int64`, `loss: Option<Float64>`). Text and vectors are borrowed on both
 //! ways: thousands of rows share one `run_id`, and a matrix is read where it lies in the array.
 
 use std::fmt;

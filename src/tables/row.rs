@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use super::cells::Cells;
 use super::{Table, TableSchema};
 
-/// A row of a table that [`table!`](super::table) declares. Text and vectors are borrowed for `'a`.
+/// A row of a table that `table!` declares. Text and vectors are borrowed for `'a`.
 pub trait Row<'a>: Sized {
     /// Columns with units and descriptions, key and layout.
     fn schema() -> TableSchema;

@@ -20,7 +20,7 @@ pub trait Work: Send + Sync + fmt::Debug {
         Facts::default()
     }
 
-    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`].
+    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`](super::Gathered::values).
     fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
         BTreeMap::new()
     }
