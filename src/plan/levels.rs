@@ -1,6 +1,6 @@
 //! A plan level by level: see [`crate::task::Sequel`].
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::compose::{Additions, build_level};
@@ -65,7 +65,7 @@ impl<'a> Levels<'a> {
                 if read(&plan, index, &first)?.is_none() {
                     asking.push(index);
                     // Each combination adds a task to the stages behind it, at most, and each level this task once more.
-                    let stages: std::collections::BTreeSet<&str> = with_dependencies(&plan.tasks, [index])
+                    let stages: BTreeSet<&str> = with_dependencies(&plan.tasks, [index])
                         .iter()
                         .map(|&task| plan.tasks[task].stage.as_str())
                         .collect();
@@ -99,10 +99,5 @@ impl<'a> Levels<'a> {
             }
             self.passed += 1;
         }
-    }
-
-    /// What has been added so far, by pipeline.
-    pub fn additions(&self) -> BTreeMap<&str, usize> {
-        self.additions.iter().map(|(name, added)| (name.as_str(), added.len())).collect()
     }
 }
