@@ -30,6 +30,7 @@ mod contents;
 pub mod diff;
 mod fault;
 mod instructions;
+mod likeness;
 mod pack;
 mod part;
 pub mod reproduce;

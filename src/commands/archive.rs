@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use super::progress::Shown;
 use super::terminal::{options, print};
-use crate::archive::container::Summary;
-use crate::archive::reproduce::{self, Verdict};
-use crate::archive::{self, Part};
 use crate::cli::{self, ArchiveArgs, ReproduceArgs, VerifyArgs};
 use crate::error::{Error, Result};
-use crate::flow::{Archived, EPOCH, Project, Reproduced, archive_date};
-use crate::kernels::Backend;
+use crate::flow::{
+    Archived, EPOCH, Machine, Part, Project, Reproduced, Summary, Verdict, archive_date, caveats, verify,
+};
 use crate::words::size;
 
 pub(super) fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
@@ -46,8 +44,8 @@ fn part(asked: cli::Part) -> Part {
     }
 }
 
-pub(super) fn verify(args: &VerifyArgs) -> Result<()> {
-    let verified = archive::verify(&args.file)?;
+pub(super) fn check(args: &VerifyArgs) -> Result<()> {
+    let verified = verify(&args.file)?;
     let main = verified.published.main();
     print(&format!(
         "{}: sound; {} files, {}; `{}` by ojaflow {}\nsha256 of the tar: {}",
@@ -61,9 +59,9 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<()> {
 }
 
 pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
-    let verified = archive::verify(&args.file)?;
+    let verified = verify(&args.file)?;
     eprintln!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256);
-    for caveat in reproduce::caveats(&verified) {
+    for caveat in caveats(&verified) {
         eprintln!("note: {caveat}");
     }
     let options = options(args.jobs, None);
@@ -102,36 +100,21 @@ pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
 /// Writes what an archive must not hold: the machine, how long it took, how much memory.
 fn measured(file: Option<&Path>, summary: &Summary, started: Instant, tasks_run: Option<usize>) -> Result<()> {
     let Some(file) = file else { return Ok(()) };
-    let backend = Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
+    let machine = Machine::this()?;
     let record = serde_json::json!({
         "tar_sha256": summary.tar_sha256,
         "archive_bytes": summary.file_bytes,
         "seconds": started.elapsed().as_secs_f64(),
         "tasks_run": tasks_run,
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": machine.peak_memory,
         "machine": {
             "system": std::env::consts::OS,
             "architecture": std::env::consts::ARCH,
-            "processor": processor(),
-            "cores": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            "kernels": backend.to_string(),
+            "processor": machine.processor,
+            "cores": machine.cores,
+            "kernels": machine.kernels,
         },
     });
     let text = serde_json::to_string_pretty(&record).expect("plain data") + "\n";
     fs::write(file, text).map_err(Error::io("write", file))
-}
-
-/// Where Linux tells.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-/// Where Linux tells.
-fn processor() -> Option<String> {
-    let information = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = information.lines().find_map(|line| line.strip_prefix("model name"))?;
-    Some(line.trim_start_matches([' ', '\t', ':']).to_owned())
 }

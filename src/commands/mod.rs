@@ -8,7 +8,6 @@ mod pipeline;
 mod progress;
 mod report;
 mod rules;
-mod schema;
 mod store;
 mod terminal;
 
@@ -17,12 +16,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::error::{Error, Result};
-use crate::flow::Project;
-use crate::kernels::Backend;
-use crate::spec::report::render;
-
-pub use schema::{SCHEMA_FILE, schema_text};
+use crate::error::Result;
+use crate::flow::{Machine, Project, described, schema_text};
 use terminal::{colour, print};
 
 /// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
@@ -32,10 +27,7 @@ pub fn main() -> ExitCode {
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            match &error {
-                Error::Spec(faults) => eprintln!("{}", render(faults, colour())),
-                other => eprintln!("ojaflow: {other}"),
-            }
+            eprintln!("{}", described(&error, colour()));
             ExitCode::from(error.exit_status())
         }
     }
@@ -43,7 +35,7 @@ pub fn main() -> ExitCode {
 
 fn execute(cli: &Cli) -> Result<()> {
     // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
-    Backend::choose().map_err(|error| Error::usage(error.to_string()))?;
+    Machine::this()?;
     let roots = &cli.roots;
     let project =
         &Project { outputs: roots.outputs.clone(), data: roots.data.clone(), pipelines: roots.pipelines.clone() };
@@ -56,7 +48,7 @@ fn execute(cli: &Cli) -> Result<()> {
         Command::Data(args) => data::execute(project, args),
         Command::Store(args) => store::execute(project, args),
         Command::Archive(args) => archive::archive(project, args),
-        Command::Verify(args) => archive::verify(args),
+        Command::Verify(args) => archive::check(args),
         Command::Reproduce(args) => archive::reproduce(project, args),
         Command::Diff(args) => diff::execute(project, args),
         Command::Report(args) => report::execute(project, args),

@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::plan::{Disposition, Statuses};
-use crate::publish::Published;
-use crate::report::claims::{Condition, claims, conditions, grouped, interval, read};
-use crate::tables::frame::Cell;
+use crate::flow::{Condition, Disposition, Published, Statuses, claims, conditions, grouped, headlines, interval};
 use crate::words::{duration, size};
 
 /// How the run went.
@@ -39,7 +36,11 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
         let headlines = headlines(one);
         if !headlines.is_empty() && !brief {
             text.push('\n');
-            headlines.iter().for_each(|headline| line(&mut text, format_args!("  {headline}")));
+            for end in headlines {
+                let at = end.x.map_or(String::new(), |x| format!(" at {x}"));
+                let curve = format!("{}, {}{at}:", end.panel, end.series);
+                line(&mut text, format_args!("  {curve:<34} {}", interval(end.mean, end.ci_low, end.ci_high)));
+            }
         }
     }
     let conditions: Vec<Condition> = match published.last() {
@@ -59,49 +60,6 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     writeln!(text, "{arguments}").expect("writing to a string");
-}
-
-/// The last point of every curve of the summary tables.
-fn headlines(published: &Published) -> Vec<String> {
-    let mut lines = Vec::new();
-    for table in &published.manifest.tables {
-        let has = |name: &str| table.schema.column(name).is_some();
-        if !["panel", "series", "x", "mean", "ci_low", "ci_high"].into_iter().all(has) {
-            continue;
-        }
-        let Some(frame) = read(&published.folder, &published.manifest, &table.path) else { continue };
-        let (Ok(panels), Ok(series), Ok(x), Ok(mean)) =
-            (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
-        else {
-            continue;
-        };
-        let (low, high) = (frame.numbers("ci_low").unwrap_or_default(), frame.numbers("ci_high").unwrap_or_default());
-        let mut last: Vec<(Cell, Cell, usize)> = Vec::new();
-        for row in 0..frame.n_rows() {
-            match last.iter_mut().find(|(panel, curve, _)| *panel == panels[row] && *curve == series[row]) {
-                Some((_, _, best)) if x[row] > x[*best] => *best = row,
-                Some(_) => {}
-                None => last.push((panels[row].clone(), series[row].clone(), row)),
-            }
-        }
-        // Cumulative curves all end at the same value: that is no news.
-        let differs = |panel: &Cell| {
-            let mut ends = last.iter().filter(|(other, ..)| other == panel).map(|(.., row)| mean[*row]);
-            let first = ends.next().flatten();
-            last.iter().filter(|(other, ..)| other == panel).count() == 1
-                || ends.any(|end| end.zip(first).is_none_or(|(end, first)| (end - first).abs() > 1e-9))
-        };
-        for (panel, curve, row) in last.iter().filter(|(panel, ..)| differs(panel)) {
-            let row = *row;
-            let at = x[row].map_or(String::new(), |x| format!(" at {x}"));
-            lines.push(format!(
-                "{:<34} {}",
-                format!("{panel}, {curve}{at}:"),
-                interval(mean[row], low[row], high[row])
-            ));
-        }
-    }
-    lines
 }
 
 fn verdicts(conditions: &[Condition], colour: bool) -> String {

@@ -8,8 +8,7 @@ use super::progress::Shown;
 use super::terminal::{options, print, request};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
-use crate::flow::{Ahead, Project};
-use crate::plan::{self, display};
+use crate::flow::{Ahead, Format, Project, display};
 
 pub(super) fn list(project: &Project) -> Result<()> {
     let rows: Vec<_> = project
@@ -38,19 +37,19 @@ pub(super) fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
     if args.why { why(project, &ahead) } else { Ok(()) }
 }
 
-fn format(asked: cli::Format) -> plan::Format {
+fn format(asked: cli::Format) -> Format {
     match asked {
-        cli::Format::Text => plan::Format::Text,
-        cli::Format::Json => plan::Format::Json,
-        cli::Format::Dot => plan::Format::Dot,
-        cli::Format::Mermaid => plan::Format::Mermaid,
+        cli::Format::Text => Format::Text,
+        cli::Format::Json => Format::Json,
+        cli::Format::Dot => Format::Dot,
+        cli::Format::Mermaid => Format::Mermaid,
     }
 }
 
 /// The present level, and what later ones can add at most.
-fn shown(ahead: &Ahead, format: plan::Format) -> String {
+fn shown(ahead: &Ahead, format: Format) -> String {
     let mut text = display(&ahead.level.plan, &ahead.statuses, format);
-    if !ahead.level.asking.is_empty() && format == plan::Format::Text {
+    if !ahead.level.asking.is_empty() && format == Format::Text {
         text += &format!(
             "\nlevel {}; what follows depends on its results: at most {} tasks more",
             ahead.level.number, ahead.level.tasks_ahead
@@ -80,7 +79,7 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
     let request = request(name, &args.request);
     if args.dry_run {
         let ahead = project.plan(&request, args.force.as_deref())?;
-        return print(&shown(&ahead, if args.json { plan::Format::Json } else { plan::Format::Text }));
+        return print(&shown(&ahead, if args.json { Format::Json } else { Format::Text }));
     }
     let progress = Shown::new(args.quiet || args.json);
     let done = project.run(&request, &options(args.jobs, args.force.as_deref()), &progress);

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::flow::{Plan, Progress, Statuses, Task};
-use crate::plan::summary;
+use crate::flow::{Plan, Progress, Statuses, Task, summary};
 use crate::words::duration;
 
 /// Without a terminal, a line at most this often.

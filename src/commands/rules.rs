@@ -3,9 +3,7 @@
 use super::terminal::print;
 use crate::cli::RulesArgs;
 use crate::error::Result;
-use crate::flow::{Plan, Project, Request};
-use crate::plan::{Equations, equations};
-use crate::science::plasticity::Term;
+use crate::flow::{Equations, Plan, Project, Request, Term, equations};
 
 /// Equations that a run shows before it starts; a sweep has hundreds, which `ojaflow rules NAME` lists.
 const SHOWN_BY_RUNS: usize = 4;

@@ -1,6 +1,7 @@
 //! Published runs → one page to read, complete in itself.
 
 pub(crate) mod claims;
+pub(crate) mod headlines;
 mod page;
 mod svg;
 

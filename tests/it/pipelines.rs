@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::common::{Fixture, ojaflow, root, text};
-use ojaflow::commands::{SCHEMA_FILE, schema_text};
 use ojaflow::flow::{Plan, Project, Request};
+use ojaflow::flow::{SCHEMA_FILE, schema_text};
 use ojaflow::stages::coefficients::{Coefficients, FOLDER};
 
 fn shipped() -> Vec<(String, PathBuf)> {

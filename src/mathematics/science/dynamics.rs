@@ -6,8 +6,8 @@
 //! program is compiled: nothing here is called through a pointer.
 //!
 //! A chain of dense layers ([`chain`](super::chain)) and a network in time ([`recurrent`](super::recurrent)) are two
-//! dynamics over the driver below. Whoever wants the signals beside the update (the inner loop of meta-learning, which
-//! goes back over them) brings synapses that write down what they are shown.
+//! dynamics over the driver below. The inner loop of meta-learning ([`meta`](super::meta)) is a chain too, but keeps every
+//! signal of every step to go back over them, and spares rows of silent pixels: it shares the kernels, not the driver.
 
 use super::learner::Divergence;
 use super::samples::Samples;

@@ -1,0 +1,146 @@
+//! datasets → runs, episodes, angles: the coefficients of a rule are learned over many tasks (section 2.5, Figure 8).
+
+mod parameters;
+mod pool;
+mod rule;
+mod task;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use self::parameters::MetaLearnSpec;
+use self::pool::{plan_data, references_in};
+use self::rule::{OuterRate, initial_rule, learned, learning_rate};
+use self::task::{Canonical, MetaLearnTask, outputs};
+use super::parameters::{activation_name, axes_of, init_name};
+use super::training::rules::read_rule;
+use crate::error::Result;
+use crate::science::activation::Activation;
+use crate::science::initialization::Initialization;
+use crate::science::meta::{MetaSettings, TaskSize};
+use crate::science::network::Architecture;
+use crate::spec::node::{Fault, Node};
+use crate::task::{Inputs, Kind, Planned, Planning, Reference};
+
+/// `kind = "meta_learn"`
+pub struct MetaLearn;
+
+impl Kind for MetaLearn {
+    fn name(&self) -> &'static str {
+        "meta_learn"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Learns the coefficients of a plasticity rule over many small tasks, by the exact gradient of what the rule achieves."
+    }
+
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<MetaLearnSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&[]));
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        let mut references = references_in(parameters, "data")?;
+        if references.is_empty() {
+            return Err(Fault::at(&parameters.span, "the key `data`, a list of stages that load data, is missing"));
+        }
+        references.extend(references_in(parameters, "otherwise")?);
+        Ok(references)
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let spec: MetaLearnSpec = planning.parameters.read()?;
+        let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
+        let mut inputs = Inputs::new(planning);
+        let (images, data): (Vec<_>, Vec<_>) = plan_data(planning, &mut inputs)?.into_iter().unzip();
+        let n_outputs = data.iter().map(|data| data.n_classes).sum();
+        let pool = data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>().join("+");
+        let activation = spec.activation.check().map_err(in_field("activation"))?;
+        let init = spec.init.check().map_err(in_field("init"))?;
+        if let Some(layer) = spec.hidden.iter().position(|&width| width == 0) {
+            return Err(planning.fault("hidden", format!("hidden layer {} has no units", layer + 1)));
+        }
+        let layers = [&[data[0].n_pixels], &spec.hidden[..], &[n_outputs]].concat();
+        let architecture = Architecture::new(layers.clone(), activation)
+            .map_err(|error| planning.fault("hidden", error.to_string()))?;
+        let written = read_rule(planning, &spec.rule)?;
+        let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
+        let rule = initial_rule(&written, &learned).map_err(in_field("rule"))?;
+        let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
+        let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
+        if task.n_classes > n_outputs {
+            let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
+            return Err(planning.fault("classes", message));
+        }
+        if spec.episodes == 0 {
+            return Err(planning.fault("episodes", "no episode: nothing would be learned"));
+        }
+        let settings = MetaSettings {
+            architecture,
+            initialization: init,
+            feedback: spec.feedback.feedback(),
+            task,
+            rule,
+            learned,
+            learning_rate,
+            l1: spec.l1,
+            clip: spec.clip,
+            skip_above: spec.skip_above,
+            step_back: spec.step_back,
+        };
+        settings.check_numbers().map_err(|error| planning.fault("rule", error.to_string()))?;
+        let mut angles = spec.angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
+        // Episodes are counted from 1.
+        angles.retain(|&episode| episode > 0);
+        let named = |wanted: bool| {
+            let terms =
+                settings.rule.terms().iter().map(|(term, coefficient)| (term.name.to_string(), coefficient.at(1)));
+            terms.filter(|(name, _)| settings.learned.contains(name) == wanted).collect::<BTreeMap<_, _>>()
+        };
+        Ok(Planned::new(MetaLearnTask {
+            canonical: Canonical {
+                draw_from: spec.draw_from,
+                layers,
+                activation: activation_name(activation),
+                beta: match activation {
+                    Activation::Softplus { beta } => Some(beta),
+                    _ => None,
+                },
+                init: init_name(init),
+                std: match init {
+                    Initialization::Naive { std } => Some(std),
+                    _ => None,
+                },
+                feedback: spec.feedback.name(),
+                learned: named(true),
+                fixed: named(false),
+                learning_rate,
+                seed: spec.seed,
+                episodes: spec.episodes,
+                classes: task.n_classes,
+                training_samples: task.n_training,
+                query_samples: task.n_query,
+                l1: spec.l1,
+                clip: spec.clip,
+                skip_above: spec.skip_above,
+                step_back: spec.step_back,
+                angles,
+            },
+            outputs: outputs(&settings.rule),
+            settings,
+            is_untuned,
+            images,
+            pool,
+        })
+        .reading(inputs)
+        .looked_up_in(source))
+    }
+}

@@ -1,0 +1,78 @@
+//! The rule that is learned: where it starts, which of its terms move, and at which rate.
+
+use std::sync::Arc;
+
+use super::parameters::MetaLearnSpec;
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::spec::node::{Fault, choices};
+use crate::stages::training::rules::{CoefficientSpec, WrittenRule, find_tuned};
+use crate::task::{Planning, Source};
+
+/// The rule before the first episode. A term that is neither learned nor has a coefficient takes no part.
+pub(super) fn initial_rule(written: &WrittenRule<'_>, learned: &[String]) -> Result<Rule, String> {
+    let mut terms = Vec::new();
+    // In the order of the shipped terms, which is that of rule (9).
+    for name in Term::shipped().iter().map(|term| term.name.as_ref()) {
+        let Some(coefficient) = written.terms.get(name) else { continue };
+        let CoefficientSpec::Uniform(value) = coefficient else {
+            return Err(format!("`{name}` is one number in meta-learning, not one a layer"));
+        };
+        if *value != 0.0 || learned.iter().any(|learned| learned == name) {
+            terms.push((name, Coefficient::Uniform(*value)));
+        }
+    }
+    Rule::new(&terms).map_err(|error| error.to_string())
+}
+
+/// The names of the terms that are learned.
+pub(super) fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Result<Vec<String>, String> {
+    let all: Vec<String> = rule.terms.keys().cloned().collect();
+    let wanted = wanted.unwrap_or(&all);
+    if let Some(unknown) = wanted.iter().find(|name| !rule.terms.contains_key(*name)) {
+        return Err(format!("`{unknown}` is no term of the rule; there are: {}", choices(&all)));
+    }
+    if wanted.is_empty() {
+        return Err("no term is learned".to_owned());
+    }
+    Ok(wanted.to_vec())
+}
+
+/// The name of the outer learning rate in the tables of tuned coefficients.
+const LEARNING_RATE: &str = "learning_rate";
+
+/// Adam's step size.
+pub(super) struct OuterRate {
+    pub(super) rate: f64,
+    /// Whether it is the one for data that nothing was tuned on.
+    pub(super) is_untuned: bool,
+    /// The file of tuned coefficients in which it stands.
+    pub(super) source: Option<Arc<Source>>,
+}
+
+pub(super) fn learning_rate(
+    planning: &Planning<'_>,
+    spec: &MetaLearnSpec,
+    rule: &WrittenRule<'_>,
+    pool: &str,
+) -> Result<OuterRate, Fault> {
+    if let Some(given) = spec.learning_rate {
+        return Ok(OuterRate { rate: given, is_untuned: false, source: None });
+    }
+    if !rule.tuned {
+        let message = "the outer loop has no `learning_rate`, and the rule is not `tuned`";
+        return Err(Fault::at(&planning.parameters.span, message).help("Give one; the authors' code has 1e-3."));
+    }
+    match find_tuned(planning, rule.name_span, &spec.rule, spec.setting.as_deref(), pool) {
+        Ok((found, file)) => {
+            let tuned = |rate: &f64| OuterRate { rate: *rate, is_untuned: false, source: Some(file.clone()) };
+            found.get(LEARNING_RATE).map(tuned).ok_or_else(|| {
+                let message = format!("the tuned coefficients of rule `{}` have no `{LEARNING_RATE}`", spec.rule);
+                Fault::at(rule.name_span, message)
+            })
+        }
+        Err(fault) => {
+            let untuned = spec.untuned_learning_rate.filter(|_| spec.setting.is_some());
+            untuned.map(|rate| OuterRate { rate, is_untuned: true, source: None }).ok_or(fault)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A run of meta-learning and the rows that it leaves.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::parameters::DrawFrom;
+use crate::error::Result;
+use crate::science::diagnostics::WeightDiagnostics;
+use crate::science::meta::{ClassPool, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
+use crate::science::plasticity::{Rule, Term};
+use crate::stages::dataset::images;
+use crate::stages::rows::{AngleRow, EpisodeRow, MetaRunRow};
+use crate::tables::cells::Float64;
+use crate::tables::{Assembly, Column, ColumnType, Row, TableSchema};
+use crate::task::{Equation, InputId, Output, Surroundings, Work};
+
+/// Everything that the result depends on besides the data, as it goes into the key.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Canonical {
+    pub(super) draw_from: DrawFrom,
+    pub(super) layers: Vec<usize>,
+    pub(super) activation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beta: Option<f32>,
+    pub(super) init: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) std: Option<f64>,
+    pub(super) feedback: &'static str,
+    pub(super) learned: BTreeMap<String, f64>,
+    pub(super) fixed: BTreeMap<String, f64>,
+    pub(super) learning_rate: f64,
+    pub(super) seed: u64,
+    pub(super) episodes: u32,
+    pub(super) classes: usize,
+    pub(super) training_samples: usize,
+    pub(super) query_samples: usize,
+    pub(super) l1: f64,
+    pub(super) clip: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")] // results from before it was an option keep their keys
+    pub(super) skip_above: Option<f64>,
+    pub(super) step_back: bool,
+    pub(super) angles: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct MetaLearnTask {
+    pub(super) canonical: Canonical,
+    pub(super) settings: MetaSettings,
+    /// Said when it runs; no number depends on it.
+    pub(super) is_untuned: bool,
+    pub(super) images: Vec<InputId>,
+    pub(super) pool: String,
+    pub(super) outputs: Vec<Output>,
+}
+
+/// The terms that always have a column, so that tables of different conditions stack; further ones of the rule follow them.
+const COLUMNS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
+
+/// The names of the terms that have a column in the episodes of `rule`, which is made of shipped terms.
+fn term_columns(rule: &Rule) -> Vec<&'static str> {
+    let is_further = |name: &&str| !COLUMNS.contains(name) && rule.terms().iter().any(|(term, _)| term.name == *name);
+    COLUMNS.into_iter().chain(Term::shipped().iter().map(|term| term.name.as_ref()).filter(is_further)).collect()
+}
+
+/// Episodes with a column for each term.
+fn episodes_schema(rule: &Rule) -> TableSchema {
+    let description = "coefficient with which the episode was run";
+    let column = |name| Column::new(name, ColumnType::Float64, "1/sample", description);
+    EpisodeRow::schema().with_columns_before("gradient_norm", term_columns(rule).into_iter().map(column))
+}
+
+pub(super) fn outputs(rule: &Rule) -> Vec<Output> {
+    vec![
+        Output::kept("runs", MetaRunRow::schema()).register(),
+        Output::kept("episodes", episodes_schema(rule)),
+        Output::kept("angles", AngleRow::schema()),
+    ]
+}
+
+impl Work for MetaLearnTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.canonical).expect("plain data")
+    }
+
+    fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        let rule = &self.settings.rule;
+        Some(Equation {
+            plain: rule.equation(),
+            latex: rule.latex(),
+            needs: vec![
+                "These are the coefficients before the first episode; the outer loop learns them.",
+                "The outer loop differentiates a whole inner loop and keeps Adam's moments: it stands for evolution, not \
+                 for a synapse.",
+            ],
+        })
+    }
+
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        if self.is_untuned {
+            let rate = self.canonical.learning_rate;
+            context.notice(&format!("the outer learning rate {rate} has not been tuned for {}", self.pool));
+        }
+        let mut sets = Vec::new();
+        for &input in &self.images {
+            sets.push(images(context, input)?);
+        }
+        let parts = sets.iter().map(|set| {
+            let range = match self.canonical.draw_from {
+                DrawFrom::Training => 0..set.n_training(),
+                DrawFrom::Tuning => set.n_training()..set.train.len(),
+            };
+            (&set.train, range)
+        });
+        let pool = ClassPool::within(parts.collect()).map_err(|error| context.numerics(error))?;
+        let mut learner = MetaLearner::new(self.settings.clone(), &pool, self.canonical.seed)
+            .map_err(|error| context.numerics(error))?;
+        let mut episodes = Vec::new();
+        let mut angles: Vec<(u32, WeightDiagnostics)> = Vec::new();
+        for episode in 1..=self.canonical.episodes {
+            context.check_interrupted()?;
+            if self.canonical.angles.contains(&u64::from(episode)) {
+                episodes.push(learner.run_episode_inspecting(|network, query| {
+                    let found = network.weight_diagnostics(query, 0..query.len());
+                    angles.extend(found.into_iter().map(|layer| (episode, layer)));
+                }));
+            } else {
+                episodes.push(learner.run_episode());
+            }
+        }
+        self.write_run(context, &episodes)?;
+        write_episodes(context, &self.settings.rule, &episodes)?;
+        write_angles(context, &angles)
+    }
+
+    fn cost(&self) -> f64 {
+        let synapses: usize = self.canonical.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        let task = self.settings.task;
+        let samples = task.n_classes * (task.n_training + task.n_query);
+        // Forward, plasticity and reverse passes: about a nanosecond a synapse and sample.
+        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10
+    }
+}
+
+impl MetaLearnTask {
+    fn write_run(&self, context: &dyn Surroundings, episodes: &[EpisodeRecord]) -> Result<()> {
+        let canonical = &self.canonical;
+        let count = |wanted: &[EpisodeStatus]| {
+            episodes.iter().filter(|episode| wanted.contains(&episode.status)).count() as i64
+        };
+        let n_skipped = count(&[EpisodeStatus::SkippedDiverged, EpisodeStatus::SkippedGradient]);
+        if n_skipped > 0 {
+            context.notice(&format!(
+                "{n_skipped} of {} episodes were skipped: numbers not finite, or a gradient too long",
+                episodes.len()
+            ));
+        }
+        let mut options = serde_json::json!({
+            "beta": canonical.beta,
+            "std": canonical.std,
+            "seed": canonical.seed,
+            "draw_from": canonical.draw_from,
+            "learned": canonical.learned,
+            "fixed": canonical.fixed,
+            "classes": canonical.classes,
+            "training_samples": canonical.training_samples,
+            "query_samples": canonical.query_samples,
+            "l1": canonical.l1,
+            "clip": canonical.clip,
+            "step_back": canonical.step_back,
+            "equation": self.settings.rule.equation(),
+        });
+        // Like the key, the table of a run without it is what it was before there was the option.
+        if let Some(norm) = canonical.skip_above {
+            options["skip_above"] = norm.into();
+        }
+        let n_layers = canonical.layers.len() - 1;
+        let row = MetaRunRow {
+            run_id: context.run_id(),
+            n_layers: n_layers as i32,
+            layer_sizes: &serde_json::to_string(&canonical.layers).expect("integers serialise"),
+            activation: canonical.activation,
+            init: canonical.init,
+            feedback: canonical.feedback,
+            pool: &self.pool,
+            n_classes: canonical.layers[n_layers] as i32,
+            episodes: canonical.episodes.into(),
+            outer_rate: canonical.learning_rate,
+            n_updated: count(&[EpisodeStatus::Updated, EpisodeStatus::Clipped]),
+            n_clipped: count(&[EpisodeStatus::Clipped]),
+            n_skipped,
+            options: &options.to_string(),
+            status: "completed",
+            diverged_at_step: None,
+        };
+        context.write("runs", MetaRunRow::batch(&[row]))
+    }
+}
+
+fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRecord]) -> Result<()> {
+    let rows: Vec<EpisodeRow<'_>> = episodes
+        .iter()
+        .map(|episode| EpisodeRow {
+            run_id: context.run_id(),
+            episode: episode.episode.into(),
+            query_loss: episode.query_loss,
+            query_accuracy: episode.query_accuracy,
+            gradient_norm: episode.gradient_norm,
+            status: episode.status.name(),
+        })
+        .collect();
+    let mut table = Assembly::new(episodes_schema(rule)).rows(&rows);
+    for name in term_columns(rule) {
+        let index = rule.terms().iter().position(|(term, _)| term.name == name);
+        let coefficients = episodes.iter().map(|episode| index.map_or(0.0, |index| episode.coefficients[index]));
+        table = table.column::<Float64>(name, coefficients);
+    }
+    context.write("episodes", table.batch().map_err(|error| context.internal(error))?)
+}
+
+fn write_angles(context: &dyn Surroundings, angles: &[(u32, WeightDiagnostics)]) -> Result<()> {
+    let rows: Vec<AngleRow<'_>> = angles
+        .iter()
+        .map(|(episode, found)| AngleRow {
+            run_id: context.run_id(),
+            episode: (*episode).into(),
+            layer: found.layer as i32,
+            feedback_angle: found.feedback_angle,
+            error_angle: found.error_angle,
+        })
+        .collect();
+    context.write("angles", AngleRow::batch(&rows))
+}
