@@ -11,6 +11,8 @@ mod cache;
 mod damaged_data;
 mod diff_and_report;
 mod digests;
+#[cfg(unix)]
+mod force;
 mod pipelines;
 mod python;
 mod robustness;
