@@ -166,6 +166,10 @@ mod tests {
             fs::write(source.join(format!("{prefix}-labels-idx1-ubyte")), labels.collect::<Vec<u8>>()).unwrap();
         }
         datasets::import(&source, &folder.join("data"), "digits").unwrap();
+        bench(folder)
+    }
+
+    fn bench(folder: &Path) -> Bench {
         Bench::new().resources(Environment::new(&folder.join("data"), &folder.join("pipelines")).unwrap())
     }
 
@@ -190,5 +194,8 @@ mod tests {
         assert_eq!(made.tables["dataset"].n_rows(), 0);
         let made = bench.run(&Load, "dataset = 'digits'\noptional = true").unwrap();
         assert_eq!(made.tables["dataset"].n_rows(), 5, "what is there is loaded");
+        fs::write(folder.path().join("data/digits/dataset.toml"), "title = \"cut off").unwrap();
+        let damaged = self::bench(folder.path()).run(&Load, "dataset = 'digits'\noptional = true");
+        assert!(matches!(damaged, Err(Error::Spec(_))), "what is damaged is not absent: {damaged:?}");
     }
 }
