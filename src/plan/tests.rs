@@ -110,7 +110,10 @@ fn stages_that_wait_for_each_other_are_named() {
 #[test]
 fn a_reference_to_nothing_is_answered_with_what_there_is() {
     let found = faults(&STAGES.replace("of   = \"number\"", "of = \"numbr\""));
-    assert_eq!(found[0].message, "stage `double` reads stage `numbr`; there are: `number`, `total`");
+    assert_eq!(
+        found[0].message,
+        "stage `double` reads stage `numbr`; did you mean `number`? There are: `number`, `total`"
+    );
     let found = faults(&STAGES.replace("of   = \"double\"", "of = \"doubled\""));
     assert!(found[0].message.contains("reads table `doubled`, which no stage makes"), "{}", found[0].message);
 }

@@ -200,7 +200,9 @@ fn what_cannot_be_summarised_is_refused_with_what_there_is() {
     };
     let with = |rest: &str| fault(&format!("of = 'norms'\nruns = 'norm_runs'\n{rest}"));
     assert_eq!(with("value = 'note'"), "column `note` of `norms` is of type category, not a number");
-    assert!(with("value = 'norms'").starts_with("table `norms` has no column `norms`; there are: "));
+    assert!(
+        with("value = 'norms'").starts_with("table `norms` has no column `norms`; did you mean `norm`? There are: ")
+    );
     let not_an_axis = with("value = 'norm'\nover = 'layer'");
     assert!(not_an_axis.starts_with("`layer` is not an axis of table `norm_runs`; there are: "), "{not_an_axis}");
     assert_eq!(
