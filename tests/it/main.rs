@@ -11,6 +11,7 @@ mod cache;
 mod damaged_data;
 mod diff_and_report;
 mod digests;
+mod fuzz;
 mod hostile;
 mod pipelines;
 mod python;
