@@ -11,8 +11,10 @@ use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::pasted;
 pub use crate::error::{Fault, Source, Span};
-pub use crate::words::choices;
+pub(crate) use crate::words::nearest;
+pub use crate::words::{choices, instead_of};
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -102,6 +104,13 @@ impl Node {
             let first = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start));
             let first = first.expect("there is at least one");
             let span = Span { source: source.clone(), range: first.span().unwrap_or(0..0) };
+            // What is drawn as a minus or a quotation mark reads like the right thing: say what it is instead of what follows.
+            if let Some((place, message)) = pasted::find(pasted::word(&source.text, span.range.start)) {
+                let at = span.range.start;
+                let span = Span { source, range: at + place.start..at + place.end };
+                let help = "Such characters come with copied text; type this one anew.".to_owned();
+                return Err(vec![Fault { message, span: Some(span), help: Some(help) }]);
+            }
             let left_open = errors.iter().any(|error| error.message().starts_with("unclosed"));
             let help =
                 left_open.then(|| "A bracket or quote that is opened before this place is not closed.".to_owned());
@@ -149,7 +158,7 @@ impl Node {
         T::deserialize(self).map_err(|error| Fault {
             message: error.message,
             span: Some(error.span.unwrap_or_else(|| self.span.clone())),
-            help: None,
+            help: error.help,
         })
     }
 
@@ -246,6 +255,7 @@ fn convert_value(value: Spanned<DeValue<'_>>, source: &Arc<Source>, faults: &mut
 pub struct ReadError {
     message: String,
     span: Option<Span>,
+    help: Option<String>,
 }
 
 impl ReadError {
@@ -265,15 +275,15 @@ impl std::error::Error for ReadError {}
 
 impl de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), span: None }
+        Self { message: message.to_string(), span: None, help: None }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        de::Error::custom(format!("unknown key `{field}`; there are: {}", choices(expected)))
+        de::Error::custom(format!("unknown key `{field}`; {}", instead_of(field, expected)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        de::Error::custom(format!("unknown choice `{variant}`; there are: {}", choices(expected)))
+        de::Error::custom(format!("unknown choice `{variant}`; {}", instead_of(variant, expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -281,7 +291,15 @@ impl de::Error for ReadError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        de::Error::custom(format!("expected {}, found {found}", in_words(expected)))
+        let wanted = in_words(expected);
+        let help = match found {
+            // `1e3` is a floating-point number to TOML, and a thousand to everybody else.
+            de::Unexpected::Float(number) if is_whole(&wanted, number) => Some(format!("Write {number:.0}.")),
+            // Of an override that is no TOML: it was taken as a word.
+            de::Unexpected::Str(text) => pasted::find(text).map(|(_, said)| format!("In `{text}`, {said}.")),
+            _ => None,
+        };
+        Self { help, ..de::Error::custom(format!("expected {wanted}, found {found}")) }
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -289,11 +307,20 @@ impl de::Error for ReadError {
     }
 }
 
+/// Whether a number is what was `wanted`, a whole one, in all but the way it is written.
+fn is_whole(wanted: &str, number: f64) -> bool {
+    let least = if wanted == UNSIGNED { 0.0 } else { -1e15 };
+    (wanted == UNSIGNED || wanted == SIGNED) && number.fract() == 0.0 && (least..=1e15).contains(&number)
+}
+
+const UNSIGNED: &str = "a whole number, 0 or more";
+const SIGNED: &str = "a whole number";
+
 /// What was expected, without the names of Rust's types.
 fn in_words(expected: &dyn de::Expected) -> String {
     match expected.to_string().as_str() {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" => UNSIGNED.to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => SIGNED.to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a map" => "a table of `key = value`".to_owned(),
@@ -415,6 +442,23 @@ mod tests {
         assert_eq!(unknown.message, "unknown key `yy`; there are: `x`, `tags`");
         assert_eq!(underlined(&read("x = 'a'")), "'a'");
         assert_eq!(underlined(&read("x = 1.0\ntags = ['a', 3]")), "3");
+    }
+
+    #[test]
+    fn a_whole_number_written_as_a_float_is_answered_with_how_to_write_it() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code)]
+        struct Counts {
+            n: u64,
+            #[serde(default)]
+            shift: i64,
+        }
+        let help = |text: &str| Node::parse("p", text).unwrap().read::<Counts>().unwrap_err().help;
+        assert_eq!(help("n = 1e3").unwrap(), "Write 1000.");
+        assert_eq!(help("n = 1\nshift = -2.0").unwrap(), "Write -2.");
+        assert_eq!(help("n = -1e3"), None);
+        assert_eq!(help("n = 1.5"), None);
+        assert_eq!(help("n = '−5'").unwrap(), "In `−5`, this is U+2212, a minus sign, not `-`.");
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod diff_and_report;
 mod digests;
 #[cfg(unix)]
 mod force;
+mod fuzz;
+mod hostile;
 mod pipelines;
 mod python;
 mod robustness;
