@@ -12,6 +12,7 @@ mod damaged_data;
 mod diff_and_report;
 mod digests;
 mod pipelines;
+mod published;
 mod python;
 mod robustness;
 mod statistics;
