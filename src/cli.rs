@@ -234,7 +234,16 @@ pub(crate) enum StoreAction {
     /// What is kept, and for whom
     Ls,
     /// Read every result again and compare it with its digest
-    Verify,
+    Verify {
+        /// Read all that is published as well, and make anew what is damaged there; DIR as everywhere
+        #[arg(long = "outputs", value_name = "DIR", num_args = 0..=1)]
+        #[expect(clippy::option_option, reason = "left out, given, and given with a folder are three requests")]
+        published: Option<Option<PathBuf>>,
+        // The option of all commands has this name too, and would take the place of the one above: this one, which nobody
+        // types, stands where it would go, and hands on what was said before the command.
+        #[arg(id = "outputs", long = "outputs-root", hide = true)]
+        root: Option<PathBuf>,
+    },
     /// Remove what no published pipeline and no run in flight refers to
     Gc {
         /// Only say what would go

@@ -206,31 +206,12 @@ pub(super) struct FileOf<'a> {
 
 /// The tables and figures that a manifest speaks of, each file once; of the large ones those that `with` wants.
 pub(super) fn files(manifest: &Manifest, with: impl Fn(Part) -> bool) -> Vec<FileOf<'_>> {
-    let mut files = Vec::new();
-    for table in &manifest.tables {
-        let part = Part::of(table);
-        if part.is_some_and(|part| !with(part)) {
-            continue;
-        }
-        match &table.digest {
-            Some(digest) => files.push(FileOf { path: table.path.clone(), blake3: digest, part }),
-            None => {
-                let parts: BTreeMap<&str, &str> =
-                    table.parts.iter().map(|part| (part.key.short(), part.digest.as_str())).collect();
-                files.extend(parts.into_iter().map(|(key, digest)| FileOf {
-                    path: format!("{}{key}.parquet", table.path),
-                    blake3: digest,
-                    part,
-                }));
-            }
-        }
-    }
-    files.extend(manifest.figures.iter().map(|figure| FileOf {
-        path: figure.name.clone(),
-        blake3: &figure.digest,
-        part: None,
-    }));
-    files
+    let listed = manifest.files().into_iter().map(|file| FileOf {
+        path: file.path,
+        blake3: file.digest,
+        part: file.table.and_then(Part::of),
+    });
+    listed.filter(|file| file.part.is_none_or(&with)).collect()
 }
 
 /// JSON for people, with a line break at its end.

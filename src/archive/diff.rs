@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -10,8 +9,8 @@ use arrow::array::RecordBatch;
 use super::compare::compare;
 use super::{Fault, Verified, container};
 use crate::error::{Error, Result};
-use crate::publish::changed_values;
 use crate::publish::manifest::{Manifest, StageEntry, TableEntry};
+use crate::publish::{self, changed_values};
 use crate::tables::{ColumnType, Layout, parquet};
 
 /// Stands for a training, and changes whenever anything about it does: rows are matched without it.
@@ -301,9 +300,10 @@ impl Side {
         match &self.content {
             Content::Planned => {}
             Content::Outputs(outputs) => {
-                for path in wanted {
-                    let file = outputs.join(&manifest.pipeline).join(path);
-                    found.insert(path.clone(), fs::read(&file).map_err(Error::io("read", &file))?);
+                let folder = outputs.join(&manifest.pipeline);
+                for file in manifest.files().into_iter().filter(|file| wanted.contains(&file.path)) {
+                    let content = publish::read(&folder, &file.path, file.digest)?;
+                    found.insert(file.path, content);
                 }
             }
             Content::Archive(file, verified) => {

@@ -20,7 +20,7 @@
 //!
 //! Nothing measured and nothing of the machine goes in: no time but SOURCE_DATE_EPOCH, no path, no host. The manifest
 //! is taken as it was published, because it holds none of these either. What is left out of the published folder:
-//! `views.sql`, which names folders of this machine, and, unless asked for, the large tables that running again makes
+//! `views.sql`, which running again writes anew, and, unless asked for, the large tables that running again makes
 //! ([`Part`]).
 
 mod bag;

@@ -11,7 +11,8 @@ use super::part::Part;
 use super::verify::check;
 use super::{bag, instructions, research_object};
 use crate::error::{Error, Result};
-use crate::publish::manifest;
+use crate::publish;
+use crate::publish::manifest::{self, Manifest};
 
 /// The versions of everything that this program was built from.
 const LOCK_FILE: &str = include_str!("../../Cargo.lock");
@@ -55,6 +56,7 @@ fn payload(published: &Published, with: &BTreeSet<Part>, time: Option<u64>) -> R
         members.push(Member::text(source.path.clone(), source.text.clone()));
     }
     for (manifest, folder) in published.manifests.iter().zip(&published.folders) {
+        is_sound(folder, manifest)?;
         let place = format!("outputs/{}", manifest.pipeline);
         members.push(Member::text(format!("{place}/{}", manifest::FILE), manifest.to_text()));
         for file in files(manifest, |part| with.contains(&part)) {
@@ -68,6 +70,23 @@ fn payload(published: &Published, with: &BTreeSet<Part>, time: Option<u64>) -> R
     members.push(Member::text(CRATE, research_object::text(published, &members, time)));
     members.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(members)
+}
+
+/// Whether every file of a published folder is what was published: those that stay outside as well, for their digests go in.
+fn is_sound(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let unsound = publish::damage(folder, manifest);
+    // The manifest of an earlier version is written anew inside.
+    let Some(first) = unsound.iter().find(|file| file.path != manifest::FILE) else { return Ok(()) };
+    let more = match unsound.len() {
+        1 => String::new(),
+        n => format!(" (and {} files more)", n - 1),
+    };
+    let place = folder.join(&first.path);
+    Err(Error::Check(format!(
+        "{} is not what was published: {}{more}; run the pipeline again",
+        place.display(),
+        first.found
+    )))
 }
 
 /// Reads a file once: its SHA-256 and size, after its BLAKE3 was found to be the one that was published.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::error::Result;
 use crate::flow::{Condition, Disposition, Published, Statuses, claims, conditions, grouped, headlines, interval};
 use crate::words::{duration, size};
 
@@ -15,7 +16,10 @@ pub(super) struct Outcome<'a> {
 }
 
 /// The report for people.
-pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> String {
+///
+/// # Errors
+/// What would be printed is not what was published.
+pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> Result<String> {
     let mut text = String::new();
     for one in published {
         let state = if one.changed { "" } else { " (as before)" };
@@ -33,8 +37,8 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
                 line(&mut text, format_args!("  {:<28} {:>14}  {:>9}", figure.name, "", size(figure.bytes)));
             }
         }
-        let headlines = headlines(one);
-        if !headlines.is_empty() && !brief {
+        let headlines = if brief { Vec::new() } else { headlines(one)? };
+        if !headlines.is_empty() {
             text.push('\n');
             for end in headlines {
                 let at = end.x.map_or(String::new(), |x| format!(" at {x}"));
@@ -44,7 +48,7 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
         }
     }
     let conditions: Vec<Condition> = match published.last() {
-        Some(last) => conditions(&last.folder, &last.manifest),
+        Some(last) => conditions(&last.folder, &last.manifest)?,
         None => Vec::new(),
     };
     if !conditions.is_empty() {
@@ -55,7 +59,7 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
     let rate = outcome.seconds;
     write!(text, "\n{} tasks run, {cached} from the store, {}", outcome.executed, duration(rate))
         .expect("writing to a string");
-    text
+    Ok(text)
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -89,11 +93,14 @@ fn word(verdict: Option<bool>, colour: bool) -> String {
 }
 
 /// The record for programs.
-pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
-    let pipelines: Vec<_> = published
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> Result<String> {
+    let pipelines: Result<Vec<_>> = published
         .iter()
         .map(|one| {
-            let claims: Vec<_> = conditions(&one.folder, &one.manifest)
+            let claims: Vec<_> = conditions(&one.folder, &one.manifest)?
                 .into_iter()
                 .map(|condition| {
                     json!({
@@ -114,21 +121,21 @@ pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
                 .map(|table| json!({ "name": table.name, "path": one.folder.join(&table.path), "rows": table.rows, "digest": table.digest }))
                 .collect();
             let figures: Vec<_> = one.manifest.figures.iter().map(|figure| one.folder.join(&figure.name)).collect();
-            json!({
+            Ok(json!({
                 "pipeline": one.manifest.pipeline,
                 "folder": one.folder,
                 "changed": one.changed,
                 "tables": tables,
                 "figures": figures,
                 "claims": claims,
-            })
+            }))
         })
         .collect();
     let record = json!({
-        "pipelines": pipelines,
+        "pipelines": pipelines?,
         "tasks_run": outcome.executed,
         "tasks_cached": outcome.statuses.count(Disposition::Cached),
         "seconds": outcome.seconds,
     });
-    serde_json::to_string_pretty(&record).expect("plain data")
+    Ok(serde_json::to_string_pretty(&record).expect("plain data"))
 }

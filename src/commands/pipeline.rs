@@ -94,10 +94,10 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
         seconds: started.elapsed().as_secs_f64(),
     };
     if args.json {
-        print(&outcome::json(&done.published, &outcome))
+        print(&outcome::json(&done.published, &outcome)?)
     } else if args.quiet {
         Ok(())
     } else {
-        print(&outcome::text(&done.published, &outcome, std::io::stdout().is_terminal()))
+        print(&outcome::text(&done.published, &outcome, std::io::stdout().is_terminal())?)
     }
 }

@@ -7,10 +7,19 @@ use crate::flow::Project;
 use crate::words::size;
 
 pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
-    match args.action {
+    match &args.action {
         None | Some(StoreAction::Ls) => list(project),
-        Some(StoreAction::Verify) => verify(project),
-        Some(StoreAction::Gc { dry_run }) => collect(project, dry_run),
+        Some(StoreAction::Verify { published: None, .. }) => verify(project),
+        Some(StoreAction::Verify { published: Some(folder), .. }) => {
+            let project = match folder {
+                Some(folder) => project.clone().with_outputs(folder),
+                None => project.clone(),
+            };
+            // What is damaged in the store is told as well, whatever is found in front of it.
+            let published = verify_published(&project);
+            verify(&project).and(published)
+        }
+        Some(StoreAction::Gc { dry_run }) => collect(project, *dry_run),
     }
 }
 
@@ -51,6 +60,38 @@ fn verify(project: &Project) -> Result<()> {
     match verified.damaged.len() {
         0 => Ok(()),
         n => Err(Error::Store(format!("{n} results are damaged; the next run that reads them makes them again"))),
+    }
+}
+
+/// Every file of every published folder; what was damaged, and whether the store had it.
+fn verify_published(project: &Project) -> Result<()> {
+    let checked = project.verify_published()?;
+    let files: usize = checked.iter().map(|one| one.files).sum();
+    let mut lines = vec![format!("{} published folders, {files} files read", checked.len())];
+    let (mut repaired, mut remaining) = (0, 0);
+    for one in &checked {
+        for finding in &one.findings {
+            let outcome = match &finding.remains {
+                None => {
+                    repaired += 1;
+                    "made anew from the store".to_owned()
+                }
+                Some(reason) => {
+                    remaining += 1;
+                    format!("{reason}: run the pipeline again")
+                }
+            };
+            let place = one.folder.join(&finding.unsound.path);
+            lines.push(format!("{} is damaged: {}; {outcome}", place.display(), finding.unsound.found));
+        }
+    }
+    print(&lines.join("\n"))?;
+    match (repaired, remaining) {
+        (0, 0) => Ok(()),
+        (_, 0) => Err(Error::Store(format!("{repaired} published files were damaged; all are sound again"))),
+        (_, n) => Err(Error::Store(format!(
+            "{n} published files are damaged; the next run of their pipeline makes them again"
+        ))),
     }
 }
 

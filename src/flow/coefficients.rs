@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::plan::Pipeline;
-use crate::publish::Published;
+use crate::publish::{self, Published};
 use crate::stages::coefficients::FOLDER;
 
 /// A tuning pipeline as it is committed writes the table of coefficients that other pipelines read.
@@ -14,8 +14,9 @@ pub(super) fn install(pipelines: &Path, pipeline: &Pipeline, published: &Publish
         return Ok(());
     }
     for file in pipeline.files.iter().filter(|file| file.file == "toml") {
-        let path = published.folder.join(&file.name);
-        let found = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let entry = published.manifest.figures.iter().find(|entry| entry.name == file.name).expect("it was published");
+        let found = publish::read(&published.folder, &file.name, &entry.digest)?;
+        let found = String::from_utf8(found).expect("it was written as text");
         let text = format!(
             "# Written by `ojaflow pipeline {0}`: the best cell of each condition on the tuning split. Do not edit; run it again.\n\
              pipeline = \"{0}\"\n{found}",

@@ -15,6 +15,7 @@ mod messages;
 mod outcome;
 mod planning;
 mod project;
+mod published;
 mod schema;
 mod storage;
 
@@ -33,7 +34,7 @@ pub use crate::archive::container::Summary;
 pub use crate::archive::reproduce::{Verdict, caveats};
 pub use crate::archive::{Part, Verified, verify};
 pub use crate::plan::{Disposition, Equations, Format, Plan, Request, Statuses, Task, display, equations, summary};
-pub use crate::publish::Published;
+pub use crate::publish::{Checked, Finding, Published, Unsound};
 pub(crate) use crate::report::claims::{Condition, claims, conditions, grouped, interval};
 pub(crate) use crate::report::headlines::headlines;
 pub use crate::run::{Progress, Silent};

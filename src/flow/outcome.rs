@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::plan::Statuses;
-use crate::publish::Published;
+use crate::publish::{self, Published};
 use crate::spec::node::instead_of;
 use crate::tables::{Table, parquet};
 
@@ -33,16 +33,11 @@ impl Outcome {
             let there = instead_of(name, tables.iter().map(|table| &table.name));
             return Err(Error::usage(format!("`{}` has no table `{name}`; {there}", published.manifest.pipeline)));
         };
-        let path = published.folder.join(&entry.path);
-        let files = if entry.digest.is_some() {
-            vec![path]
-        } else {
-            entry.parts.iter().map(|part| path.join(format!("{}.parquet", part.key.short()))).collect()
-        };
+        let files = published.manifest.files().into_iter().filter(|file| file.table.is_some_and(|of| of.name == name));
         let mut batches = Vec::new();
         for file in files {
-            let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-            let damaged = |error| Error::Store(format!("{} is damaged: {error}", file.display()));
+            let bytes = publish::read(&published.folder, &file.path, file.digest)?;
+            let damaged = |error| Error::Store(format!("{} is damaged: {error}", file.path));
             batches.extend(parquet::read(bytes.into(), &entry.schema).map_err(damaged)?.batches);
         }
         Ok(Table::new(entry.schema.clone(), batches))

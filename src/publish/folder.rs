@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::manifest;
+use super::{manifest, views};
 use crate::error::{Error, Result};
 
 /// Puts `new` in the place of `folder`; what was there goes to `workshop` and away with it.
@@ -49,14 +49,23 @@ pub(super) fn check(folder: &Path) -> Result<()> {
         Ok(_) => {}
     }
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    if !folder.join(manifest::FILE).is_file() && !is_empty {
+    if !is_empty && !is_ours(folder) {
         return Err(Error::usage(format!(
-            "{} is in the way: it was not published by ojaflow (no {}); move it, or choose another name with `--as`",
+            "{} is in the way: nothing in it says that ojaflow published it (no {}, no {}); move it, or choose another \
+             name with `--as`",
             folder.display(),
-            manifest::FILE
+            manifest::FILE,
+            views::FILE
         )));
     }
     Ok(())
+}
+
+/// Whether a folder was published by this program. One that lost its manifest is known by its views.
+pub(super) fn is_ours(folder: &Path) -> bool {
+    let begins_as_views =
+        || fs::read(folder.join(views::FILE)).is_ok_and(|text| text.starts_with(views::BEGINNING.as_bytes()));
+    folder.join(manifest::FILE).is_file() || begins_as_views()
 }
 
 /// The published folders in an outputs folder.
@@ -69,7 +78,7 @@ pub(super) fn published(outputs: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io("list", outputs))?.path();
-        if path.join(manifest::FILE).is_file() {
+        if is_ours(&path) {
             folders.push(path);
         }
     }

@@ -1,5 +1,6 @@
 //! `manifest.json`: where every number in a published folder comes from.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -56,6 +57,9 @@ pub struct Manifest {
     pub tables: Vec<TableEntry>,
     /// The published figures.
     pub figures: Vec<FileEntry>,
+    /// Whether its file ends with a digest of itself; those of earlier versions do not.
+    #[serde(skip)]
+    pub sealed: bool,
 }
 
 /// A file that a person, or a tuning pipeline, wrote.
@@ -124,6 +128,12 @@ pub struct TableEntry {
     pub path: String,
     /// Columns with units, axes in front.
     pub schema: TableSchema,
+    /// How many of the first columns are axes.
+    #[serde(default)]
+    pub n_axes: usize,
+    /// For folders, which leave axes out: the table that has them, one row for each part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
     /// Rows of all parts.
     pub rows: usize,
     /// BLAKE3 of the file; folders have one for each part.
@@ -160,6 +170,34 @@ pub struct FileEntry {
     pub digest: String,
     /// Its size.
     pub bytes: u64,
+}
+
+/// A table or figure of a published folder, or a part of a table: one file.
+#[derive(Debug)]
+pub struct Listed<'a> {
+    /// Relative to the folder.
+    pub path: String,
+    /// BLAKE3 of its content.
+    pub digest: &'a str,
+    /// The table that it is, or is a part of; none for a figure.
+    pub table: Option<&'a TableEntry>,
+}
+
+/// The columns that make a table a summary: where its curves end is printed.
+const SUMMARY: [&str; 6] = ["panel", "series", "x", "mean", "ci_low", "ci_high"];
+
+impl TableEntry {
+    /// Whether it has curves in panels, as figures draw them.
+    pub fn is_summary(&self) -> bool {
+        SUMMARY.into_iter().all(|name| self.schema.column(name).is_some())
+    }
+}
+
+impl PartEntry {
+    /// The file of the part in its table's folder.
+    pub fn file_name(&self) -> String {
+        format!("{}.parquet", self.key.short())
+    }
 }
 
 /// The digest of all that a published folder depends on.
@@ -227,6 +265,7 @@ impl Manifest {
             stages: stages.collect(),
             tables,
             figures,
+            sealed: true,
         }
     }
 
@@ -238,13 +277,42 @@ impl Manifest {
     /// The manifest of a published folder; none where there is no such folder or another version wrote it.
     ///
     /// # Errors
-    /// It is there and cannot be read.
+    /// It is there and cannot be read, or is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
+        match Self::look(folder)? {
+            Look::Sound(manifest) => Ok(Some(*manifest)),
+            Look::Absent | Look::OtherVersion => Ok(None),
+            Look::Damaged => Err(Error::Check(format!(
+                "{} is damaged: it is not what was published; run the pipeline again",
+                folder.join(FILE).display()
+            ))),
+        }
+    }
+
+    /// What stands in the place of a manifest.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn look(folder: &Path) -> Result<Look> {
         let path = folder.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice::<Self>(&bytes).ok().filter(|manifest| manifest.format == FORMAT)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(Error::io("read", &path)(error)),
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Look::Absent);
+            }
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let seal = seal_of(&bytes);
+        if seal == Some(false) {
+            return Ok(Look::Damaged);
+        }
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(manifest) if manifest.format == FORMAT => {
+                Ok(Look::Sound(Box::new(Self { sealed: seal.is_some(), ..manifest })))
+            }
+            // JSON of another shape may be another version's; what is not JSON is nobody's.
+            Err(error) if seal.is_none() && !error.is_data() => Ok(Look::Damaged),
+            _ => Ok(Look::OtherVersion),
         }
     }
 
@@ -253,27 +321,65 @@ impl Manifest {
         fs::write(&path, self.to_text()).map_err(Error::io("write", &path))
     }
 
-    /// The manifest as it is written.
+    /// The manifest as it is written: its last line is the digest of all that stands above it.
     pub fn to_text(&self) -> String {
-        serde_json::to_string_pretty(self).expect("a manifest is plain data") + "\n"
+        let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
+        text.truncate(text.strip_suffix(END_OF_BODY).expect("an object with members").len());
+        let seal = blake3::hash(text.as_bytes()).to_hex();
+        text + SEAL + seal.as_str() + END_OF_SEAL
     }
 
-    /// Whether every file that it speaks of is there, with the size that it had, and it says what it was made from.
-    pub(super) fn is_complete(&self, folder: &Path) -> bool {
-        let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len()).ok();
-        let figures = self.figures.iter().all(|file| size(&folder.join(&file.name)) == Some(file.bytes));
-        let tables = self.tables.iter().all(|table| {
-            let path = folder.join(&table.path);
-            match table.digest {
-                Some(_) => size(&path) == Some(table.bytes),
-                None => table.parts.iter().all(|part| path.join(format!("{}.parquet", part.key.short())).is_file()),
+    /// The tables and figures that it speaks of, each file once.
+    pub fn files(&self) -> Vec<Listed<'_>> {
+        let mut files = Vec::new();
+        for table in &self.tables {
+            match &table.digest {
+                Some(digest) => files.push(Listed { path: table.path.clone(), digest, table: Some(table) }),
+                None => {
+                    let parts: BTreeMap<String, &str> =
+                        table.parts.iter().map(|part| (part.file_name(), part.digest.as_str())).collect();
+                    files.extend(parts.into_iter().map(|(name, digest)| Listed {
+                        path: format!("{}{name}", table.path),
+                        digest,
+                        table: Some(table),
+                    }));
+                }
             }
-        });
-        !self.sources.is_empty() && figures && tables && folder.join("views.sql").is_file()
+        }
+        files.extend(self.figures.iter().map(|figure| Listed {
+            path: figure.name.clone(),
+            digest: &figure.digest,
+            table: None,
+        }));
+        files
     }
 
     /// Every result that the folder was made of.
     pub fn keys(&self) -> Vec<Key> {
         self.stages.iter().flat_map(|stage| stage.tasks.iter().map(|task| task.key.clone())).collect()
     }
+}
+
+/// What was found in the place of a manifest.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// Nothing.
+    Absent,
+    /// A manifest of this format. One that an earlier version wrote has no seal to be checked.
+    Sound(Box<Manifest>),
+    /// Another format.
+    OtherVersion,
+    /// Something that is not what was written.
+    Damaged,
+}
+
+const END_OF_BODY: &str = "\n}";
+const SEAL: &str = ",\n  \"seal\": \"";
+const END_OF_SEAL: &str = "\"\n}\n";
+
+/// Whether a manifest is what was written; none if it does not end with a seal.
+fn seal_of(bytes: &[u8]) -> Option<bool> {
+    let (rest, seal) = bytes.strip_suffix(END_OF_SEAL.as_bytes())?.split_last_chunk::<64>()?;
+    let body = rest.strip_suffix(SEAL.as_bytes())?;
+    Some(blake3::hash(body).to_hex().as_bytes() == seal)
 }

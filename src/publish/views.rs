@@ -1,38 +1,37 @@
-//! `views.sql`: a DuckDB view of every table, axes joined in.
+//! `views.sql`: a DuckDB view of every table, axes joined in. Its paths are relative to the folder that it stands in, so
+//! that the folder can be moved, and is the same bytes wherever it was published.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
-use super::manifest::TableEntry;
-use crate::error::{Error, Result};
-use crate::plan::Pipeline;
+use super::manifest::{Manifest, TableEntry};
 use crate::tables::Layout;
 
-/// Writes the views into `new`, for the time when it stands at `folder`.
-pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline, tables: &[TableEntry]) -> Result<()> {
-    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', "''"));
-    let mut sql = format!(
-        "-- Views of all tables of `{}`. From the project's root: duckdb -init {}\n",
-        pipeline.name,
-        folder.join("views.sql").display()
-    );
-    let mut planned: Vec<_> = pipeline.tables.iter().collect();
+pub(super) const FILE: &str = "views.sql";
+
+/// What every such file begins with: a folder that lost its manifest is known by it.
+pub(super) const BEGINNING: &str = "-- Views of all tables of `";
+
+/// The views of the tables that a manifest speaks of.
+pub(super) fn text(manifest: &Manifest) -> String {
+    let name = &manifest.pipeline;
+    let mut sql =
+        format!("{BEGINNING}{name}`, for DuckDB. In this folder: duckdb -init {FILE}, or .read {FILE} in its shell\n");
+    let mut tables: Vec<&TableEntry> = manifest.tables.iter().collect();
     // Folders join their axes from `runs`, which has to be there first.
-    planned.sort_by_key(|table| table.schema.layout == Layout::Folder);
-    for table in planned {
+    tables.sort_by_key(|table| table.schema.layout == Layout::Folder);
+    for table in tables {
         let name = &table.name;
         match (table.schema.layout, &table.register) {
             (Layout::File, _) => {
-                let path = quoted(&folder.join(format!("{name}.parquet")));
+                let path = quoted(&table.path);
                 writeln!(sql, "CREATE OR REPLACE VIEW \"{name}\" AS SELECT * FROM read_parquet({path});")
             }
-            (Layout::Folder, Some(runs)) => {
-                let path = quoted(&folder.join(name).join("*.parquet"));
-                let axes: String = pipeline
+            (Layout::Folder, Some(register)) => {
+                let path = quoted(&format!("{}*.parquet", table.path));
+                let axes: String = manifest
                     .tables
                     .iter()
-                    .find(|other| other.name == *runs)
+                    .find(|other| other.name == *register)
                     .map(|runs| {
                         runs.schema.columns[..runs.n_axes].iter().map(|axis| format!("r.\"{}\", ", axis.name)).collect()
                     })
@@ -40,22 +39,19 @@ pub(super) fn write(new: &Path, folder: &Path, pipeline: &Pipeline, tables: &[Ta
                 writeln!(
                     sql,
                     "CREATE OR REPLACE VIEW \"{name}\" AS SELECT {axes}t.* FROM read_parquet({path}) AS t \
-                     JOIN \"{runs}\" AS r ON r.run_id = t.run_id;"
+                     JOIN \"{register}\" AS r ON r.run_id = t.run_id;"
                 )
             }
             (Layout::Folder, None) => {
-                let path = quoted(&folder.join(name).join("*.parquet"));
+                let path = quoted(&format!("{}*.parquet", table.path));
                 writeln!(sql, "CREATE OR REPLACE VIEW \"{name}\" AS SELECT * FROM read_parquet({path});")
             }
         }
         .expect("writing to a string");
     }
-    // The claims of included pipelines are a table that no stage of this one makes.
-    if !pipeline.includes.is_empty() && tables.iter().any(|table| table.name == "claims") {
-        let path = quoted(&folder.join("claims.parquet"));
-        writeln!(sql, "CREATE OR REPLACE VIEW claims AS SELECT * FROM read_parquet({path});")
-            .expect("writing to a string");
-    }
-    let path = new.join("views.sql");
-    fs::write(&path, sql).map_err(Error::io("write", &path))
+    sql
+}
+
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', "''"))
 }

@@ -1,9 +1,10 @@
 //! The claims of a published run, as its table has them.
 
-use std::fs;
 use std::path::Path;
 
-use crate::publish::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::publish;
+use crate::publish::manifest::{Manifest, TableEntry};
 use crate::stages::claims::{ClaimRow, natural, overall};
 use crate::tables::cells::Category;
 use crate::tables::frame::Frame;
@@ -43,22 +44,27 @@ pub(crate) struct Claim<'a> {
     pub conditions: Vec<&'a Condition>,
 }
 
-/// A table of a published folder; none if it is not there or not what the manifest says.
-pub(crate) fn read(folder: &Path, manifest: &Manifest, path: &str) -> Option<Frame> {
-    let table = manifest.tables.iter().find(|table| table.path == path)?;
-    let bytes = fs::read(folder.join(path)).ok()?;
-    let read = parquet::read(bytes.into(), &table.schema).ok()?;
-    Some(Frame::new(&*table.name, read.to_batch().ok()?))
+/// A table of a published folder, checked against its digest before a number of it is shown.
+pub(super) fn read(folder: &Path, table: &TableEntry) -> Result<Frame> {
+    let bytes = publish::read(folder, &table.path, table.digest.as_deref().unwrap_or_default())?;
+    let other = |error: String| Error::Check(format!("{}: {error}", folder.join(&table.path).display()));
+    let read = parquet::read(bytes.into(), &table.schema).map_err(|error| other(error.to_string()))?;
+    Ok(Frame::new(&*table.name, read.to_batch().map_err(|error| other(error.to_string()))?))
 }
 
 /// All conditions of all claims, in the order of the table; none where nothing is claimed.
-pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
+///
+/// # Errors
+/// The table is not what was published.
+pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Result<Vec<Condition>> {
     let claims = manifest.tables.iter().find(|table| table.schema.kind == "claims");
-    let Some(frame) = claims.and_then(|table| read(folder, manifest, &table.path)) else { return Vec::new() };
+    let Some(claims) = claims else { return Ok(Vec::new()) };
+    let frame = read(folder, claims)?;
     // Axes of a composition stand in front; the table of one pipeline has none.
     let pipelines = frame.values::<Option<Category>>("pipeline").unwrap_or_else(|_| vec![None; frame.n_rows()]);
     let rows: Vec<ClaimRow<'_>> = frame.rows().unwrap_or_default();
-    rows.into_iter()
+    let conditions = rows
+        .into_iter()
         .zip(pipelines)
         .map(|(row, pipeline)| Condition {
             pipeline: pipeline.unwrap_or_default().to_owned(),
@@ -70,7 +76,8 @@ pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Vec<Condition> {
             ci_high: row.ci_high,
             holds: row.holds,
         })
-        .collect()
+        .collect();
+    Ok(conditions)
 }
 
 /// The claims in the order of their names, each with its conditions.

@@ -1,6 +1,7 @@
 //! What a run comes to, at a glance: where its curves end.
 
 use super::claims::read;
+use crate::error::Result;
 use crate::publish::Published;
 use crate::tables::frame::Cell;
 
@@ -22,14 +23,13 @@ pub(crate) struct Headline {
 }
 
 /// The last point of every curve of the summary tables.
-pub(crate) fn headlines(published: &Published) -> Vec<Headline> {
+///
+/// # Errors
+/// A table is not what was published.
+pub(crate) fn headlines(published: &Published) -> Result<Vec<Headline>> {
     let mut lines = Vec::new();
-    for table in &published.manifest.tables {
-        let has = |name: &str| table.schema.column(name).is_some();
-        if !["panel", "series", "x", "mean", "ci_low", "ci_high"].into_iter().all(has) {
-            continue;
-        }
-        let Some(frame) = read(&published.folder, &published.manifest, &table.path) else { continue };
+    for table in published.manifest.tables.iter().filter(|table| table.is_summary()) {
+        let frame = read(&published.folder, table)?;
         let (Ok(panels), Ok(series), Ok(x), Ok(mean)) =
             (frame.cells("panel"), frame.cells("series"), frame.numbers("x"), frame.numbers("mean"))
         else {
@@ -62,5 +62,5 @@ pub(crate) fn headlines(published: &Published) -> Vec<Headline> {
             });
         }
     }
-    lines
+    Ok(lines)
 }

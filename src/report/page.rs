@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::claims::{Claim, claims, conditions, grouped, interval};
 use super::svg::inline;
 use crate::error::{Error, Result};
 use crate::plan::Equations;
+use crate::publish;
 use crate::publish::manifest::{FileEntry, Manifest, StageEntry, TableEntry};
 use crate::tables::frame::Cell;
 use crate::words::size;
@@ -117,7 +117,7 @@ impl Page {
         for figure in manifest.figures.iter().filter(|figure| figure.name.ends_with(".svg")) {
             self.figure(folder, manifest, figure)?;
         }
-        let conditions = conditions(folder, manifest);
+        let conditions = conditions(folder, manifest)?;
         if !conditions.is_empty() {
             put!(self, "<h3>Claims</h3>");
             for claim in claims(&conditions) {
@@ -136,18 +136,14 @@ impl Page {
     }
 
     fn figure(&mut self, folder: &Path, manifest: &Manifest, figure: &FileEntry) -> Result<()> {
-        let path = folder.join(&figure.name);
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        if blake3::hash(text.as_bytes()).to_hex().as_str() != figure.digest {
-            return Err(Error::Check(format!(
-                "{} is not what was published: its digest differs from the one in manifest.json; run the pipeline again",
-                path.display()
-            )));
-        }
+        let content = publish::read(folder, &figure.name, &figure.digest)?;
         self.n_figures += 1;
         let label = format!("figure-{}", self.n_figures);
-        let drawing = inline(&text, &format!("f{}-", self.n_figures), &label)
-            .ok_or_else(|| Error::Check(format!("{} is not a drawing that a page can hold", path.display())))?;
+        let drawing =
+            str::from_utf8(&content).ok().and_then(|text| inline(text, &format!("f{}-", self.n_figures), &label));
+        let drawing = drawing.ok_or_else(|| {
+            Error::Check(format!("{} is not a drawing that a page can hold", folder.join(&figure.name).display()))
+        })?;
         for style in drawing.styles {
             if !self.styles.contains(&style) {
                 self.styles.push(style);

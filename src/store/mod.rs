@@ -48,6 +48,12 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// The store cannot be written.
     fn session(&self) -> Result<Box<dyn Session>>;
+
+    /// What was noted under a name; notes may be lost at any time.
+    fn recall(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Notes something for later runs, where the store can be written.
+    fn remember(&self, name: &str, note: &[u8]);
 }
 
 /// A run's presence in the store: for as long as it lives, nothing that it counts on is collected.

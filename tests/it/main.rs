@@ -16,6 +16,7 @@ mod force;
 mod fuzz;
 mod hostile;
 mod pipelines;
+mod published;
 mod python;
 mod robustness;
 mod statistics;

@@ -218,9 +218,9 @@ def test_nan_is_never_written_for_a_missing_value(published):
                 assert not np.isnan(values).any(), (file, name)
 
 
-def test_views(published, outputs_folder, monkeypatch):
-    """From the folder in which the program ran, whose paths the views hold."""
-    monkeypatch.chdir(outputs_folder.parent)
+def test_views(published, monkeypatch):
+    """From the published folder, wherever it lies."""
+    monkeypatch.chdir(published.folder)
     with duckdb.connect() as connection:
         connection.execute((published.folder / "views.sql").read_text())
         views = {name for (name,) in connection.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
@@ -236,9 +236,9 @@ def test_views(published, outputs_folder, monkeypatch):
                 assert connection.table(name).columns[: len(expected)] == expected, name
 
 
-def test_one_query_over_weights_runs_and_evaluations(smoke, outputs_folder, monkeypatch):
+def test_one_query_over_weights_runs_and_evaluations(smoke, monkeypatch):
     """What a reader does: the size of the first layer's weights beside the accuracy, by rule."""
-    monkeypatch.chdir(outputs_folder.parent)
+    monkeypatch.chdir(smoke.folder)
     with duckdb.connect() as connection:
         connection.execute((smoke.folder / "views.sql").read_text())
         rows = connection.sql("""

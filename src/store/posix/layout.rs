@@ -48,6 +48,10 @@ impl Layout {
         self.root.join("pending")
     }
 
+    pub(super) fn notes(&self) -> PathBuf {
+        self.root.join("notes")
+    }
+
     pub(super) fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }

@@ -5,6 +5,7 @@
 //!   results/<kk>/<key>/   one folder a task: commit.json and the files it lists
 //!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
 //!   runs/<run>            a file locked for as long as a run lives; lists the keys it counts on
+//!   notes/<name>          what may be lost: which published files were found sound, and when
 //!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
 //! ```
 //!
@@ -20,6 +21,7 @@ mod layout;
 mod session;
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::entry::Entry;
@@ -53,6 +55,24 @@ impl Store for PosixStore {
 
     fn session(&self) -> Result<Box<dyn Session>> {
         Ok(Box::new(PosixSession::begin(&self.layout)?))
+    }
+
+    fn recall(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(&self.layout.notes().join(name)).ok()
+    }
+
+    fn remember(&self, name: &str, note: &[u8]) {
+        let write = || -> io::Result<()> {
+            let (notes, pending) = (self.layout.notes(), self.layout.pending());
+            fs::create_folders(&notes)?;
+            // In `pending` first: what a run that dies leaves there, the next collection removes.
+            let mut new = tempfile::NamedTempFile::new_in(pending)?;
+            new.write_all(note)?;
+            new.persist(notes.join(name))?;
+            Ok(())
+        };
+        // Best effort: a store that cannot be written is still read, and what is not noted is looked at again.
+        let _ = write();
     }
 }
 

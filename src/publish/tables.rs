@@ -1,0 +1,234 @@
+//! Stored parts → published tables.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+
+use super::manifest::{Manifest, PartEntry, TableEntry};
+use super::soundness;
+use crate::error::{Error, Result};
+use crate::plan::{Part, PublishedTable};
+use crate::run::{Run, add_axes};
+use crate::store::Entry;
+use crate::tables::frame::Cell;
+use crate::tables::parquet::{self, DigestWriter, TableWriter};
+use crate::tables::{Column, ColumnType, Table, TableSchema};
+
+/// One file: all parts in the order of the matrix, axes in front.
+pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+    if let [part] = &table.parts[..]
+        && let Some(entry) = copy_file(run, table, part, new)?
+    {
+        return Ok(entry);
+    }
+    let (mut parts, mut entries) = (Vec::new(), Vec::new());
+    for part in &table.parts {
+        let read = run.obtain(part.task, &part.table, false)?;
+        entries.push(part_entry(run, part.task, &part.table, read.n_rows())?);
+        parts.push((part.axes.as_slice(), read));
+    }
+    let path = format!("{}.parquet", table.name);
+    let (rows, digest, bytes) = join(&table.name, &table.schema, &key_of(&entries), &parts, &new.join(&path))?;
+    Ok(entry(table, path, rows, Some(digest), bytes, entries))
+}
+
+/// Writes parts, each with the values of its axes in front, as one table.
+pub(super) fn join(
+    name: &str,
+    schema: &TableSchema,
+    key: &str,
+    parts: &[(&[Cell], Arc<Table>)],
+    path: &Path,
+) -> Result<(usize, String, u64)> {
+    let internal = |message: String| Error::Internal { task: name.to_owned(), message };
+    let mut batches = Vec::new();
+    for (axes, part) in parts {
+        for batch in &part.batches {
+            batches.push(add_axes(schema, axes, batch).map_err(internal)?);
+        }
+    }
+    // Many small parts become one row group, not one each.
+    if parts.len() > 1 {
+        batches = vec![concat_batches(&schema.to_arrow(), &batches).map_err(|error| internal(error.to_string()))?];
+    }
+    write_table(path, schema, key, &batches)
+}
+
+fn entry(
+    table: &PublishedTable,
+    path: String,
+    rows: usize,
+    digest: Option<String>,
+    bytes: u64,
+    parts: Vec<PartEntry>,
+) -> TableEntry {
+    TableEntry {
+        name: table.name.clone(),
+        stage: table.stage.clone(),
+        path,
+        schema: table.schema.clone(),
+        n_axes: table.n_axes,
+        register: table.register.clone(),
+        rows,
+        digest,
+        bytes,
+        parts,
+    }
+}
+
+/// What a table of these parts says it was made by: the key of its only task, or a digest of all keys.
+pub(super) fn key_of(parts: &[PartEntry]) -> String {
+    match parts {
+        [only] => only.key.as_str().to_owned(),
+        parts => {
+            let keys: String = parts.iter().map(|part| part.key.as_str()).collect();
+            blake3::hash(keys.as_bytes()).to_hex().to_string()
+        }
+    }
+}
+
+/// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
+fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
+    let outputs = run.plan.tasks[part.task].work.outputs();
+    if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
+        return Ok(None);
+    }
+    let kept = KeptPart::sound(run, part)?;
+    let path = format!("{}.parquet", table.name);
+    kept.copy_to(&new.join(&path))?;
+    let (rows, digest) = (kept.entry.rows, kept.entry.digest.clone());
+    Ok(Some(entry(table, path, rows, Some(digest), kept.bytes, vec![kept.entry])))
+}
+
+/// The file of one part in the store.
+struct KeptPart {
+    result: Entry,
+    file: String,
+    bytes: u64,
+    entry: PartEntry,
+}
+
+impl KeptPart {
+    /// The part, made again if its bytes are not those that were stored: damage must not spread into what people open.
+    fn sound(run: &Run<'_>, part: &Part) -> Result<Self> {
+        let file = format!("{}.parquet", part.table);
+        run.read(part.task, |entry| {
+            let bytes = entry.read_file(&file)?.len() as u64;
+            let (digest, rows) = entry
+                .record
+                .table(&part.table)
+                .map_or_else(Default::default, |(file, table)| (file.digest.clone(), table.rows));
+            let key = run.plan.tasks[part.task].key.clone();
+            Ok(Self {
+                result: entry.clone(),
+                file: file.clone(),
+                bytes,
+                entry: PartEntry { key, table: part.table.clone(), rows, digest },
+            })
+        })
+    }
+
+    fn copy_to(&self, target: &Path) -> Result<()> {
+        self.result.copy_to(&self.file, target)
+    }
+}
+
+fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBatch]) -> Result<(usize, String, u64)> {
+    let writing = |error| crate::store::writing(path, error);
+    let file = fs::File::create(path).map_err(Error::io("create", path))?;
+    let mut writer = TableWriter::new(DigestWriter::new(file), schema.clone(), key).map_err(writing)?;
+    for batch in batches {
+        writer.write(batch).map_err(writing)?;
+    }
+    let (rows, sink) = writer.finish().map_err(writing)?;
+    let (_, digest, bytes) = sink.finish();
+    Ok((rows, digest.to_hex().to_string(), bytes))
+}
+
+/// A folder with one part a run.
+pub(super) fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+    let folder = new.join(&table.name);
+    fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+    let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
+    for part in &table.parts {
+        run.check_interrupted()?;
+        let kept = KeptPart::sound(run, part)?;
+        let target = folder.join(kept.entry.file_name());
+        if !target.exists() {
+            kept.copy_to(&target)?;
+            bytes += kept.bytes;
+            rows += kept.entry.rows;
+        }
+        parts.push(kept.entry);
+    }
+    Ok(entry(table, format!("{}/", table.name), rows, None, bytes, parts))
+}
+
+fn part_entry(run: &Run<'_>, task: usize, table: &str, rows: usize) -> Result<PartEntry> {
+    let key = run.plan.tasks[task].key.clone();
+    let entry = run.store.find(&key)?;
+    let digest = entry.as_ref().and_then(|entry| entry.record.table(table)).map(|(file, _)| file.digest.clone());
+    Ok(PartEntry { key, table: table.to_owned(), rows, digest: digest.unwrap_or_default() })
+}
+
+/// The claims of all included pipelines in one table.
+pub(super) fn collect_claims(
+    earlier: &[(&Path, &Manifest)],
+    includes: &[String],
+    new: &Path,
+) -> Result<Option<TableEntry>> {
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let mut parts = Vec::new();
+    let mut schema: Option<TableSchema> = None;
+    for (folder, manifest) in earlier.iter().filter(|(_, manifest)| includes.contains(&manifest.pipeline)) {
+        let Some(table) = manifest.tables.iter().find(|table| table.schema.kind == "claims") else {
+            continue;
+        };
+        let bytes = soundness::read(folder, &table.path, table.digest.as_deref().unwrap_or_default())?;
+        let internal = |message: String| Error::Internal { task: "claims".into(), message };
+        let read = parquet::read(bytes.into(), &table.schema).map_err(|error| internal(error.to_string()))?;
+        let schema = schema.get_or_insert_with(|| {
+            let mut schema = table.schema.clone();
+            if schema.column("pipeline").is_none() {
+                schema
+                    .columns
+                    .insert(0, Column::new("pipeline", ColumnType::Category, "", "pipeline that the claim belongs to"));
+                schema.key.insert(0, "pipeline".into());
+            }
+            schema
+        });
+        for batch in &read.batches {
+            let batch = if table.schema.column("pipeline").is_some() {
+                batch.clone()
+            } else {
+                let name = Cell::Text(manifest.pipeline.as_str().into());
+                add_axes(schema, &[name], batch).map_err(internal)?
+            };
+            batches.push(batch);
+        }
+        parts.extend(table.parts.iter().cloned());
+    }
+    let Some(schema) = schema else { return Ok(None) };
+    let path = new.join("claims.parquet");
+    let key = key_of(&parts);
+    let batches = vec![
+        concat_batches(&schema.to_arrow(), &batches)
+            .map_err(|error| Error::Internal { task: "claims".into(), message: error.to_string() })?,
+    ];
+    let (rows, digest, bytes) = write_table(&path, &schema, &key, &batches)?;
+    Ok(Some(TableEntry {
+        name: "claims".into(),
+        stage: "claims".into(),
+        path: "claims.parquet".into(),
+        schema,
+        n_axes: 0,
+        register: None,
+        rows,
+        digest: Some(digest),
+        bytes,
+        parts,
+    }))
+}
