@@ -14,6 +14,7 @@ mod digests;
 mod pipelines;
 mod python;
 mod robustness;
+mod sql;
 mod statistics;
 mod walls;
 mod wrong_pipelines;
