@@ -17,6 +17,12 @@ pub struct Sql;
 #[serde(deny_unknown_fields)]
 struct SqlSpec {
     /// One SELECT over the tables of this pipeline, by their published names.
+    ///
+    /// The same tables always give the same rows in the same order. What ORDER BY leaves open falls to all columns of the
+    /// result from left to right (those that are lists last): NULL first, numbers upwards with -0.0 before 0.0, NaN last.
+    /// LIMIT, OFFSET and DISTINCT ON come after that; without ORDER BY they take the order of all columns. FIRST, LAST,
+    /// windows and ordered aggregates leave ties to the order of the rows that they read: a table is sorted by all its
+    /// columns, a join keeps the order of its left, then of its right side. Sums are taken in that order, on one thread.
     query: String,
 }
 

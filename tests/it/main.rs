@@ -19,6 +19,7 @@ mod pipelines;
 mod published;
 mod python;
 mod robustness;
+mod sql;
 mod statistics;
 mod walls;
 mod wrong_pipelines;
