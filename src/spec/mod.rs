@@ -7,6 +7,7 @@ pub mod include;
 pub mod matrix;
 pub mod node;
 mod pasted;
+mod read;
 pub mod report;
 
 use std::fs;
