@@ -19,9 +19,9 @@ use columns::{from_polars, to_polars};
 /// A query that has been read but not run.
 #[derive(Clone, Debug)]
 pub struct Query {
-    written: String,
-    /// With an order wherever the query picks rows without naming one.
     text: String,
+    /// With an order wherever the query picks rows without naming one.
+    completed: String,
     /// Tables that it reads, without those that it defines itself (`WITH`).
     pub tables: Vec<String>,
     /// Whether it puts its rows in an order of its own.
@@ -34,7 +34,7 @@ impl Query {
     /// It is not one SELECT, or it calls a function where a table has to stand.
     pub fn parse(text: &str) -> Result<Self, String> {
         let syntax::Parsed { text: completed, tables, ordered, selections } = syntax::parse(text)?;
-        Ok(Self { written: text.to_owned(), text: completed, tables, ordered, selections })
+        Ok(Self { text: text.to_owned(), completed, tables, ordered, selections })
     }
 
     /// The expressions behind the result's column at `index`, each once: one, or several where a union's parts differ.
@@ -50,7 +50,7 @@ impl Query {
 
     /// The query as it was written.
     pub fn text(&self) -> &str {
-        &self.written
+        &self.text
     }
 
     /// Runs the query over named tables.
@@ -63,7 +63,7 @@ impl Query {
     /// # Errors
     /// Polars refuses it; its message names the column or function.
     pub fn run(&self, tables: &[(&str, RecordBatch)]) -> Result<RecordBatch, String> {
-        let (text, ordered) = (self.text.clone(), self.ordered);
+        let (text, ordered) = (self.completed.clone(), self.ordered);
         let tables: Vec<_> = tables.iter().map(|(name, batch)| ((*name).to_owned(), batch.clone())).collect();
         thread::on_one_thread(move || run(&text, ordered, &tables))
     }
