@@ -272,7 +272,8 @@ fn a_result_without_a_readable_commit_record_is_told_and_made_again_whatever_it_
         records.extend(results.map(|result| result.unwrap().path().join("commit.json")));
     }
     assert_eq!(records.len(), 25);
-    let damages: [(&str, fn(&Path)); 3] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 3] = [
         ("No such file", |_| {}),
         ("Is a directory", |record| fs::create_dir(record).unwrap()),
         ("symbolic link", |record| std::os::unix::fs::symlink("commit.json", record).unwrap()),
