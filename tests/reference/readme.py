@@ -10,6 +10,7 @@ import difflib
 import doctest
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -25,12 +26,23 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 
 
+@contextlib.contextmanager
+def inside(folder):
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
 def duckdb_sample(block):
-    """`$ duckdb -init FILE`, a query after `D ` that ends with a semicolon, and what is printed of it."""
-    found = re.fullmatch(r"\$ duckdb -init (\S+)\nD (.*?;)\n(.*)", block, re.DOTALL)
+    """`$ cd FOLDER && duckdb -init FILE`, a query after `D ` that ends with a semicolon, and what is printed of it."""
+    found = re.fullmatch(r"\$ cd (\S+) && duckdb -init (\S+)\nD (.*?;)\n(.*)", block, re.DOTALL)
     assert found, f"README's console is not a call of DuckDB with one query:\n{block}"
-    views, query, printed = found.groups()
-    with duckdb.connect() as connection:
+    folder, views, query, printed = found.groups()
+    # Paths in the views are those of the folder.
+    with inside(folder), duckdb.connect() as connection:
         connection.execute(Path(views).read_text())
         return printed, str(connection.sql(query))
 
