@@ -1,7 +1,7 @@
 //! SQL over tables: Polars runs it, and what it cannot do is refused when the pipeline is planned.
 //!
 //! The same tables always give the same rows in the same order, and every number to its last bit: tables come in sorted
-//! ([`order`]), each step of the plan keeps an order or completes one ([`plan`]), and one thread runs it ([`thread`]).
+//! (`order`), each step of the plan keeps an order or completes one (`plan`), and one thread runs it (`thread`).
 
 mod columns;
 mod order;
