@@ -6,6 +6,44 @@ pub fn choices<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
+/// What could stand in the place of `word`, the likeliest first: ``there are: `a`, `b` ``, or, where one of them is a slip
+/// of the keyboard away, ``did you mean `a`? There are: `a`, `b` ``.
+pub fn instead_of<S: AsRef<str>>(word: &str, names: impl IntoIterator<Item = S>) -> String {
+    let names: Vec<S> = names.into_iter().collect();
+    let there = choices(&names);
+    match nearest(word, &names) {
+        Some(meant) => format!("did you mean `{meant}`? There are: {there}"),
+        None => format!("there are: {there}"),
+    }
+}
+
+/// The name that a person who typed `word` is likely to have meant: at most every third character is wrong, missing, one
+/// too many or two neighbours exchanged.
+pub(crate) fn nearest<'a, S: AsRef<str>>(word: &str, names: &'a [S]) -> Option<&'a str> {
+    let allowed = word.chars().count().div_ceil(3).min(word.chars().count().saturating_sub(1));
+    let names = names.iter().map(AsRef::as_ref).filter(|name| *name != word);
+    names.map(|name| (slips(word, name), name)).filter(|(slips, _)| *slips <= allowed).min().map(|(_, name)| name)
+}
+
+/// Slips of the keyboard from one word to another, whatever the case of letters (optimal string alignment).
+fn slips(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    let mut rows: [Vec<usize>; 3] = [Vec::new(), Vec::new(), (0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        rows.rotate_left(1);
+        rows[2] = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let other = usize::from(a[i - 1] != b[j - 1]);
+            let mut least = (rows[1][j - 1] + other).min(rows[1][j] + 1).min(rows[2][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[0][j - 2] + 1);
+            }
+            rows[2][j] = least;
+        }
+    }
+    rows[2][b.len()]
+}
+
 /// `90 s`, `12 min`, `2.5 h`
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
@@ -35,6 +73,28 @@ mod tests {
     fn choices_are_quoted_and_none_is_said() {
         assert_eq!(choices(["a", "b"]), "`a`, `b`");
         assert_eq!(choices::<&str>([]), "none");
+    }
+
+    #[test]
+    fn the_name_that_was_meant_is_a_slip_away() {
+        let names = ["samples", "seed", "snapshots", "schedule", "bp", "bp_oja"];
+        let meant = |word| nearest(word, &names);
+        assert_eq!(
+            ["sampels", "sample", "Seed", "bpoja", "snapshot", "schedlue"].map(meant).map(Option::unwrap),
+            ["samples", "samples", "seed", "bp_oja", "snapshots", "schedule"]
+        );
+        assert_eq!(["x", "layers", "", "fa", "samples_per_second"].map(meant), [None; 5]);
+        assert_eq!(instead_of("sed", ["seed"]), "did you mean `seed`? There are: `seed`");
+        assert_eq!(instead_of("rate", ["seed"]), "there are: `seed`");
+    }
+
+    #[test]
+    fn slips_are_counted_once_each() {
+        for (a, b, expected) in
+            [("", "abc", 3), ("abc", "acb", 1), ("abc", "abc", 0), ("abc", "xbcd", 2), ("é−", "e-", 2)]
+        {
+            assert_eq!((slips(a, b), slips(b, a)), (expected, expected), "{a} {b}");
+        }
     }
 
     #[test]

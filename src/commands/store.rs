@@ -53,6 +53,9 @@ fn verify(project: &Project) -> Result<()> {
     for (_, damaged) in &verified.damaged {
         lines.extend(damaged.iter().map(ToString::to_string));
     }
+    for stray in &verified.strays {
+        lines.push(format!("{} is not the store's; it does no harm and is left alone", stray.display()));
+    }
     print(&lines.join("\n"))?;
     match verified.damaged.len() {
         0 => Ok(()),

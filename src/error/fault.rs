@@ -33,9 +33,30 @@ pub struct Fault {
 }
 
 impl Span {
+    /// The text that this span covers; nothing where its ends do not stand between characters of the source.
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// What of the source is underlined: whole characters, at least one where there is one, on one line. A table's span is
+    /// its whole text, of which the first line is enough to find it.
+    pub fn underlined(&self) -> Range<usize> {
+        let text = &self.source.text;
+        let mut start = self.range.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let one = text[start..].chars().next().map_or(0, char::len_utf8);
+        let mut end = self.range.end.clamp(start + one, text.len().max(start + one));
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        start..start + text[start..end].find('\n').unwrap_or(end - start)
+    }
+
     /// The place of a part of the text that this span covers; the whole span where the text is not there as such.
     pub fn narrowed(&self, part: &str) -> Self {
-        let text = &self.source.text[self.range.clone()];
+        let text = self.text();
         let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let found = text.match_indices(part).find(|(start, part)| {
             !is_word(text[..*start].chars().next_back()) && !is_word(text[start + part.len()..].chars().next())
@@ -52,9 +73,9 @@ impl Span {
     /// The word that begins at byte `offset` of `content`, the string that this span was read as; none where escapes make
     /// the written text another.
     pub fn part_at(&self, content: &str, offset: usize) -> Option<Self> {
-        let start = self.range.start + self.source.text[self.range.clone()].find(content)? + offset;
+        let start = self.range.start + self.text().find(content)? + offset;
         let rest = self.source.text.get(start..self.range.end)?;
-        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()).max(1);
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         Some(Self { source: self.source.clone(), range: start..start + length })
     }
 

@@ -50,9 +50,7 @@ impl Axis {
             Scale::Log => true,
             Scale::Auto => spans_decades(&values),
         };
-        let asked = range
-            .filter(|(low, high)| high - low > 1e-9 * low.abs().max(high.abs()) && high - low <= LARGEST)
-            .filter(|(low, _)| !logarithmic || *low > 0.0);
+        let asked = range.filter(|&(low, high)| unusable(low, high, logarithmic).is_none());
         let (low, high) = asked.unwrap_or_else(|| data_range(&values, logarithmic, direction, length));
         let mut axis = Self { low, high, logarithmic, ticks: Vec::new(), minor: Vec::new() };
         axis.label(direction, length);
@@ -134,6 +132,28 @@ impl Axis {
             };
             at(&pair[1]) - at(&pair[0]) >= needed
         })
+    }
+}
+
+/// Why no axis can go from `low` to `high`, if none can.
+pub(crate) fn unusable(low: f64, high: f64, logarithmic: bool) -> Option<&'static str> {
+    let (width, furthest) = (high - low, low.abs().max(high.abs()));
+    if !(low.is_finite() && high.is_finite()) {
+        Some("its ends have to be finite numbers")
+    } else if low == high {
+        Some("its ends are the same number")
+    } else if low > high {
+        Some("it runs from the larger number to the smaller one")
+    } else if width > LARGEST || furthest > LARGEST {
+        Some("it is wider than an axis can be: numbers end at 1e280")
+    } else if logarithmic && low <= 0.0 {
+        Some("a logarithmic axis starts above 0")
+    } else if width < 1.0 / LARGEST || logarithmic && low < 1.0 / LARGEST {
+        Some("it is narrower than an axis can be: numbers begin at 1e-280")
+    } else if width <= 1e-9 * furthest {
+        Some("it is so narrow that no ticks can be told apart: take at least a billionth of its ends")
+    } else {
+        None
     }
 }
 
@@ -249,7 +269,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_range_that_no_axis_can_have_says_why() {
+        let why = |low, high, logarithmic| unusable(low, high, logarithmic).unwrap_or_default();
+        assert!(why(f64::NAN, 1.0, false).contains("finite") && why(0.0, f64::INFINITY, false).contains("finite"));
+        assert!(why(1.0, 0.0, false).contains("larger number to the smaller") && why(0.0, 0.0, false).contains("same"));
+        assert!(why(0.0, 1e-320, false).contains("narrower") && why(-1e308, 1e308, false).contains("wider"));
+        assert!(why(1.0, 1.0 + 1e-12, false).contains("so narrow") && why(0.0, 1.0, true).contains("above 0"));
+        assert_eq!([why(0.0, 1.0, false), why(-1e3, 1e200, false), why(1e-250, 1.0, true)], [""; 3]);
+    }
+
     proptest! {
+        /// Asked for any range, an axis has ends in order and labels on it: those of the range, or of the values.
+        #[test]
+        fn every_range_makes_an_axis(
+            low in prop_oneof![any::<f64>(), Just(0.0), -1e3..1e3f64],
+            high in prop_oneof![any::<f64>(), Just(1e-320), Just(f64::MAX), -1e3..1e3f64],
+            scale in prop_oneof![Just(Scale::Linear), Just(Scale::Log), Just(Scale::Auto)],
+            direction in prop_oneof![Just(Direction::Horizontal), Just(Direction::Vertical)],
+        ) {
+            let axis = Axis::fit([0.5, 2.0, 7e5].into_iter(), scale, Some((low, high)), direction, 150.0);
+            prop_assert!(axis.low < axis.high, "{axis:?}");
+            prop_assert!(axis.ticks.iter().all(|tick| axis.contains(tick.value)), "{axis:?}");
+            if unusable(low, high, axis.logarithmic).is_none() {
+                prop_assert_eq!((axis.low, axis.high), (low, high));
+            }
+        }
+
         #[test]
         fn every_axis_holds_its_values_and_keeps_its_labels_apart(
             values in prop::collection::vec(prop_oneof![

@@ -29,6 +29,7 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use axis::unusable;
 pub(crate) use description::{
     Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series,
 };

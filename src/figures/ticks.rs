@@ -9,14 +9,16 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// The smallest that divides `span` into at most `intervals` parts.
+    /// The smallest that divides `span` into at most `intervals` parts; for a span that is none (not finite, not positive,
+    /// at the limits of doubles), one that is near enough.
     pub(super) fn dividing(span: f64, intervals: usize) -> Self {
         let wanted = span / intervals.max(1) as f64;
+        let wanted = if wanted > 0.0 { wanted.clamp(SMALLEST, 1.0 / SMALLEST) } else { 1.0 };
         let exponent = wanted.log10().floor() as i32 - 1;
         let candidates =
             (exponent..exponent + 3).flat_map(|exponent| [1, 2, 5].map(|mantissa| Self { mantissa, exponent }));
         let fits = |step: &Self| step.size() >= wanted * (1.0 - 1e-9);
-        candidates.into_iter().find(fits).expect("100 times the power of ten below `wanted` exceeds it")
+        candidates.into_iter().find(fits).expect("10 times the power of ten below `wanted` exceeds it")
     }
 
     pub(super) fn size(self) -> f64 {
@@ -39,16 +41,26 @@ impl Step {
     }
 }
 
-/// Multiples of `step` in `low ..= high`.
+/// Multiples of `step` in `low ..= high`; none where doubles are too coarse to count them.
 pub(super) fn linear(low: f64, high: f64, step: Step) -> Vec<f64> {
-    let (mut n, last) = (step.ceil(low), step.floor(high));
+    let (first, last) = (step.ceil(low), step.floor(high));
+    // A sum and not a range: −∞ to ∞ would never end, and beyond 2^53 adding one changes nothing.
+    if !(last - first <= MOST_TICKS && first.abs().max(last.abs()) < 2f64.powi(53)) {
+        return Vec::new();
+    }
     let mut ticks = Vec::new();
+    let mut n = first;
     while n <= last {
         ticks.push(step.multiple(n) + 0.0); // −0 + 0 is 0
         n += 1.0;
     }
     ticks
 }
+
+/// More than any axis shows.
+const MOST_TICKS: f64 = 1000.0;
+/// Nothing is divided more finely: beyond, powers of ten and their inverses leave the doubles.
+const SMALLEST: f64 = 1e-300;
 
 /// Ticks of a logarithmic axis: exponents of the labelled powers of ten, and unlabelled values between them.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +71,10 @@ pub(super) struct Decades {
 
 /// At most `at_most` powers of ten in `low ..= high` (both positive), evenly spaced, on multiples of their spacing.
 pub(super) fn decades(low: f64, high: f64, at_most: usize) -> Decades {
-    let (first, last) = ((low.log10() - 1e-9).ceil() as i32, (high.log10() + 1e-9).floor() as i32);
+    // Doubles end at these powers; what is not positive has none.
+    let exponent = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(-324.0, 309.0) };
+    let first = exponent((low.log10() - 1e-9).ceil()) as i32;
+    let last = exponent((high.log10() + 1e-9).floor()) as i32;
     let on = |stride: i32| (first..=last).filter(move |exponent| exponent.rem_euclid(stride) == 0);
     let stride = [1, 2, 3, 5, 10, 20, 50, 100, 200, 700]
         .into_iter()
@@ -118,6 +133,23 @@ mod tests {
             prop_assert!(!ticks.is_empty() || step.size() > (high - low));
             if let (Some(first), Some(last)) = (ticks.first(), ticks.last()) {
                 prop_assert!(first - low < step.size() + slack && high - last < step.size() + slack);
+            }
+        }
+
+        /// Whatever stands in a pipeline: subnormal, huge, upside down, not a number.
+        #[test]
+        fn ticks_of_any_range_end(
+            low in prop_oneof![any::<f64>(), Just(0.0), Just(f64::NEG_INFINITY), -1e3..1e3f64],
+            high in prop_oneof![any::<f64>(), Just(1e-320), Just(f64::MAX), Just(f64::NAN), -1e3..1e3f64],
+            intervals in 0usize..9,
+        ) {
+            for (low, high) in [(low, high), (high, low), (low, low), (low, low * (1.0 + f64::EPSILON))] {
+                let step = Step::dividing(high - low, intervals);
+                prop_assert!(step.size() > 0.0 && step.size().is_finite());
+                let ticks = linear(low, high, step);
+                prop_assert!(ticks.len() as f64 <= MOST_TICKS + 1.0 && ticks.is_sorted());
+                let Decades { exponents, minor } = decades(low, high, intervals);
+                prop_assert!(exponents.len() <= intervals.max(2) && minor.len() < 10_000, "{exponents:?}");
             }
         }
 

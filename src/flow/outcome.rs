@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::plan::Statuses;
 use crate::publish::{self, Published};
-use crate::spec::node::choices;
+use crate::spec::node::instead_of;
 use crate::tables::{Table, parquet};
 
 /// A request carried out.
@@ -30,11 +30,8 @@ impl Outcome {
         let published = self.published.last().expect("a request publishes at least the pipeline asked for");
         let tables = &published.manifest.tables;
         let Some(entry) = tables.iter().find(|table| table.name == name) else {
-            let there = choices(tables.iter().map(|table| &table.name));
-            return Err(Error::usage(format!(
-                "`{}` has no table `{name}`; there are: {there}",
-                published.manifest.pipeline
-            )));
+            let there = instead_of(name, tables.iter().map(|table| &table.name));
+            return Err(Error::usage(format!("`{}` has no table `{name}`; {there}", published.manifest.pipeline)));
         };
         let files = published.manifest.files().into_iter().filter(|file| file.table.is_some_and(|of| of.name == name));
         let mut batches = Vec::new();

@@ -6,7 +6,7 @@ use crate::plan::{self, Level, Levels, Plan, Request, Statuses};
 use crate::publish::manifest::Manifest;
 use crate::publish::{Change, explain};
 use crate::spec::Spec;
-use crate::spec::node::choices;
+use crate::spec::node::instead_of;
 use crate::store::Store;
 use crate::tables::Table;
 
@@ -95,8 +95,8 @@ pub(super) fn check_force(plan: &Plan, force: Option<&str>) -> Result<()> {
             if names.contains(&stage) {
                 return Ok(());
             }
-            let there = choices(names);
-            Err(Error::usage(format!("`--force {stage}`: there is no such stage; there are: {there}")))
+            let there = instead_of(stage, names);
+            Err(Error::usage(format!("`--force {stage}`: there is no such stage; {there}")))
         }
         _ => Ok(()),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::compose::PipelineBuilder;
 use crate::spec::StageSpec;
 use crate::spec::matrix::{Matrix, Setting};
-use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, choices};
+use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, instead_of, nearest};
 use crate::tables::{Column, ColumnType};
 use crate::task::Kind;
 
@@ -33,10 +33,10 @@ impl PipelineBuilder<'_, '_> {
                             if !self.spec.stages.iter().any(|stage| stage.name == key.name) {
                                 let names = self.spec.stages.iter().map(|stage| &stage.name);
                                 let message = format!(
-                                    "the bundle `{}` sets parameters of stage `{}`; there are: {}",
+                                    "the bundle `{}` sets parameters of stage `{}`; {}",
                                     value.label,
                                     key.name,
-                                    choices(names)
+                                    instead_of(&key.name, names)
                                 );
                                 faults.push(Fault::at(&key.span, message));
                             }
@@ -49,13 +49,31 @@ impl PipelineBuilder<'_, '_> {
                     "the axis `{}` sets nothing: no stage of this pipeline has a parameter of that name",
                     axis.name
                 );
-                faults.push(Fault::at(&axis.span, message).help(
-                    "Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: \
+                let parameters = self.axis_parameters();
+                let meant = nearest(&axis.name, &parameters).map(|meant| format!("Did you mean `{meant}`? "));
+                faults.push(Fault::at(&axis.span, message).help(format!(
+                    "{}Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: \
                      `[matrix.<axis>.\"<value>\"]` with `<stage>.<parameter> = …`.",
-                ));
+                    meant.unwrap_or_default()
+                )));
             }
         }
         faults
+    }
+}
+
+impl PipelineBuilder<'_, '_> {
+    /// What an axis of this pipeline can be called, as far as it is known by name.
+    fn axis_parameters(&self) -> Vec<String> {
+        let kinds: Vec<&dyn Kind> = self.all_stages().filter_map(|stage| Some(self.find_kind(stage)? as _)).collect();
+        let mut generator = schemars::SchemaGenerator::default();
+        kinds.iter().for_each(|kind| drop(kind.schema(&mut generator)));
+        let documented = generator.definitions().values().filter_map(|definition| definition["properties"].as_object());
+        let coefficients = self.spec.rules.iter().filter_map(|rule| rule.node.as_table());
+        let mut names: Vec<String> = documented.flat_map(|properties| properties.keys().cloned()).collect();
+        names.extend(coefficients.flat_map(|table| table.names().into_iter().map(str::to_owned)));
+        names.retain(|name| kinds.iter().any(|kind| kind.axis_parameter(name).is_some()));
+        names
     }
 }
 

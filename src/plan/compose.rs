@@ -10,7 +10,7 @@ use super::restrict::restrict;
 use super::{Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
 use crate::spec::matrix::Coordinates;
-use crate::spec::node::{Fault, Node, Span, Value, choices};
+use crate::spec::node::{Fault, Node, Span, Value, instead_of};
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
@@ -285,7 +285,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
         for stage in self.all_stages() {
             let Some(kind) = self.find_kind(stage) else {
                 let names = self.builder.catalogue.kinds().iter().map(|kind| kind.name());
-                let message = format!("unknown kind `{}`; there are: {}", stage.kind, choices(names));
+                let message = format!("unknown kind `{}`; {}", stage.kind, instead_of(&stage.kind, names));
                 faults.push(Fault::at(&stage.kind_span, message));
                 continue;
             };
@@ -302,7 +302,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             && !self.all_stages().any(|stage| stage.name == to)
         {
             let names = self.all_stages().map(|stage| &stage.name);
-            return Err(Error::usage(format!("`--to {to}`: there is no such stage; there are: {}", choices(names))));
+            return Err(Error::usage(format!("`--to {to}`: there is no such stage; {}", instead_of(to, names))));
         }
         if !faults.is_empty() {
             return Err(Error::Spec(faults));

@@ -4,7 +4,7 @@ use super::compose::{Built, PipelineBuilder};
 use super::order::report_once;
 use super::{GatheredInput, Part, PublishedTable, Task};
 use crate::spec::StageSpec;
-use crate::spec::node::{Fault, choices};
+use crate::spec::node::{Fault, instead_of};
 use crate::store::{KeyMaterial, KeyedInput};
 use crate::task::{Gathered, Kind, Planned, Planning, Reference};
 
@@ -41,10 +41,10 @@ impl PipelineBuilder<'_, '_> {
                     let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
                     let fault = if stage_keeps {
                         let message = format!(
-                            "stage `{}` reads table `{}`; there are: {}",
+                            "stage `{}` reads table `{}`; {}",
                             stage.name,
                             reference.name,
-                            choices(names)
+                            instead_of(&reference.name, names)
                         );
                         Fault::at(&reference.span, message)
                     } else {

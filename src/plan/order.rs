@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compose::PipelineBuilder;
 use crate::spec::StageSpec;
-use crate::spec::node::{Fault, choices};
+use crate::spec::node::{Fault, choices, instead_of, nearest};
 use crate::task::{Reads, Reference};
 
 impl PipelineBuilder<'_, '_> {
@@ -27,16 +27,22 @@ impl PipelineBuilder<'_, '_> {
     }
 
     pub(super) fn unresolved(&self, stage: &StageSpec, reference: &Reference) -> Fault {
-        let names = choices(self.spec.stages.iter().map(|other| &other.name).filter(|name| **name != stage.name));
+        let others = || self.spec.stages.iter().map(|other| &other.name).filter(|name| **name != stage.name);
         let (reader, name) = (&stage.name, &reference.name);
         match reference.reads {
             Reads::Task => {
-                Fault::at(&reference.span, format!("stage `{reader}` reads stage `{name}`; there are: {names}"))
+                let there = instead_of(name, others());
+                Fault::at(&reference.span, format!("stage `{reader}` reads stage `{name}`; {there}"))
             }
             Reads::Table => {
+                let names = choices(others());
                 let message = format!("`{reader}` reads table `{name}`, which no stage makes; the stages are: {names}");
-                Fault::at(&reference.span, message)
-                    .help("A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.")
+                let meant =
+                    nearest(name, &others().collect::<Vec<_>>()).map(|meant| format!("Did you mean `{meant}`? "));
+                Fault::at(&reference.span, message).help(format!(
+                    "{}A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.",
+                    meant.unwrap_or_default()
+                ))
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::order::report_once;
 use super::{Plan, Request, build};
 use crate::error::Error;
-use crate::spec::node::Fault;
+use crate::spec::node::{Fault, Node};
 use crate::tables::frame::Cell;
 use crate::task::fake::Fakes;
 
@@ -109,7 +110,10 @@ fn stages_that_wait_for_each_other_are_named() {
 #[test]
 fn a_reference_to_nothing_is_answered_with_what_there_is() {
     let found = faults(&STAGES.replace("of   = \"number\"", "of = \"numbr\""));
-    assert_eq!(found[0].message, "stage `double` reads stage `numbr`; there are: `number`, `total`");
+    assert_eq!(
+        found[0].message,
+        "stage `double` reads stage `numbr`; did you mean `number`? There are: `number`, `total`"
+    );
     let found = faults(&STAGES.replace("of   = \"double\"", "of = \"doubled\""));
     assert!(found[0].message.contains("reads table `doubled`, which no stage makes"), "{}", found[0].message);
 }
@@ -206,4 +210,121 @@ fn pipelines_compose_into_one_plan_in_which_equal_tasks_are_one() {
     std::fs::write(&all, both.replace("\"two\"", "\"all\"")).unwrap();
     let refused = build(&Fakes::default(), folder.path(), &request).unwrap_err().to_string();
     assert!(refused.contains("includes itself"), "{refused}");
+}
+
+#[test]
+fn one_pipeline_cannot_be_published_twice_under_one_name_with_other_values() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one", STAGES);
+    let all = folder.path().join("all.toml");
+    let part = |value: u32| format!("{{ pipeline = \"one\", as = \"same\", set = [\"stages.number.value={value}\"] }}");
+    let planned = |second: u32| {
+        let include =
+            format!("include = [{}, {}]\n[pipeline]\nname = \"all\"\ntitle = \"all\"\n", part(1), part(second));
+        std::fs::write(&all, include).unwrap();
+        build(&Fakes::default(), folder.path(), &Request::new(all.display().to_string()))
+    };
+    assert_eq!(planned(1).unwrap().pipelines.len(), 2, "the same twice is once");
+    let refused = planned(2).unwrap_err().to_string();
+    assert!(refused.contains("is published twice as `same`, with different overrides"), "{refused}");
+}
+
+#[test]
+fn a_result_that_anyone_keeps_is_kept_whoever_asks_for_it_first() {
+    let unkept = "[stages.first]\nkind = \"number\"\nkeep = false\n[stages.second]\nkind = \"number\"\n";
+    let plan = plan(unkept);
+    assert_eq!(plan.tasks.len(), 1);
+    assert!(plan.tasks[0].leaves_a_result());
+}
+
+#[test]
+fn what_its_stage_does_not_keep_is_read_in_passing() {
+    let text = STAGES.replace("kind = \"number\"", "kind = \"number\"\nkeep = false");
+    let passing = |plan: &Plan| plan.tasks[1].inputs[0].passing;
+    assert!(passing(&plan(&text)));
+    assert!(!passing(&plan(STAGES)));
+}
+
+#[test]
+fn a_bundle_that_leaves_a_stage_as_it_is_counts_as_a_value_of_it() {
+    let bundles = format!("[matrix.size.small]\nnumber.value = 1\n[matrix.size.late]\ndouble.plus = 3\n{STAGES}");
+    let plan = plan(&bundles);
+    let values = |stage: &str, parameter: &str| -> Vec<i64> {
+        let tasks = plan.tasks.iter().filter(|task| task.stage == stage);
+        tasks.map(|task| task.material.parameters[parameter].as_i64().unwrap()).collect()
+    };
+    assert_eq!((values("number", "value"), values("double", "plus")), (vec![1, 0], vec![0, 3]));
+}
+
+#[test]
+fn an_axis_is_not_blamed_where_a_kind_is_unknown() {
+    let found = faults("[matrix]\nvolume = [1]\n[stages.sound]\nkind = \"loudspeaker\"\n");
+    let messages: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages, ["unknown kind `loudspeaker`; there are: `number`, `double`, `total`, `race`"]);
+}
+
+#[test]
+fn faults_that_say_the_same_are_one_and_eight_different_ones_are_enough() {
+    let same = format!(
+        "[matrix]\nvalue = [1, 2]\n{}",
+        STAGES.replace("of   = \"number\"", "of = \"number\"\nplus = \"much\"")
+    );
+    assert_eq!(faults(&same).len(), 1, "the axis does not change what is wrong");
+    let many = format!("[matrix]\nvalue = {{ first = -20, count = 12 }}\n{STAGES}");
+    assert_eq!(faults(&many).len(), 8);
+}
+
+#[test]
+fn two_references_that_stand_for_one_word_make_one_fault() {
+    let document = Node::parse("words", "one = 1\nother = 1\n").unwrap();
+    let at = |key: &str, message: &str| Fault::at(&document.as_table().unwrap().get(key).unwrap().span, message);
+    let mut found = Vec::new();
+    for fault in [at("one", "no table"), at("one", "no runs either"), at("other", "no table")] {
+        report_once(&mut found, fault);
+    }
+    let messages: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages, ["no table", "no table"]);
+}
+
+#[test]
+fn a_table_is_not_looked_for_in_a_stage_whose_name_only_begins_the_same() {
+    let found = faults("[stages.a]\nkind = \"number\"\n[stages.total]\nkind = \"total\"\nof = \"anumbers\"\n");
+    assert!(found[0].message.contains("reads table `anumbers`, which no stage makes"), "{}", found[0].message);
+}
+
+#[test]
+fn an_axis_that_is_a_column_already_is_not_added_but_the_key_covers_it() {
+    let named = |one: &str, two: &str| {
+        let bundles = format!("[matrix.number.{one}]\nnumber.value = 1\n[matrix.number.{two}]\nnumber.value = 2\n");
+        plan(&format!("{bundles}{}", STAGES.replace("of   = \"double\"", "of = \"number_numbers\"")))
+    };
+    let plan = named("one", "two");
+    let numbers = plan.main().tables.iter().find(|table| table.name == "number_numbers").unwrap();
+    assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["number"]);
+    assert_eq!(numbers.parts[1].own_axes, [("number".to_owned(), Cell::Text("two".into()))]);
+    let total = |plan: &Plan| plan.tasks.iter().find(|task| task.stage == "total").unwrap().key.clone();
+    assert_ne!(total(&plan), total(&named("one", "zwei")), "who gathers the table sees the axis' values");
+}
+
+#[test]
+fn the_column_of_an_axis_may_be_empty_only_where_the_axis_does_not_apply_somewhere() {
+    let nullable = |matrix: &str| {
+        let plan = plan(&format!("[matrix]\n{matrix}\n{STAGES}"));
+        let numbers = plan.main().tables.iter().find(|table| table.name == "number_numbers").unwrap();
+        numbers.schema.column("value").unwrap().nullable
+    };
+    assert!(!nullable("value = [1, 2]"));
+    assert!(nullable("combinations = [{ value = [1], plus = [1] }, { plus = [0] }]"));
+}
+
+#[test]
+fn a_part_of_a_pipeline_that_includes_others_is_that_part_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one", STAGES);
+    let all = folder.path().join("all.toml");
+    std::fs::write(&all, format!("include = [\"one\"]\n[pipeline]\nname = \"all\"\ntitle = \"all\"\n{STAGES}"))
+        .unwrap();
+    let request = Request { to: Some("double".to_owned()), ..Request::new(all.display().to_string()) };
+    let part = build(&Fakes::default(), folder.path(), &request).unwrap();
+    assert_eq!((part.pipelines.len(), part.main().includes.len()), (1, 0));
 }

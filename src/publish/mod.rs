@@ -47,7 +47,7 @@ pub fn check_places(plan: &Plan, outputs: &Path) -> Result<()> {
 /// What stands where a pipeline is to be published.
 enum Standing {
     /// What would be published, and every file of it is sound.
-    Current(Manifest),
+    Current(Box<Manifest>),
     /// What would be published, but for these files.
     Damaged(Vec<Unsound>),
     /// Nothing, or something else.
@@ -74,7 +74,7 @@ fn standing(plan: &Plan, pipeline: &Pipeline, store: &dyn Store, folder: &Path) 
     let mut seen = Seen::recall(store, &pipeline.name);
     let unsound = soundness::damage_since(folder, &found, &mut seen);
     seen.remember(store, &pipeline.name);
-    Ok(if unsound.is_empty() { Standing::Current(found) } else { Standing::Damaged(unsound) })
+    Ok(if unsound.is_empty() { Standing::Current(Box::new(found)) } else { Standing::Damaged(unsound) })
 }
 
 /// What a plan would publish, if all of it is there and sound; then nothing has to be written, not even to the store.
@@ -86,7 +86,7 @@ pub fn published_already(plan: &Plan, store: &dyn Store, outputs: &Path) -> Resu
     for pipeline in &plan.pipelines {
         let folder = outputs.join(&pipeline.name);
         match standing(plan, pipeline, store, &folder)? {
-            Standing::Current(manifest) => published.push(Published { folder, manifest, changed: false }),
+            Standing::Current(manifest) => published.push(Published { folder, manifest: *manifest, changed: false }),
             Standing::Damaged(_) | Standing::Other => return Ok(None),
         }
     }
@@ -101,7 +101,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     let folder = outputs.join(&pipeline.name);
     let found = match standing(run.plan, pipeline, run.store, &folder)? {
         Standing::Current(manifest) if !run.statuses.forced.contains(&true) => {
-            return Ok(Published { folder, manifest, changed: false });
+            return Ok(Published { folder, manifest: *manifest, changed: false });
         }
         Standing::Current(manifest) => Some(manifest),
         Standing::Damaged(unsound) => {

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
-use crate::store::{Damaged, Entry, Pending, Session, Status, Store};
+use crate::store::{Damaged, Entry, Session, Slot, Status, Store};
 use crate::tables::Table;
 use crate::task::Storage;
 
@@ -174,8 +174,8 @@ impl<'a> Run<'a> {
             .map(|output| output.table().to_owned())
             .filter(|table| self.readers_of(index, table) > 0)
             .collect();
-        let store = self.statuses.of[index] == Disposition::Run;
-        let handed_on = self.perform(index, store, &wanted)?;
+        let slot = if self.statuses.of[index] == Disposition::Run { self.slot(index)? } else { None };
+        let handed_on = self.perform(index, slot, &wanted)?;
         let mut passing = self.state.passing.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, table) in handed_on {
             let readers = self.readers_of(index, &name);
@@ -188,26 +188,33 @@ impl<'a> Run<'a> {
         self.readers.get(&(task, table.to_owned())).copied().unwrap_or(0)
     }
 
-    /// Runs a task now, on this thread. Returns the tables `wanted` in memory.
-    fn perform(&self, index: usize, store: bool, wanted: &[String]) -> Result<Vec<(String, Table)>> {
-        let task = &self.plan.tasks[index];
-        let pending = if store && task.leaves_a_result() { self.open(index)? } else { None };
-        if pending.is_none() && wanted.is_empty() {
+    /// Runs a task now, on this thread, and puts its result into the slot. Returns the tables `wanted` in memory.
+    fn perform(&self, index: usize, slot: Option<Slot>, wanted: &[String]) -> Result<Vec<(String, Table)>> {
+        if slot.is_none() && wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let context = Context::new(self, task, pending, wanted);
+        let task = &self.plan.tasks[index];
+        let context = Context::new(self, task, slot.map(Slot::begin).transpose()?, wanted);
         task.work.run(&context)?;
         context.finish()
     }
 
     /// A place for the task's result, unless another run has filled it in the meantime.
-    fn open(&self, index: usize) -> Result<Option<Pending>> {
-        let key = &self.plan.tasks[index].key;
-        if let (Status::Hit(entry), true) = (self.session.open(key)?, self.statuses.forced[index]) {
-            self.session.discard(&entry)?;
+    fn slot(&self, index: usize) -> Result<Option<Slot>> {
+        let task = &self.plan.tasks[index];
+        if !task.leaves_a_result() {
+            return Ok(None);
         }
-        match self.session.open(key)? {
-            Status::Miss(slot) => slot.begin().map(Some),
+        if self.statuses.forced[index] {
+            return self.session.renew(&task.key).map(Some);
+        }
+        match self.session.open(&task.key)? {
+            Status::Miss(slot) => {
+                if let Some(damage) = slot.damage() {
+                    self.progress.notice(&format!("{damage}; `{}` runs again", task.label));
+                }
+                Ok(Some(slot))
+            }
             Status::Hit(_) => Ok(None),
         }
     }
@@ -234,7 +241,7 @@ impl<'a> Run<'a> {
                 return Ok(found.table.clone());
             }
             drop(held);
-            let made = self.perform(task, false, &[table.to_owned()])?;
+            let made = self.perform(task, None, &[table.to_owned()])?;
             let (_, table) = made.into_iter().next().expect("a task makes the table it is asked for");
             return Ok(Arc::new(table));
         }
@@ -250,13 +257,13 @@ impl<'a> Run<'a> {
                     Ok(value) => return Ok(value),
                     Err(damaged) => {
                         self.progress.notice(&format!("{damaged}; `{}` runs again", planned.label));
-                        self.session.discard(&entry)?;
                     }
                 }
             } else {
                 self.progress.notice(&format!("the result of `{}` is gone or damaged; it runs again", planned.label));
             }
-            self.perform(task, true, &[])?;
+            let slot = planned.leaves_a_result().then(|| self.session.renew(&planned.key)).transpose()?;
+            self.perform(task, slot, &[])?;
         }
         let entry = self.store.find(&planned.key)?;
         let found = entry.as_ref().map(&read);

@@ -6,6 +6,8 @@
 pub mod include;
 pub mod matrix;
 pub mod node;
+mod pasted;
+mod read;
 pub mod report;
 
 use std::fs;
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use include::Include;
 pub use matrix::{Axis, Matrix};
-use node::{Fault, Node, Span, Table, Value, choices};
+use node::{Fault, Node, Span, Table, Value, instead_of};
 
 use crate::error::{Error, Result};
 
@@ -120,7 +122,7 @@ impl Spec {
         let Value::Table(mut root) = document.value else { unreachable!("a TOML document is a table") };
         for (key, _) in &root.entries {
             if !SECTIONS.contains(&key.name.as_str()) {
-                let message = format!("unknown section `{}`; there are: {}", key.name, choices(SECTIONS));
+                let message = format!("unknown section `{}`; {}", key.name, instead_of(&key.name, SECTIONS));
                 faults.push(Fault::at(&key.span, message));
             }
         }
@@ -228,7 +230,7 @@ fn read_stage(stage: NamedNode, in_file: &[String]) -> Result<StageSpec, Fault> 
     let table: &mut Table = node.as_table_mut().expect("read_named keeps only tables");
     let Some((_, kind)) = table.remove("kind") else {
         if !in_file.contains(&name) {
-            let message = format!("there is no stage `{name}` to override; there are: {}", choices(in_file));
+            let message = format!("there is no stage `{name}` to override; {}", instead_of(&name, in_file));
             return Err(Fault::at(&name_span, message));
         }
         return Err(Fault::at(&name_span, format!("stage `{name}` does not say its `kind`")));

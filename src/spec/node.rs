@@ -1,18 +1,19 @@
 //! TOML text → a tree in which every key and every value knows where it was written.
 //!
 //! Pipelines are merged from a file, its includes, bundles of the matrix and `--set` overrides before they are
-//! checked, and an error still has to underline the text that a person typed. So the tree keeps positions, and
-//! deserialising any part of it (through `serde`, so that parameter structs stay plain) puts them into the errors.
+//! checked, and an error still has to underline the text that a person typed. So the tree keeps positions, and reading any
+//! part of it (`read.rs`) puts them into the errors.
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::pasted;
 pub use crate::error::{Fault, Source, Span};
-pub use crate::words::choices;
+pub(crate) use crate::words::nearest;
+pub use crate::words::{choices, instead_of};
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -102,6 +103,13 @@ impl Node {
             let first = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start));
             let first = first.expect("there is at least one");
             let span = Span { source: source.clone(), range: first.span().unwrap_or(0..0) };
+            // What is drawn as a minus or a quotation mark reads like the right thing: say what it is instead of what follows.
+            if let Some((place, message)) = pasted::find(pasted::word(&source.text, span.range.start)) {
+                let at = span.range.start;
+                let span = Span { source, range: at + place.start..at + place.end };
+                let help = "Such characters come with copied text; type this one anew.".to_owned();
+                return Err(vec![Fault { message, span: Some(span), help: Some(help) }]);
+            }
             let left_open = errors.iter().any(|error| error.message().starts_with("unclosed"));
             let help =
                 left_open.then(|| "A bracket or quote that is opened before this place is not closed.".to_owned());
@@ -146,11 +154,7 @@ impl Node {
 
     /// Reads this part of the tree as a `T`; the error underlines the offending text.
     pub fn read<'de, T: de::Deserialize<'de>>(&'de self) -> Result<T, Fault> {
-        T::deserialize(self).map_err(|error| Fault {
-            message: error.message,
-            span: Some(error.span.unwrap_or_else(|| self.span.clone())),
-            help: None,
-        })
+        T::deserialize(self).map_err(|error| error.fault(&self.span))
     }
 
     /// Lays `patch` over this node: tables merge key by key, anything else is replaced.
@@ -241,148 +245,6 @@ fn convert_value(value: Spanned<DeValue<'_>>, source: &Arc<Source>, faults: &mut
     Node { span, value }
 }
 
-/// A `serde` error that remembers the innermost place it came from.
-#[derive(Debug)]
-pub struct ReadError {
-    message: String,
-    span: Option<Span>,
-}
-
-impl ReadError {
-    fn at(mut self, span: &Span) -> Self {
-        self.span.get_or_insert_with(|| span.clone());
-        self
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-impl de::Error for ReadError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), span: None }
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        de::Error::custom(format!("unknown key `{field}`; there are: {}", choices(expected)))
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        de::Error::custom(format!("unknown choice `{variant}`; there are: {}", choices(expected)))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        de::Error::custom(format!("the key `{field}` is missing"))
-    }
-
-    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        de::Error::custom(format!("expected {}, found {found}", in_words(expected)))
-    }
-
-    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        de::Error::custom(format!("expected {}, found {found}", in_words(expected)))
-    }
-}
-
-/// What was expected, without the names of Rust's types.
-fn in_words(expected: &dyn de::Expected) -> String {
-    match expected.to_string().as_str() {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
-        "f32" | "f64" => "a number".to_owned(),
-        "a sequence" => "a list".to_owned(),
-        "a map" => "a table of `key = value`".to_owned(),
-        other => other.strip_prefix("struct ").map_or(other, |_| "a table of `key = value`").to_owned(),
-    }
-}
-
-impl<'de> de::Deserializer<'de> for &'de Node {
-    type Error = ReadError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match &self.value {
-            Value::Boolean(value) => visitor.visit_bool(*value),
-            Value::Integer(value) => visitor.visit_i64(*value),
-            Value::Float(value) => visitor.visit_f64(*value),
-            Value::String(value) => visitor.visit_borrowed_str(value),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter() }),
-            Value::Table(table) => visitor.visit_map(Entries { entries: table.entries.iter(), value: None }),
-        }
-        .map_err(|error| error.at(&self.span))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        match &self.value {
-            Value::String(name) => visitor.visit_enum(name.as_str().into_deserializer()),
-            Value::Table(table) if table.entries.len() == 1 => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Entries {
-                    entries: table.entries.iter(),
-                    value: None,
-                }))
-            }
-            _ => Err(de::Error::custom(format!("expected a name, found {}", self.value.kind()))),
-        }
-        .map_err(|error: ReadError| error.at(&self.span))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
-    }
-}
-
-struct Items<'de> {
-    items: std::slice::Iter<'de, Node>,
-}
-
-impl<'de> de::SeqAccess<'de> for Items<'de> {
-    type Error = ReadError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
-        // An enum that tries several forms fails after it has left the node, so the place is noted here as well.
-        self.items.next().map(|node| seed.deserialize(node).map_err(|error| error.at(&node.span))).transpose()
-    }
-}
-
-struct Entries<'de> {
-    entries: std::slice::Iter<'de, (Key, Node)>,
-    value: Option<&'de Node>,
-}
-
-impl<'de> de::MapAccess<'de> for Entries<'de> {
-    type Error = ReadError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        self.value = Some(value);
-        let name: de::value::StrDeserializer<'_, ReadError> = key.name.as_str().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|error| error.at(&key.span))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        let node = self.value.take().expect("serde asks for a value after its key");
-        seed.deserialize(node).map_err(|error| error.at(&node.span))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,6 +277,23 @@ mod tests {
         assert_eq!(unknown.message, "unknown key `yy`; there are: `x`, `tags`");
         assert_eq!(underlined(&read("x = 'a'")), "'a'");
         assert_eq!(underlined(&read("x = 1.0\ntags = ['a', 3]")), "3");
+    }
+
+    #[test]
+    fn a_whole_number_written_as_a_float_is_answered_with_how_to_write_it() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code)]
+        struct Counts {
+            n: u64,
+            #[serde(default)]
+            shift: i64,
+        }
+        let help = |text: &str| Node::parse("p", text).unwrap().read::<Counts>().unwrap_err().help;
+        assert_eq!(help("n = 1e3").unwrap(), "Write 1000.");
+        assert_eq!(help("n = 1\nshift = -2.0").unwrap(), "Write -2.");
+        assert_eq!(help("n = -1e3"), None);
+        assert_eq!(help("n = 1.5"), None);
+        assert_eq!(help("n = '−5'").unwrap(), "In `−5`, this is U+2212, a minus sign, not `-`.");
     }
 
     #[test]

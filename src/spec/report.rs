@@ -18,11 +18,8 @@ pub fn render(faults: &[Fault], colour: bool) -> String {
         }
         let report = match &fault.span {
             Some(span) if !span.source.text.is_empty() => {
-                let length = span.range.len().max(1).min(span.source.text.len().saturating_sub(span.range.start));
-                // A table's span is its whole text: the first line is enough to find it.
-                let shown = &span.source.text[span.range.start..span.range.start + length];
-                let length = shown.find('\n').unwrap_or(length);
-                diagnostic = diagnostic.with_label(LabeledSpan::underline((span.range.start, length)));
+                let shown = span.underlined();
+                diagnostic = diagnostic.with_label(LabeledSpan::underline((shown.start, shown.len())));
                 miette::Report::new(diagnostic)
                     .with_source_code(NamedSource::new(&span.source.name, span.source.text.clone()))
             }
@@ -37,10 +34,48 @@ pub fn render(faults: &[Fault], colour: bool) -> String {
 pub fn headline(fault: &Fault) -> String {
     let mut text = String::new();
     if let Some(span) = &fault.span {
-        let before = &span.source.text[..span.range.start.min(span.source.text.len())];
+        let before = &span.source.text[..span.underlined().start];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
         write!(text, "{}:{line}:{column}: ", span.source.name).expect("writing to a string");
     }
     text + &fault.message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::{Source, Span};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Also of what nobody would write: spans inside characters, beyond the end, upside down.
+        #[test]
+        fn any_span_over_any_text_renders(
+            text in prop_oneof!["(?s).{0,40}", "[ a=\\[\\]\"'−“”é\u{a0}\u{feff}\u{301}👩‍🔬漢\t\r\n]{0,40}"],
+            start in 0usize..60, end in 0usize..60,
+        ) {
+            let span = Span { source: Arc::new(Source { name: "any".into(), text: text.clone() }), range: start..end };
+            let underlined = span.underlined();
+            prop_assert!(text.get(underlined.clone()).is_some_and(|text| !text.contains('\n')), "{underlined:?}");
+            let inside = start < text.len() && text.is_char_boundary(start) && start < end && end <= text.len();
+            if inside && text.is_char_boundary(end) && !text[start..end].contains('\n') {
+                prop_assert_eq!(underlined, start..end, "what can be underlined as it is, is");
+            }
+            prop_assert!(render(&[Fault::at(&span, "wrong")], false).contains("wrong"));
+            // The same of what looks into the text behind a span.
+            for part in ["a", "−", "é", ""] {
+                let narrowed = span.narrowed(part);
+                prop_assert!(render(&[Fault::at(&narrowed, "wrong")], true).contains("wrong"));
+                if let Some(found) = span.part_at(part, 0) {
+                    prop_assert!(render(&[Fault::at(&found, "wrong")], false).contains("wrong"));
+                }
+            }
+        }
+    }
 }

@@ -187,7 +187,7 @@ impl Work for ActivationsTask {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
+    use crate::stages::examples::{Images, Matrix, assert_close, trained, trained_in_time};
     use crate::tables::cells::Int32;
     use crate::tables::row::values;
     use crate::task::bench::Bench;
@@ -231,6 +231,12 @@ mod tests {
             [1, 2],
             "the first image is trained on"
         );
+        // A set that is too small to be trained on is for tuning as a whole.
+        let few: Images<'_> = &[(&[255, 0], 0), (&[0, 255], 1), (&[255, 255], 0)];
+        let made = trained(&[2, 2], &[(0, &[("forward", 1, &[&[1.0, 0.0], &[0.0, 1.0]])])], few, few)
+            .run(&Activations, tuning)
+            .unwrap();
+        assert_eq!(made.tables["activations"].n_rows(), 3);
         let made = bench().run(&Activations, tuning).unwrap();
         let rows: Vec<ActivationRow<'_>> = made.rows("activations");
         assert_eq!(rows.len(), 10_000);
@@ -246,6 +252,7 @@ mod tests {
         assert_eq!(fault("layers = [3]"), "layer 3; the network has layers 0 to 2");
         assert_eq!(fault("layers = []"), "no layers: nothing would be measured");
         assert_eq!(fault("layers = [1]\nsamples = 3"), "3 images; this split of `made_up` has 2");
+        bench().run(&Activations, "of = 'train'\nlayers = [1]\nsamples = 2").expect("as many as there are");
         assert_eq!(fault("layers = [1]\nsamples = 0"), "0 images; this split of `made_up` has 2");
         assert!(fault("layers = [1]\nsteps = [5]").starts_with("step 5: the training neither keeps its weights there"));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coefficients::Tuned;
 use crate::error::Result;
-use crate::spec::node::{Fault, Node, choices};
+use crate::spec::node::{Fault, Node, instead_of};
 use crate::tables::cells::Float64;
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, ColumnType, Row, TableError, table};
@@ -90,10 +90,8 @@ impl Kind for BestCell {
         let needed = CONDITION.iter().copied().chain(["mean", "n_diverged"]);
         for name in needed.chain(spec.coefficients.iter().map(String::as_str)) {
             if table.schema.column(name).is_none() {
-                let there = choices(table.schema.column_names());
-                return Err(
-                    planning.fault("of", format!("`{}` has no column `{name}`; there are: {there}", table.name))
-                );
+                let there = instead_of(name, table.schema.column_names());
+                return Err(planning.fault("of", format!("`{}` has no column `{name}`; {there}", table.name)));
             }
         }
         let swept = spec.coefficients.iter().map(|name| Column { name: name.clone().into(), ..COEFFICIENT });

@@ -107,3 +107,28 @@ impl Coefficients {
         self.found.keys().map(|(dataset, setting, rule)| format!("{dataset} / {setting} / {rule}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_stands_in_one_table_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = |pipeline: &str, rule: &str| {
+            let text = format!(
+                "pipeline = \"{pipeline}\"\nkey = \"k\"\n[[coefficients]]\ndataset = \"d\"\nsetting = \"s\"\nrule = \"{rule}\"\n\
+                 terms = {{ gradient = 1e-3 }}\naccuracy = 0.5\n"
+            );
+            fs::write(folder.path().join(format!("{pipeline}.toml")), text).unwrap();
+        };
+        table("a", "bp");
+        table("b", "oja");
+        let found = Coefficients::load(folder.path()).unwrap();
+        assert_eq!(found.conditions(), ["d / s / bp", "d / s / oja"]);
+        assert_eq!(found.find("d", "s", "oja").unwrap().1.path, Path::new("coefficients/b.toml"));
+        table("b", "bp");
+        let refused = Coefficients::load(folder.path()).unwrap_err().to_string();
+        assert!(refused.ends_with("b.toml: the coefficients of d, s, bp stand in another table as well"), "{refused}");
+    }
+}

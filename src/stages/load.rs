@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::spec::node::{Fault, Node};
+use crate::spec::node::{Fault, Node, nearest};
 use crate::tables::{Row, table};
 use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
@@ -72,7 +72,17 @@ impl Kind for Load {
         let info = match environment::of(planning).data_set(&spec.dataset) {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
-            Err(error) => return Err(planning.fault("dataset", error.to_string())),
+            Err(error) => {
+                let fault = planning.fault("dataset", error.to_string());
+                let meant = match &error {
+                    DataError::UnknownDataSet { name, available, .. } => nearest(name, available),
+                    _ => None,
+                };
+                return Err(match meant {
+                    Some(meant) => fault.help(format!("Did you mean `{meant}`?")),
+                    None => fault,
+                });
+            }
         };
         Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))
     }
@@ -166,6 +176,10 @@ mod tests {
             fs::write(source.join(format!("{prefix}-labels-idx1-ubyte")), labels.collect::<Vec<u8>>()).unwrap();
         }
         datasets::import(&source, &folder.join("data"), "digits").unwrap();
+        bench(folder)
+    }
+
+    fn bench(folder: &Path) -> Bench {
         Bench::new().resources(Environment::new(&folder.join("data"), &folder.join("pipelines")).unwrap())
     }
 
@@ -190,5 +204,8 @@ mod tests {
         assert_eq!(made.tables["dataset"].n_rows(), 0);
         let made = bench.run(&Load, "dataset = 'digits'\noptional = true").unwrap();
         assert_eq!(made.tables["dataset"].n_rows(), 5, "what is there is loaded");
+        fs::write(folder.path().join("data/digits/dataset.toml"), "title = \"cut off").unwrap();
+        let damaged = self::bench(folder.path()).run(&Load, "dataset = 'digits'\noptional = true");
+        assert!(matches!(damaged, Err(Error::Spec(_))), "what is damaged is not absent: {damaged:?}");
     }
 }

@@ -292,3 +292,20 @@ impl FeedbackSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_sorted_once_each_and_end_with_the_last_sample_where_they_come_at_an_interval() {
+        let list = |steps: &[u64]| Steps::List(steps.to_vec()).expand(100);
+        assert_eq!(list(&[100, 0, 50, 0]), Ok(vec![0, 50, 100]));
+        assert_eq!(list(&[101]), Err("step 101 comes after the last training sample, 100".to_owned()));
+        let every = |every: u64| Steps::Every(Every { every }).expand(100);
+        assert_eq!(every(50), Ok(vec![0, 50, 100]));
+        assert_eq!(every(40), Ok(vec![0, 40, 80, 100]));
+        assert_eq!(every(1000), Ok(vec![0, 100]));
+        assert!(every(0).unwrap_err().contains("never comes round"));
+    }
+}

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::spec::node::{Fault, Node, Span};
+use crate::spec::node::{Fault, Node, Span, nearest};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
 use crate::tables::{Column, TableSchema};
@@ -17,6 +17,12 @@ pub struct Sql;
 #[serde(deny_unknown_fields)]
 struct SqlSpec {
     /// One SELECT over the tables of this pipeline, by their published names.
+    ///
+    /// The same tables always give the same rows in the same order. What ORDER BY leaves open falls to all columns of the
+    /// result from left to right (those that are lists last): NULL first, numbers upwards with -0.0 before 0.0, NaN last.
+    /// LIMIT, OFFSET and DISTINCT ON come after that; without ORDER BY they take the order of all columns. FIRST, LAST,
+    /// windows and ordered aggregates leave ties to the order of the rows that they read: a table is sorted by all its
+    /// columns, a join keeps the order of its left, then of its right side. Sums are taken in that order, on one thread.
     query: String,
 }
 
@@ -56,7 +62,7 @@ impl Kind for Sql {
         // Run over the tables' columns without rows: an unknown column or function shows now, and so does the schema.
         let tables: Vec<_> =
             planning.tables.iter().map(|table| (table.name.as_str(), sql::empty(&table.schema))).collect();
-        let result = query.run(&tables).map_err(in_query)?;
+        let result = query.run(&tables).map_err(|message| misspelt(in_query(message), planning))?;
         let mut columns = Vec::new();
         for (index, field) in result.schema().fields().iter().enumerate() {
             let Some(kind) = column_type(field.data_type()) else {
@@ -105,6 +111,16 @@ fn place(written: &Span, query: &str, message: String) -> Fault {
         .and_then(|offset| written.part_at(query, offset))
         .unwrap_or_else(|| written.narrowed(quoted.unwrap_or_default()));
     Fault::at(&span, format!("the query: {text}"))
+}
+
+/// The same fault, with the column that may have been meant instead of the underlined one.
+fn misspelt(fault: Fault, planning: &Planning<'_>) -> Fault {
+    let columns: Vec<&str> = planning.tables.iter().flat_map(|table| table.schema.column_names()).collect();
+    let written = fault.span.as_ref().map(Span::text).unwrap_or_default();
+    match nearest(written, &columns).map(|meant| format!("Did you mean `{meant}`?")) {
+        Some(help) if fault.message.contains("column") && !columns.contains(&written) => fault.help(help),
+        _ => fault,
+    }
 }
 
 /// The byte at `2, Column: 6`, as the parser counts them.

@@ -8,6 +8,9 @@
 //!                    ──Miss─▶ Slot ──begin─▶ Pending ──commit─▶ Entry  a result appears whole or not at all
 //! ```
 //!
+//! A result whose commit record is missing or unreadable is damaged like one whose tables are: nobody takes it, and the
+//! one that is made again changes places with it.
+//!
 //! Digests, commit records and tables are the same wherever results lie; where that is, only the implementation knows:
 //! [`PosixStore`], a folder of files. Looking after a store as a whole is a trait of its own, [`Collection`].
 
@@ -26,6 +29,7 @@ pub use record::{Record, StoredFile};
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -66,11 +70,11 @@ pub trait Session: Debug + Send + Sync {
     /// As [`Store::find`].
     fn open(&self, key: &Key) -> Result<Status>;
 
-    /// Takes a damaged result out of the store, so that its task can fill the place again.
+    /// A place for a result that is made anew: once committed, it stands where the old one stood, in one step.
     ///
     /// # Errors
-    /// The result cannot be set aside.
-    fn discard(&self, entry: &Entry) -> Result<()>;
+    /// The store cannot be read.
+    fn renew(&self, key: &Key) -> Result<Slot>;
 
     /// A local folder in which something can be prepared before it is moved into place; it goes with the run.
     ///
@@ -128,4 +132,6 @@ pub struct Verified {
     pub bytes: u64,
     /// The keys of those that are damaged, and what is wrong with each.
     pub damaged: Vec<(Key, Vec<Damaged>)>,
+    /// Files and folders that are none of the store's. They do no harm, and nobody removes them.
+    pub strays: Vec<PathBuf>,
 }

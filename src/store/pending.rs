@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
+use super::entry::{Damaged, Entry};
 use super::key::{Key, KeyMaterial};
 use super::record::{Record, StoredFile, StoredTable};
 use crate::error::{Error, Result};
@@ -47,12 +47,22 @@ pub(super) trait Sink: Write + Send {
 #[derive(Debug)]
 pub struct Slot {
     key: Key,
+    damage: Option<Damaged>,
     site: Box<dyn Site>,
 }
 
 impl Slot {
     pub(super) fn new(key: Key, site: impl Site + 'static) -> Self {
-        Self { key, site: Box::new(site) }
+        Self { key, damage: None, site: Box::new(site) }
+    }
+
+    pub(super) fn in_place_of(self, damage: Damaged) -> Self {
+        Self { damage: Some(damage), ..self }
+    }
+
+    /// What is wrong with what lies there now, if anything does.
+    pub fn damage(&self) -> Option<&Damaged> {
+        self.damage.as_ref()
     }
 
     /// Opens the slot for writing.

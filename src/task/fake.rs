@@ -1,7 +1,7 @@
 //! Kinds that compute next to nothing, for tests of planning and of scheduling: what they do is written down.
 //!
 //! `number` makes the table `numbers` with one row, `value`; with `passing = true` it hands `numbers` on in memory as well,
-//! as `stream`. `double` reads `numbers` (or `stream`) of the matching task and makes `doubled`. `total` gathers a table and
+//! as `stream`. `double` reads `numbers` (or `stream`) of the matching task, makes `doubled` and hands it on as `stream`. `total` gathers a table and
 //! sums it. `race` gathers a table and, as long as fewer than `until` parts are there, asks for one more value of the axis
 //! `value`.
 
@@ -29,6 +29,8 @@ pub(crate) struct Diary {
     pub(crate) fails: Mutex<Option<String>>,
     /// The label of a task that raises the flag it is given, as a user who presses Ctrl-C would.
     pub(crate) interrupts: Mutex<Option<(String, Arc<AtomicBool>)>>,
+    /// The label of a number that has no rows.
+    pub(crate) silent: Mutex<Option<String>>,
 }
 
 impl Diary {
@@ -175,7 +177,10 @@ impl Double {
         let mut inputs = Inputs::new(planning);
         let (input, _) = inputs.read(if passing { "stream" } else { "numbers" })?;
         let what = What::Double { input, plus: integer(planning, "plus")? };
-        let outputs = vec![Output::kept("", schema("doubled", "doubled").in_folder())];
+        let outputs = vec![
+            Output::kept("", schema("doubled", "doubled").in_folder()),
+            Output::passing("stream", schema("numbers", "number")),
+        ];
         Ok(Planned::new(Task { diary: diary(planning), what, outputs }).reading(inputs))
     }
 }
@@ -221,14 +226,21 @@ impl Work for Task {
         self.diary.write(surroundings)?;
         match &self.what {
             What::Number { value } => {
+                let silent = self.diary.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                if silent.as_deref() == Some(surroundings.label()) {
+                    return Ok(());
+                }
                 for output in self.outputs.iter().filter(|output| surroundings.wants(output.table())) {
                     surroundings.write(output.table(), rows(output, vec![*value]))?;
                 }
                 Ok(())
             }
             What::Double { input, plus } => {
-                let value = sum(&surroundings.batch(*input)?, "number");
-                surroundings.write("doubled", rows(&self.outputs[0], vec![2 * value + plus]))
+                let value = 2 * sum(&surroundings.batch(*input)?, "number") + plus;
+                for output in self.outputs.iter().filter(|output| surroundings.wants(output.table())) {
+                    surroundings.write(output.table(), rows(output, vec![value]))?;
+                }
+                Ok(())
             }
             What::Total { table, column } => {
                 let total = sum(&surroundings.gathered(*table, Axes::Own)?, column);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Facts, Inputs, Output, Reference, Work};
 use crate::spec::NamedNode;
-use crate::spec::node::{Fault, Node, Span, choices};
+use crate::spec::node::{Fault, Node, Span, choices, nearest};
 use crate::store::Key;
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -118,11 +118,20 @@ impl Gathered {
         match self.values.get(column) {
             Some(values) if !values.iter().any(|value| value.matches(cell)) => {
                 const SHOWN: usize = 12;
-                let mut there = choices(values.iter().take(SHOWN).map(ToString::to_string));
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                let meant = nearest(&cell.to_string(), &values).filter(|_| matches!(cell, Cell::Text(_)));
+                let there = match meant {
+                    Some(meant) => format!("did you mean `{meant}`? There are"),
+                    None => "there are".to_owned(),
+                };
+                let mut message = format!(
+                    "no row of `{}` has `{column} = {cell}`; {there}: {}",
+                    self.name,
+                    choices(values.iter().take(SHOWN))
+                );
                 if values.len() > SHOWN {
-                    there += &format!(", … ({} values)", values.len());
+                    message += &format!(", … ({} values)", values.len());
                 }
-                let message = format!("no row of `{}` has `{column} = {cell}`; there are: {there}", self.name);
                 Err(Fault::at(span, message))
             }
             _ => Ok(()),

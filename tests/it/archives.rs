@@ -29,12 +29,12 @@ fn archive(fixture: &Fixture, arguments: &[&str]) -> String {
 }
 
 /// The tar in an archive.
-fn tar_of(archive: &[u8]) -> Vec<u8> {
+pub fn tar_of(archive: &[u8]) -> Vec<u8> {
     zstd::decode_all(&archive[..archive.len() - TRAILER]).unwrap()
 }
 
 /// A file around any tar, with everything that an archive of ojaflow has around it.
-fn sealed(tar: &[u8]) -> Vec<u8> {
+pub fn sealed(tar: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
     encoder.set_pledged_src_size(Some(tar.len() as u64)).unwrap();
@@ -53,7 +53,7 @@ fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The files of a tar, by another reader than ours.
-fn files_of(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub fn files_of(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(Cursor::new(tar));
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
@@ -65,7 +65,7 @@ fn files_of(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// A tar of files by another writer than ours, in the form that ours has.
-fn tar_with(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub fn tar_with(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content) in files {
         builder.append(&plain(path, content.len()), content.as_slice()).unwrap();
@@ -442,7 +442,7 @@ fn files_that_are_missing_extra_double_or_changed_are_refused_by_name() {
 }
 
 /// The same files with manifests that fit them.
-fn rebagged(mut files: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+pub fn rebagged(mut files: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     let lines = |files: &[(String, Vec<u8>)], wanted: fn(&str) -> bool| -> Vec<u8> {
         let inside = files.iter().map(|(path, content)| (path.strip_prefix("small/").unwrap(), content));
         let lines = inside.filter(|(path, _)| wanted(path));

@@ -720,7 +720,7 @@ unsafe impl GlobalAlloc for NotingAllocator {
 #[global_allocator]
 static ALLOCATOR: NotingAllocator = NotingAllocator;
 
-fn largest_allocation<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub fn largest_allocation<T>(work: impl FnOnce() -> T) -> (T, usize) {
     LARGEST.set(0);
     let result = work();
     (result, LARGEST.get())
@@ -820,12 +820,12 @@ impl Fixture {
     }
 }
 
-fn images(count: u32) -> Vec<u8> {
+pub fn images(count: u32) -> Vec<u8> {
     let header = [0x803, count, 28, 28].map(u32::to_be_bytes).concat();
     header.into_iter().chain((0..count * 28 * 28).map(|i| (i % 253) as u8)).collect()
 }
 
-fn labels(labels: &[u8]) -> Vec<u8> {
+pub fn labels(labels: &[u8]) -> Vec<u8> {
     let header = [0x801, labels.len() as u32].map(u32::to_be_bytes).concat();
     [&header, labels].concat()
 }

@@ -11,10 +11,15 @@ mod cache;
 mod damaged_data;
 mod diff_and_report;
 mod digests;
+#[cfg(unix)]
+mod force;
+mod fuzz;
+mod hostile;
 mod pipelines;
 mod published;
 mod python;
 mod robustness;
+mod sql;
 mod statistics;
 mod walls;
 mod wrong_pipelines;

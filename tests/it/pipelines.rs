@@ -131,6 +131,24 @@ fn the_readme_s_examples_can_be_planned() {
     }
 }
 
+/// The fault that the README shows is what its example gives with that mistake in it.
+#[test]
+fn the_readme_s_fault_is_shown_as_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = |start: &str| readme.split_once(start).expect(start).1.split("```").next().unwrap();
+    let (example, shown) = (block("```toml\n#:schema"), block("```text\n  × "));
+    let mistaken = format!("#:schema{example}").replace("\"tanh\"]", "\"tan\"]");
+    let fixture = Fixture::new().beside("tanh", &mistaken);
+    // Its data set is one that is in the repository.
+    let output = fixture.command(&["plan", "tanh"]).env("OJAFLOW_DATA", root().join("data")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    // The README shows the first fault, up to the line that is underlined.
+    let found = message.split_once("× ").expect(&message).1;
+    let lines = |shown: &str| shown.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    assert_eq!(lines(found)[..lines(shown).len()], lines(shown), "{message}");
+}
+
 /// Every command that the README names is one, and every pipeline in it is shipped.
 #[test]
 fn the_readme_s_pipelines_are_shipped() {

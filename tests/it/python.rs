@@ -36,6 +36,7 @@ fn python_agrees() {
     publish(folder.path(), "fig1", &["matrix.seed.count=2"]);
     publish(folder.path(), "fig4", &["matrix.seed.count=2", "stages.activations.samples=1000"]);
     make_up_queries(&outputs.join(".queries"));
+    make_up_ties(&outputs.join(".queries/ties"));
     python.run_tests(&outputs);
 }
 
@@ -134,6 +135,72 @@ fn make_up_queries(folder: &Path) {
     }
 }
 
+/// Queries that leave ties or name no order, and the same with their whole order written out, as DuckDB has to be told.
+const TIES: &[(&str, &str, &str)] = &[
+    ("no_order", "SELECT step, rule, x FROM t", "SELECT step, rule, x FROM t ORDER BY ALL NULLS FIRST"),
+    (
+        "ties",
+        "SELECT rule, step, x FROM t ORDER BY step DESC",
+        "SELECT rule, step, x FROM t ORDER BY step DESC NULLS FIRST, rule NULLS FIRST, x NULLS FIRST",
+    ),
+    (
+        "ties_and_limit",
+        "SELECT rule, x FROM t ORDER BY step DESC LIMIT 17 OFFSET 3",
+        "SELECT rule, x FROM t ORDER BY step DESC NULLS FIRST, rule NULLS FIRST, x NULLS FIRST LIMIT 17 OFFSET 3",
+    ),
+    (
+        "limit",
+        "SELECT x, rule FROM t LIMIT 9",
+        "SELECT x, rule FROM t ORDER BY x NULLS FIRST, rule NULLS FIRST LIMIT 9",
+    ),
+    (
+        "group_and_limit",
+        "SELECT step, COUNT(*) AS n, SUM(x) AS s FROM t GROUP BY step ORDER BY n LIMIT 4",
+        "SELECT step, COUNT(*) AS n, SUM(x) AS s FROM t GROUP BY step ORDER BY n, step NULLS FIRST LIMIT 4",
+    ),
+    (
+        "within_a_table",
+        "WITH q AS (SELECT rule, step, x FROM t ORDER BY step LIMIT 50) SELECT rule, AVG(x) AS m FROM q GROUP BY rule",
+        "WITH q AS (SELECT rule, step, x FROM t ORDER BY step, rule NULLS FIRST, x NULLS FIRST LIMIT 50) \
+         SELECT rule, AVG(x) AS m FROM q GROUP BY rule ORDER BY rule NULLS FIRST",
+    ),
+    (
+        "first_and_last",
+        "SELECT rule, FIRST(x) AS f, LAST(step) AS l FROM t GROUP BY rule",
+        "SELECT rule, FIRST(x ORDER BY step NULLS FIRST, x NULLS FIRST) AS f, \
+         LAST(step ORDER BY step NULLS FIRST, x NULLS FIRST) AS l FROM t GROUP BY rule ORDER BY rule NULLS FIRST",
+    ),
+    (
+        "one_of_each",
+        "SELECT DISTINCT ON (step) step, rule, x FROM t ORDER BY step",
+        "SELECT DISTINCT ON (step) step, rule, x FROM t ORDER BY step, rule NULLS FIRST, x NULLS FIRST",
+    ),
+    (
+        "window",
+        "SELECT step, rule, x, ROW_NUMBER() OVER (PARTITION BY step ORDER BY rule) AS n FROM t WHERE rule IS NOT NULL",
+        "SELECT step, rule, x, ROW_NUMBER() OVER (PARTITION BY step ORDER BY rule, x NULLS FIRST) AS n FROM t \
+         WHERE rule IS NOT NULL ORDER BY ALL NULLS FIRST",
+    ),
+];
+
+/// [`TIES`] over a table in which almost everything ties.
+fn make_up_ties(folder: &Path) {
+    let columns = [("rule", ColumnType::Category), ("step", ColumnType::Int64), ("x", ColumnType::Float64)];
+    let columns = columns.map(|(name, kind)| Column { nullable: name != "step", ..Column::new(name, kind, "", "") });
+    let schema = TableSchema::new("ties", 1, columns.to_vec(), &[]);
+    let mut random = stream(u64::from(N_ROWS), Purpose::Task, 1);
+    let pool = Pool { texts: ["bp", "oja", "both"].map(str::to_owned).to_vec(), numbers: vec![0.0, 1.0, 2.0, 3.5] };
+    let cells = schema.columns.iter().map(|column| pool.column(column, &mut random)).collect();
+    let table = RecordBatch::try_new(schema.to_arrow(), cells).unwrap();
+    for (name, ours, theirs) in TIES {
+        let folder = folder.join(name);
+        fs::create_dir_all(folder.join("tables")).unwrap();
+        write(&folder.join("tables/t.parquet"), &schema, &table);
+        write_result(&folder, &Query::parse(ours).unwrap().run(&[("t", table.clone())]).unwrap());
+        fs::write(folder.join("query.sql"), theirs).unwrap();
+    }
+}
+
 fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
     let task = &plan.tasks[task];
     let text = task.material.parameters["query"].as_str().unwrap();
@@ -148,7 +215,11 @@ fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
         write(&folder.join(format!("tables/{}.parquet", input.name)), &input.schema, &batch);
         tables.push((input.name.as_str(), batch));
     }
-    let result = query.run(&tables).unwrap();
+    write_result(folder, &query.run(&tables).unwrap());
+    fs::write(folder.join("query.sql"), text).unwrap();
+}
+
+fn write_result(folder: &Path, result: &RecordBatch) {
     let found = result.schema();
     let columns = found.fields().iter().map(|field| Column {
         name: field.name().clone().into(),
@@ -156,8 +227,7 @@ fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
         ..Column::new("", column_type(field.data_type()).unwrap(), "", "")
     });
     let schema = TableSchema::new("sql", 1, columns.collect(), &[]);
-    write(&folder.join("result.parquet"), &schema, &result);
-    fs::write(folder.join("query.sql"), text).unwrap();
+    write(&folder.join("result.parquet"), &schema, result);
 }
 
 fn write(path: &Path, schema: &TableSchema, batch: &RecordBatch) {

@@ -240,10 +240,95 @@ fn a_damaged_commit_record_is_a_result_that_is_not_there() {
     let verified = fixture.output(&["store", "verify"]);
     assert_eq!(verified.status.code(), Some(1));
     let found = text(&verified.stdout);
-    assert!(found.contains("the commit record is missing or does not match its digest"), "{found}");
+    assert!(found.contains("commit.json is damaged: it does not match its digest"), "{found}");
     let fixture = fixture.run().hits(SMALL_TASKS - 1).reran(&["train"]);
     assert_eq!(fixture.digests("small"), *undisturbed());
     fixture.verified();
+}
+
+/// What `smoke` runs, in a store of its own.
+fn smoke(outputs: &Path, more: &[&str]) -> std::process::Output {
+    let mut command = common::ojaflow();
+    command.current_dir(common::root()).args(["pipeline", "smoke", "--outputs"]).arg(outputs).args(more);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_result_without_a_readable_commit_record_is_told_and_made_again_whatever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = folder.path();
+    assert!(smoke(outputs, &["--quiet"]).status.success());
+    let manifest = || -> serde_json::Value {
+        serde_json::from_slice(&fs::read(outputs.join("smoke/manifest.json")).unwrap()).unwrap()
+    };
+    let before = common::digests(&manifest());
+    let store = |args: &[&str]| {
+        let mut command = common::ojaflow();
+        command.current_dir(common::root()).arg("store").args(args).arg("--outputs").arg(outputs).output().unwrap()
+    };
+    let mut records = Vec::new();
+    for shard in fs::read_dir(outputs.join(".store/v1/results")).unwrap() {
+        let results = fs::read_dir(shard.unwrap().path()).unwrap();
+        records.extend(results.map(|result| result.unwrap().path().join("commit.json")));
+    }
+    assert_eq!(records.len(), 25);
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 3] = [
+        ("No such file", |_| {}),
+        ("Is a directory", |record| fs::create_dir(record).unwrap()),
+        ("symbolic link", |record| std::os::unix::fs::symlink("commit.json", record).unwrap()),
+    ];
+    let damage = |record: &Path, put: fn(&Path)| {
+        fs::remove_file(record).unwrap();
+        put(record);
+    };
+    // One after the other: nobody needs it, as everything is published, and yet the next run makes it again.
+    for (index, record) in records.iter().enumerate() {
+        damage(record, damages[index % 3].1);
+        let output = smoke(outputs, &[]);
+        let message = text(&output.stderr);
+        assert!(output.status.success(), "{message}");
+        let line = format!("{} is damaged: ", record.display());
+        assert!(message.contains(&line) && message.contains("runs again"), "{message}");
+    }
+    // All at once, in each of the ways; the last time, everything is asked for anew besides.
+    for (said, put) in damages {
+        records.iter().for_each(|record| damage(record, put));
+        let verified = store(&["verify"]);
+        let found = text(&verified.stdout);
+        for record in &records {
+            assert!(found.contains(&format!("{} is damaged: ", record.display())), "{found}");
+        }
+        assert_eq!(found.matches(said).count(), 25, "{found}");
+        let promise = "25 results are damaged; the next run that reads them makes them again";
+        assert!(text(&verified.stderr).contains(promise), "{}", text(&verified.stderr));
+        let output = smoke(outputs, if said == "symbolic link" { &["--force"] } else { &[] });
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("25 tasks run, 0 from the store"), "{}", text(&output.stdout));
+        assert!(store(&["verify"]).status.success());
+        assert_eq!(common::digests(&manifest()), before);
+    }
+    let output = smoke(outputs, &[]);
+    assert!(text(&output.stdout).contains("0 tasks run, 25 from the store"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn strays_in_the_store_stop_nothing() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let root = fixture.outputs().join(".store/v1");
+    fs::create_dir_all(root.join("results")).unwrap();
+    for stray in ["results/.DS_Store", "pending"] {
+        fs::write(root.join(stray), "mine").unwrap();
+    }
+    let fixture = fixture.run().hits(0);
+    assert!(fixture.stdout(&["store", "ls"]).contains("small"));
+    let verified = fixture.stdout(&["store", "verify"]);
+    assert!(verified.contains("results/.DS_Store is not the store's"), "{verified}");
+    assert!(verified.contains("pending.stray-1 is not the store's"), "{verified}");
+    let collected = fixture.stdout(&["store", "gc"]);
+    assert!(collected.starts_with("0 results") && collected.contains(" 0 leftovers"), "{collected}");
+    assert_eq!(fs::read_to_string(root.join("pending.stray-1")).unwrap(), "mine");
+    fixture.run().hits_all();
 }
 
 // ------------------------------------------------------------------------------------------- disks that do not take it

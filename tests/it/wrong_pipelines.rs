@@ -189,7 +189,7 @@ fn integer_beyond_64_bits() {
 #[test]
 fn unknown_section() {
     assert_snapshot!(changed(&[("[matrix]", "[matrices]")]), @r#"
-      × pipelines/small.toml:5:2: unknown section `matrices`; there are: `pipeline`, `include`, `matrix`, `rules`, `stages`, `claims`
+      × pipelines/small.toml:5:2: unknown section `matrices`; did you mean `matrix`? There are: `pipeline`, `include`, `matrix`, `rules`, `stages`, `claims`
        ╭─[pipelines/small.toml:5:2]
      4 │ 
      5 │ [matrices]
@@ -218,7 +218,7 @@ title = "A pipeline to make mistakes in"
 #[test]
 fn unknown_key_of_the_pipeline() {
     assert_snapshot!(changed(&[("title = ", "titel = ")]), @r#"
-      × pipelines/small.toml:3:1: unknown key `titel`; there are: `name`, `figure`, `title`
+      × pipelines/small.toml:3:1: unknown key `titel`; did you mean `title`? There are: `name`, `figure`, `title`
        ╭─[pipelines/small.toml:3:1]
      2 │ name  = "small"
      3 │ titel = "A pipeline to make mistakes in"
@@ -278,7 +278,7 @@ title = "Nothing"
 #[test]
 fn several_mistakes_at_once() {
     assert_snapshot!(changed(&[(r#""load""#, r#""lode""#), (r#""train_evaluations""#, r#""training_evaluations""#), ("FROM accuracy", "FORM accuracy")]), @r#"
-      × pipelines/small.toml:17:11: unknown kind `lode`; there are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
+      × pipelines/small.toml:17:11: unknown kind `lode`; did you mean `load`? There are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
         ╭─[pipelines/small.toml:17:11]
      16 │ [stages.data]
      17 │ kind    = "lode"
@@ -370,7 +370,7 @@ fn axis_that_sets_nothing() {
        · ───
      8 │ 
        ╰────
-      help: Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: `[matrix.<axis>."<value>"]` with `<stage>.<parameter> = …`.
+      help: Did you mean `seed`? Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: `[matrix.<axis>."<value>"]` with `<stage>.<parameter> = …`.
     "#);
 }
 
@@ -502,7 +502,7 @@ fn logarithmic_range_from_zero() {
 #[test]
 fn bundle_for_an_unknown_stage() {
     assert_snapshot!(changed(&[("[rules.bp]\n", "[matrix.network.wide]\ntrian.layers = [784, 100, 10]\n\n[rules.bp]\n")]), @"
-      × pipelines/small.toml:10:1: the bundle `wide` sets parameters of stage `trian`; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`
+      × pipelines/small.toml:10:1: the bundle `wide` sets parameters of stage `trian`; did you mean `train`? There are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`
         ╭─[pipelines/small.toml:10:1]
       9 │ [matrix.network.wide]
      10 │ trian.layers = [784, 100, 10]
@@ -528,7 +528,7 @@ fn bundle_that_sets_a_bare_value() {
 #[test]
 fn bundle_with_an_unknown_key() {
     assert_snapshot!(changed(&[("[rules.bp]\n", "[matrix.network.wide]\ntrain.layer = [784, 100, 10]\n\n[rules.bp]\n")]), @"
-      × pipelines/small.toml:10:7: unknown key `layer`; there are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:10:7: unknown key `layer`; did you mean `layers`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:10:7]
       9 │ [matrix.network.wide]
      10 │ train.layer = [784, 100, 10]
@@ -570,7 +570,7 @@ fn unknown_rule() {
 #[test]
 fn unknown_term() {
     assert_snapshot!(changed(&[("oja      = 0.001", "ojja     = 0.001")]), @"
-      × pipelines/small.toml:14:1: rule `bp_oja` has no term `ojja`; there are: `gradient`, `error_hebb`, `oja`, `decay`, `hebb`, `feedback_hebb`, `feedback_decay`, `tuned`
+      × pipelines/small.toml:14:1: rule `bp_oja` has no term `ojja`; did you mean `oja`? There are: `gradient`, `error_hebb`, `oja`, `decay`, `hebb`, `feedback_hebb`, `feedback_decay`, `tuned`
         ╭─[pipelines/small.toml:14:1]
      13 │ gradient = 0.01
      14 │ ojja     = 0.001
@@ -703,6 +703,7 @@ fn unknown_data_set() {
         ·           ───────
      19 │ 
         ╰────
+      help: Did you mean `mnist`?
     "#);
 }
 
@@ -711,7 +712,7 @@ fn unknown_kind() {
     assert_snapshot!(changed(&[(r#""train"
 data"#, r#""trian"
 data"#)]), @r#"
-      × pipelines/small.toml:21:13: unknown kind `trian`; there are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
+      × pipelines/small.toml:21:13: unknown kind `trian`; did you mean `train`? There are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
         ╭─[pipelines/small.toml:21:13]
      20 │ [stages.train]
      21 │ kind      = "trian"
@@ -781,7 +782,7 @@ keep = "yes""#)]), @r#"
 #[test]
 fn unknown_key_of_a_stage() {
     assert_snapshot!(changed(&[("samples   = 600", "sampels   = 600")]), @"
-      × pipelines/small.toml:24:1: unknown key `sampels`; there are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:24:1]
      23 │ layers    = [784, 40, 30, 10]
      24 │ sampels   = 600
@@ -1179,7 +1180,7 @@ fn no_weights_to_look_at() {
 #[test]
 fn unknown_table() {
     assert_snapshot!(changed(&[(r#""train_evaluations""#, r#""train_evaluation""#)]), @r#"
-      × pipelines/small.toml:36:9: stage `accuracy` reads table `train_evaluation`; there are: `data`, `train_runs`, `train_coefficients`, `train_evaluations`, `train_samples`, `train_weights`, `train_updates`, `activations`
+      × pipelines/small.toml:36:9: stage `accuracy` reads table `train_evaluation`; did you mean `train_evaluations`? There are: `data`, `train_runs`, `train_coefficients`, `train_evaluations`, `train_samples`, `train_weights`, `train_updates`, `activations`
         ╭─[pipelines/small.toml:36:9]
      35 │ kind  = "bootstrap"
      36 │ of    = "train_evaluation"
@@ -1235,7 +1236,7 @@ fn bootstrap_without_runs() {
 #[test]
 fn unknown_column() {
     assert_snapshot!(changed(&[(r#"value = "accuracy""#, r#"value = "acuracy""#)]), @r#"
-      × pipelines/small.toml:37:9: table `train_evaluations` has no column `acuracy`; there are: `rule`, `seed`, `run_id`, `step`, `accuracy`, `loss`, `n_samples`
+      × pipelines/small.toml:37:9: table `train_evaluations` has no column `acuracy`; did you mean `accuracy`? There are: `rule`, `seed`, `run_id`, `step`, `accuracy`, `loss`, `n_samples`
         ╭─[pipelines/small.toml:37:9]
      36 │ of    = "train_evaluations"
      37 │ value = "acuracy"
@@ -1262,7 +1263,7 @@ fn column_that_is_no_number() {
 fn resampling_over_no_axis() {
     assert_snapshot!(changed(&[(r#"value = "accuracy""#, r#"value = "accuracy"
 over = "step""#)]), @r#"
-      × pipelines/small.toml:38:8: `step` is not an axis of table `train_runs`; there are: `rule`, `seed`
+      × pipelines/small.toml:38:8: `step` is not an axis of table `train_runs`; did you mean `seed`? There are: `rule`, `seed`
         ╭─[pipelines/small.toml:38:8]
      37 │ value = "accuracy"
      38 │ over = "step"
@@ -1276,7 +1277,7 @@ over = "step""#)]), @r#"
 fn filter_on_an_unknown_column() {
     assert_snapshot!(changed(&[(r#"value = "accuracy""#, r#"value = "accuracy"
 where = { stp = 600 }"#)]), @r#"
-      × pipelines/small.toml:38:11: table `train_evaluations` has no column `stp`; there are: `rule`, `seed`, `run_id`, `step`, `accuracy`, `loss`, `n_samples`
+      × pipelines/small.toml:38:11: table `train_evaluations` has no column `stp`; did you mean `step`? There are: `rule`, `seed`, `run_id`, `step`, `accuracy`, `loss`, `n_samples`
         ╭─[pipelines/small.toml:38:11]
      37 │ value = "accuracy"
      38 │ where = { stp = 600 }
@@ -1290,7 +1291,7 @@ where = { stp = 600 }"#)]), @r#"
 fn filter_on_a_value_that_no_axis_has() {
     assert_snapshot!(changed(&[(r#"value = "accuracy""#, r#"value = "accuracy"
 where = { rule = "bp_oia" }"#)]), @r#"
-      × pipelines/small.toml:38:18: no row of `train_evaluations` has `rule = bp_oia`; there are: `bp`, `bp_oja`
+      × pipelines/small.toml:38:18: no row of `train_evaluations` has `rule = bp_oia`; did you mean `bp_oja`? There are: `bp`, `bp_oja`
         ╭─[pipelines/small.toml:38:18]
      37 │ value = "accuracy"
      38 │ where = { rule = "bp_oia" }
@@ -1304,7 +1305,7 @@ where = { rule = "bp_oia" }"#)]), @r#"
 fn difference_of_a_value_that_no_axis_has() {
     assert_snapshot!(changed(&[(r#"value = "accuracy""#, r#"value = "accuracy"
 difference = { column = "rule", of = "bp_oia", minus = "bp" }"#)]), @r#"
-      × pipelines/small.toml:38:38: no row of `train_evaluations` has `rule = bp_oia`; there are: `bp`, `bp_oja`
+      × pipelines/small.toml:38:38: no row of `train_evaluations` has `rule = bp_oia`; did you mean `bp_oja`? There are: `bp`, `bp_oja`
         ╭─[pipelines/small.toml:38:38]
      37 │ value = "accuracy"
      38 │ difference = { column = "rule", of = "bp_oia", minus = "bp" }
@@ -1417,6 +1418,7 @@ fn sql_with_an_unknown_column() {
         ·                             ───
      43 │ FROM accuracy
         ╰────
+      help: Did you mean `rule`?
     "#);
 }
 
@@ -1430,7 +1432,7 @@ fn sql_with_an_unknown_table() {
         ·      ───────
      44 │ """
         ╰────
-      help: A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.
+      help: Did you mean `accuracy`? A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.
     "#);
 }
 
@@ -1617,7 +1619,7 @@ fn claim_about_an_unknown_table() {
         ·                ─────────
      54 │ where        = { step = 600 }
         ╰────
-      help: A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.
+      help: Did you mean `accuracy`? A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.
     "#);
 }
 
@@ -1637,7 +1639,7 @@ fn claim_about_a_table_without_intervals() {
 #[test]
 fn claim_with_an_unknown_column() {
     assert_snapshot!(changed(&[("{ step = 600 }", "{ steps = 600 }")]), @r#"
-      × pipelines/small.toml:54:18: claim `S1`: `accuracy` has no column `steps`; there are: `rule`, `step`, `mean`, `ci_low`, `ci_high`, `n_runs`, `n_diverged`
+      × pipelines/small.toml:54:18: claim `S1`: `accuracy` has no column `steps`; did you mean `step`? There are: `rule`, `step`, `mean`, `ci_low`, `ci_high`, `n_runs`, `n_diverged`
         ╭─[pipelines/small.toml:54:18]
      53 │ of           = "accuracy"
      54 │ where        = { steps = 600 }
@@ -1678,7 +1680,7 @@ fn claim_about_a_value_that_no_axis_has() {
 fn unknown_pipeline() {
     assert_snapshot!(refused(SOUND, "smal", &[]), @"
       × there is no pipeline `smal`
-      help: There are: `small`.
+      help: Did you mean `small`? There are: `small`.
     ");
 }
 
@@ -1698,7 +1700,7 @@ fn override_without_a_value() {
 #[test]
 fn override_of_an_unknown_key() {
     assert_snapshot!(with_options(&["--set", "stages.train.sampels=700"]), @"
-      × --set:1:14: unknown key `sampels`; there are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × --set:1:14: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
        ╭─[--set:1:14]
      1 │ stages.train.sampels = 700
        ·              ───────
@@ -1709,7 +1711,7 @@ fn override_of_an_unknown_key() {
 #[test]
 fn override_of_an_unknown_stage() {
     assert_snapshot!(with_options(&["--set", "stages.trian.samples=700"]), @"
-      × --set:1:8: there is no stage `trian` to override; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`
+      × --set:1:8: there is no stage `trian` to override; did you mean `train`? There are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`
        ╭─[--set:1:8]
      1 │ stages.trian.samples = 700
        ·        ─────
@@ -1752,12 +1754,12 @@ fn override_that_is_no_key() {
 
 #[test]
 fn target_that_is_no_stage() {
-    assert_snapshot!(with_options(&["--to", "tain"]), @"  × `--to tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
+    assert_snapshot!(with_options(&["--to", "tain"]), @"  × `--to tain`: there is no such stage; did you mean `train`? There are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
 }
 
 #[test]
 fn forced_stage_that_is_none() {
-    assert_snapshot!(with_options(&["--force", "tain"]), @"  × `--force tain`: there is no such stage; there are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
+    assert_snapshot!(with_options(&["--force", "tain"]), @"  × `--force tain`: there is no such stage; did you mean `train`? There are: `data`, `train`, `activations`, `accuracy`, `summary`, `curves`, `claims`");
 }
 
 #[test]

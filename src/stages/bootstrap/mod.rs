@@ -10,7 +10,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use crate::spec::node::{Fault, Node, choices};
+use crate::spec::node::{Fault, Node, instead_of};
 use crate::tables::{Column, ColumnType};
 use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
 pub use spec::OneOrMany;
@@ -75,9 +75,9 @@ impl Kind for Bootstrap {
         let column = |field: &str, name: &str| {
             of.schema.column(name).cloned().ok_or_else(|| {
                 let message = format!(
-                    "table `{}` has no column `{name}`; there are: {}",
+                    "table `{}` has no column `{name}`; {}",
                     of.name,
-                    choices(of.schema.column_names())
+                    instead_of(name, of.schema.column_names())
                 );
                 planning.fault(field, message)
             })
@@ -92,8 +92,8 @@ impl Kind for Bootstrap {
             runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string()).collect();
         column("over", &spec.over)?;
         if !runs_axes.contains(&spec.over) {
-            let there = choices(&runs_axes);
-            let message = format!("`{}` is not an axis of table `{}`; there are: {there}", spec.over, runs.name);
+            let there = instead_of(&spec.over, &runs_axes);
+            let message = format!("`{}` is not an axis of table `{}`; {there}", spec.over, runs.name);
             return Err(planning.fault("over", message));
         }
         for (name, allowed) in &spec.filter {
@@ -126,7 +126,7 @@ impl Kind for Bootstrap {
             }
             Err(planning.fault(
                 field,
-                format!("`{name}` does not tell rows of `{}` apart; there are: {}", of.name, choices(&keys)),
+                format!("`{name}` does not tell rows of `{}` apart; {}", of.name, instead_of(name, &keys)),
             ))
         };
         let mut reduced = spec.mean_over.clone();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
 use crate::task::bench::{Bench, Made};
 
@@ -199,7 +200,9 @@ fn what_cannot_be_summarised_is_refused_with_what_there_is() {
     };
     let with = |rest: &str| fault(&format!("of = 'norms'\nruns = 'norm_runs'\n{rest}"));
     assert_eq!(with("value = 'note'"), "column `note` of `norms` is of type category, not a number");
-    assert!(with("value = 'norms'").starts_with("table `norms` has no column `norms`; there are: "));
+    assert!(
+        with("value = 'norms'").starts_with("table `norms` has no column `norms`; did you mean `norm`? There are: ")
+    );
     let not_an_axis = with("value = 'norm'\nover = 'layer'");
     assert!(not_an_axis.starts_with("`layer` is not an axis of table `norm_runs`; there are: "), "{not_an_axis}");
     assert_eq!(
@@ -211,4 +214,29 @@ fn what_cannot_be_summarised_is_refused_with_what_there_is() {
     assert!(with("value = 'norm'\nlevel = 1.0").starts_with("a level lies between 0 and 1"));
     assert!(fault("of = 'norms'\nvalue = 'norm'").starts_with("the key `runs` is missing"));
     assert!(fault("of = 'norms'\nruns = 'norms'\nvalue = 'norm'").contains("has no column `diverged_at_step`"));
+}
+
+#[test]
+fn what_a_filter_takes_away_no_longer_counts_as_a_value_of_its_column() {
+    let parameters = "of = 'norms'\nruns = 'norm_runs'\nvalue = 'norm'\nwhere = { rule = 'bp' }";
+    let parameters = Node::parse("test", parameters).unwrap();
+    let rules = ["bp", "oja"].map(|rule| Cell::Text(rule.into()));
+    let gathered = |name: &str, schema| Gathered {
+        name: name.to_owned(),
+        span: parameters.span.clone(),
+        schema,
+        n_axes: 2,
+        own_axes: Vec::new(),
+        values: [("rule".to_owned(), rules.to_vec())].into(),
+    };
+    let planning = Planning {
+        stage: "stage",
+        parameters: &parameters,
+        resources: &(),
+        definitions: &[],
+        available: &[],
+        tables: &[gathered("norms", NormRow::schema()), gathered("norm_runs", SeedRow::schema())],
+    };
+    let planned = Bootstrap.plan(&planning).unwrap();
+    assert_eq!(planned.work.known_values()["rule"], [Cell::Text("bp".into())]);
 }

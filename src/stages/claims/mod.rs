@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::spec::node::{Fault, Node, choices};
+use crate::spec::node::{Fault, Node, instead_of};
 use crate::tables::frame::Frame;
 use crate::tables::{Row, table};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
@@ -87,8 +87,8 @@ impl Kind for Claims {
             let given = condition.given.as_deref().unwrap_or_default();
             let known = || conditions.iter().filter(|other| other.claim != condition.claim && other.given.is_none());
             if !known().any(|other| other.claim == given) {
-                let there = choices(known().map(|other| &other.claim));
-                let message = format!("claim `{}` is given `{given}`; there are: {there}", condition.claim);
+                let there = instead_of(given, known().map(|other| &other.claim));
+                let message = format!("claim `{}` is given `{given}`; {there}", condition.claim);
                 return Err(Fault::at(&planning.parameters.span, message));
             }
         }

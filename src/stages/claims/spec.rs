@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{EstimateRow, Test};
-use crate::spec::node::{Fault, Node, Value, choices};
+use crate::spec::node::{Fault, Node, Value, instead_of};
 use crate::stages::bootstrap::OneOrMany;
 use crate::tables::Row;
 use crate::task::Planning;
@@ -133,8 +133,8 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             let key = written.and_then(|table| table.key(name)).map_or(&node.span, |key| &key.span);
             let value = written.and_then(|table| table.get(name)).map_or(&node.span, |value| &value.span);
             if table.schema.column(name).is_none() {
-                let there = choices(table.schema.column_names());
-                let message = format!("claim `{claim}`: `{of}` has no column `{name}`; there are: {there}");
+                let there = instead_of(name, table.schema.column_names());
+                let message = format!("claim `{claim}`: `{of}` has no column `{name}`; {there}");
                 return Err(Fault::at(key, message));
             }
             for cell in wanted.values() {

@@ -13,7 +13,7 @@ use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, ColumnType, Row};
 use crate::task::bench::{Bench, Made};
 
-/// A made-up bootstrap table: layer 1 clearly positive, layer 2 straddling 0, layer 3 with a single run, layer 4 diverged.
+/// A made-up bootstrap table: layer 1 clearly positive, layer 2 straddling 0, layer 3 with a single run left, layer 4 diverged.
 fn table() -> Frame {
     Frame::new("t", summary())
 }
@@ -24,7 +24,7 @@ fn summary() -> RecordBatch {
     let rows = [
         row(Some(2.0), Some(1.5), Some(2.5), 0),
         row(Some(0.5), Some(-0.5), Some(1.5), 0),
-        row(Some(1.0), None, None, 0),
+        row(Some(1.0), None, None, 1),
         row(None, None, None, 3),
     ];
     let table = Assembly::new(SummaryRow::schema().with_columns_before("mean", [layer]));
@@ -66,6 +66,7 @@ fn what_was_not_measured_cannot_be_judged() {
     assert_eq!(verdicts(Test::LowAbove, 0.0, &[9], false), [None], "no such layer");
     assert_eq!(verdicts(Test::LowAbove, 0.0, &[4], false), [None], "all runs diverged");
     assert_eq!(verdicts(Test::LowAbove, 0.0, &[4], true), [Some(true)], "where divergence is the claim");
+    assert_eq!(verdicts(Test::LowAbove, 0.0, &[3], true), [Some(true)], "one run is enough");
 }
 
 #[test]
@@ -78,25 +79,27 @@ fn a_claim_over_several_rows_needs_all_of_them() {
 
 #[test]
 fn a_claim_is_judged_only_where_the_one_it_is_given_holds() {
-    let condition = |claim: &str, given: Option<&str>, threshold: f64| Condition {
+    let condition = |claim: &str, given: Option<&str>, threshold: f64, layer: i64| Condition {
         claim: claim.into(),
         statement: "s".into(),
         given: given.map(str::to_owned),
         of: "t".into(),
-        filter: [("layer".to_owned(), OneOrMany::One(Cell::Integer(1)))].into(),
+        filter: [("layer".to_owned(), OneOrMany::One(Cell::Integer(layer)))].into(),
         for_all: BTreeMap::new(),
         test: Test::LowAbove,
         threshold,
         or_diverged: false,
     };
-    let judged = |threshold_of_given: f64| -> Vec<Option<bool>> {
-        let conditions = [condition("C11", None, threshold_of_given), condition("C12", Some("C11"), 1.0)];
+    let judged = |threshold_of_given: f64, layer_of_given: i64| -> Vec<Option<bool>> {
+        let given = condition("C11", None, threshold_of_given, layer_of_given);
+        let conditions = [given, condition("C12", Some("C11"), 1.0, 1)];
         let mut verdicts: Vec<Verdict> = conditions.iter().flat_map(|one| judge(one, &table()).unwrap()).collect();
         withhold(&conditions, &mut verdicts);
         verdicts.into_iter().map(|verdict| verdict.holds).collect()
     };
-    assert_eq!(judged(1.0), [Some(true), Some(true)]);
-    assert_eq!(judged(2.0), [Some(false), None]);
+    assert_eq!(judged(1.0, 1), [Some(true), Some(true)]);
+    assert_eq!(judged(2.0, 1), [Some(false), None]);
+    assert_eq!(judged(1.0, 9), [None, None], "what cannot be judged is no ground to stand on");
 }
 
 #[test]

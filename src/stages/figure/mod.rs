@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::figures;
-use crate::spec::node::{Fault, Node, choices};
+use crate::spec::node::{Fault, Node, Value, choices};
 use crate::tables::frame::Frame;
 use crate::tables::{Column, ColumnType};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
@@ -23,6 +23,9 @@ pub struct FigureKind;
 
 /// Dots per inch of the PNG: what journals ask of line art with grey tones.
 const DPI: f64 = 300.0;
+
+/// Panels side by side that can be asked for: each is then less than 2 mm wide.
+const MOST_COLUMNS: usize = 100;
 
 /// What is drawn, by the key `layout`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -152,11 +155,36 @@ impl Kind for FigureKind {
                 return Err(planning.fault("of", message));
             }
         }
-        if spec.panel_columns() == Some(0) {
-            return Err(planning.fault("columns", "a figure has at least one column of panels"));
+        match spec.panel_columns() {
+            Some(0) => return Err(planning.fault("columns", "a figure has at least one column of panels")),
+            Some(columns) if columns > MOST_COLUMNS => {
+                let message = format!("{columns} panels side by side; a page has room for {MOST_COLUMNS}");
+                return Err(planning.fault("columns", message));
+            }
+            _ => {}
         }
+        check_ranges(planning.parameters)?;
         Ok(Planned::new(FigureTask { spec, table: id }))
     }
+}
+
+/// Axes can span every range that is asked for: in the figure as a whole, and in each of its panels.
+fn check_ranges(parameters: &Node) -> Result<(), Fault> {
+    let Some(whole) = parameters.as_table() else { return Ok(()) };
+    let panels = whole.get("panels").map(|panels| &panels.value);
+    let panels = if let Some(Value::Array(panels)) = panels { &panels[..] } else { &[] };
+    for table in [whole].into_iter().chain(panels.iter().filter_map(Node::as_table)) {
+        for (range, scale) in [("x_range", "x_scale"), ("y_range", "y_scale"), ("value_range", "")] {
+            let Some(node) = table.get(range) else { continue };
+            let [low, high]: [f64; 2] = node.read()?;
+            let scale = table.get(scale).or_else(|| whole.get(scale)).and_then(Node::as_str);
+            if let Some(why) = figures::unusable(low, high, scale == Some("log")) {
+                let message = format!("`{range}` goes from {low:e} to {high:e}: {why}");
+                return Err(Fault::at(&node.span, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -330,5 +358,28 @@ mod tests {
         };
         assert!(fault("layout = 'images'").ends_with("`points` has no `pixels`"));
         assert_eq!(fault("columns = 0"), "a figure has at least one column of panels");
+        assert_eq!(fault("columns = 1000000000"), "1000000000 panels side by side; a page has room for 100");
+    }
+
+    #[test]
+    fn a_range_that_no_axis_can_have_is_refused_where_it_is_written() {
+        let bench = Bench::new().published("points", PointRow::schema(), 0, PointRow::batch(&points()));
+        let fault = |parameters: &str| match bench.run(&FigureKind, &format!("of = 'points'\n{parameters}")) {
+            Err(Error::Spec(faults)) => (faults[0].message.clone(), faults[0].span.as_ref().unwrap().text().to_owned()),
+            other => panic!("{other:?}"),
+        };
+        let (message, place) = fault("y_range = [0, 1e-320]");
+        assert_eq!(
+            message,
+            "`y_range` goes from 0e0 to 1e-320: it is narrower than an axis can be: numbers begin at 1e-280"
+        );
+        assert_eq!(place, "[0, 1e-320]");
+        for range in ["[1, 0]", "[0, 0]", "[nan, 1]", "[-1e308, 1e308]", "[0, inf]"] {
+            assert_eq!(fault(&format!("y_range = {range}")).1, range);
+            assert_eq!(fault(&format!("panels = [{{ panel = 'small', x_range = {range} }}]")).1, range);
+            assert_eq!(fault(&format!("layout = 'heat'\nvalue_range = {range}")).1, range);
+        }
+        assert_eq!(fault("y_scale = 'log'\npanels = [{ panel = 'small', y_range = [0, 1] }]").1, "[0, 1]");
+        bench.run(&FigureKind, "of = 'points'\ny_range = [0, 1]\nx_range = [-1e200, 1e200]").unwrap();
     }
 }

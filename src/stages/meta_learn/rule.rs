@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::parameters::MetaLearnSpec;
 use crate::science::plasticity::{Coefficient, Rule, Term};
-use crate::spec::node::{Fault, choices};
+use crate::spec::node::{Fault, instead_of};
 use crate::stages::training::rules::{CoefficientSpec, WrittenRule, find_tuned};
 use crate::task::{Planning, Source};
 
@@ -29,7 +29,7 @@ pub(super) fn learned(rule: &WrittenRule<'_>, wanted: Option<&[String]>) -> Resu
     let all: Vec<String> = rule.terms.keys().cloned().collect();
     let wanted = wanted.unwrap_or(&all);
     if let Some(unknown) = wanted.iter().find(|name| !rule.terms.contains_key(*name)) {
-        return Err(format!("`{unknown}` is no term of the rule; there are: {}", choices(&all)));
+        return Err(format!("`{unknown}` is no term of the rule; {}", instead_of(unknown, &all)));
     }
     if wanted.is_empty() {
         return Err("no term is learned".to_owned());

@@ -181,3 +181,46 @@ fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::node::Node;
+
+    /// What planning says with a data set of 10,100 images, the last 10,000 of which are for tuning.
+    fn fault<T>(check: impl Fn(&Planning<'_>, &DataFacts) -> Result<T, Fault>) -> Option<String> {
+        let parameters = Node::parse("test", "").unwrap();
+        let planning = Planning {
+            stage: "train",
+            parameters: &parameters,
+            resources: &(),
+            definitions: &[],
+            available: &[],
+            tables: &[],
+        };
+        let data = DataFacts { name: "d".to_owned(), n_train: 10_100, n_test: 60, n_classes: 10, n_pixels: 784 };
+        check(&planning, &data).err().map(|fault| fault.message)
+    }
+
+    #[test]
+    fn a_training_sees_at_least_one_sample_and_none_of_those_for_tuning() {
+        let course = |samples: u64| {
+            fault(|planning, data| Course::plan(planning, data, (0, samples, Split::Test), (None, &nowhere())))
+        };
+        assert_eq!(course(1), None);
+        assert_eq!(course(100), None, "all that there are");
+        assert!(course(101).unwrap().starts_with("101 training samples; `d` has 100"));
+        assert!(course(0).unwrap().starts_with("0 training samples"));
+    }
+
+    #[test]
+    fn a_chain_begins_with_the_image_and_ends_with_a_unit_for_each_class() {
+        let layers = |layers: &[usize]| fault(|planning, data| check_layers(planning, layers, data));
+        assert_eq!(layers(&[784, 10]), None);
+        assert_eq!(layers(&[784, 12, 11]), None, "more units than classes");
+        assert!(layers(&[784, 9]).unwrap().contains("a unit for each of the 10 classes"));
+        assert!(layers(&[783, 10]).unwrap().contains("the first layer is the image"));
+        assert!(layers(&[784, 0, 10]).unwrap().contains("layer 1 has no units"));
+        assert!(layers(&[784]).unwrap().contains("at least two layers"));
+    }
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::science::plasticity::{Coefficient, Term};
 use crate::spec::NamedNode;
-use crate::spec::node::{Fault, Node, Span, Value, choices};
+use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
 use crate::stages::environment;
 use crate::task::{Planning, Source};
 
@@ -49,7 +49,7 @@ pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a N
     let rules: &'a [NamedNode] = planning.definitions;
     rules.iter().find(|named| named.name == name).ok_or_else(|| {
         let names = rules.iter().map(|named| &named.name);
-        planning.fault("rule", format!("there is no rule `{name}`; there are: {}", choices(names)))
+        planning.fault("rule", format!("there is no rule `{name}`; {}", instead_of(name, names)))
     })
 }
 
@@ -66,7 +66,7 @@ pub(in crate::stages) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> R
             written.tuned = node.read()?;
         } else if Term::named(&key.name).is_err() {
             let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
-            let message = format!("rule `{name}` has no term `{}`; there are: {}", key.name, choices(names));
+            let message = format!("rule `{name}` has no term `{}`; {}", key.name, instead_of(&key.name, names));
             return Err(Fault::at(&key.span, message));
         } else {
             written.terms.insert(key.name.clone(), node.read()?);
@@ -136,7 +136,7 @@ pub(super) fn resolve_terms(
     for name in found.keys() {
         if Term::named(name).is_err() {
             let names = Term::shipped().iter().map(|term| term.name.as_ref());
-            let message = format!("there is no plasticity term `{name}`; there are: {}", choices(names));
+            let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, names));
             return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
     }

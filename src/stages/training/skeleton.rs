@@ -165,3 +165,30 @@ fn advance<L: Learner>(
     }
     Ok(Ok(norms))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::stages::examples::trained;
+    use crate::stages::rows::{EvaluationRow, RunRow, SampleRow};
+    use crate::stages::training::Train;
+
+    #[test]
+    fn a_training_that_diverges_says_when_and_has_rows_until_then() {
+        let image: (&[u8], i32) = (&[255, 255], 0);
+        // The last 10,000 images of the training set are the tuning split.
+        let bench = trained(&[2, 2], &[], &[image], &vec![image; 10_004]);
+        let train = "data = 'train'\nlayers = [2, 2]\nsamples = 4\nschedule = { every = 1 }\n";
+        let made = bench.run(&Train, &format!("{train}coefficients = {{ decay = 1e35 }}")).unwrap();
+        let [run]: [RunRow<'_>; 1] = made.rows("runs").try_into().unwrap();
+        assert_eq!((run.status, run.diverged_at_step), ("diverged", Some(2)), "W = 1e35, then 1e70");
+        let samples: Vec<SampleRow<'_>> = made.rows("samples");
+        assert_eq!(samples.iter().map(|row| row.step).collect::<Vec<_>>(), [1, 2]);
+        let evaluations: Vec<EvaluationRow<'_>> = made.rows("evaluations");
+        assert_eq!(evaluations.iter().map(|row| row.step).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(made.notices.len(), 1, "the user is told");
+        let made = bench.run(&Train, &format!("{train}coefficients = {{ decay = 1e-3 }}")).unwrap();
+        let [run]: [RunRow<'_>; 1] = made.rows("runs").try_into().unwrap();
+        assert_eq!((run.status, run.diverged_at_step), ("completed", None));
+        assert_eq!(made.rows::<SampleRow<'_>>("samples").len(), 4);
+    }
+}

@@ -1,13 +1,12 @@
 //! Removing what nothing refers to, and re-reading what is kept.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use super::super::entry::Damaged;
 use super::super::key::Key;
 use super::super::record::FILE;
-use super::kept::find;
-use super::layout::Layout;
+use super::fs;
+use super::kept::{Found, look};
+use super::layout::{COLLECTED, Layout, list, make_folder, name};
 use super::session::living_keys;
 use crate::error::{Error, Result};
 use crate::store::{Collected, Verified};
@@ -27,13 +26,13 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, dry_run: bool) -> R
             continue;
         }
         // A result whose record is damaged can be of no use to anyone either.
-        let entry = find(layout, &key)?;
+        let found = look(&layout.folder(&key), &key)?;
         if !dry_run {
             remove(layout, &key)?;
         }
-        match entry {
-            Some(entry) => collected.results.push(entry.record),
-            None => collected.leftovers += 1,
+        match found {
+            Found::Sound(entry) => collected.results.push(entry.record),
+            Found::Damaged(_) | Found::Nothing => collected.leftovers += 1,
         }
     }
     Ok(collected)
@@ -42,25 +41,31 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, dry_run: bool) -> R
 fn remove(layout: &Layout, key: &Key) -> Result<()> {
     let folder = layout.folder(key);
     // Out of sight in one step: a reader finds the result whole or not at all.
-    let aside = layout.pending().join(format!("collected-{}", key.short()));
-    fs::create_dir_all(layout.pending()).map_err(Error::io("create", layout.pending()))?;
+    let pending = layout.pending();
+    make_folder(&pending)?;
+    let aside = pending.join(format!("{COLLECTED}{}", key.short()));
     fs::rename(&folder, &aside).map_err(Error::io("remove", &folder))?;
-    fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))
+    fs::remove(&aside).map_err(Error::io("remove", &aside))
 }
 
 pub(super) fn verify(layout: &Layout) -> Result<Verified> {
-    let mut verified = Verified::default();
-    for key in layout.keys()? {
+    let contents = layout.contents()?;
+    let mut verified = Verified { strays: contents.strays, ..Verified::default() };
+    for key in contents.keys {
         verified.results += 1;
-        let damaged = match find(layout, &key)? {
-            Some(entry) => {
+        let folder = layout.folder(&key);
+        let damaged = match look(&folder, &key)? {
+            Found::Sound(entry) => {
                 verified.bytes += entry.record.bytes();
+                let ours = |path: &std::path::PathBuf| {
+                    name(path).is_some_and(|name| name == FILE || entry.record.file(name).is_some())
+                };
+                verified.strays.extend(list(&folder)?.into_iter().filter(|path| !ours(path)));
                 entry.verify()
             }
-            None => {
-                let place = layout.folder(&key).join(FILE).display().to_string();
-                vec![Damaged { place, found: "the commit record is missing or does not match its digest".into() }]
-            }
+            Found::Damaged(damaged) => vec![damaged],
+            // It was collected after the listing.
+            Found::Nothing => continue,
         };
         if !damaged.is_empty() {
             verified.damaged.push((key, damaged));

@@ -1,32 +1,38 @@
-//! A result being written: a folder of its own, renamed into place as a whole.
+//! A result being written: a folder of its own, moved into place as a whole.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::entry::Entry;
 use super::super::pending::{Draft, Sink, Site};
 use super::super::record::{FILE, Record};
-use super::kept::entry;
+use super::fs::{self, Written};
+use super::kept::{Found, entry, look};
+use super::layout::make_folder;
 use crate::error::{Error, Result};
+
+/// How often a place may change under a commit before it gives up: each time, another run was at work there.
+const ATTEMPTS: usize = 8;
 
 /// Where a result is written, and where it goes.
 #[derive(Debug)]
 pub(super) struct Place {
     pub pending: PathBuf,
     pub target: PathBuf,
+    /// Whether the result takes the place of a sound one.
+    pub anew: bool,
 }
 
 impl Site for Place {
     fn begin(self: Box<Self>) -> Result<Box<dyn Draft>> {
         // A damaged input may be made again twice at the same time: each writer gets a folder of its own.
-        fs::create_dir_all(&self.pending).map_err(Error::io("create", &self.pending))?;
+        make_folder(&self.pending)?;
         let folder = tempfile::Builder::new()
             .prefix("result-")
             .tempdir_in(&self.pending)
             .map_err(Error::io("create a folder in", &self.pending))?
             .keep();
-        Ok(Box::new(Folder { folder, target: self.target, finished: false }))
+        Ok(Box::new(Folder { folder, target: self.target, anew: self.anew, moved: false }))
     }
 }
 
@@ -34,7 +40,9 @@ impl Site for Place {
 struct Folder {
     folder: PathBuf,
     target: PathBuf,
-    finished: bool,
+    anew: bool,
+    /// Whether nothing is left at `folder`.
+    moved: bool,
 }
 
 impl Draft for Folder {
@@ -44,7 +52,7 @@ impl Draft for Folder {
 
     fn create(&self, name: &str) -> Result<Box<dyn Sink>> {
         let path = self.folder.join(name);
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
+        let file = Written::create(&path).map_err(Error::io("create", &path))?;
         Ok(Box::new(Buffered(BufWriter::with_capacity(1 << 18, file))))
     }
 
@@ -55,47 +63,75 @@ impl Draft for Folder {
     /// The record goes in last, then the whole folder appears under its key in one step.
     fn commit(mut self: Box<Self>, record: Record) -> Result<Entry> {
         write_synced(&self.folder.join(FILE), &record.to_bytes())?;
-        let shard = self.target.parent().expect("results lie in shards");
-        fs::create_dir_all(shard).map_err(Error::io("create", shard))?;
-        match fs::rename(&self.folder, &self.target) {
-            Ok(()) => {
-                sync_folder(shard);
-                self.finished = true;
-                Ok(entry(self.target.clone(), record))
+        let shard = self.target.parent().expect("results lie in shards").to_owned();
+        make_folder(&shard)?;
+        match self.appear(&record)? {
+            Some(earlier) => Ok(earlier),
+            None => {
+                // Where folders cannot be synced, the digests still tell.
+                let _ = fs::sync_folder(&shard);
+                Ok(entry(&self.target, record))
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
-                let path = self.target.join(FILE);
-                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-                match Record::from_bytes(&bytes, &record.key) {
-                    Some(record) => Ok(entry(self.target.clone(), record)),
-                    None => {
-                        // What stands there has a damaged record: nobody can use it, so it makes room.
-                        let aside = self.folder.with_extension("damaged");
-                        fs::rename(&self.target, &aside).map_err(Error::io("move aside", &self.target))?;
-                        let moved = fs::rename(&self.folder, &self.target);
-                        let _ = fs::remove_dir_all(&aside);
-                        moved.map_err(Error::io("publish", &self.target))?;
-                        self.finished = true;
-                        Ok(entry(self.target.clone(), record))
-                    }
-                }
-            }
-            Err(error) => Err(Error::io("publish", &self.target)(error)),
         }
     }
 }
 
+impl Folder {
+    /// Moves the folder to its place. Another run's result that stands there is returned instead, unless it is to be made
+    /// anew; anything else that is in the way changes places with this result, in one step.
+    fn appear(&mut self, record: &Record) -> Result<Option<Entry>> {
+        let publishing = |error| Error::io("publish", &self.target)(error);
+        for _ in 0..ATTEMPTS {
+            match fs::rename(&self.folder, &self.target) {
+                Ok(()) => {
+                    self.moved = true;
+                    return Ok(None);
+                }
+                Err(error) if is_in_the_way(&error) => {}
+                Err(error) => return Err(publishing(error)),
+            }
+            match look(&self.target, &record.key)? {
+                Found::Sound(earlier) if !self.anew => return Ok(Some(earlier)),
+                // It was taken away in this moment.
+                Found::Nothing => continue,
+                Found::Sound(_) | Found::Damaged(_) => {}
+            }
+            match fs::exchange(&self.folder, &self.target) {
+                // What was there lies where this was written, and goes with it.
+                Ok(()) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Not every file system can exchange two folders; then there is a moment without either.
+                Err(_) => {
+                    let aside = self.folder.with_extension("replaced");
+                    fs::rename(&self.target, &aside).map_err(Error::io("move aside", &self.target))?;
+                    let moved = fs::rename(&self.folder, &self.target);
+                    let _ = fs::remove(&aside);
+                    moved.map_err(publishing)?;
+                    self.moved = true;
+                    return Ok(None);
+                }
+            }
+        }
+        Err(publishing(io::Error::other("other runs keep changing what lies there")))
+    }
+}
+
+fn is_in_the_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    matches!(error.kind(), DirectoryNotEmpty | AlreadyExists | NotADirectory)
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.moved {
             // Best effort: what stays is removed by the next collection.
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = fs::remove(&self.folder);
         }
     }
 }
 
 /// One write to the file for many small ones of the table's writer.
-struct Buffered(BufWriter<File>);
+struct Buffered(BufWriter<Written>);
 
 impl Write for Buffered {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
@@ -109,22 +145,15 @@ impl Write for Buffered {
 
 impl Sink for Buffered {
     fn seal(self: Box<Self>) -> io::Result<()> {
-        self.0.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()
+        self.0.into_inner().map_err(io::IntoInnerError::into_error)?.sync()
     }
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     let write = || {
-        let mut file = File::create(path)?;
+        let mut file = Written::create(path)?;
         file.write_all(content)?;
-        file.sync_data()
+        file.sync()
     };
     write().map_err(Error::io("write", path))
-}
-
-/// Makes a rename last through a power failure. Where folders cannot be synced, the digests still tell.
-fn sync_folder(path: &Path) {
-    if let Ok(folder) = File::open(path) {
-        let _ = folder.sync_all();
-    }
 }

@@ -1,13 +1,14 @@
 //! A committed result as a folder: `commit.json` and the files that it lists.
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::super::entry::{Entry, Files};
+use rustix::io::Errno;
+
+use super::super::entry::{Damaged, Entry, Files};
 use super::super::key::Key;
 use super::super::record::{FILE, Record};
-use super::layout::Layout;
+use super::fs;
 use crate::error::{Error, Result};
 
 /// The folder of a committed result.
@@ -16,20 +17,42 @@ struct Kept {
     folder: PathBuf,
 }
 
-/// A result whose record has been read or written.
-pub(super) fn entry(folder: PathBuf, record: Record) -> Entry {
-    Entry::new(record, Kept { folder })
+/// What lies where a result belongs.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A result with a sound record.
+    Sound(Entry),
+    /// Something without one: of no use to anyone, so whoever makes the result may put it there instead.
+    Damaged(Damaged),
+    Nothing,
 }
 
-pub(super) fn find(layout: &Layout, key: &Key) -> Result<Option<Entry>> {
-    let folder = layout.folder(key);
+/// A result whose record has been read or written.
+pub(super) fn entry(folder: &Path, record: Record) -> Entry {
+    Entry::new(record, Kept { folder: folder.to_owned() })
+}
+
+/// Looks where the result of `key` belongs.
+pub(super) fn look(folder: &Path, key: &Key) -> Result<Found> {
     let path = folder.join(FILE);
+    let damaged = |found: String| Found::Damaged(Damaged { place: path.display().to_string(), found });
     match fs::read(&path) {
-        // A record that does not parse is a damaged result: the task runs again and replaces it.
-        Ok(bytes) => Ok(Record::from_bytes(&bytes, key).map(|record| entry(folder, record))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Ok(bytes) => Ok(match Record::from_bytes(&bytes, key) {
+            Some(record) => Found::Sound(entry(folder, record)),
+            None => damaged("it does not match its digest".to_owned()),
+        }),
+        Err(error) if is_damage(&error) => {
+            Ok(if fs::metadata(folder).is_ok() { damaged(error.to_string()) } else { Found::Nothing })
+        }
         Err(error) => Err(Error::io("read", &path)(error)),
     }
+}
+
+/// Whether reading failed for what lies there, not for who reads it.
+fn is_damage(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::IsADirectory];
+    let codes = [Errno::LOOP, Errno::IO].map(Errno::raw_os_error);
+    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 impl Files for Kept {
@@ -39,7 +62,7 @@ impl Files for Kept {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Read>> {
-        Ok(Box::new(File::open(self.folder.join(name))?))
+        Ok(Box::new(fs::open(&self.folder.join(name))?))
     }
 
     /// A reflink where the file system has them, else a copy.

@@ -1,19 +1,34 @@
 //! Where what lies in the store's folder.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::key::Key;
+use super::fs;
 use crate::error::{Error, Result};
 
 /// The layout of the folder; a change of it starts a new folder beside the old one.
 const VERSION: &str = "v1";
 
+/// What the names of runs begin with, in `runs` and in `pending`.
+pub(super) const RUN: &str = "run-";
+/// What the names of results begin with that a collection is removing.
+pub(super) const COLLECTED: &str = "collected-";
+
 /// The folders of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     root: PathBuf,
+}
+
+/// What is in a store by its names: keys of results, and what is none of ours.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The keys of all results, whether they are sound or not.
+    pub keys: Vec<Key>,
+    /// Files and folders that the store has no name for: of a file manager, of an editor, of a copy that went wrong.
+    pub strays: Vec<PathBuf>,
 }
 
 impl Layout {
@@ -46,34 +61,92 @@ impl Layout {
         self.results().join(&key.as_str()[..2]).join(key.as_str())
     }
 
-    /// The keys of all folders, whether their records are sound or not.
+    /// The keys of all results, whether they are sound or not.
     pub(super) fn keys(&self) -> Result<Vec<Key>> {
-        let mut keys = Vec::new();
+        Ok(self.contents()?.keys)
+    }
+
+    pub(super) fn contents(&self) -> Result<Contents> {
+        let mut contents = Contents::default();
         for shard in list(&self.results())? {
-            let folders = list(&shard)?;
-            keys.extend(folders.iter().filter_map(|folder| Key::parse(folder.file_name()?.to_str()?)));
+            let digits = name(&shard).filter(|name| is_shard(name) && shard.is_dir());
+            let Some(digits) = digits else {
+                contents.strays.push(shard);
+                continue;
+            };
+            for folder in list(&shard)? {
+                match name(&folder).and_then(Key::parse).filter(|key| key.as_str().starts_with(digits)) {
+                    Some(key) => contents.keys.push(key),
+                    None => contents.strays.push(folder),
+                }
+            }
         }
-        Ok(keys)
+        let ours = [self.results(), self.pending(), self.runs(), self.collecting_path()];
+        contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours.contains(path)));
+        let begins = |path: &Path, with: &[&str]| {
+            name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
+        };
+        contents.strays.extend(list(&self.pending())?.into_iter().filter(|path| !begins(path, &[RUN, COLLECTED])));
+        contents.strays.extend(list(&self.runs())?.into_iter().filter(|path| !begins(path, &[RUN])));
+        contents.strays.extend([self.results(), self.pending(), self.runs()].into_iter().filter(|path| path.is_file()));
+        contents.strays.sort();
+        Ok(contents)
+    }
+
+    fn collecting_path(&self) -> PathBuf {
+        self.root.join("collecting")
     }
 
     /// The file whose lock keeps collections and starting runs apart, and its path.
     pub(super) fn collecting(&self) -> Result<(File, PathBuf)> {
-        let path = self.root.join("collecting");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let path = self.collecting_path();
+        let file = match fs::open_lock(&path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                make_way(&path)?;
+                fs::open_lock(&path)
+            }
+            file => file,
+        };
         Ok((file.map_err(Error::io("open", &path))?, path))
     }
 }
 
+fn is_shard(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+pub(super) fn name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
 /// The entries of a folder in the order of their names; none if there is no such folder.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let reading = |error| Error::io("list", folder)(error);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(reading(error)),
-    };
-    let mut paths =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(reading)?;
-    paths.sort();
-    Ok(paths)
+    match fs::list(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        entries => entries.map_err(Error::io("list", folder)),
+    }
+}
+
+/// Creates a folder of the store. A file that has its name is not ours to remove: it gets another one.
+pub(super) fn make_folder(path: &Path) -> Result<()> {
+    let Err(error) = fs::create_folders(path) else { return Ok(()) };
+    let in_the_way = path.ancestors().find(|ancestor| fs::metadata(ancestor).is_ok_and(|found| found.is_file()));
+    match in_the_way {
+        Some(file) => {
+            make_way(file)?;
+            fs::create_folders(path).map_err(Error::io("create", path))
+        }
+        None => Err(Error::io("create", path)(error)),
+    }
+}
+
+/// Gives what lies at `path` a name that the store does not use.
+fn make_way(path: &Path) -> Result<()> {
+    let other = |n: u32| path.with_file_name(format!("{}.stray-{n}", path.file_name().unwrap_or_default().display()));
+    let free = (1..).map(other).find(|other| fs::metadata(other).is_err()).expect("numbers do not end");
+    match fs::rename(path, &free) {
+        // Another run was faster.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        moved => moved.map_err(Error::io("move out of the way", path)),
+    }
 }

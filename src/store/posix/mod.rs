@@ -15,12 +15,12 @@
 
 mod collect;
 mod draft;
+mod fs;
 mod kept;
 mod layout;
 mod session;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -28,6 +28,7 @@ use super::entry::Entry;
 use super::key::Key;
 use super::{Collected, Collection, Session, Store, Verified};
 use crate::error::Result;
+use kept::{Found, look};
 use layout::Layout;
 use session::PosixSession;
 
@@ -46,7 +47,10 @@ impl PosixStore {
 
 impl Store for PosixStore {
     fn find(&self, key: &Key) -> Result<Option<Entry>> {
-        kept::find(&self.layout, key)
+        Ok(match look(&self.layout.folder(key), key)? {
+            Found::Sound(entry) => Some(entry),
+            Found::Damaged(_) | Found::Nothing => None,
+        })
     }
 
     fn session(&self) -> Result<Box<dyn Session>> {
@@ -54,13 +58,13 @@ impl Store for PosixStore {
     }
 
     fn recall(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.layout.notes().join(name)).ok()
+        fs::read(&self.layout.notes().join(name)).ok()
     }
 
     fn remember(&self, name: &str, note: &[u8]) {
         let write = || -> io::Result<()> {
             let (notes, pending) = (self.layout.notes(), self.layout.pending());
-            fs::create_dir_all(&notes)?;
+            fs::create_folders(&notes)?;
             // In `pending` first: what a run that dies leaves there, the next collection removes.
             let mut new = tempfile::NamedTempFile::new_in(pending)?;
             new.write_all(note)?;
@@ -88,7 +92,9 @@ impl Collection for PosixStore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{KeyMaterial, Status};
+    use std::fs;
+
+    use super::super::{KeyMaterial, Slot, Status};
     use super::layout::list;
     use super::*;
     use crate::tables::{Column, ColumnType, Table, TableSchema};
@@ -105,6 +111,10 @@ mod tests {
 
     fn commit(session: &dyn Session, n: i64) -> Entry {
         let Status::Miss(slot) = session.open(&material(n).key()).unwrap() else { panic!("hit") };
+        commit_to(slot, n)
+    }
+
+    fn commit_to(slot: Slot, n: i64) -> Entry {
         let mut pending = slot.begin().unwrap();
         let batch = RecordBatch::try_new(schema().to_arrow(), vec![Arc::new(Int64Array::from(vec![n]))]).unwrap();
         pending.write_table("numbers", &Table::new(schema(), vec![batch])).unwrap();
@@ -170,10 +180,86 @@ mod tests {
         assert!(entry.read_table("numbers").is_err());
         let verified = store.verify().unwrap();
         assert_eq!((verified.results, verified.damaged.len()), (1, 1));
-        // A damaged result is set aside, and its place can be filled again.
-        session.discard(&entry).unwrap();
-        commit(&*session, 1);
+        // A result that is made anew takes its place.
+        commit_to(session.renew(&material(1).key()).unwrap(), 1);
         assert_eq!(store.verify().unwrap().damaged.len(), 0);
+        assert_eq!(fs::read_dir(store.layout.pending()).unwrap().count(), 1, "the damaged one is gone");
+    }
+
+    #[test]
+    fn whatever_lies_in_the_place_of_a_result_makes_room_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let session = store.session().unwrap();
+        let key = material(1).key();
+        let place = store.layout.folder(&key);
+        let link = |to: &str, from: &Path| std::os::unix::fs::symlink(to, from).unwrap();
+        let in_the_way: [&dyn Fn(); 7] = [
+            &|| fs::create_dir_all(&place).unwrap(),
+            &|| fs::write(&place, "a file").unwrap(),
+            &|| link(key.as_str(), &place),
+            &|| link("nowhere", &place),
+            &|| fs::create_dir_all(place.join("commit.json")).unwrap(),
+            &|| {
+                fs::create_dir(&place).unwrap();
+                link("commit.json", &place.join("commit.json"));
+            },
+            &|| {
+                fs::create_dir(&place).unwrap();
+                fs::write(place.join("numbers.parquet"), "without a record").unwrap();
+            },
+        ];
+        for (case, put) in in_the_way.into_iter().enumerate() {
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            put();
+            assert!(store.find(&key).unwrap().is_none(), "{case}");
+            assert_eq!(store.verify().unwrap().damaged.len(), 1, "{case}");
+            let Status::Miss(slot) = session.open(&key).unwrap() else { panic!("{case}: hit") };
+            assert!(slot.damage().is_some_and(|damage| damage.to_string().contains(key.as_str())), "{case}");
+            let entry = commit_to(slot, 1);
+            assert!(entry.read_table("numbers").is_ok() && store.verify().unwrap().damaged.is_empty(), "{case}");
+            fs::remove_dir_all(&place).unwrap();
+        }
+        assert!(list(&store.layout.pending()).unwrap().iter().all(|run| list(run).unwrap().len() <= 1));
+    }
+
+    #[test]
+    fn strays_are_named_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join(".store/v1");
+        fs::create_dir_all(root.join("results/zz")).unwrap();
+        fs::create_dir_all(root.join("collecting")).unwrap();
+        fs::create_dir_all(root.join("runs")).unwrap();
+        for stray in [".DS_Store", "results/.DS_Store", "pending", "runs/notes", "results/zz/a"] {
+            fs::write(root.join(stray), "mine").unwrap();
+        }
+        let store = PosixStore::new(folder.path());
+        assert_eq!(store.entries().unwrap().len(), 0);
+        let session = store.session().unwrap();
+        let entry = commit(&*session, 1);
+        let beside = store.layout.folder(&entry.record.key).join("Thumbs.db");
+        fs::write(&beside, "mine").unwrap();
+        assert_eq!(store.entries().unwrap().len(), 1);
+        let expected = [
+            ".DS_Store",
+            "collecting.stray-1",
+            "pending.stray-1",
+            "results/.DS_Store",
+            "results/zz",
+            "runs/notes",
+            beside.strip_prefix(&root).unwrap().to_str().unwrap(),
+        ];
+        let strays = || -> Vec<_> {
+            let verified = store.verify().unwrap();
+            assert!(verified.damaged.is_empty());
+            verified.strays.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+        };
+        assert_eq!(strays(), expected);
+        let keep = [entry.record.key.clone()].into_iter().collect();
+        assert_eq!(store.collect(&keep, false).unwrap().leftovers, 0);
+        drop(session);
+        assert_eq!(strays(), expected, "a collection takes none of them");
+        assert_eq!(fs::read_to_string(root.join("pending.stray-1")).unwrap(), "mine");
     }
 
     #[test]

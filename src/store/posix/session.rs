@@ -1,17 +1,17 @@
 //! A run's presence: a file that it holds locked for as long as it lives, and a folder for what it writes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::super::entry::Entry;
 use super::super::key::Key;
 use super::super::pending::{Slot, Status};
 use super::draft::Place;
-use super::kept;
-use super::layout::{Layout, list};
+use super::fs;
+use super::kept::{Found, look};
+use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
 use crate::error::{Error, Result};
 use crate::store::Session;
 
@@ -27,12 +27,12 @@ impl PosixSession {
     pub(super) fn begin(layout: &Layout) -> Result<Self> {
         let (runs, pending) = (layout.runs(), layout.pending());
         for folder in [&runs, &pending] {
-            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            make_folder(folder)?;
         }
         let (collecting, path) = layout.collecting()?;
         collecting.lock_shared().map_err(Error::io("lock", path))?;
         let file =
-            tempfile::Builder::new().prefix("run-").tempfile_in(&runs).map_err(Error::io("create a file in", &runs))?;
+            tempfile::Builder::new().prefix(RUN).tempfile_in(&runs).map_err(Error::io("create a file in", &runs))?;
         let (lock, path) = file.keep().map_err(|error| Error::io("create a file in", &runs)(error.error))?;
         lock.lock().map_err(Error::io("lock", &path))?;
         let name = path.file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
@@ -50,10 +50,15 @@ impl PosixSession {
         self.layout.pending().join(&self.name)
     }
 
+    fn slot(&self, key: &Key, anew: bool) -> Slot {
+        let pending = self.folder().join(key.short());
+        Slot::new(key.clone(), Place { pending, target: self.layout.folder(key), anew })
+    }
+
     /// A fresh folder of this run.
     fn fresh(&self, prefix: &str) -> Result<TempDir> {
         let folder = self.folder();
-        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        make_folder(&folder)?;
         let fresh = tempfile::Builder::new().prefix(prefix).tempdir_in(&folder);
         fresh.map_err(Error::io("create a folder in", &folder))
     }
@@ -68,27 +73,15 @@ impl Session for PosixSession {
     }
 
     fn open(&self, key: &Key) -> Result<Status> {
-        Ok(match kept::find(&self.layout, key)? {
-            Some(entry) => Status::Hit(entry),
-            None => {
-                let place = Place { pending: self.folder().join(key.short()), target: self.layout.folder(key) };
-                Status::Miss(Slot::new(key.clone(), place))
-            }
+        Ok(match look(&self.layout.folder(key), key)? {
+            Found::Sound(entry) => Status::Hit(entry),
+            Found::Damaged(damage) => Status::Miss(self.slot(key, false).in_place_of(damage)),
+            Found::Nothing => Status::Miss(self.slot(key, false)),
         })
     }
 
-    fn discard(&self, entry: &Entry) -> Result<()> {
-        let folder = self.layout.folder(&entry.record.key);
-        let aside = self.fresh("aside-")?.keep();
-        match fs::rename(&folder, aside.join("damaged")) {
-            Ok(()) => {
-                let _ = fs::remove_dir_all(&aside);
-                Ok(())
-            }
-            // Another run noticed the damage first.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io("move aside", &folder)(error)),
-        }
+    fn renew(&self, key: &Key) -> Result<Slot> {
+        Ok(self.slot(key, true))
     }
 
     /// On the file system of the published folders.
@@ -100,8 +93,8 @@ impl Session for PosixSession {
 impl Drop for PosixSession {
     fn drop(&mut self) {
         // Best effort: a collection finds the file unlocked and removes what stays.
-        let _ = fs::remove_dir_all(self.folder());
-        let _ = fs::remove_file(self.path());
+        let _ = fs::remove(&self.folder());
+        let _ = fs::remove(&self.path());
     }
 }
 
@@ -109,7 +102,8 @@ impl Drop for PosixSession {
 pub(super) fn living_keys(layout: &Layout, sweep: bool) -> Result<(Vec<Key>, Vec<PathBuf>)> {
     let (mut keys, mut living, mut rubbish) = (Vec::new(), Vec::new(), Vec::new());
     for path in list(&layout.runs())? {
-        let file = match File::open(&path) {
+        let Some(run) = name(&path).filter(|name| name.starts_with(RUN)) else { continue };
+        let file = match fs::open(&path) {
             Ok(file) => file,
             // That run ended between the listing and now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -119,18 +113,19 @@ pub(super) fn living_keys(layout: &Layout, sweep: bool) -> Result<(Vec<Key>, Vec
             rubbish.push(path);
             continue;
         }
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        keys.extend(text.lines().filter_map(Key::parse));
-        living.push(path.file_name().map(ToOwned::to_owned));
+        let text = fs::read(&path).map_err(Error::io("read", &path))?;
+        keys.extend(String::from_utf8_lossy(&text).lines().filter_map(Key::parse));
+        living.push(run.to_owned());
     }
     for path in list(&layout.pending())? {
-        if !living.contains(&path.file_name().map(ToOwned::to_owned)) {
+        let Some(name) = name(&path) else { continue };
+        if name.starts_with(COLLECTED) || name.starts_with(RUN) && !living.iter().any(|run| run == name) {
             rubbish.push(path);
         }
     }
     if sweep {
         for path in &rubbish {
-            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            let _ = fs::remove(path);
         }
     }
     Ok((keys, rubbish))

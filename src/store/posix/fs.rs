@@ -1,0 +1,96 @@
+//! Every operation of the store on files, at one place. A call that was interrupted by a signal is made again.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What lies at a path, a link not followed.
+pub(super) fn metadata(path: &Path) -> io::Result<Metadata> {
+    again(|| fs::symlink_metadata(path))
+}
+
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    again(|| File::open(path))
+}
+
+/// A file that is only there to be locked.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    again(|| OpenOptions::new().create(true).truncate(false).write(true).open(path))
+}
+
+pub(super) fn create_folders(path: &Path) -> io::Result<()> {
+    again(|| fs::create_dir_all(path))
+}
+
+/// The entries of a folder in the order of their names.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    again(|| {
+        let entries = fs::read_dir(folder)?;
+        let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    })
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    again(|| fs::rename(from, to))
+}
+
+/// Two entries change places in one step; not every file system can.
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    again(|| Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?))
+}
+
+/// Removes whatever lies there: a file, a link or a folder with all that is in it.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    again(|| if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) })
+}
+
+/// Makes renames in a folder last through a power failure.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = open(path)?;
+    again(|| folder.sync_all())
+}
+
+/// A new file on its way to the disk.
+pub(super) struct Written {
+    file: File,
+}
+
+impl Written {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: again(|| File::create(path))? })
+    }
+
+    /// Everything written so far is safe on disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        again(|| self.file.sync_data())
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
