@@ -9,15 +9,15 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::{manifest, views};
 use crate::error::{Error, Result};
 
-/// Puts `new` in the place of `folder`; what was there goes to `workshop` and away with it.
+/// Puts `new` in the place of `folder`. Says where in `workshop` that is now which was there, to go away with it.
 ///
 /// # Errors
 /// The place is taken by something that is not a published folder, or cannot be written.
-pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<()> {
+pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<Option<PathBuf>> {
     let writing = |error| Error::io("publish", folder)(error);
     check(folder)?;
     match fs::rename(new, folder) {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(None),
         // Something is there: what was published before, or what another run published this moment.
         Err(error)
             if matches!(
@@ -28,12 +28,13 @@ pub(super) fn replace(new: &Path, folder: &Path, workshop: &Path) -> Result<()> 
     }
     check(folder)?;
     match renameat_with(CWD, new, CWD, folder, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Some(new.to_owned())),
         // Not every file system can exchange two folders; then there is a moment without either.
         Err(_) => {
-            let aside = tempfile::tempdir_in(workshop).map_err(writing)?;
-            fs::rename(folder, aside.path().join("replaced")).map_err(writing)?;
-            fs::rename(new, folder).map_err(writing)
+            let aside = tempfile::tempdir_in(workshop).map_err(writing)?.keep().join("replaced");
+            fs::rename(folder, &aside).map_err(writing)?;
+            fs::rename(new, folder).map_err(writing)?;
+            Ok(Some(aside))
         }
     }
 }

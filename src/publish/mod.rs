@@ -2,6 +2,7 @@
 
 mod explain;
 mod folder;
+mod guests;
 pub mod manifest;
 mod repair;
 mod seen;
@@ -145,7 +146,16 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     if let Some(found) = &found {
         confirm(run, found, &manifest);
     }
-    folder::replace(&new, &folder, workshop.path())?;
+    // Before the switch, so that they are never in neither folder; and once more what came in between.
+    let own = guests::own_files(&folder)?;
+    let mut kept = guests::bring_along(&folder, own.as_ref(), &new)?;
+    if let Some(old) = folder::replace(&new, &folder, workshop.path())? {
+        kept.extend(guests::bring_along(&old, own.as_ref(), &folder)?);
+    }
+    if !kept.is_empty() {
+        let files = kept.join(", ");
+        run.progress.notice(&format!("kept in {}, although ojaflow did not publish it: {files}", folder.display()));
+    }
     Ok(Published { folder, manifest, changed: true })
 }
 

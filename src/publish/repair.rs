@@ -10,6 +10,14 @@ use super::{folder, tables, views};
 use crate::error::{Error, Result};
 use crate::store::{Damaged, Key, Store};
 
+/// What the folders are called in which a repair is prepared.
+const WORKSHOP: &str = ".repair-";
+
+/// Whether a path in a published folder belongs to a repair that was killed.
+pub(super) fn is_leftover(path: &Path) -> bool {
+    path.to_string_lossy().starts_with(WORKSHOP)
+}
+
 /// A published folder of which every byte was read.
 #[derive(Debug)]
 pub struct Checked {
@@ -73,7 +81,7 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
     let target = folder.join(path);
     let parent = target.parent().expect("a file in a folder");
     fs::create_dir_all(parent).map_err(Error::io("create", parent)).map_err(failed)?;
-    let workshop = tempfile::Builder::new().prefix(".repair-").tempdir_in(folder);
+    let workshop = tempfile::Builder::new().prefix(WORKSHOP).tempdir_in(folder);
     let workshop = workshop.map_err(Error::io("create a folder in", folder)).map_err(failed)?;
     let new = workshop.path().join("new");
     if path == views::FILE {

@@ -191,3 +191,47 @@ fn the_root_may_stand_before_or_behind_verify() {
     let only_the_store = text(&fixture.output(&["--outputs", "elsewhere", "store", "verify"]).stdout);
     assert!(only_the_store.starts_with("12 results"), "{only_the_store}");
 }
+
+#[test]
+fn files_of_other_people_stay_when_a_folder_is_published_anew() {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let folder = fixture.outputs().join("small");
+    fs::create_dir(folder.join("mine")).unwrap();
+    let mine = ["notes.txt", "mine/analysis.ipynb", "train_weights/first.csv", ".hidden"];
+    for path in mine {
+        fs::write(folder.join(path), path).unwrap();
+    }
+    let fixture = fixture.edit("query = \"SELECT rule,", "query = \"SELECT seed AS other, rule,");
+    let refused = fixture.output(&["pipeline", "small"]);
+    assert!(!refused.status.success(), "no such column");
+    let fixture = fixture.edit("SELECT seed AS other, rule,", "SELECT rule, step,");
+    let ran = fixture.output(&["pipeline", "small"]);
+    let note = text(&ran.stderr);
+    assert!(ran.status.success(), "{note}");
+    let named = "kept in outputs/small, although ojaflow did not publish it: .hidden, mine/analysis.ipynb, notes.txt, train_weights/first.csv";
+    assert!(note.contains(named), "{note}");
+    assert!(fixture.frame("small", "last").cells("step").is_ok(), "and it was published anew");
+    // Damage is repaired around them, the loss of the manifest included.
+    flip_a_bit(&folder.join("accuracy.parquet"));
+    let fixture = fixture.run();
+    fs::remove_file(folder.join("manifest.json")).unwrap();
+    let fixture = fixture.run();
+    for path in mine {
+        assert_eq!(fs::read_to_string(folder.join(path)).unwrap(), path);
+    }
+    assert!(!folder.join("kept").exists());
+    fixture.stdout(&["store", "verify", "--outputs"]);
+}
+
+#[test]
+fn a_file_in_the_place_of_a_new_table_makes_room_for_it() {
+    let fixture = Fixture::new().pipeline(SMALL).run();
+    let folder = fixture.outputs().join("small");
+    fs::write(folder.join("final.parquet"), "mine").unwrap();
+    let fixture = fixture.edit("[stages.last]", "[stages.final]");
+    let note = text(&fixture.output(&["pipeline", "small"]).stderr);
+    assert!(note.contains("final.parquet (as kept/final.parquet)"), "{note}");
+    assert_eq!(fs::read_to_string(folder.join("kept/final.parquet")).unwrap(), "mine");
+    assert!(fixture.frame("small", "final").n_rows() > 0);
+    assert!(!folder.join("last.parquet").exists(), "what is no longer published goes");
+}
