@@ -125,6 +125,15 @@ pub fn tiny_data() -> PathBuf {
     data
 }
 
+/// A project with one pipeline, and the committed data sets under a path that is the same everywhere.
+pub fn project(name: &str, pipeline: &[u8]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("pipelines")).unwrap();
+    fs::write(folder.path().join("pipelines").join(name).with_extension("toml"), pipeline).unwrap();
+    std::os::unix::fs::symlink(root().join("data"), folder.path().join("data")).unwrap();
+    folder
+}
+
 fn write_gz(path: &Path, bytes: &[u8]) {
     let mut encoder = GzEncoder::new(fs::File::create(path).unwrap(), Compression::fast());
     encoder.write_all(bytes).unwrap();

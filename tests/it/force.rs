@@ -281,6 +281,18 @@ fn damage(path: &Path, how: &str, random: &mut Stream) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Damages one to eight of the files that there are each time, and says which and how.
+fn damage_some(files: impl Fn() -> Vec<PathBuf>, random: &mut Stream) -> Vec<String> {
+    let n = 1 + random.below(8);
+    let one = |_| {
+        let (files, how) = (files(), *pick(random, &DAMAGES));
+        let file = pick(random, &files);
+        damage(file, how, random);
+        format!("{how} {}", file.display())
+    };
+    (0..n).map(one).collect()
+}
+
 /// Files of the store's results, commit records included.
 fn stored(place: &Place) -> Vec<PathBuf> {
     files_below(&place.store()).into_iter().map(|path| place.store().join(path)).collect()
@@ -300,13 +312,7 @@ fn damaged_stores() {
     let mut row = Row::new("store damage, 1 to 8 files");
     let mut random = stream(2, Purpose::Task, 0);
     for round in 0..80 {
-        let mut done = Vec::new();
-        for _ in 0..=random.below(8) {
-            let (files, how) = (stored(&place), *pick(&mut random, &DAMAGES));
-            let file = pick(&mut random, &files);
-            damage(file, how, &mut random);
-            done.push(format!("{how} {}", file.display()));
-        }
+        let done = damage_some(|| stored(&place), &mut random);
         forget_what_is_published(&place);
         row.tried(&format!("round {round}: {done:?}"), place.wrong_after_a_run(&expected));
     }
@@ -366,16 +372,12 @@ fn damaged_outputs() {
     let place = Place::smoke();
     place.run();
     let expected = place.published();
-    let files: Vec<&PathBuf> = expected.keys().filter(|path| path.starts_with("smoke")).collect();
+    let files: Vec<PathBuf> =
+        expected.keys().filter(|path| path.starts_with("smoke")).map(|path| place.outputs().join(path)).collect();
     let mut random = stream(4, Purpose::Task, 0);
     let mut row = Row::new("damage of what is published, 1 to 8 files");
     for round in 0..40 {
-        let mut done = Vec::new();
-        for _ in 0..=random.below(8) {
-            let (file, how) = (*pick(&mut random, &files), *pick(&mut random, &DAMAGES));
-            damage(&place.outputs().join(file), how, &mut random);
-            done.push(format!("{how} {}", file.display()));
-        }
+        let done = damage_some(|| files.clone(), &mut random);
         row.tried(&format!("round {round}: {done:?}"), place.wrong_after_a_run(&expected));
     }
     row.end();
@@ -383,7 +385,7 @@ fn damaged_outputs() {
     let mut row = Row::new("each published file flipped, cut, deleted");
     for file in &files {
         for how in ["flip", "cut", "delete"] {
-            damage(&place.outputs().join(file), how, &mut random);
+            damage(file, how, &mut random);
             row.tried(&format!("{how} {}", file.display()), place.wrong_after_a_run(&expected));
         }
     }

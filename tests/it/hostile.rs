@@ -1,7 +1,6 @@
 //! Texts that nobody meant and sizes that no machine has: each ends at once, with exit status 2 and a message that names
 //! the place, and never in a panic.
 
-use std::fs;
 use std::path::Path;
 use std::process::Output;
 
@@ -36,21 +35,13 @@ of    = "train_evaluations"
 value = "accuracy"
 "#;
 
-fn project(text: &[u8]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("pipelines")).unwrap();
-    fs::write(folder.path().join("pipelines/odd.toml"), text).unwrap();
-    std::os::unix::fs::symlink(common::root().join("data"), folder.path().join("data")).unwrap();
-    folder
-}
-
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     common::ojaflow().current_dir(folder).args(arguments).output().unwrap()
 }
 
 /// What `plan` says to a text that it refuses.
 fn refused(text: &[u8], options: &[&str]) -> String {
-    let folder = project(text);
+    let folder = common::project("odd", text);
     let output = run(folder.path(), &[&["plan", "odd"], options].concat());
     let said = common::text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -94,7 +85,7 @@ fn an_override_with_a_pasted_minus_says_so() {
 
 #[test]
 fn a_byte_order_mark_at_the_beginning_is_no_fault() {
-    let folder = project(format!("\u{feff}{SOUND}").as_bytes());
+    let folder = common::project("odd", format!("\u{feff}{SOUND}").as_bytes());
     let output = run(folder.path(), &["plan", "odd"]);
     assert!(output.status.success(), "{}", common::text(&output.stderr));
 }
@@ -119,7 +110,7 @@ fn odd_characters_at_any_place_never_panic() {
 
 #[test]
 fn bytes_that_are_no_text_are_an_error_and_no_panic() {
-    let folder = project(b"[pipeline]\nname = \"\xff\xfe\"\n");
+    let folder = common::project("odd", b"[pipeline]\nname = \"\xff\xfe\"\n");
     let output = run(folder.path(), &["plan", "odd"]);
     let said = common::text(&output.stderr);
     assert!(matches!(output.status.code(), Some(1 | 2)) && said.contains("odd.toml"), "{said}");
@@ -152,7 +143,7 @@ fn a_slip_of_the_keyboard_is_answered_with_what_was_meant() {
         let message = refused(SOUND.as_bytes(), &options);
         assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
     }
-    let folder = project(SOUND.as_bytes());
+    let folder = common::project("odd", SOUND.as_bytes());
     let message = common::text(&run(folder.path(), &["plan", "od"]).stderr);
     assert!(message.contains("Did you mean `odd`?"), "{message}");
 }
