@@ -17,6 +17,11 @@ pub fn instead_of<S: AsRef<str>>(word: &str, names: impl IntoIterator<Item = S>)
     }
 }
 
+/// ``Did you mean `a`?``, where one of the names is a slip of the keyboard away.
+pub(crate) fn suggestion<S: AsRef<str>>(word: &str, names: &[S]) -> Option<String> {
+    nearest(word, names).map(|meant| format!("Did you mean `{meant}`?"))
+}
+
 /// The name that a person who typed `word` is likely to have meant: at most every third character is wrong, missing, one
 /// too many or two neighbours exchanged.
 pub(crate) fn nearest<'a, S: AsRef<str>>(word: &str, names: &'a [S]) -> Option<&'a str> {

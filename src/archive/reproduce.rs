@@ -12,7 +12,7 @@ use crate::datasets::{self, DataSetInfo};
 use crate::error::{Error, Result};
 use crate::plan::Request;
 use crate::publish::Published;
-use crate::publish::manifest::{Manifest, TableEntry};
+use crate::publish::manifest::{Listed, Manifest, TableEntry};
 
 /// The scratch folder, as a project: the archive's own pipelines, and data sets that are those of the archive.
 #[derive(Debug)]
@@ -169,18 +169,10 @@ fn comparisons_of<'a>(old: &'a Manifest, new: &'a Published) -> Vec<Comparison<'
         if found.is_none() && !new.manifest.stages.iter().any(|made| made.name == table.stage) {
             continue;
         }
-        let digests = |table: &TableEntry| -> BTreeMap<String, String> {
-            match &table.digest {
-                Some(digest) => [(table.path.clone(), digest.clone())].into(),
-                None => table
-                    .parts
-                    .iter()
-                    .map(|part| (format!("{}{}.parquet", table.path, part.key.short()), part.digest.clone()))
-                    .collect(),
-            }
-        };
-        let again = found.map(digests).unwrap_or_default();
-        let differing = digests(table).into_iter().filter(|(path, digest)| again.get(path) != Some(digest));
+        let again = found.map(TableEntry::files).unwrap_or_default();
+        let same =
+            |file: &Listed<'_>| again.iter().any(|other| (&other.path, other.digest) == (&file.path, file.digest));
+        let differing = table.files().into_iter().filter(|file| !same(file)).map(|file| file.path).collect();
         comparisons.push(Comparison {
             name: format!("{}/{}", old.pipeline, table.name),
             folder: folder.clone(),
@@ -193,7 +185,7 @@ fn comparisons_of<'a>(old: &'a Manifest, new: &'a Published) -> Vec<Comparison<'
                 .copied()
                 .reduce(f64::max),
             missing: found.is_none(),
-            differing: differing.map(|(path, _)| path).collect(),
+            differing,
             findings: Vec::new(),
         });
     }

@@ -253,7 +253,7 @@ impl Graph<'_> {
         for table in manifest.tables.iter().filter(|table| manifest.stages.iter().any(|s| s.name == table.stage)) {
             let path = format!("outputs/{}/{}", manifest.pipeline, table.path);
             for part in &table.parts {
-                let file = format!("{path}{}.parquet", part.key.short());
+                let file = format!("{path}{}", part.file_name());
                 let id = part_of(part.key.as_str(), &part.table);
                 let mut entity = json!({
                     "@id": id,

@@ -41,10 +41,12 @@ impl Project {
             publish::check_places(&level.plan, &self.outputs)?;
             let predict = |force| Statuses::predict_for(&level.plan, level.wanted(), &store, force);
             // With nothing to do, nothing is written: what is published may be looked at where nobody can write.
-            if level.asking.is_empty() && options.force.is_none() {
+            if level.asking.is_empty()
+                && options.force.is_none()
+                && let Some(published) = publish::published_already(&level.plan, &store, &self.outputs)?
+            {
                 let statuses = predict(None)?;
-                let is_idle = !(0..level.plan.tasks.len()).any(|task| statuses.runs(task));
-                if is_idle && let Some(published) = publish::published_already(&level.plan, &store, &self.outputs)? {
+                if !(0..level.plan.tasks.len()).any(|task| statuses.runs(task)) {
                     progress.planned(&level.plan, &statuses);
                     for (pipeline, one) in level.plan.pipelines.iter().zip(&published) {
                         install(&self.pipelines, pipeline, one)?;

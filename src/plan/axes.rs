@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::compose::PipelineBuilder;
 use crate::spec::StageSpec;
 use crate::spec::matrix::{Matrix, Setting};
-use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, instead_of, nearest};
+use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, instead_of, suggestion};
 use crate::tables::{Column, ColumnType};
 use crate::task::Kind;
 
@@ -49,13 +49,13 @@ impl PipelineBuilder<'_, '_> {
                     "the axis `{}` sets nothing: no stage of this pipeline has a parameter of that name",
                     axis.name
                 );
-                let parameters = self.axis_parameters();
-                let meant = nearest(&axis.name, &parameters).map(|meant| format!("Did you mean `{meant}`? "));
-                faults.push(Fault::at(&axis.span, message).help(format!(
-                    "{}Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: \
-                     `[matrix.<axis>.\"<value>\"]` with `<stage>.<parameter> = …`.",
-                    meant.unwrap_or_default()
-                )));
+                let ways = "Name the axis after a parameter (`rule`, `seed`, `init` …), or write its values as bundles: \
+                            `[matrix.<axis>.\"<value>\"]` with `<stage>.<parameter> = …`.";
+                let meant = suggestion(&axis.name, &self.axis_parameters());
+                faults.push(
+                    Fault::at(&axis.span, message)
+                        .help(meant.map_or_else(|| ways.to_owned(), |meant| format!("{meant} {ways}"))),
+                );
             }
         }
         faults

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::spec::node::{Fault, Span, choices, nearest};
+use crate::spec::node::{Fault, Span, choices, suggestion};
 
 /// The file of a pipeline. A name is looked up among the pipelines; anything with a separator or `.toml` is a path.
 pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Result<PathBuf> {
@@ -19,10 +19,8 @@ pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Resul
     } else if known.is_empty() {
         format!("No pipelines in {}: run from the project's root.", pipelines.display())
     } else {
-        match nearest(name, &known) {
-            Some(meant) => format!("Did you mean `{meant}`? There are: {}.", choices(&known)),
-            None => format!("There are: {}.", choices(known)),
-        }
+        let there = format!("There are: {}.", choices(&known));
+        suggestion(name, &known).map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
     });
     Err(Error::Spec(vec![fault]))
 }

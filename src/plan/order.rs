@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compose::PipelineBuilder;
 use crate::spec::StageSpec;
-use crate::spec::node::{Fault, choices, instead_of, nearest};
+use crate::spec::node::{Fault, choices, instead_of, suggestion};
 use crate::task::{Reads, Reference};
 
 impl PipelineBuilder<'_, '_> {
@@ -37,12 +37,10 @@ impl PipelineBuilder<'_, '_> {
             Reads::Table => {
                 let names = choices(others());
                 let message = format!("`{reader}` reads table `{name}`, which no stage makes; the stages are: {names}");
-                let meant =
-                    nearest(name, &others().collect::<Vec<_>>()).map(|meant| format!("Did you mean `{meant}`? "));
-                Fault::at(&reference.span, message).help(format!(
-                    "{}A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.",
-                    meant.unwrap_or_default()
-                ))
+                let rule = "A table is called after the stage that makes it: `<stage>`, or `<stage>_<table>` where it makes several.";
+                let meant = suggestion(name, &others().collect::<Vec<_>>());
+                Fault::at(&reference.span, message)
+                    .help(meant.map_or_else(|| rule.to_owned(), |meant| format!("{meant} {rule}")))
             }
         }
     }

@@ -191,6 +191,19 @@ impl TableEntry {
     pub fn is_summary(&self) -> bool {
         SUMMARY.into_iter().all(|name| self.schema.column(name).is_some())
     }
+
+    /// The file of the table, or those of its parts, each once.
+    pub fn files(&self) -> Vec<Listed<'_>> {
+        let listed = |path, digest| Listed { path, digest, table: Some(self) };
+        match &self.digest {
+            Some(digest) => vec![listed(self.path.clone(), digest)],
+            None => {
+                let parts: BTreeMap<String, &str> =
+                    self.parts.iter().map(|part| (part.file_name(), part.digest.as_str())).collect();
+                parts.into_iter().map(|(name, digest)| listed(format!("{}{name}", self.path), digest)).collect()
+            }
+        }
+    }
 }
 
 impl PartEntry {
@@ -331,27 +344,10 @@ impl Manifest {
 
     /// The tables and figures that it speaks of, each file once.
     pub fn files(&self) -> Vec<Listed<'_>> {
-        let mut files = Vec::new();
-        for table in &self.tables {
-            match &table.digest {
-                Some(digest) => files.push(Listed { path: table.path.clone(), digest, table: Some(table) }),
-                None => {
-                    let parts: BTreeMap<String, &str> =
-                        table.parts.iter().map(|part| (part.file_name(), part.digest.as_str())).collect();
-                    files.extend(parts.into_iter().map(|(name, digest)| Listed {
-                        path: format!("{}{name}", table.path),
-                        digest,
-                        table: Some(table),
-                    }));
-                }
-            }
-        }
-        files.extend(self.figures.iter().map(|figure| Listed {
-            path: figure.name.clone(),
-            digest: &figure.digest,
-            table: None,
-        }));
-        files
+        let tables = self.tables.iter().flat_map(TableEntry::files);
+        let figures =
+            self.figures.iter().map(|figure| Listed { path: figure.name.clone(), digest: &figure.digest, table: None });
+        tables.chain(figures).collect()
     }
 
     /// Every result that the folder was made of.

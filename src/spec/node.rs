@@ -12,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::pasted;
 pub use crate::error::{Fault, Source, Span};
-pub(crate) use crate::words::nearest;
 pub use crate::words::{choices, instead_of};
+pub(crate) use crate::words::{nearest, suggestion};
 
 /// A value with its place.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
-use crate::spec::node::{Fault, Node, nearest};
+use crate::spec::node::{Fault, Node, suggestion};
 use crate::tables::{Row, table};
 use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
@@ -73,15 +73,11 @@ impl Kind for Load {
             Ok(info) => Some(info),
             Err(DataError::UnknownDataSet { .. }) if spec.optional => None,
             Err(error) => {
-                let fault = planning.fault("dataset", error.to_string());
-                let meant = match &error {
-                    DataError::UnknownDataSet { name, available, .. } => nearest(name, available),
+                let help = match &error {
+                    DataError::UnknownDataSet { name, available, .. } => suggestion(name, available),
                     _ => None,
                 };
-                return Err(match meant {
-                    Some(meant) => fault.help(format!("Did you mean `{meant}`?")),
-                    None => fault,
-                });
+                return Err(Fault { help, ..planning.fault("dataset", error.to_string()) });
             }
         };
         Ok(Planned::new(LoadTask { name: spec.dataset, info, outputs: [Output::kept("", ImageRow::schema())] }))

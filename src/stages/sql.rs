@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::spec::node::{Fault, Node, Span, nearest};
+use crate::spec::node::{Fault, Node, Span, suggestion};
 use crate::tables::parquet::column_type;
 use crate::tables::sql::{self, Query};
 use crate::tables::{Column, TableSchema};
@@ -117,7 +117,7 @@ fn place(written: &Span, query: &str, message: String) -> Fault {
 fn misspelt(fault: Fault, planning: &Planning<'_>) -> Fault {
     let columns: Vec<&str> = planning.tables.iter().flat_map(|table| table.schema.column_names()).collect();
     let written = fault.span.as_ref().map(Span::text).unwrap_or_default();
-    match nearest(written, &columns).map(|meant| format!("Did you mean `{meant}`?")) {
+    match suggestion(written, &columns) {
         Some(help) if fault.message.contains("column") && !columns.contains(&written) => fault.help(help),
         _ => fault,
     }

@@ -1,4 +1,5 @@
-//! Every operation of the store on files, at one place. A call that was interrupted by a signal is made again.
+//! What the store does with files and folders, at one place; locks, temporary names and shared blocks are made by their own
+//! libraries. A call that was interrupted by a signal is made again.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
