@@ -235,10 +235,16 @@ pub(crate) enum StoreAction {
     Ls,
     /// Read every result again and compare it with its digest
     Verify,
-    /// Remove what no published pipeline and no run in flight refers to
+    /// Remove what no published pipeline and no run, in flight or unfinished, refers to
+    ///
+    /// A run that was interrupted or failed is unfinished: what it made is kept, until the same command is given again and
+    /// finishes, or for 30 days.
     Gc {
         /// Only say what would go
         #[arg(long)]
         dry_run: bool,
+        /// Give unfinished runs up as well, and what they made
+        #[arg(long)]
+        unfinished: bool,
     },
 }

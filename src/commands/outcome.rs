@@ -4,18 +4,18 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::flow::{Condition, Disposition, Published, Statuses, claims, conditions, grouped, headlines, interval};
+use crate::flow::{Condition, Published, claims, conditions, grouped, headlines, interval};
 use crate::words::{duration, size};
 
 /// How the run went.
-pub(super) struct Outcome<'a> {
+pub(super) struct Outcome {
     pub executed: usize,
-    pub statuses: &'a Statuses,
+    pub found: usize,
     pub seconds: f64,
 }
 
 /// The report for people.
-pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> String {
+pub(super) fn text(published: &[Published], outcome: &Outcome, colour: bool) -> String {
     let mut text = String::new();
     for one in published {
         let state = if one.changed { "" } else { " (as before)" };
@@ -51,9 +51,8 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
         text.push('\n');
         text += &verdicts(&conditions, colour);
     }
-    let cached = outcome.statuses.count(Disposition::Cached);
-    let rate = outcome.seconds;
-    write!(text, "\n{} tasks run, {cached} from the store, {}", outcome.executed, duration(rate))
+    let Outcome { executed, found, seconds } = outcome;
+    write!(text, "\n{executed} tasks run, {found} from the store, {}", duration(*seconds))
         .expect("writing to a string");
     text
 }
@@ -89,7 +88,7 @@ fn word(verdict: Option<bool>, colour: bool) -> String {
 }
 
 /// The record for programs.
-pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
+pub(super) fn json(published: &[Published], outcome: &Outcome) -> String {
     let pipelines: Vec<_> = published
         .iter()
         .map(|one| {
@@ -127,7 +126,7 @@ pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> String {
     let record = json!({
         "pipelines": pipelines,
         "tasks_run": outcome.executed,
-        "tasks_cached": outcome.statuses.count(Disposition::Cached),
+        "tasks_cached": outcome.found,
         "seconds": outcome.seconds,
     });
     serde_json::to_string_pretty(&record).expect("plain data")
