@@ -244,10 +244,16 @@ pub(crate) enum StoreAction {
         #[arg(id = "outputs", long = "outputs-root", hide = true)]
         root: Option<PathBuf>,
     },
-    /// Remove what no published pipeline and no run in flight refers to
+    /// Remove what no published pipeline and no run, in flight or unfinished, refers to
+    ///
+    /// A run that was interrupted or failed is unfinished: what it made is kept, until the same command is given again and
+    /// finishes, or for 30 days.
     Gc {
         /// Only say what would go
         #[arg(long)]
         dry_run: bool,
+        /// Give unfinished runs up as well, and what they made
+        #[arg(long)]
+        unfinished: bool,
     },
 }

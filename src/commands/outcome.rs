@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::flow::{Condition, Disposition, Published, Statuses, claims, conditions, grouped, headlines, interval};
+use crate::flow::{Condition, Published, claims, conditions, grouped, headlines, interval};
 use crate::words::{duration, size};
 
 /// How the run went.
-pub(super) struct Outcome<'a> {
+pub(super) struct Outcome {
     pub executed: usize,
-    pub statuses: &'a Statuses,
+    pub found: usize,
     pub seconds: f64,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Outcome<'a> {
 ///
 /// # Errors
 /// What would be printed is not what was published.
-pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool) -> Result<String> {
+pub(super) fn text(published: &[Published], outcome: &Outcome, colour: bool) -> Result<String> {
     let mut text = String::new();
     for one in published {
         let state = if one.changed { "" } else { " (as before)" };
@@ -55,9 +55,8 @@ pub(super) fn text(published: &[Published], outcome: &Outcome<'_>, colour: bool)
         text.push('\n');
         text += &verdicts(&conditions, colour);
     }
-    let cached = outcome.statuses.count(Disposition::Cached);
-    let rate = outcome.seconds;
-    write!(text, "\n{} tasks run, {cached} from the store, {}", outcome.executed, duration(rate))
+    let Outcome { executed, found, seconds } = outcome;
+    write!(text, "\n{executed} tasks run, {found} from the store, {}", duration(*seconds))
         .expect("writing to a string");
     Ok(text)
 }
@@ -96,7 +95,7 @@ fn word(verdict: Option<bool>, colour: bool) -> String {
 ///
 /// # Errors
 /// As [`text`].
-pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> Result<String> {
+pub(super) fn json(published: &[Published], outcome: &Outcome) -> Result<String> {
     let pipelines: Result<Vec<_>> = published
         .iter()
         .map(|one| {
@@ -134,7 +133,7 @@ pub(super) fn json(published: &[Published], outcome: &Outcome<'_>) -> Result<Str
     let record = json!({
         "pipelines": pipelines?,
         "tasks_run": outcome.executed,
-        "tasks_cached": outcome.statuses.count(Disposition::Cached),
+        "tasks_cached": outcome.found,
         "seconds": outcome.seconds,
     });
     Ok(serde_json::to_string_pretty(&record).expect("plain data"))

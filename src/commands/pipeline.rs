@@ -88,11 +88,8 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
         eprintln!("{}", progress.timings());
     }
     let done = done?;
-    let outcome = outcome::Outcome {
-        executed: done.executed,
-        statuses: &done.statuses,
-        seconds: started.elapsed().as_secs_f64(),
-    };
+    let outcome =
+        outcome::Outcome { executed: done.executed, found: done.found(), seconds: started.elapsed().as_secs_f64() };
     if args.json {
         print(&outcome::json(&done.published, &outcome)?)
     } else if args.quiet {

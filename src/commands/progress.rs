@@ -51,6 +51,24 @@ impl Shown {
         self.bar.finish_and_clear();
     }
 
+    /// One task less ahead.
+    fn advance(&self, task: &Task, cost: f64) {
+        self.bar.inc((cost * 1e3) as u64);
+        if self.terminal || self.silent {
+            return;
+        }
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ahead) = &mut *ahead else { return };
+        ahead.done += cost;
+        ahead.finished += 1;
+        if ahead.last.elapsed() >= QUIET_TIME {
+            ahead.last = Instant::now();
+            let elapsed = ahead.started.elapsed().as_secs_f64();
+            let left = elapsed / ahead.done.max(1e-9) * (ahead.total - ahead.done).max(0.0);
+            eprintln!("  {} of {} tasks, {} left, last: {}", ahead.finished, ahead.tasks, duration(left), task.label);
+        }
+    }
+
     /// A line a stage, the longest first.
     pub(super) fn timings(&self) -> String {
         let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,20 +115,11 @@ impl Progress for Shown {
             let (tasks, sum) = timings.entry(task.stage.clone()).or_default();
             (*tasks, *sum) = (*tasks + 1, *sum + seconds);
         }
-        self.bar.inc((cost * 1e3) as u64);
-        if self.terminal || self.silent {
-            return;
-        }
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(ahead) = &mut *ahead else { return };
-        ahead.done += cost;
-        ahead.finished += 1;
-        if ahead.last.elapsed() >= QUIET_TIME {
-            ahead.last = Instant::now();
-            let elapsed = ahead.started.elapsed().as_secs_f64();
-            let left = elapsed / ahead.done.max(1e-9) * (ahead.total - ahead.done).max(0.0);
-            eprintln!("  {} of {} tasks, {} left, last: {}", ahead.finished, ahead.tasks, duration(left), task.label);
-        }
+        self.advance(task, cost);
+    }
+
+    fn shared(&self, task: &Task, cost: f64) {
+        self.advance(task, cost);
     }
 
     fn notice(&self, text: &str) {

@@ -1,10 +1,12 @@
 //! `ojaflow store`
 
+use std::collections::BTreeMap;
+
 use super::terminal::print;
 use crate::cli::{StoreAction, StoreArgs};
 use crate::error::{Error, Result};
-use crate::flow::Project;
-use crate::words::size;
+use crate::flow::{Fate, GIVEN_UP_AFTER, Project, seconds_since};
+use crate::words::{duration, size};
 
 pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
     match &args.action {
@@ -19,7 +21,7 @@ pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
             let published = verify_published(&project);
             verify(&project).and(published)
         }
-        Some(StoreAction::Gc { dry_run }) => collect(project, *dry_run),
+        Some(StoreAction::Gc { dry_run, unfinished }) => collect(project, *dry_run, *unfinished),
     }
 }
 
@@ -95,14 +97,47 @@ fn verify_published(project: &Project) -> Result<()> {
     }
 }
 
-fn collect(project: &Project, dry_run: bool) -> Result<()> {
-    let collected = project.sweep_store(dry_run)?;
+fn collect(project: &Project, dry_run: bool, unfinished: bool) -> Result<()> {
+    let collected = project.sweep_store(dry_run, unfinished)?;
     let verb = if dry_run { "would be removed" } else { "removed" };
-    print(&format!(
+    let mut lines = vec![format!(
         "{} results ({}) {verb}, {} kept; {} leftovers of runs that died {verb}",
         collected.results.len(),
         size(collected.bytes()),
         collected.kept,
         collected.leftovers
-    ))
+    )];
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in &collected.results {
+        *kinds.entry(&record.material.kind).or_default() += 1;
+    }
+    if !kinds.is_empty() {
+        let kinds: Vec<String> = kinds.into_iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        lines.push(format!("  no published pipeline and no run refers to {}", kinds.join(", ")));
+    }
+    if collected.damaged > 0 {
+        lines.push(format!("  {} results without a sound commit record {verb}", collected.damaged));
+    }
+    for one in collected.unfinished.iter().filter(|one| one.results > 0) {
+        let (run, ago) = (&one.purpose.pipeline, age(seconds_since(one.purpose.since)));
+        let what = format!("{} results ({})", one.results, size(one.bytes));
+        lines.push(match one.fate {
+            Fate::Kept => format!(
+                "  {what} kept for the unfinished run of `{run}`, begun {ago} ago: the same command goes on with them, \
+                 `ojaflow store gc --unfinished` gives them up"
+            ),
+            Fate::GivenUp => format!("  the unfinished run of `{run}`, begun {ago} ago, is given up: {what}"),
+            Fate::TooOld => format!(
+                "  the unfinished run of `{run}`, begun {ago} ago, is older than {} and given up: {what}",
+                age(GIVEN_UP_AFTER)
+            ),
+        });
+    }
+    print(&lines.join("\n"))
+}
+
+/// `3 days`, or less in finer units.
+fn age(seconds: u64) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    if seconds < 2 * DAY { duration(seconds as f64) } else { format!("{} days", seconds / DAY) }
 }

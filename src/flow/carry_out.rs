@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::coefficients::install;
 use super::planning::{check_force, reader};
+use super::storage::now;
 use super::{Outcome, Project};
 use crate::error::Result;
-use crate::plan::{Levels, Request, Statuses};
+use crate::plan::{Levels, Pipeline, Request, Statuses};
 use crate::publish::{self, Published};
 use crate::run::{Progress, Run};
-use crate::store::{Key, Store};
+use crate::store::{Key, Purpose, Session, Store};
 
 /// How a request is carried out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +35,8 @@ impl Project {
         let catalogue = self.catalogue()?;
         let store = self.store();
         let mut levels = Levels::new(&catalogue, &self.pipelines, request);
-        let mut executed = 0;
+        let (mut executed, mut shared) = (0, 0);
+        let mut session: Option<Box<dyn Session>> = None;
         loop {
             let level = levels.present(reader(&store))?;
             check_force(&level.plan, options.force)?;
@@ -51,20 +53,28 @@ impl Project {
                     for (pipeline, one) in level.plan.pipelines.iter().zip(&published) {
                         install(&self.pipelines, pipeline, one)?;
                     }
-                    return Ok(Outcome::new(executed, statuses, published));
+                    session.into_iter().for_each(Session::finish);
+                    return Ok(Outcome::new((executed, shared), statuses, published));
                 }
             }
-            let session = store.session()?;
-            session.protect(&level.plan.tasks.iter().map(|task| &task.key).collect::<Vec<&Key>>())?;
+            if session.is_none() {
+                session = Some(store.session()?);
+            }
+            let present = session.as_deref().expect("just opened");
+            let keys = level.plan.tasks.iter().map(|task| &task.key).collect::<Vec<&Key>>();
+            present.protect(&purpose(level.plan.main()), &keys)?;
             // What an earlier level made anew is not made a second time.
             let force = options.force.filter(|_| executed == 0);
             let statuses = predict(force)?;
             progress.planned(&level.plan, &statuses);
-            let run = Run::new(&level.plan, &store, &*session, &statuses, progress, interrupt);
+            let run = Run::new(&level.plan, &store, present, &statuses, progress, interrupt);
             executed += run.execute(options.jobs.unwrap_or_else(cores))?;
+            shared += run.shared();
             if level.asking.is_empty() {
                 let published = self.publish_all(&run)?;
-                return Ok(Outcome::new(executed, statuses, published));
+                drop(run);
+                session.into_iter().for_each(Session::finish);
+                return Ok(Outcome::new((executed, shared), statuses, published));
             }
         }
     }
@@ -83,4 +93,10 @@ impl Project {
 /// Cores that this process may use.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// What a run is for: given again, the same command has the same purpose.
+fn purpose(pipeline: &Pipeline) -> Purpose {
+    let text = serde_json::to_vec(&(&pipeline.name, &pipeline.to, &pipeline.document)).expect("plain values serialise");
+    Purpose { pipeline: pipeline.name.clone(), plan: blake3::hash(&text).to_hex().to_string(), since: now() }
 }

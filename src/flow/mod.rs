@@ -28,7 +28,7 @@ pub use outcome::Outcome;
 pub use planning::{Ahead, Listed};
 pub use project::Project;
 pub use schema::{SCHEMA_FILE, schema_text};
-pub use storage::{Kept, Swept};
+pub use storage::{Fate, GIVEN_UP_AFTER, Kept, Swept, seconds_since};
 
 pub use crate::archive::container::Summary;
 pub use crate::archive::reproduce::{Verdict, caveats};

@@ -1,7 +1,7 @@
 //! What a request came to.
 
 use crate::error::{Error, Result};
-use crate::plan::Statuses;
+use crate::plan::{Disposition, Statuses};
 use crate::publish::{self, Published};
 use crate::spec::node::instead_of;
 use crate::tables::{Table, parquet};
@@ -11,6 +11,8 @@ use crate::tables::{Table, parquet};
 pub struct Outcome {
     /// How many tasks were run; the others were in the store.
     pub executed: usize,
+    /// How many tasks another run carried out meanwhile, whose results were taken over.
+    pub shared: usize,
     /// What happened to each task of the plan.
     pub statuses: Statuses,
     /// The published folders: included pipelines first, the one asked for last.
@@ -18,8 +20,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(executed: usize, statuses: Statuses, published: Vec<Published>) -> Self {
-        Self { executed, statuses, published }
+    pub(super) fn new((executed, shared): (usize, usize), statuses: Statuses, published: Vec<Published>) -> Self {
+        Self { executed, shared, statuses, published }
+    }
+
+    /// How many results were in the store when they were needed.
+    pub fn found(&self) -> usize {
+        self.statuses.count(Disposition::Cached) + self.shared
     }
 
     /// A published table of the pipeline that was asked for; of a folder of parts, all parts.

@@ -1,18 +1,19 @@
 //! The kept results of a project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use super::Project;
 use crate::error::Result;
 use crate::publish;
-use crate::store::{Collection, Key, Verified};
+use crate::store::{Caretaking, Collection, Key, Verified};
 
 /// Results of one kind that the same pipelines refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The kind of stage.
     pub kind: String,
-    /// The published pipelines that refer to them; none, and the next collection removes them.
+    /// The published pipelines and unfinished runs that refer to them; none, and the next collection removes them.
     pub pipelines: Vec<String>,
     /// How many they are.
     pub results: usize,
@@ -20,7 +21,13 @@ pub struct Kept {
     pub bytes: u64,
 }
 
-pub use crate::store::Collected as Swept;
+pub use crate::store::{Collected as Swept, Fate, GIVEN_UP_AFTER};
+
+/// Seconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "says since when a run is unfinished; no result depends on it")]
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
 
 impl Project {
     /// What is kept, by kind of stage and by the pipelines that refer to it.
@@ -34,9 +41,15 @@ impl Project {
                 users.entry(key).or_default().push(pipeline.clone());
             }
         }
+        for (purpose, keys) in self.store().awaited()? {
+            for key in keys {
+                users.entry(key).or_default().push(format!("{} (unfinished)", purpose.pipeline));
+            }
+        }
         let mut groups: BTreeMap<(Vec<String>, String), (usize, u64)> = BTreeMap::new();
         for entry in self.store().entries()? {
             let mut pipelines = users.get(&entry.record.key).cloned().unwrap_or_default();
+            pipelines.sort();
             pipelines.dedup();
             let group = groups.entry((pipelines, entry.record.material.kind.clone())).or_default();
             group.0 += 1;
@@ -54,13 +67,19 @@ impl Project {
         self.store().verify()
     }
 
-    /// Removes what no published pipeline and no run in flight refers to; with `dry_run`, only says what would go.
+    /// Removes what no published pipeline, no run in flight and no unfinished run refers to; with `dry_run`, only says what
+    /// would go, and with `unfinished`, unfinished runs are given up.
     ///
     /// # Errors
     /// The store or a published folder cannot be read or written.
-    pub fn sweep_store(&self, dry_run: bool) -> Result<Swept> {
+    pub fn sweep_store(&self, dry_run: bool, unfinished: bool) -> Result<Swept> {
         let keep: BTreeSet<Key> =
             publish::referred_keys(&self.outputs)?.into_iter().flat_map(|(_, keys)| keys).collect();
-        self.store().collect(&keep, dry_run)
+        self.store().collect(&keep, &Collection { dry_run, unfinished, now: now() })
     }
+}
+
+/// How long ago something was, in seconds.
+pub fn seconds_since(time: u64) -> u64 {
+    now().saturating_sub(time)
 }

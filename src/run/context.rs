@@ -93,7 +93,7 @@ impl Surroundings for Context<'_> {
     fn shared(&self, input: InputId, decode: &dyn Fn(&Table) -> Result<Shared>) -> Result<Shared> {
         let planned = self.input(input)?;
         let key = &self.run.plan.tasks[planned.task].key;
-        self.run.state.shared.get((key, &planned.table), || decode(&*self.table(input)?))
+        self.run.state.decoded.get((key, &planned.table), || decode(&*self.table(input)?))
     }
 
     fn gathered(&self, TableId(index): TableId, axes: Axes) -> Result<RecordBatch> {

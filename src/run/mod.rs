@@ -1,23 +1,23 @@
 //! Plan → results: tasks side by side, inputs first, everything that is known already taken from the store.
 //!
 //! Whatever happens to a run, the store stays sound: a result appears whole or not at all, and what one run finished the
-//! next one finds. A kept result that turns out to be damaged when it is read is made again on the spot.
+//! next one finds. A kept result that turns out to be damaged when it is read is made again on the spot. Two runs that need
+//! the same result share the work: one makes it, the other does something else first and then waits.
 
 mod context;
+mod schedule;
 mod shared;
 
 use context::Context;
 pub(crate) use context::add_axes;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
-use crate::store::{Damaged, Entry, Session, Slot, Status, Store};
+use crate::store::{Damaged, Entry, Lease, Session, Slot, Status, Store};
 use crate::tables::Table;
 use crate::task::Storage;
 
@@ -27,6 +27,8 @@ pub trait Progress: Sync {
     fn planned(&self, _plan: &Plan, _statuses: &Statuses) {}
     /// A task begins.
     fn started(&self, _task: &Task) {}
+    /// Another run has done the task meanwhile; `cost` as the plan estimated it.
+    fn shared(&self, _task: &Task, _cost: f64) {}
     /// `cost` as the plan estimated it; `seconds` as its worker was busy with it.
     fn finished(&self, _task: &Task, _cost: f64, _seconds: f64) {}
     /// Something worth a line: damage that was repaired, a run that diverged.
@@ -53,8 +55,8 @@ pub struct Run<'a> {
     pub progress: &'a dyn Progress,
     /// Set from outside to stop between two steps.
     pub interrupted: &'a AtomicBool,
-    /// How many tasks of this run read a table in passing.
-    readers: BTreeMap<(usize, String), usize>,
+    /// The tasks of this run that read a table in passing.
+    readers: BTreeMap<(usize, String), Vec<usize>>,
     state: State,
 }
 
@@ -62,15 +64,27 @@ pub struct Run<'a> {
 struct State {
     /// Tables handed on in memory, with the number of tasks that still want them.
     passing: Mutex<BTreeMap<(usize, String), Passing>>,
-    shared: shared::Memo,
+    decoded: shared::Memo,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
     executed: AtomicUsize,
+    shared: AtomicUsize,
 }
 
 struct Passing {
     table: Arc<Table>,
     readers: usize,
+    /// Of the task that made it.
+    lease: Option<Arc<Lease>>,
+}
+
+/// What came of a task's turn.
+enum Turn {
+    Ran,
+    /// What it would make is there, or nobody needs it any more.
+    Found,
+    /// Another run is at it.
+    Later,
 }
 
 impl<'a> Run<'a> {
@@ -83,109 +97,83 @@ impl<'a> Run<'a> {
         progress: &'a dyn Progress,
         interrupted: &'a AtomicBool,
     ) -> Self {
-        let mut readers = BTreeMap::new();
-        for (_, task) in plan.tasks.iter().enumerate().filter(|(index, _)| statuses.runs(*index)) {
+        let mut readers: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
+        for (index, task) in plan.tasks.iter().enumerate().filter(|(index, _)| statuses.runs(*index)) {
             for input in task.inputs.iter().filter(|input| input.passing) {
-                *readers.entry((input.task, input.table.clone())).or_default() += 1;
+                readers.entry((input.task, input.table.clone())).or_default().push(index);
             }
         }
         Self { plan, store, session, statuses, progress, interrupted, readers, state: State::default() }
     }
 
-    /// Runs what has to run, `jobs` tasks at a time. Returns the number of tasks executed.
-    ///
-    /// # Errors
-    /// The first error of a task; tasks under way are finished, and what is finished is kept.
-    pub fn execute(&self, jobs: usize) -> Result<usize> {
-        let n_tasks = self.plan.tasks.len();
-        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); n_tasks];
-        let mut waiting: Vec<AtomicUsize> = Vec::with_capacity(n_tasks);
-        for (index, task) in self.plan.tasks.iter().enumerate() {
-            let mut count = 0;
-            if self.statuses.runs(index) {
-                let mut dependencies: Vec<usize> =
-                    task.dependencies().filter(|&dependency| self.statuses.runs(dependency)).collect();
-                dependencies.sort_unstable();
-                dependencies.dedup();
-                count = dependencies.len();
-                for dependency in dependencies {
-                    readers[dependency].push(index);
-                }
-            }
-            waiting.push(AtomicUsize::new(count));
-        }
-        let ready: Vec<usize> = (0..n_tasks)
-            .filter(|&index| self.statuses.runs(index) && waiting[index].load(Ordering::Relaxed) == 0)
-            .collect();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.max(1))
-            .thread_name(|index| format!("worker-{index}"))
-            .build()
-            .map_err(|error| Error::Internal { task: "scheduler".into(), message: error.to_string() })?;
-        let graph = Graph { readers: &readers, waiting: &waiting };
-        // A worker takes what it spawned last, so a task's readers run right after it and what it handed on is soon
-        // dropped; hence the reverse order here, which starts the first task first.
-        pool.scope(|scope| {
-            for &index in ready.iter().rev() {
-                scope.spawn(move |scope| self.step(scope, index, graph));
-            }
-        });
-        let error = self.state.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match error {
-            Some(error) => Err(error),
-            None if self.interrupted.load(Ordering::Relaxed) => Err(Error::Interrupted),
-            None => Ok(self.state.executed.load(Ordering::Relaxed)),
-        }
+    /// How many tasks another run carried out meanwhile.
+    pub fn shared(&self) -> usize {
+        self.state.shared.load(Ordering::Relaxed)
     }
 
-    fn step<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
-        if self.state.failed.load(Ordering::Relaxed) || self.interrupted.load(Ordering::Relaxed) {
-            return;
-        }
+    /// Carries a task of the plan out and hands its passing tables on to those who wait for them, unless another run has
+    /// done it meanwhile, or is doing it now.
+    fn turn(&self, index: usize) -> Result<Turn> {
         let task = &self.plan.tasks[index];
+        let handed = || {
+            let passing = task.work.outputs().iter().filter(|output| !task.keeps(output)).map(|output| output.table());
+            passing.filter(|table| self.readers_of(index, table) > 0)
+        };
+        let stores = self.statuses.of[index] == Disposition::Run && task.leaves_a_result();
+        let mut to_make = stores && (self.statuses.forced[index] || self.store.find(&task.key)?.is_none());
+        if !to_make && handed().next().is_none() {
+            return Ok(Turn::Found);
+        }
+        // Who hands tables on keeps the lease until their readers are done: another run has the tables from nowhere else,
+        // and what is read from them is there by then.
+        let Some(lease) = self.session.lease(&task.key) else { return Ok(Turn::Later) };
+        let slot = if stores { self.slot(index)? } else { None };
+        to_make = slot.is_some();
+        let mut wanted = Vec::new();
+        for table in handed() {
+            if self.is_wanted(index, table)? {
+                wanted.push(table.to_owned());
+            }
+        }
+        if !to_make && wanted.is_empty() {
+            return Ok(Turn::Found);
+        }
         self.progress.started(task);
-        let (result, seconds) = timed(|| self.run_task(index));
-        match result {
-            Ok(()) => {
-                self.state.executed.fetch_add(1, Ordering::Relaxed);
-                self.progress.finished(task, task.work.cost(), seconds);
-                self.release(task);
-                for &reader in graph.readers[index].iter().rev() {
-                    if graph.waiting[reader].fetch_sub(1, Ordering::AcqRel) == 1 {
-                        scope.spawn(move |scope| self.step(scope, reader, graph));
-                    }
-                }
-            }
-            Err(error) => {
-                self.state.failed.store(true, Ordering::Relaxed);
-                self.state.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        }
-    }
-
-    /// Runs a task of the plan and hands its passing tables on to those who wait for them.
-    fn run_task(&self, index: usize) -> Result<()> {
-        let task = &self.plan.tasks[index];
-        let wanted: Vec<String> = task
-            .work
-            .outputs()
-            .iter()
-            .filter(|output| !task.keeps(output))
-            .map(|output| output.table().to_owned())
-            .filter(|table| self.readers_of(index, table) > 0)
-            .collect();
-        let slot = if self.statuses.of[index] == Disposition::Run { self.slot(index)? } else { None };
         let handed_on = self.perform(index, slot, &wanted)?;
+        let lease = Arc::new(lease);
         let mut passing = self.state.passing.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, table) in handed_on {
             let readers = self.readers_of(index, &name);
-            passing.insert((index, name), Passing { table: Arc::new(table), readers });
+            passing.insert((index, name), Passing { table: Arc::new(table), readers, lease: Some(lease.clone()) });
         }
-        Ok(())
+        Ok(Turn::Ran)
     }
 
     fn readers_of(&self, task: usize, table: &str) -> usize {
-        self.readers.get(&(task, table.to_owned())).copied().unwrap_or(0)
+        self.readers.get(&(task, table.to_owned())).map_or(0, Vec::len)
+    }
+
+    /// Whether a task that reads this table in passing still has to run.
+    fn is_wanted(&self, task: usize, table: &str) -> Result<bool> {
+        for &reader in self.readers.get(&(task, table.to_owned())).into_iter().flatten() {
+            let reading = &self.plan.tasks[reader];
+            let stores = self.statuses.of[reader] == Disposition::Run && reading.leaves_a_result();
+            if stores && (self.statuses.forced[reader] || self.store.find(&reading.key)?.is_none()) {
+                return Ok(true);
+            }
+            for output in reading.work.outputs() {
+                if self.is_wanted(reader, output.table())? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lets other runs make again what this one still hands on.
+    fn give_up_leases(&self) {
+        let mut passing = self.state.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        passing.values_mut().for_each(|held| held.lease = None);
     }
 
     /// Runs a task now, on this thread, and puts its result into the slot. Returns the tables `wanted` in memory.
@@ -262,6 +250,8 @@ impl<'a> Run<'a> {
             } else {
                 self.progress.notice(&format!("the result of `{}` is gone or damaged; it runs again", planned.label));
             }
+            // Whoever is making it as well is not waited for: it may be this very thread, some calls further out.
+            let _lease = self.session.lease(&planned.key);
             let slot = planned.leaves_a_result().then(|| self.session.renew(&planned.key)).transpose()?;
             self.perform(task, slot, &[])?;
         }
@@ -285,27 +275,6 @@ impl<'a> Run<'a> {
     pub(crate) fn keeps_outputs(task: &Task, name: &str) -> bool {
         task.keep && task.work.outputs().iter().any(|output| output.table() == name && output.storage == Storage::Kept)
     }
-}
-
-/// Runs `work` and says how many seconds this thread was busy with it. A worker that waits for a part of its task that another
-/// one took over may begin a further task meanwhile; that one's time is its own.
-fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
-    thread_local! {
-        /// Seconds of the tasks that ran within the one now running.
-        static WITHIN: Cell<f64> = const { Cell::new(0.0) };
-    }
-    let within_outer = WITHIN.replace(0.0);
-    let started = Instant::now();
-    let result = work();
-    let seconds = started.elapsed().as_secs_f64();
-    let within = WITHIN.replace(within_outer + seconds);
-    (result, seconds - within)
-}
-
-#[derive(Clone, Copy)]
-struct Graph<'a> {
-    readers: &'a [Vec<usize>],
-    waiting: &'a [AtomicUsize],
 }
 
 #[cfg(test)]

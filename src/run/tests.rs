@@ -11,7 +11,7 @@ use super::context::Context;
 use super::{Run, Silent};
 use crate::error::{Error, Result};
 use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
-use crate::store::{Collection, PosixStore, Store};
+use crate::store::{Caretaking, PosixStore, Store};
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::fake::Fakes;
@@ -180,23 +180,84 @@ fn an_interruption_is_no_failure_and_the_next_run_goes_on() {
     assert_eq!((result.unwrap(), ran.len()), (4, 4));
 }
 
+/// Runs a plan so many times at once, and says which tasks ran.
+fn at_once(bench: &Bench, plan: &Plan, runs: usize) -> Vec<String> {
+    let store = bench.store();
+    let statuses = Statuses::predict(plan, &store, None).unwrap();
+    let counted: Vec<usize> = std::thread::scope(|scope| {
+        let run = || {
+            let session = store.session().unwrap();
+            let run = Run::new(plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+            let executed = run.execute(2).unwrap();
+            assert_eq!(executed + run.shared(), (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).count());
+            executed
+        };
+        let runs: Vec<_> = (0..runs).map(|_| scope.spawn(run)).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let mut ran = bench.fakes.diary.read();
+    assert_eq!(counted.iter().sum::<usize>(), ran.len());
+    ran.sort();
+    ran
+}
+
 #[test]
-fn two_runs_at_once_end_with_the_same_results() {
+fn runs_at_once_share_the_work_and_end_with_the_same_results() {
+    let passing = DOUBLES.replace("of   = \"number\"", "of   = \"number\"\npassing = true");
+    for stages in [DOUBLES, &passing] {
+        for _ in 0..20 {
+            let bench = Bench::new(stages);
+            let plan = bench.plan();
+            let mut labels: Vec<String> = plan.tasks.iter().map(|task| task.label.clone()).collect();
+            labels.sort();
+            assert_eq!(at_once(&bench, &plan, 4), labels, "each task once");
+            let store = bench.store();
+            assert_eq!(store.entries().unwrap().len(), 7);
+            assert_eq!(bench.number(&plan, "total", "total"), 12);
+            assert_eq!(store.verify().unwrap().damaged.len(), 0);
+            // What was handed on is replayed, by one run for all.
+            if stages != DOUBLES {
+                let changed = bench.request().set("stages.double.plus=1");
+                let plan = plan::build(&bench.fakes, bench.folder.path(), &changed).unwrap();
+                assert_eq!(at_once(&bench, &plan, 4), labels, "each task once");
+                assert_eq!(bench.number(&plan, "total", "total"), 15);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_another_run_is_making_is_done_last_and_taken_over_when_that_run_ends() {
     let bench = Bench::new(DOUBLES);
     let plan = bench.plan();
     let store = bench.store();
+    let other = store.session().unwrap();
+    let held = plan.tasks.iter().find(|task| task.label == "number value=1").unwrap();
+    let lease = other.lease(&held.key).expect("free");
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let session = store.session().unwrap();
-                let statuses = Statuses::predict(&plan, &store, None).unwrap();
-                Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt).execute(2).unwrap();
-            });
+        let run = scope.spawn(|| bench.run_with(&plan, None));
+        let there = |label: &str| {
+            let task = plan.tasks.iter().find(|task| task.label == label).unwrap();
+            store.find(&task.key).unwrap().is_some()
+        };
+        while !there("double value=3") {
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        assert!(!there("number value=1") && !there("total"));
+        drop(lease);
+        let (result, ran) = run.join().unwrap();
+        assert_eq!((result.unwrap(), ran.len()), (7, 7));
+        assert_eq!(&ran[4..], ["number value=1", "double value=1", "total"]);
     });
-    assert_eq!(store.entries().unwrap().len(), 7);
-    assert_eq!(bench.number(&plan, "total", "total"), 12);
-    assert_eq!(store.verify().unwrap().damaged.len(), 0);
+    // Who waits can be interrupted.
+    let lease = other.lease(&held.key).expect("free");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| bench.run_with(&plan, Some("")));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        bench.interrupt.store(true, Ordering::Relaxed);
+        assert!(matches!(run.join().unwrap().0, Err(Error::Interrupted)));
+    });
+    drop(lease);
 }
 
 #[test]

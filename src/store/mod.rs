@@ -12,24 +12,26 @@
 //! one that is made again changes places with it.
 //!
 //! Digests, commit records and tables are the same wherever results lie; where that is, only the implementation knows:
-//! [`PosixStore`], a folder of files. Looking after a store as a whole is a trait of its own, [`Collection`].
+//! [`PosixStore`], a folder of files. Looking after a store as a whole is a trait of its own, [`Caretaking`].
 
+mod care;
 mod entry;
 mod key;
+mod lease;
 mod pending;
 mod posix;
 mod record;
 
+pub use care::{Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, Purpose, Remembered, Verified};
 pub use entry::{Damaged, Entry};
 pub use key::{Key, KeyMaterial, KeyedInput};
+pub use lease::Lease;
 pub(crate) use pending::writing;
 pub use pending::{Pending, PendingTable, Slot, Status};
 pub use posix::PosixStore;
 pub use record::{Record, StoredFile};
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -56,13 +58,18 @@ pub trait Store: Debug + Send + Sync {
     fn remember(&self, name: &str, note: &[u8]);
 }
 
-/// A run's presence in the store: for as long as it lives, nothing that it counts on is collected.
+/// A run's presence in the store: for as long as it lives, nothing that it counts on is collected; and after it, nothing
+/// that it made before it could finish.
 pub trait Session: Debug + Send + Sync {
-    /// Keeps results from collection until this run ends.
+    /// Keeps results from collection until this run has [finished](Session::finish), or is given up.
     ///
     /// # Errors
     /// The keys cannot be noted.
-    fn protect(&self, keys: &[&Key]) -> Result<()>;
+    fn protect(&self, purpose: &Purpose, keys: &[&Key]) -> Result<()>;
+
+    /// The right to make a result, which others need not make then; none while another run has it. It saves work and nothing
+    /// else: what is made without it is as good.
+    fn lease(&self, key: &Key) -> Option<Lease>;
 
     /// Hit or miss; a miss can be filled on behalf of this run.
     ///
@@ -81,57 +88,8 @@ pub trait Session: Debug + Send + Sync {
     /// # Errors
     /// It cannot be created.
     fn workshop(&self) -> Result<TempDir>;
-}
 
-/// Looking after a store as a whole.
-pub trait Collection: Store {
-    /// All committed results, by key.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn entries(&self) -> Result<Vec<Entry>>;
-
-    /// Reads every file of every result and compares it with its digest.
-    ///
-    /// # Errors
-    /// The store cannot be listed. Damage is not an error but a finding.
-    fn verify(&self) -> Result<Verified>;
-
-    /// Removes every result whose key is neither in `keep` nor counted on by a living run; with `dry_run`, only says
-    /// what would go.
-    ///
-    /// # Errors
-    /// The store cannot be read or written.
-    fn collect(&self, keep: &BTreeSet<Key>, dry_run: bool) -> Result<Collected>;
-}
-
-/// What a collection removed, or would remove.
-#[derive(Debug, Default)]
-pub struct Collected {
-    /// The records of the results that went.
-    pub results: Vec<Record>,
-    /// How many results stay.
-    pub kept: usize,
-    /// Traces of runs that died, and results without a sound commit record.
-    pub leftovers: usize,
-}
-
-impl Collected {
-    /// The size of what went.
-    pub fn bytes(&self) -> u64 {
-        self.results.iter().map(Record::bytes).sum()
-    }
-}
-
-/// What re-reading every result found.
-#[derive(Debug, Default)]
-pub struct Verified {
-    /// How many results were read.
-    pub results: usize,
-    /// Their size.
-    pub bytes: u64,
-    /// The keys of those that are damaged, and what is wrong with each.
-    pub damaged: Vec<(Key, Vec<Damaged>)>,
-    /// Files and folders that are none of the store's. They do no harm, and nobody removes them.
-    pub strays: Vec<PathBuf>,
+    /// What the run was for is done: others may collect what nothing else refers to. A session that is dropped without this
+    /// is unfinished.
+    fn finish(self: Box<Self>);
 }

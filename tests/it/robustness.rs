@@ -75,11 +75,80 @@ fn leftovers_of_a_killed_run_are_collected() {
     assert!(wait_for(&mut run, &fixture, 5));
     run.kill().unwrap();
     run.wait().unwrap();
+    let found = committed(&fixture);
     let collected = fixture.stdout(&["store", "gc"]);
-    assert!(!collected.contains(" 0 leftovers"), "{collected}");
-    assert_eq!(committed(&fixture), 0, "no published pipeline refers to them");
+    assert!(collected.starts_with("0 results") && !collected.contains(" 0 leftovers"), "{collected}");
+    assert_eq!(committed(&fixture), found, "what an unfinished run made is kept");
     nothing_is_pending(&fixture);
-    fixture.run().hits(0).verified();
+    fixture.run().verified();
+}
+
+#[test]
+fn what_an_unfinished_run_made_is_safe_from_collection_until_it_is_given_up() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let options = ["--set", "matrix.seed.count=60", "--as", "many"];
+    let interrupted = |results: usize| {
+        let mut run = fixture.spawn(&[&["pipeline", "small"], &options[..]].concat());
+        assert!(wait_for(&mut run, &fixture, results));
+        signal(&run, "INT");
+        assert_eq!(run.wait_with_output().unwrap().status.code(), Some(130));
+        committed(&fixture)
+    };
+    let found = interrupted(5);
+    let listed = fixture.stdout(&["store", "ls"]);
+    assert!(listed.contains("many (unfinished)") && !listed.contains("nobody"), "{listed}");
+    let collected = fixture.stdout(&["store", "gc"]);
+    assert!(collected.starts_with(&format!("0 results (0 B) removed, {found} kept")), "{collected}");
+    assert!(collected.contains(&format!("{found} results (")), "{collected}");
+    assert!(collected.contains("kept for the unfinished run of `many`, begun "), "{collected}");
+    assert!(collected.contains("`ojaflow store gc --unfinished` gives them up"), "{collected}");
+    // The same command goes on with them, and once it has published, they are kept for what it published.
+    let found = interrupted(found + 5);
+    assert!(fixture.stdout(&["store", "gc", "--dry-run"]).contains(&format!("{found} results (")));
+    let fixture = fixture.with(&["--set", "matrix.seed.count=2", "--as", "many"]).run();
+    let collected = fixture.stdout(&["store", "gc", "--dry-run", "--unfinished"]);
+    assert!(
+        collected.contains("the unfinished run of `many`, begun ") && collected.contains("is given up"),
+        "{collected}"
+    );
+    let fixture = fixture.with(&options).run();
+    let collected = fixture.stdout(&["store", "gc"]);
+    assert!(!collected.contains("unfinished"), "{collected}");
+    assert!(fs::read_dir(fixture.outputs().join(".store/v1/runs")).unwrap().next().is_none());
+    fixture.verified();
+}
+
+#[test]
+fn an_unfinished_run_is_given_up_when_asked_or_when_it_is_old() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let interrupted = || {
+        let mut run = fixture.spawn(&["pipeline", "small", "--set", "matrix.seed.count=60", "--as", "many"]);
+        assert!(wait_for(&mut run, &fixture, 5));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        committed(&fixture)
+    };
+    let found = interrupted();
+    let announced = fixture.stdout(&["store", "gc", "--unfinished", "--dry-run"]);
+    assert!(announced.starts_with(&format!("{found} results (")) && announced.contains("would be removed, 0 kept"));
+    assert_eq!(committed(&fixture), found);
+    fixture.stdout(&["store", "gc", "--unfinished"]);
+    assert_eq!(committed(&fixture), 0);
+    let found = interrupted();
+    let runs = fixture.outputs().join(".store/v1/runs");
+    let record = fs::read_dir(runs).unwrap().next().expect("one unfinished run").unwrap().path();
+    let content = fs::read_to_string(&record).unwrap();
+    let (head, keys) = content.split_once('\n').unwrap();
+    let mut head: serde_json::Value = serde_json::from_str(head).unwrap();
+    head["since"] = (head["since"].as_u64().unwrap() - 31 * 24 * 60 * 60).into();
+    fs::write(&record, format!("{head}\n{keys}")).unwrap();
+    let collected = fixture.stdout(&["store", "gc"]);
+    assert!(collected.starts_with(&format!("{found} results (")), "{collected}");
+    assert!(
+        collected.contains("the unfinished run of `many`, begun 31 days ago, is older than 30 days and given up"),
+        "{collected}"
+    );
+    assert_eq!(committed(&fixture), 0);
 }
 
 #[test]
@@ -122,6 +191,77 @@ fn two_runs_at_once_both_succeed_with_one_result_a_key() {
     nothing_is_pending(&fixture);
     assert_eq!(fixture.digests("small"), *undisturbed());
     fixture.run().hits_all().verified();
+}
+
+#[test]
+fn four_equal_runs_at_once_compute_each_task_once() {
+    let (alone, together) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let digests = |outputs: &Path| {
+        let manifest = fs::read(outputs.join("smoke/manifest.json")).unwrap();
+        common::digests(&serde_json::from_slice(&manifest).unwrap())
+    };
+    assert!(smoke(alone.path(), &["--quiet"]).status.success());
+    let runs: Vec<std::process::Output> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| smoke(together.path(), &["--json"]))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let mut tasks = 0;
+    for output in &runs {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(record["tasks_run"].as_u64().unwrap() + record["tasks_cached"].as_u64().unwrap(), 25, "{record}");
+        tasks += record["tasks_run"].as_u64().unwrap();
+    }
+    assert_eq!(tasks, 25, "each task once, whoever ran it");
+    assert_eq!(digests(together.path()), digests(alone.path()));
+    for left in ["leases", "runs", "pending"] {
+        let folder = together.path().join(".store/v1").join(left);
+        assert!(fs::read_dir(folder).unwrap().next().is_none(), "{left}");
+    }
+}
+
+/// A run of one job that is stopped in the middle of a task, and another that has done all that it can without it.
+fn waiting_for_another(fixture: &Fixture) -> (Child, Child) {
+    let mut holder = fixture.spawn(&["pipeline", "small", "--jobs", "1"]);
+    assert!(wait_for(&mut holder, fixture, 1));
+    signal(&holder, "STOP");
+    let mut waiter = fixture.spawn(&["pipeline", "small"]);
+    let mut said = String::new();
+    let mut stderr = std::io::BufReader::new(waiter.stderr.take().unwrap());
+    while !said.contains("another run is making") {
+        assert!(std::io::BufRead::read_line(&mut stderr, &mut said).unwrap() > 0, "{said}");
+    }
+    assert!(said.contains("waiting for it"), "{said}");
+    // Nobody reads on: a line more would find a closed pipe, which the program takes for the end of the reader.
+    std::thread::spawn(move || std::io::Read::read_to_string(&mut stderr, &mut said));
+    (holder, waiter)
+}
+
+#[test]
+fn a_holder_that_is_killed_lets_the_others_finish() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let (mut holder, waiter) = waiting_for_another(&fixture);
+    assert!(committed(&fixture) < SMALL_TASKS);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let output = waiter.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(committed(&fixture), SMALL_TASKS);
+    assert_eq!(fixture.digests("small"), *undisturbed());
+    fixture.run().hits_all().verified();
+}
+
+#[test]
+fn a_run_that_waits_for_another_can_be_interrupted() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    let (holder, waiter) = waiting_for_another(&fixture);
+    let asked = Instant::now();
+    signal(&waiter, "INT");
+    assert_eq!(waiter.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(1), "stopped after {:?}", asked.elapsed());
+    signal(&holder, "CONT");
+    assert!(holder.wait_with_output().unwrap().status.success());
+    assert_eq!(fixture.digests("small"), *undisturbed());
 }
 
 #[test]
@@ -375,6 +515,31 @@ fn a_full_disk_is_a_clear_error_and_the_store_stays_sound() {
         let manifest = serde_json::from_slice(&output.stdout).expect("the manifest of the run after it");
         assert_eq!(common::digests(&manifest), *undisturbed(), "{kilobytes} kB");
     }
+}
+
+#[test]
+fn the_advice_on_a_full_disk_keeps_what_was_finished() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    // Full when results are published, or shortly before.
+    let script = "mount -t tmpfs -o size=900k none outputs
+         $OJAFLOW pipeline small; echo \"exit status $?\" >&2
+         $OJAFLOW store gc --dry-run >&2
+         mount -o remount,ro outputs; $OJAFLOW store gc --dry-run >&2 || echo \"needs to write\" >&2
+         mount -o remount,rw outputs; $OJAFLOW store gc >&2 || echo \"cannot collect\" >&2
+         ls outputs/.store/v1/results/*/*/commit.json | wc -l >&2
+         mount -o remount,size=64m outputs
+         $OJAFLOW pipeline small --json";
+    let Some(output) = where_mounting_works(&fixture, script) else { return };
+    let message = text(&output.stderr);
+    assert!(message.contains("exit status 1") && message.contains("No space left on device"), "{message}");
+    assert!(!message.contains("needs to write") && !message.contains("cannot collect"), "{message}");
+    assert_eq!(message.matches("kept for the unfinished run of `small`, begun ").count(), 3, "{message}");
+    assert!(message.contains("0 results (0 B) removed"), "{message}");
+    let finished: u64 = message.lines().rev().find_map(|line| line.trim().parse().ok()).expect("a count");
+    assert!(finished > 3, "{message}");
+    let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the record of the run after it");
+    assert_eq!(record["tasks_cached"], finished, "{message}");
+    assert_eq!(record["tasks_run"], SMALL_TASKS as u64 - finished);
 }
 
 #[test]

@@ -1,41 +1,94 @@
 //! Removing what nothing refers to, and re-reading what is kept.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::super::key::Key;
 use super::super::record::FILE;
 use super::fs;
 use super::kept::{Found, look};
-use super::layout::{COLLECTED, Layout, list, make_folder, name};
-use super::session::living_keys;
+use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
+use super::lease;
+use super::runs::{Recorded, recorded};
 use crate::error::{Error, Result};
-use crate::store::{Collected, Verified};
+use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, Remembered, Verified};
 
-pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, dry_run: bool) -> Result<Collected> {
+pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -> Result<Collected> {
+    let mut collected = Collected::default();
     if !layout.exists() {
-        return Ok(Collected::default());
+        return Ok(collected);
     }
-    let (collecting, path) = layout.collecting()?;
-    collecting.lock().map_err(Error::io("lock", path))?;
-    let (living, rubbish) = living_keys(layout, !dry_run)?;
-    let living: BTreeSet<Key> = living.into_iter().collect();
-    let mut collected = Collected { leftovers: rubbish.len(), ..Collected::default() };
+    let _alone = if how.dry_run { layout.reading() } else { Some(layout.collecting()?) };
+    let runs = recorded(layout)?;
+    let mut keep = keep.clone();
+    keep.extend(runs.iter().filter(|run| run.living).flat_map(|run| run.keys.iter().cloned()));
+    let mut rubbish = leftovers(layout, &runs)?;
+    collected.leftovers = rubbish.len();
+    let mut unfinished = Vec::new();
+    for run in &runs {
+        let Some(purpose) = run.purpose.as_ref().filter(|_| !run.living) else { continue };
+        let fate = match how.now.saturating_sub(purpose.since) {
+            _ if how.unfinished => Fate::GivenUp,
+            age if age > GIVEN_UP_AFTER => Fate::TooOld,
+            _ => Fate::Kept,
+        };
+        if fate != Fate::Kept {
+            rubbish.push(run.path.clone());
+        }
+        // What is kept for its sake alone.
+        let keys: BTreeSet<&Key> = run.keys.iter().filter(|key| !keep.contains(key)).collect();
+        unfinished.push((keys, Remembered { purpose: purpose.clone(), fate, results: 0, bytes: 0 }));
+    }
+    if !how.dry_run {
+        lease::sweep(layout)?;
+        for path in &rubbish {
+            let _ = fs::remove(path);
+        }
+    }
     for key in layout.keys()? {
-        if keep.contains(&key) || living.contains(&key) {
+        if keep.contains(&key) {
             collected.kept += 1;
             continue;
         }
-        // A result whose record is damaged can be of no use to anyone either.
         let found = look(&layout.folder(&key), &key)?;
-        if !dry_run {
+        let bytes = if let Found::Sound(entry) = &found { entry.record.bytes() } else { 0 };
+        let mut kept = false;
+        for (keys, remembered) in &mut unfinished {
+            if keys.contains(&key) {
+                remembered.results += 1;
+                remembered.bytes += bytes;
+                kept |= remembered.fate == Fate::Kept;
+            }
+        }
+        if kept {
+            collected.kept += 1;
+            continue;
+        }
+        if !how.dry_run {
             remove(layout, &key)?;
         }
         match found {
             Found::Sound(entry) => collected.results.push(entry.record),
-            Found::Damaged(_) | Found::Nothing => collected.leftovers += 1,
+            // A result whose record is damaged can be of no use to anyone either.
+            Found::Damaged(_) | Found::Nothing => collected.damaged += 1,
         }
     }
+    collected.unfinished = unfinished.into_iter().map(|(_, remembered)| remembered).collect();
     Ok(collected)
+}
+
+/// Traces of runs that died: what they had begun to write, and files that say nothing.
+fn leftovers(layout: &Layout, runs: &[Recorded]) -> Result<Vec<PathBuf>> {
+    let mut rubbish: Vec<PathBuf> =
+        runs.iter().filter(|run| !run.living && run.purpose.is_none()).map(|run| run.path.clone()).collect();
+    let living = |run: &str| runs.iter().any(|other| other.living && name(&other.path) == Some(run));
+    for path in list(&layout.pending())? {
+        let Some(name) = name(&path) else { continue };
+        if name.starts_with(COLLECTED) || name.starts_with(RUN) && !living(name) {
+            rubbish.push(path);
+        }
+    }
+    Ok(rubbish)
 }
 
 fn remove(layout: &Layout, key: &Key) -> Result<()> {
@@ -57,9 +110,8 @@ pub(super) fn verify(layout: &Layout) -> Result<Verified> {
         let damaged = match look(&folder, &key)? {
             Found::Sound(entry) => {
                 verified.bytes += entry.record.bytes();
-                let ours = |path: &std::path::PathBuf| {
-                    name(path).is_some_and(|name| name == FILE || entry.record.file(name).is_some())
-                };
+                let ours =
+                    |path: &PathBuf| name(path).is_some_and(|name| name == FILE || entry.record.file(name).is_some());
                 verified.strays.extend(list(&folder)?.into_iter().filter(|path| !ours(path)));
                 entry.verify()
             }

@@ -56,6 +56,10 @@ impl Layout {
         self.root.join("runs")
     }
 
+    pub(super) fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
     /// The folder of a result.
     pub(super) fn folder(&self, key: &Key) -> PathBuf {
         self.results().join(&key.as_str()[..2]).join(key.as_str())
@@ -81,14 +85,17 @@ impl Layout {
                 }
             }
         }
-        let ours = [self.results(), self.pending(), self.runs(), self.collecting_path()];
-        contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours.contains(path)));
+        let folders = [self.results(), self.pending(), self.runs(), self.leases()];
+        let ours = |path: &PathBuf| folders.contains(path) && path.is_dir() || *path == self.collecting_path();
+        contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours(path)));
         let begins = |path: &Path, with: &[&str]| {
             name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
         };
         contents.strays.extend(list(&self.pending())?.into_iter().filter(|path| !begins(path, &[RUN, COLLECTED])));
         contents.strays.extend(list(&self.runs())?.into_iter().filter(|path| !begins(path, &[RUN])));
-        contents.strays.extend([self.results(), self.pending(), self.runs()].into_iter().filter(|path| path.is_file()));
+        contents
+            .strays
+            .extend(list(&self.leases())?.into_iter().filter(|path| name(path).and_then(Key::parse).is_none()));
         contents.strays.sort();
         Ok(contents)
     }
@@ -97,8 +104,26 @@ impl Layout {
         self.root.join("collecting")
     }
 
-    /// The file whose lock keeps collections and starting runs apart, and its path.
-    pub(super) fn collecting(&self) -> Result<(File, PathBuf)> {
+    /// Keeps collections out while a run starts, ends or says what it counts on.
+    pub(super) fn starting(&self) -> Result<File> {
+        let (file, path) = self.lock_file()?;
+        file.lock_shared().map_err(Error::io("lock", path))?;
+        Ok(file)
+    }
+
+    /// Keeps everyone out who starts, ends or says what it counts on.
+    pub(super) fn collecting(&self) -> Result<File> {
+        let (file, path) = self.lock_file()?;
+        file.lock().map_err(Error::io("lock", path))?;
+        Ok(file)
+    }
+
+    /// Keeps collections out, as far as that can be had without writing.
+    pub(super) fn reading(&self) -> Option<File> {
+        fs::open(&self.collecting_path()).ok().filter(|file| file.lock_shared().is_ok())
+    }
+
+    fn lock_file(&self) -> Result<(File, PathBuf)> {
         let path = self.collecting_path();
         let file = match fs::open_lock(&path) {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {

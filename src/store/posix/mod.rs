@@ -4,20 +4,24 @@
 //! outputs/.store/v1/
 //!   results/<kk>/<key>/   one folder a task: commit.json and the files it lists
 //!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
-//!   runs/<run>            a file locked for as long as a run lives; lists the keys it counts on
+//!   runs/<run>            what a run is for and the keys that it counts on; locked for as long as it lives, and gone once
+//!                         it has published. Unlocked, it tells of an unfinished run, and keeps its results
+//!   leases/<key>          locked by the run that is making this result, so that others need not
 //!   notes/<name>          what may be lost: which published files were found sound, and when
 //!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
 //! ```
 //!
 //! Nothing has to be cleaned up after a crash: the locks belong to processes and die with them, and a folder in
 //! `pending` whose run is gone is rubbish that anyone may remove. A reader trusts only `commit.json`, and what it
-//! reads it checks against the digest that stands there.
+//! reads it checks against the digest that stands there. Other files and folders are none of the store's, and are let be.
 
 mod collect;
 mod draft;
 mod fs;
 mod kept;
 mod layout;
+mod lease;
+mod runs;
 mod session;
 
 use std::collections::BTreeSet;
@@ -26,7 +30,7 @@ use std::path::Path;
 
 use super::entry::Entry;
 use super::key::Key;
-use super::{Collected, Collection, Session, Store, Verified};
+use super::{Caretaking, Collected, Collection, Purpose, Session, Store, Verified};
 use crate::error::Result;
 use kept::{Found, look};
 use layout::Layout;
@@ -76,7 +80,7 @@ impl Store for PosixStore {
     }
 }
 
-impl Collection for PosixStore {
+impl Caretaking for PosixStore {
     fn entries(&self) -> Result<Vec<Entry>> {
         self.layout.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
     }
@@ -85,8 +89,13 @@ impl Collection for PosixStore {
         collect::verify(&self.layout)
     }
 
-    fn collect(&self, keep: &BTreeSet<Key>, dry_run: bool) -> Result<Collected> {
-        collect::collect(&self.layout, keep, dry_run)
+    fn awaited(&self) -> Result<Vec<(Purpose, Vec<Key>)>> {
+        let runs = runs::recorded(&self.layout)?;
+        Ok(runs.into_iter().filter_map(|run| Some((run.purpose?, run.keys))).collect())
+    }
+
+    fn collect(&self, keep: &BTreeSet<Key>, how: &Collection) -> Result<Collected> {
+        collect::collect(&self.layout, keep, how)
     }
 }
 
@@ -94,7 +103,7 @@ impl Collection for PosixStore {
 mod tests {
     use std::fs;
 
-    use super::super::{KeyMaterial, Slot, Status};
+    use super::super::{Fate, GIVEN_UP_AFTER, KeyMaterial, Remembered, Slot, Status};
     use super::layout::list;
     use super::*;
     use crate::tables::{Column, ColumnType, Table, TableSchema};
@@ -256,10 +265,17 @@ mod tests {
         };
         assert_eq!(strays(), expected);
         let keep = [entry.record.key.clone()].into_iter().collect();
-        assert_eq!(store.collect(&keep, false).unwrap().leftovers, 0);
+        assert_eq!(store.collect(&keep, &SWEEP).unwrap().leftovers, 0);
         drop(session);
         assert_eq!(strays(), expected, "a collection takes none of them");
         assert_eq!(fs::read_to_string(root.join("pending.stray-1")).unwrap(), "mine");
+    }
+
+    const NOW: u64 = 1_800_000_000;
+    const SWEEP: Collection = Collection { dry_run: false, unfinished: false, now: NOW };
+
+    fn purpose(pipeline: &str) -> Purpose {
+        Purpose { pipeline: pipeline.into(), plan: pipeline.into(), since: NOW }
     }
 
     #[test]
@@ -270,16 +286,103 @@ mod tests {
         for n in 0..3 {
             commit(&*session, n);
         }
-        session.protect(&[&material(0).key()]).unwrap();
+        session.protect(&purpose("living"), &[&material(0).key()]).unwrap();
         let keep = [material(1).key()].into_iter().collect();
-        let collected = store.collect(&keep, false).unwrap();
+        let collected = store.collect(&keep, &SWEEP).unwrap();
         assert_eq!(collected.results.len(), 1);
         assert!(store.find(&material(0).key()).unwrap().is_some(), "protected by the run");
         assert!(store.find(&material(1).key()).unwrap().is_some(), "referred to");
-        drop(session);
-        assert_eq!(store.collect(&keep, true).unwrap().results.len(), 1, "a dry run counts");
+        assert!(
+            store.collect(&keep, &Collection { unfinished: true, ..SWEEP }).unwrap().results.is_empty(),
+            "it lives"
+        );
+        session.finish();
+        let dry = Collection { dry_run: true, ..SWEEP };
+        assert_eq!(store.collect(&keep, &dry).unwrap().results.len(), 1, "a dry run counts");
         assert!(store.find(&material(0).key()).unwrap().is_some(), "and removes nothing");
-        store.collect(&keep, false).unwrap();
+        store.collect(&keep, &SWEEP).unwrap();
         assert!(store.find(&material(0).key()).unwrap().is_none(), "the run is over");
+    }
+
+    #[test]
+    fn what_an_unfinished_run_made_is_kept_until_it_is_given_up_or_old_or_the_same_plan_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let none = BTreeSet::new();
+        let unfinished = |n: i64| {
+            let session = store.session().unwrap();
+            session.protect(&purpose(&format!("p{n}")), &[&material(n).key()]).unwrap();
+            commit(&*session, n);
+        };
+        let there = || [0, 1, 2].map(|n| store.find(&material(n).key()).unwrap().is_some());
+        for n in 0..3 {
+            unfinished(n);
+        }
+        let collected = store.collect(&none, &SWEEP).unwrap();
+        assert_eq!((collected.results.len(), collected.kept, collected.leftovers), (0, 3, 0));
+        let told = |remembered: &Remembered| {
+            assert!(remembered.results == 1 && remembered.bytes > 0);
+            (remembered.purpose.pipeline.clone(), remembered.fate)
+        };
+        let mut fates: Vec<_> = collected.unfinished.iter().map(told).collect();
+        fates.sort();
+        assert_eq!(fates, ["p0", "p1", "p2"].map(|name| (name.to_owned(), Fate::Kept)));
+        // Begun again and finished: its results are no longer kept for its sake.
+        let again = store.session().unwrap();
+        again.protect(&purpose("p1"), &[]).unwrap();
+        assert_eq!(store.awaited().unwrap().len(), 3, "the new one stands for the old one");
+        store.collect(&none, &SWEEP).unwrap();
+        assert_eq!(there(), [true; 3], "and keeps what the old one made");
+        again.finish();
+        assert_eq!(store.awaited().unwrap().len(), 2);
+        store.collect(&none, &SWEEP).unwrap();
+        assert_eq!(there(), [true, false, true]);
+        // Too old, in two steps: not on the last day, but on the next.
+        unfinished(1);
+        let later = |seconds: u64| Collection { now: NOW + GIVEN_UP_AFTER + seconds, ..SWEEP };
+        assert!(store.collect(&none, &later(0)).unwrap().results.is_empty());
+        let dry = Collection { dry_run: true, ..later(1) };
+        let announced = store.collect(&none, &dry).unwrap();
+        assert!(announced.results.len() == 3 && announced.unfinished.iter().all(|one| one.fate == Fate::TooOld));
+        assert_eq!(there(), [true; 3]);
+        let given_up = store.collect(&none, &Collection { unfinished: true, ..SWEEP }).unwrap();
+        assert!(given_up.results.len() == 3 && given_up.unfinished.iter().all(|one| one.fate == Fate::GivenUp));
+        assert_eq!((there(), store.awaited().unwrap().len()), ([false; 3], 0));
+    }
+
+    #[test]
+    fn a_lease_is_held_by_one_run_at_a_time_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PosixStore::new(folder.path());
+        let (first, second) = (store.session().unwrap(), store.session().unwrap());
+        let key = material(1).key();
+        let held = first.lease(&key).expect("free");
+        assert!(second.lease(&key).is_none() && first.lease(&key).is_none());
+        assert!(second.lease(&material(2).key()).is_some());
+        drop(held);
+        assert!(list(&store.layout.leases()).unwrap().is_empty());
+        drop(second.lease(&key).expect("free again"));
+        // What a run left that was killed.
+        fs::write(store.layout.leases().join(key.as_str()), "").unwrap();
+        store.collect(&BTreeSet::new(), &SWEEP).unwrap();
+        assert!(list(&store.layout.leases()).unwrap().is_empty());
+        // Many hands, one holder at any time.
+        let (held, taken) = (std::sync::Mutex::new(()), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let session = store.session().unwrap();
+                    for _ in 0..500 {
+                        if let Some(lease) = session.lease(&key) {
+                            let alone = held.try_lock().expect("nobody else holds it");
+                            taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                            drop(alone);
+                            drop(lease);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(taken.into_inner() >= 500);
     }
 }

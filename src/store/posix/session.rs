@@ -1,8 +1,10 @@
 //! A run's presence: a file that it holds locked for as long as it lives, and a folder for what it writes.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -11,9 +13,11 @@ use super::super::pending::{Slot, Status};
 use super::draft::Place;
 use super::fs;
 use super::kept::{Found, look};
-use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
+use super::layout::{Layout, RUN, make_folder};
+use super::lease;
+use super::runs::{lines, recorded};
 use crate::error::{Error, Result};
-use crate::store::Session;
+use crate::store::{Lease, Purpose, Session};
 
 /// A living run. The operating system gives its lock up when the process ends, however it ends.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) struct PosixSession {
     layout: Layout,
     name: String,
     lock: File,
+    /// What the run's file says, once it says something.
+    purpose: Mutex<Option<Purpose>>,
 }
 
 impl PosixSession {
@@ -29,16 +35,14 @@ impl PosixSession {
         for folder in [&runs, &pending] {
             make_folder(folder)?;
         }
-        let (collecting, path) = layout.collecting()?;
-        collecting.lock_shared().map_err(Error::io("lock", path))?;
-        let file =
-            tempfile::Builder::new().prefix(RUN).tempfile_in(&runs).map_err(Error::io("create a file in", &runs))?;
+        let _shared = layout.starting()?;
+        let file = tempfile::Builder::new().prefix(RUN).permissions(Permissions::from_mode(0o666)).tempfile_in(&runs);
+        let file = file.map_err(Error::io("create a file in", &runs))?;
         let (lock, path) = file.keep().map_err(|error| Error::io("create a file in", &runs)(error.error))?;
         lock.lock().map_err(Error::io("lock", &path))?;
         let name = path.file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
-        // The shared lock falls here, with `collecting`: from now on this run's own file protects it.
-        drop(collecting);
-        Ok(Self { layout: layout.clone(), name, lock })
+        // The shared lock falls here: from now on this run's own file protects it.
+        Ok(Self { layout: layout.clone(), name, lock, purpose: Mutex::default() })
     }
 
     fn path(&self) -> PathBuf {
@@ -65,11 +69,26 @@ impl PosixSession {
 }
 
 impl Session for PosixSession {
-    fn protect(&self, keys: &[&Key]) -> Result<()> {
-        let (collecting, path) = self.layout.collecting()?;
-        collecting.lock_shared().map_err(Error::io("lock", path))?;
-        let lines: String = keys.iter().flat_map(|key| [key.as_str(), "\n"]).collect();
-        (&self.lock).write_all(lines.as_bytes()).map_err(Error::io("write", self.path()))
+    /// The file outlives the run unless it finishes. What an unfinished run for the same purpose left goes over to this one.
+    fn protect(&self, purpose: &Purpose, keys: &[&Key]) -> Result<()> {
+        let _shared = self.layout.starting()?;
+        let mut earlier = recorded(&self.layout)?;
+        earlier.retain(|run| !run.living && run.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan));
+        let all = keys.iter().copied().chain(earlier.iter().flat_map(|run| &run.keys));
+        let write = || {
+            (&self.lock).write_all(lines(purpose, all).as_bytes())?;
+            self.lock.sync_data()
+        };
+        write().map_err(Error::io("write", self.path()))?;
+        *self.purpose.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose.clone());
+        for run in earlier {
+            let _ = fs::remove(&run.path);
+        }
+        Ok(())
+    }
+
+    fn lease(&self, key: &Key) -> Option<Lease> {
+        lease::take(&self.layout, key)
     }
 
     fn open(&self, key: &Key) -> Result<Status> {
@@ -88,45 +107,26 @@ impl Session for PosixSession {
     fn workshop(&self) -> Result<TempDir> {
         self.fresh("publish-")
     }
+
+    fn finish(self: Box<Self>) {
+        let purpose = self.purpose.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Best effort: a file that stays keeps more than it has to.
+        let (Some(purpose), Ok(_shared)) = (purpose, self.layout.starting()) else { return };
+        let same = |other: &Purpose| other.plan == purpose.plan;
+        for run in recorded(&self.layout).into_iter().flatten() {
+            if !run.living && run.purpose.as_ref().is_some_and(same) {
+                let _ = fs::remove(&run.path);
+            }
+        }
+    }
 }
 
 impl Drop for PosixSession {
     fn drop(&mut self) {
-        // Best effort: a collection finds the file unlocked and removes what stays.
+        // Best effort: a collection removes what stays.
         let _ = fs::remove(&self.folder());
-        let _ = fs::remove(&self.path());
-    }
-}
-
-/// The keys that living runs count on. Traces of dead runs are removed when `sweep` is set.
-pub(super) fn living_keys(layout: &Layout, sweep: bool) -> Result<(Vec<Key>, Vec<PathBuf>)> {
-    let (mut keys, mut living, mut rubbish) = (Vec::new(), Vec::new(), Vec::new());
-    for path in list(&layout.runs())? {
-        let Some(run) = name(&path).filter(|name| name.starts_with(RUN)) else { continue };
-        let file = match fs::open(&path) {
-            Ok(file) => file,
-            // That run ended between the listing and now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::io("open", &path)(error)),
-        };
-        if file.try_lock_shared().is_ok() {
-            rubbish.push(path);
-            continue;
-        }
-        let text = fs::read(&path).map_err(Error::io("read", &path))?;
-        keys.extend(String::from_utf8_lossy(&text).lines().filter_map(Key::parse));
-        living.push(run.to_owned());
-    }
-    for path in list(&layout.pending())? {
-        let Some(name) = name(&path) else { continue };
-        if name.starts_with(COLLECTED) || name.starts_with(RUN) && !living.iter().any(|run| run == name) {
-            rubbish.push(path);
+        if self.purpose.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            let _ = fs::remove(&self.path());
         }
     }
-    if sweep {
-        for path in &rubbish {
-            let _ = fs::remove(path);
-        }
-    }
-    Ok((keys, rubbish))
 }

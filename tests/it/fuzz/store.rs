@@ -105,7 +105,7 @@ fn stores_and_manifests_that_are_damaged() {
         let project = Project { outputs: outputs.clone(), ..BASE.project.clone() };
         // Whoever looks at it says what is wrong, or does without.
         drop(project.verify_store().expect("damage is a finding"));
-        drop((project.kept(), project.sweep_store(true)));
+        drop((project.kept(), project.sweep_store(true, false)));
         drop((project.report(&["small".to_owned()]), project.diff("small", "small")));
         drop(project.archive("small", &[].into(), None, Some(&folder.path().join("odd.tar.zst"))));
         if publishes_anew {

@@ -1,0 +1,209 @@
+//! Which task is carried out when: inputs first, and what another run is making after everything else.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Run, Turn};
+use crate::error::{Error, Result};
+
+/// After this time, at the earliest, it is asked again what another run has made.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Asking takes some ten microseconds a task; with a longer pause for many tasks it stays a small share of the time.
+const PAUSE_A_TASK: Duration = Duration::from_micros(200);
+
+#[derive(Clone, Copy)]
+struct Graph<'a> {
+    readers: &'a [Vec<usize>],
+    waiting: &'a [AtomicUsize],
+    queue: &'a Queue,
+}
+
+/// What is under way, and what another run has to finish first.
+#[derive(Default)]
+struct Queue {
+    queued: Mutex<Queued>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queued {
+    active: usize,
+    postponed: Vec<usize>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something under way, until it is dropped, however it ends.
+struct Active<'a>(&'a Queue);
+
+impl<'a> Active<'a> {
+    fn begin(queue: &'a Queue) -> Self {
+        queue.lock().active += 1;
+        Self(queue)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.lock().active -= 1;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Run<'_> {
+    /// Runs what has to run, `jobs` tasks at a time. Returns the number of tasks executed.
+    ///
+    /// # Errors
+    /// The first error of a task; tasks under way are finished, and what is finished is kept.
+    pub fn execute(&self, jobs: usize) -> Result<usize> {
+        let n_tasks = self.plan.tasks.len();
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); n_tasks];
+        let mut waiting: Vec<AtomicUsize> = Vec::with_capacity(n_tasks);
+        for (index, task) in self.plan.tasks.iter().enumerate() {
+            let mut count = 0;
+            if self.statuses.runs(index) {
+                let mut dependencies: Vec<usize> =
+                    task.dependencies().filter(|&dependency| self.statuses.runs(dependency)).collect();
+                dependencies.sort_unstable();
+                dependencies.dedup();
+                count = dependencies.len();
+                for dependency in dependencies {
+                    readers[dependency].push(index);
+                }
+            }
+            waiting.push(AtomicUsize::new(count));
+        }
+        let ready: Vec<usize> = (0..n_tasks)
+            .filter(|&index| self.statuses.runs(index) && waiting[index].load(Ordering::Relaxed) == 0)
+            .collect();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.max(1))
+            .thread_name(|index| format!("worker-{index}"))
+            .build()
+            .map_err(|error| Error::Internal { task: "scheduler".into(), message: error.to_string() })?;
+        let queue = Queue::default();
+        let graph = Graph { readers: &readers, waiting: &waiting, queue: &queue };
+        let ready = &ready;
+        pool.in_place_scope(|scope| {
+            let active = Active::begin(graph.queue);
+            // A worker takes what it spawned last, so a task's readers run right after it and what it handed on is soon
+            // dropped; hence the reverse order here, which starts the first task first.
+            scope.spawn(move |scope| {
+                let _active = active;
+                ready.iter().rev().for_each(|&index| self.spawn(scope, index, graph));
+            });
+            self.attend(scope, graph);
+        });
+        let error = self.state.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match error {
+            Some(error) => Err(error),
+            None if self.interrupted.load(Ordering::Relaxed) => Err(Error::Interrupted),
+            None => Ok(self.state.executed.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn spawn<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
+        let active = Active::begin(graph.queue);
+        scope.spawn(move |scope| {
+            let _active = active;
+            self.step(scope, index, graph);
+        });
+    }
+
+    /// Brings tasks up again that another run was making, until there is nothing left to do. Asking is left to the workers,
+    /// so whatever else can be done is done first.
+    fn attend<'scope>(&'scope self, scope: &rayon::Scope<'scope>, graph: Graph<'scope>) {
+        let mut told = false;
+        loop {
+            let n_postponed = {
+                let mut queued = graph.queue.lock();
+                while queued.postponed.is_empty() {
+                    if queued.active == 0 {
+                        return;
+                    }
+                    queued = graph.queue.changed.wait(queued).unwrap_or_else(PoisonError::into_inner);
+                }
+                queued.postponed.len()
+            };
+            if !self.is_stopped() {
+                std::thread::sleep(PAUSE.max(PAUSE_A_TASK * u32::try_from(n_postponed).unwrap_or(u32::MAX)));
+            }
+            let (postponed, idle) = {
+                let mut queued = graph.queue.lock();
+                (std::mem::take(&mut queued.postponed), queued.active == 0)
+            };
+            if self.is_stopped() {
+                continue;
+            }
+            if idle {
+                // Who only waits holds nothing that others may wait for.
+                self.give_up_leases();
+                if !std::mem::replace(&mut told, true) {
+                    self.progress.notice(&format!(
+                        "another run is making `{}`{}; waiting for it",
+                        self.plan.tasks[postponed[0]].label,
+                        if postponed.len() > 1 { format!(" and {} more", postponed.len() - 1) } else { String::new() }
+                    ));
+                }
+            }
+            for index in postponed {
+                self.spawn(scope, index, graph);
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.state.failed.load(Ordering::Relaxed) || self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn step<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
+        if self.is_stopped() {
+            return;
+        }
+        let task = &self.plan.tasks[index];
+        let (result, seconds) = timed(|| self.turn(index));
+        match result {
+            Ok(Turn::Later) => return graph.queue.lock().postponed.push(index),
+            Ok(Turn::Ran) => {
+                self.state.executed.fetch_add(1, Ordering::Relaxed);
+                self.progress.finished(task, task.work.cost(), seconds);
+            }
+            Ok(Turn::Found) => {
+                self.state.shared.fetch_add(1, Ordering::Relaxed);
+                self.progress.shared(task, task.work.cost());
+            }
+            Err(error) => {
+                self.state.failed.store(true, Ordering::Relaxed);
+                self.state.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                return;
+            }
+        }
+        self.release(task);
+        for &reader in graph.readers[index].iter().rev() {
+            if graph.waiting[reader].fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.spawn(scope, reader, graph);
+            }
+        }
+    }
+}
+
+/// Runs `work` and says how many seconds this thread was busy with it. A worker that waits for a part of its task that another
+/// one took over may begin a further task meanwhile; that one's time is its own.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    thread_local! {
+        /// Seconds of the tasks that ran within the one now running.
+        static WITHIN: Cell<f64> = const { Cell::new(0.0) };
+    }
+    let within_outer = WITHIN.replace(0.0);
+    let started = Instant::now();
+    let result = work();
+    let seconds = started.elapsed().as_secs_f64();
+    let within = WITHIN.replace(within_outer + seconds);
+    (result, seconds - within)
+}

@@ -1,0 +1,60 @@
+//! Who is making which result: a locked file for each. They save work and nothing else: a result that is made twice is
+//! sound all the same, so a lease that cannot be had for a reason of the file system is done without.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::super::key::Key;
+use super::fs;
+use super::layout::{Layout, list, make_folder, name};
+use crate::error::Result;
+use crate::store::Lease;
+
+/// How often a file may be taken away before its lock is held.
+const ATTEMPTS: usize = 8;
+
+/// A locked file. The operating system gives the lock up when the process ends, however it ends.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // While it is locked: nobody else's file can be at this path.
+        let _ = fs::remove(&self.path);
+    }
+}
+
+/// The lease of a key; none while another run holds it.
+pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
+    let path = layout.leases().join(key.as_str());
+    if make_folder(&layout.leases()).is_err() {
+        return Some(Lease::unheld());
+    }
+    for _ in 0..ATTEMPTS {
+        let Ok(lock) = fs::open_lock(&path) else { return Some(Lease::unheld()) };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Error(_)) => return Some(Lease::unheld()),
+        }
+        // The last holder took the file away between our opening and locking it: then it is a lock on nothing.
+        if lock.metadata().is_ok_and(|found| found.nlink() > 0) {
+            return Some(Lease::held(Held { path, _lock: lock }));
+        }
+    }
+    None
+}
+
+/// Removes the files that dead runs left.
+pub(super) fn sweep(layout: &Layout) -> Result<()> {
+    for path in list(&layout.leases())? {
+        if let Some(key) = name(&path).and_then(Key::parse) {
+            drop(take(layout, &key));
+        }
+    }
+    Ok(())
+}

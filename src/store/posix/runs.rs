@@ -1,0 +1,58 @@
+//! The files in `runs`: what a run is for and the keys that it counts on. A file that is locked belongs to a living run;
+//! one that is not, to a run that ended before it had published.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::key::Key;
+use super::fs;
+use super::layout::{Layout, RUN, list, name};
+use crate::error::{Error, Result};
+use crate::store::Purpose;
+
+/// A run that left a file.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub path: PathBuf,
+    pub living: bool,
+    /// None where the run had not counted on anything yet.
+    pub purpose: Option<Purpose>,
+    pub keys: Vec<Key>,
+}
+
+/// All runs that left a file, living or not.
+pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
+    let mut runs = Vec::new();
+    for path in list(&layout.runs())? {
+        if !name(&path).is_some_and(|name| name.starts_with(RUN)) {
+            continue;
+        }
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let living = match fs::open(&path) {
+            Ok(file) => file.try_lock_shared().is_err(),
+            // That run ended between the listing and now.
+            Err(error) if gone(&error) => continue,
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        };
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if gone(&error) => continue,
+            // A folder of that name: it says nothing.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Vec::new(),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let text = String::from_utf8_lossy(&content);
+        let keys = text.lines().filter_map(Key::parse).collect();
+        let purpose = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        runs.push(Recorded { path, living, purpose, keys });
+    }
+    Ok(runs)
+}
+
+/// What a run's file says of these keys.
+pub(super) fn lines<'a>(purpose: &Purpose, keys: impl IntoIterator<Item = &'a Key>) -> String {
+    let mut text = serde_json::to_string(purpose).expect("plain data");
+    text.push('\n');
+    keys.into_iter().for_each(|key| text.extend([key.as_str(), "\n"]));
+    text
+}
