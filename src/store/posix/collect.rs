@@ -27,6 +27,11 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
     let mut unfinished = Vec::new();
     for run in &runs {
         let Some(purpose) = run.purpose.as_ref().filter(|_| !run.living) else { continue };
+        // It ended between publishing and saying so, or another command published the same.
+        if run.keys.iter().all(|key| keep.contains(key)) {
+            rubbish.push(run.path.clone());
+            continue;
+        }
         let fate = match how.now.saturating_sub(purpose.since) {
             _ if how.unfinished => Fate::GivenUp,
             age if age > GIVEN_UP_AFTER => Fate::TooOld,

@@ -337,6 +337,13 @@ mod tests {
         assert_eq!(store.awaited().unwrap().len(), 2);
         store.collect(&none, &SWEEP).unwrap();
         assert_eq!(there(), [true, false, true]);
+        // All that it made is published by now: there is nothing left to remember.
+        unfinished(1);
+        let published = [material(1).key()].into();
+        let collected = store.collect(&published, &SWEEP).unwrap();
+        assert_eq!((collected.unfinished.len(), collected.results.len(), store.awaited().unwrap().len()), (2, 0, 2));
+        store.collect(&none, &SWEEP).unwrap();
+        assert_eq!(there(), [true, false, true]);
         // Too old, in two steps: not on the last day, but on the next.
         unfinished(1);
         let later = |seconds: u64| Collection { now: NOW + GIVEN_UP_AFTER + seconds, ..SWEEP };
