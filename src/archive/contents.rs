@@ -77,6 +77,23 @@ impl DataSet {
             files: Role::ALL.map(file).into(),
         }
     }
+
+    /// What in this description is not so, by its own checksums and counts.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let roles: Vec<&str> = self.files.iter().map(|file| file.role.as_str()).collect();
+        let files: Option<[(&str, u64); 4]> =
+            self.files.iter().map(|file| (file.sha256.as_str(), file.count)).collect::<Vec<_>>().try_into().ok();
+        let Some(files) = files.filter(|_| roles == Role::ALL.map(Role::key)) else {
+            return Some("does not name the four files of a data set");
+        };
+        if datasets::identity_of(files) != self.identity {
+            return Some("gives checksums that are not those of the identity beside them");
+        }
+        let count = |role: Role| usize::try_from(files[role as usize].1);
+        let counts = [(Role::TrainImages, self.n_train), (Role::TestImages, self.n_test)];
+        let other = counts.into_iter().any(|(role, stated)| count(role) != Ok(stated));
+        other.then_some("states numbers of images that are not those of its files")
+    }
 }
 
 /// Reads what was published in `folder`, and beside it what it includes.

@@ -196,6 +196,10 @@ fn check_payload(name: &str, seen: &BTreeMap<String, Seen>) -> Result<(Published
         let message = format!("names a data set `{}`, which is no name of one", set.name.escape_debug());
         return Err(Fault::entry(&format!("{name}/data/{}", contents::DATA_SETS), message));
     }
+    if let Some((set, what)) = data_sets.iter().find_map(|set| set.contradiction().map(|what| (set, what))) {
+        let message = format!("{what}: `{}`", set.name);
+        return Err(Fault::entry(&format!("{name}/data/{}", contents::DATA_SETS), message));
+    }
     let mut parts = BTreeSet::new();
     for manifest in &manifests {
         let folder = format!("outputs/{}", manifest.pipeline);

@@ -128,15 +128,20 @@ struct Description {
     test_labels: FileInfo,
 }
 
+/// The identity of four files, in the order of [`Role::ALL`], by their checksums and counts.
+pub(crate) fn identity_of(files: [(&str, u64); 4]) -> String {
+    let mut digest = Sha256::new().chain_update("ojaflow data set, version 1\n");
+    for (role, (sha256, count)) in Role::ALL.iter().zip(files) {
+        digest.update(format!("{} {sha256} {count}\n", role.key()));
+    }
+    format!("{:x}", digest.finalize())
+}
+
 impl DataSetInfo {
     /// Hex SHA-256 over the checksums and counts of the four files: the content, whatever its name, folder or
     /// compression. (`n_classes` follows from the labels, and loading checks that it does.)
     pub fn identity(&self) -> String {
-        let mut digest = Sha256::new().chain_update("ojaflow data set, version 1\n");
-        for (role, file) in Role::ALL.iter().zip(&self.files) {
-            digest.update(format!("{} {} {}\n", role.key(), file.sha256, file.count));
-        }
-        format!("{:x}", digest.finalize())
+        identity_of(self.files.each_ref().map(|file| (file.sha256.as_str(), file.count)))
     }
 
     /// One of the four files.

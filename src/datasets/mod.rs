@@ -22,6 +22,7 @@ mod registry;
 mod source;
 mod words;
 
+pub(crate) use description::identity_of;
 pub use description::{DataSetInfo, FileInfo, Role};
 pub use error::DataError;
 pub use fault::FileFault;

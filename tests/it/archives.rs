@@ -431,6 +431,19 @@ fn files_that_are_missing_extra_double_or_changed_are_refused_by_name() {
     let mut files = sound.clone();
     files[position("data-sets.json")].1 = escaping.replace("\"tiny\"", "\"../../tiny\"").into_bytes();
     check(&rebagged(files), ["data-sets.json", "../../tiny"]);
+    let description: serde_json::Value = serde_json::from_slice(&sound[position("data-sets.json")].1).unwrap();
+    let forge = |change: &dyn Fn(&mut serde_json::Value), says: &str| {
+        let mut forged = description.clone();
+        change(&mut forged[0]);
+        let mut files = sound.clone();
+        files[position("data-sets.json")].1 = serde_json::to_vec_pretty(&forged).unwrap();
+        check(&rebagged(files), ["data-sets.json", says]);
+    };
+    forge(&|set| set["files"][1]["sha256"] = "0".repeat(64).into(), "not those of the identity");
+    forge(&|set| set["files"][2]["count"] = 7.into(), "not those of the identity");
+    forge(&|set| set["files"][3]["role"] = "train_images".into(), "four files");
+    forge(&|set| drop(set["files"].as_array_mut().unwrap().pop()), "four files");
+    forge(&|set| set["n_test"] = 7.into(), "numbers of images");
     let mut files = sound.clone();
     let manifest = String::from_utf8(sound[position("manifest.json")].1.clone()).unwrap();
     let manifest = manifest.replace("\"path\": \"pipelines/small.toml\"", "\"path\": \"../small.toml\"");
