@@ -118,7 +118,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
         run.check_interrupted()?;
         tables.push(match table.schema.layout {
             Layout::File => tables::write_file(run, table, &new)?,
-            Layout::Folder => tables::copy_folder(run, table, &new)?,
+            Layout::Folder => tables::put_parts(run, table, &new)?,
         });
     }
     if !pipeline.includes.is_empty() {

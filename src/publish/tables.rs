@@ -20,7 +20,7 @@ use crate::tables::{Column, ColumnType, Table, TableSchema};
 /// One file: all parts in the order of the matrix, axes in front.
 pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
     if let [part] = &table.parts[..]
-        && let Some(entry) = copy_file(run, table, part, new)?
+        && let Some(entry) = put_file(run, table, part, new)?
     {
         return Ok(entry);
     }
@@ -91,14 +91,14 @@ pub(super) fn key_of(parts: &[PartEntry]) -> String {
 }
 
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
-fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
+fn put_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
     let outputs = run.plan.tasks[part.task].work.outputs();
     if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
         return Ok(None);
     }
     let kept = KeptPart::sound(run, part)?;
     let path = format!("{}.parquet", table.name);
-    kept.copy_to(&new.join(&path))?;
+    kept.put(&new.join(&path))?;
     let (rows, digest) = (kept.entry.rows, kept.entry.digest.clone());
     Ok(Some(entry(table, path, rows, Some(digest), kept.bytes, vec![kept.entry])))
 }
@@ -131,8 +131,8 @@ impl KeptPart {
         })
     }
 
-    fn copy_to(&self, target: &Path) -> Result<()> {
-        self.result.copy_to(&self.file, target)
+    fn put(&self, target: &Path) -> Result<()> {
+        self.result.put(&self.file, target)
     }
 }
 
@@ -149,7 +149,7 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
 }
 
 /// A folder with one part a run.
-pub(super) fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
@@ -158,7 +158,7 @@ pub(super) fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> 
         let kept = KeptPart::sound(run, part)?;
         let target = folder.join(kept.entry.file_name());
         if !target.exists() {
-            kept.copy_to(&target)?;
+            kept.put(&target)?;
             bytes += kept.bytes;
             rows += kept.entry.rows;
         }

@@ -4,7 +4,7 @@
 //! [`Slot`] to write to, so a result is never written twice by mistake:
 //!
 //! ```text
-//! Session::open(key) ──Hit──▶ Entry                                   read_table, read_file, copy_to
+//! Session::open(key) ──Hit──▶ Entry                                   read_table, read_file, put
 //!                    ──Miss─▶ Slot ──begin─▶ Pending ──commit─▶ Entry  a result appears whole or not at all
 //! ```
 //!

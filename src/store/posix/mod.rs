@@ -19,6 +19,7 @@ mod fs;
 mod kept;
 mod layout;
 mod session;
+mod share;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
