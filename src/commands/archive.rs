@@ -116,5 +116,5 @@ fn measured(file: Option<&Path>, summary: &Summary, started: Instant, tasks_run:
         },
     });
     let text = serde_json::to_string_pretty(&record).expect("plain data") + "\n";
-    fs::write(file, text).map_err(Error::io("write", file))
+    fs::write(file, text).map_err(Error::io_at("--measurements FILE", "write", file))
 }

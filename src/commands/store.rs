@@ -98,11 +98,18 @@ fn verify_published(project: &Project) -> Result<()> {
 fn collect(project: &Project, dry_run: bool) -> Result<()> {
     let collected = project.sweep_store(dry_run)?;
     let verb = if dry_run { "would be removed" } else { "removed" };
-    print(&format!(
+    let mut text = format!(
         "{} results ({}) {verb}, {} kept; {} leftovers of runs that died {verb}",
         collected.results.len(),
         size(collected.bytes()),
         collected.kept,
         collected.leftovers
-    ))
+    );
+    if collected.elsewhere > 0 {
+        text += &format!(
+            "\n{} of that are no space won: published folders elsewhere hold the same files",
+            size(collected.elsewhere)
+        );
+    }
+    print(&text)
 }

@@ -148,8 +148,9 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
     Ok((rows, digest.to_hex().to_string(), bytes))
 }
 
-/// A folder with one part a run.
-pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+/// A folder with one part a run; none where no part has a row (a training that keeps no weights), which a folder of empty
+/// files would only hide.
+pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Option<TableEntry>> {
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
@@ -164,7 +165,11 @@ pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Re
         }
         parts.push(kept.entry);
     }
-    Ok(entry(table, format!("{}/", table.name), rows, None, bytes, parts))
+    if rows == 0 {
+        fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        return Ok(None);
+    }
+    Ok(Some(entry(table, format!("{}/", table.name), rows, None, bytes, parts)))
 }
 
 fn part_entry(run: &Run<'_>, task: usize, table: &str, rows: usize) -> Result<PartEntry> {

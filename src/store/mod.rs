@@ -110,6 +110,9 @@ pub trait Collection: Store {
 pub struct Collected {
     /// The records of the results that went.
     pub results: Vec<Record>,
+    /// Bytes of them that stay on disk, because they have another name: that of a published folder that was moved out of
+    /// the folder of results.
+    pub elsewhere: u64,
     /// How many results stay.
     pub kept: usize,
     /// Traces of runs that died, and results without a sound commit record.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -383,12 +384,62 @@ pub fn digests(manifest: &Value) -> BTreeMap<String, String> {
     digests
 }
 
-/// Flips one bit in the middle of a file.
+/// `smoke`, published in a folder of its own: every kind of file that there is.
+pub struct Smoke {
+    outputs: TempDir,
+}
+
+impl Smoke {
+    pub fn run() -> Self {
+        let smoke = Self { outputs: tempfile::tempdir().unwrap() };
+        smoke.succeeds(&["pipeline", "smoke", "--quiet"]);
+        smoke
+    }
+
+    pub fn output(&self, args: &[&str]) -> Output {
+        ojaflow().current_dir(root()).arg("--outputs").arg(self.outputs.path()).args(args).output().unwrap()
+    }
+
+    /// Runs a command that has to succeed.
+    pub fn succeeds(&self, args: &[&str]) -> Output {
+        let output = self.output(args);
+        assert!(output.status.success(), "{args:?}\n{}", text(&output.stderr));
+        output
+    }
+
+    /// Runs a command that has to fail, to name a file, and to say what to do.
+    pub fn fails(&self, args: &[&str], named: &Path) {
+        let output = self.output(args);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}\n{said}");
+        assert!(said.contains(named.to_str().unwrap()) && said.contains("run the pipeline again"), "{args:?}\n{said}");
+    }
+
+    pub fn outputs(&self) -> PathBuf {
+        self.outputs.path().to_owned()
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.outputs.path().join("smoke")
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files: Vec<PathBuf> =
+            files_below(&self.folder()).into_iter().map(|path| self.folder().join(path)).collect();
+        assert!(files.len() > 25, "parts, tables, figures, views and the manifest");
+        files
+    }
+}
+
+/// Flips one bit in the middle of a file, also of one that is read-only: its owner can take that back.
 pub fn flip_a_bit(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
+    let mode = fs::metadata(path).unwrap().permissions();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode.mode() | 0o200)).unwrap();
     fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, mode).unwrap();
 }
 
 pub fn text(bytes: &[u8]) -> String {

@@ -14,6 +14,7 @@ mod digests;
 #[cfg(unix)]
 mod force;
 mod fuzz;
+mod held_once;
 mod hostile;
 mod pipelines;
 mod published;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::key::Key;
 use super::super::record::FILE;
-use super::fs;
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, list, make_folder, name};
 use super::session::living_keys;
+use super::{fs, share};
 use crate::error::{Error, Result};
 use crate::store::{Collected, Verified};
 
@@ -15,8 +15,14 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, dry_run: bool) -> R
     if !layout.exists() {
         return Ok(Collected::default());
     }
-    let (collecting, path) = layout.collecting()?;
-    collecting.lock().map_err(Error::io("lock", path))?;
+    let _lock = match dry_run {
+        true => layout.collecting_seen(),
+        false => {
+            let (collecting, path) = layout.collecting()?;
+            collecting.lock().map_err(Error::io("lock", path))?;
+            Some(collecting)
+        }
+    };
     let (living, rubbish) = living_keys(layout, !dry_run)?;
     let living: BTreeSet<Key> = living.into_iter().collect();
     let mut collected = Collected { leftovers: rubbish.len(), ..Collected::default() };
@@ -26,7 +32,12 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, dry_run: bool) -> R
             continue;
         }
         // A result whose record is damaged can be of no use to anyone either.
-        let found = look(&layout.folder(&key), &key)?;
+        let folder = layout.folder(&key);
+        let found = look(&folder, &key)?;
+        if let Found::Sound(entry) = &found {
+            let files = entry.record.files.iter().filter(|file| share::has_other_names(&folder.join(&file.name)));
+            collected.elsewhere += files.map(|file| file.bytes).sum::<u64>();
+        }
         if !dry_run {
             remove(layout, &key)?;
         }

@@ -1,12 +1,13 @@
 //! What the store does with files and folders, at one place; locks, temporary names and shared blocks are made by their own
 //! libraries. A call that was interrupted by a signal is made again.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tempfile::NamedTempFile;
 
 fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
@@ -64,6 +65,12 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let (mut from, mut to) = (open(from)?, again(|| File::create_new(to))?);
     io::copy(&mut from, &mut to).map(drop)
+}
+
+/// A new file whose name begins so. Others may read it as far as they may read what else is made here: they look at the
+/// store, too.
+pub(super) fn temporary(prefix: &str, folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
 /// A second name of a file.

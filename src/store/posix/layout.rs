@@ -109,6 +109,13 @@ impl Layout {
         };
         Ok((file.map_err(Error::io("open", &path))?, path))
     }
+
+    /// The same for who only looks, perhaps where nothing can be written: waits until a collection that is under way has
+    /// ended, and lets none begin while the file is held.
+    pub(super) fn collecting_seen(&self) -> Option<File> {
+        let file = fs::open(&self.collecting_path()).ok()?;
+        file.lock_shared().ok().map(|()| file)
+    }
 }
 
 fn is_shard(name: &str) -> bool {

@@ -31,8 +31,7 @@ impl PosixSession {
         }
         let (collecting, path) = layout.collecting()?;
         collecting.lock_shared().map_err(Error::io("lock", path))?;
-        let file =
-            tempfile::Builder::new().prefix(RUN).tempfile_in(&runs).map_err(Error::io("create a file in", &runs))?;
+        let file = fs::temporary(RUN, &runs).map_err(Error::io("create a file in", &runs))?;
         let (lock, path) = file.keep().map_err(|error| Error::io("create a file in", &runs)(error.error))?;
         lock.lock().map_err(Error::io("lock", &path))?;
         let name = path.file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();

@@ -6,6 +6,7 @@
 //! change of the mode) damages the store as well, which its digests tell like any other damage: it is made again.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::fs;
@@ -33,10 +34,15 @@ fn link_read_only(file: &Path, target: &Path) -> io::Result<()> {
     protected
 }
 
+/// Whether a file stays on disk when its name in the store goes.
+pub(super) fn has_other_names(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.nlink() > 1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -68,17 +74,27 @@ mod tests {
 
     #[test]
     fn a_large_file_is_held_once_or_shares_its_blocks_and_a_small_one_is_a_copy() {
+        let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).unwrap();
+        // Where there is shared memory, it is another file system than that of temporary files: no name can be given there.
+        let elsewhere = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir()).map(tempfile::tempdir_in);
+        let elsewhere = elsewhere.unwrap_or_else(tempfile::tempdir).unwrap();
         for (bytes, is_large) in [(LARGE, true), (LARGE - 1, false)] {
-            let (folder, file) = file_of(bytes);
-            let target = folder.path().join("published");
-            put(&file, &target).unwrap();
-            assert_eq!(fs::read(&target).unwrap(), fs::read(&file).unwrap());
-            let is_linked = fs::metadata(&target).unwrap().ino() == fs::metadata(&file).unwrap().ino();
-            let has_reflinks = reflink_copy::reflink(&file, folder.path().join("probe")).is_ok();
-            assert_eq!(is_linked, is_large && !has_reflinks, "{bytes} bytes, reflinks: {has_reflinks}");
-            if !is_linked {
-                fs::write(&target, "edited").unwrap();
-                assert_eq!(fs::metadata(&file).unwrap().len(), bytes, "the store has its own");
+            let (here, file) = file_of(bytes);
+            for folder in [here.path(), elsewhere.path()] {
+                let target = folder.join(format!("published-{bytes}"));
+                put(&file, &target).unwrap();
+                assert_eq!(fs::read(&target).unwrap(), fs::read(&file).unwrap());
+                let is_linked = identity(&target) == identity(&file);
+                let is_here = identity(folder).0 == identity(&file).0;
+                let has_reflinks = reflink_copy::reflink(&file, folder.join("probe")).is_ok();
+                let _ = fs::remove_file(folder.join("probe"));
+                assert_eq!(is_linked, is_large && is_here && !has_reflinks, "{bytes} bytes in {}", folder.display());
+                assert_eq!(has_other_names(&file), is_large && !has_reflinks);
+                if !is_linked {
+                    assert_eq!(mode(&target) & 0o200, 0o200, "people may edit it");
+                    fs::write(&target, "edited").unwrap();
+                    assert_eq!(fs::metadata(&file).unwrap().len(), bytes, "the store has its own");
+                }
             }
         }
     }
