@@ -50,11 +50,11 @@ fn labels(plan: &Plan) -> Vec<&str> {
 #[test]
 fn a_stage_has_a_task_for_each_combination_of_the_axes_that_reach_it() {
     let plan = plan(&format!("[matrix]\nvalue = [1, 2]\nplus = [0, 1, 2]\n{STAGES}"));
-    let count = |stage: &str| plan.tasks.iter().filter(|task| task.stage == stage).count();
+    let count = |stage: &str| plan.tasks.iter().filter(|task| &*task.stage == stage).count();
     assert_eq!((count("number"), count("double"), count("total")), (2, 6, 1));
     let double = plan.main().stages.iter().find(|stage| stage.name == "double").unwrap();
     assert_eq!(double.axes, ["value", "plus"]);
-    assert_eq!(double.coordinates[1], [Cell::Integer(1), Cell::Integer(1)]);
+    assert_eq!(*double.coordinates[1], [Cell::Integer(1), Cell::Integer(1)]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn each_task_reads_the_matching_task_and_a_gathering_one_all_of_them() {
     let total = &plan.tasks[place("total")];
     let parts: Vec<usize> = total.gathered[0].parts.iter().map(|part| part.task).collect();
     assert_eq!(parts, [place("double value=5"), place("double value=7")]);
-    assert_eq!(total.material.inputs.len(), 2);
+    assert_eq!(plan.material(total).inputs.len(), 2);
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_table_is_found_under_the_longest_name_of_a_stage() {
     let text = "[stages.a]\nkind = \"number\"\nvalue = 1\n[stages.a_b]\nkind = \"number\"\nvalue = 2\n\
                 [stages.total]\nkind = \"total\"\nof = \"a_b_numbers\"\n";
     let plan = plan(text);
-    let total = plan.tasks.iter().find(|task| task.stage == "total").unwrap();
-    assert_eq!(plan.tasks[total.gathered[0].parts[0].task].stage, "a_b");
+    let total = plan.tasks.iter().find(|task| &*task.stage == "total").unwrap();
+    assert_eq!(&*plan.tasks[total.gathered[0].parts[0].task].stage, "a_b");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn an_axis_that_sets_nothing_is_refused_and_one_of_bundles_sets_what_it_names() 
     assert!(found[0].message.starts_with("the axis `volume` sets nothing"), "{}", found[0].message);
     let bundles = format!("[matrix.size.small]\nnumber.value = 1\n[matrix.size.large]\nnumber.value = 100\n{STAGES}");
     let plan = plan(&bundles);
-    assert_eq!(plan.tasks[1].material.parameters["value"], 100);
+    assert_eq!(plan.tasks[1].work.parameters()["value"], 100);
     let found = faults(&bundles.replace("number.value = 1\n", "digits.value = 1\n"));
     assert!(found[0].message.contains("sets parameters of stage `digits`"), "{}", found[0].message);
 }

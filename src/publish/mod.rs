@@ -131,7 +131,7 @@ fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Table
     let internal = |message: String| Error::Internal { task: table.name.clone(), message };
     let mut parts = Vec::new();
     let mut batches = Vec::new();
-    for part in &table.parts {
+    for part in table.parts.iter() {
         let read = run.obtain(part.task, &part.table, false)?;
         for batch in &read.batches {
             batches.push(add_axes(&table.schema, &part.axes, batch).map_err(internal)?);
@@ -173,7 +173,7 @@ fn key_of(parts: &[PartEntry]) -> String {
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
 fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
     let outputs = run.plan.tasks[part.task].work.outputs();
-    if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
+    if !outputs.iter().any(|output| output.table() == &*part.table && *output.schema == table.schema) {
         return Ok(None);
     }
     let kept = KeptPart::sound(run, part)?;
@@ -214,7 +214,7 @@ impl KeptPart {
                 result: entry.clone(),
                 file: file.clone(),
                 bytes,
-                entry: PartEntry { key, table: part.table.clone(), rows, digest },
+                entry: PartEntry { key, table: part.table.to_string(), rows, digest },
             })
         })
     }
@@ -241,7 +241,7 @@ fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Tabl
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
-    for part in &table.parts {
+    for part in table.parts.iter() {
         run.check_interrupted()?;
         let kept = KeptPart::sound(run, part)?;
         let target = folder.join(format!("{}.parquet", kept.entry.key.short()));

@@ -69,7 +69,7 @@ impl Bench {
     }
 
     fn number(&self, plan: &Plan, stage: &str, table: &str) -> i64 {
-        let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+        let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
         value(&self.store().find(&task.key).unwrap().unwrap().read_table(table).unwrap())
     }
 

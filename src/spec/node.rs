@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::pasted;
 pub use crate::error::{Fault, Source, Span};
-pub(crate) use crate::words::nearest;
 pub use crate::words::{choices, instead_of};
+pub(crate) use crate::words::{nearest, size};
 
 /// A value with its place.
 #[derive(Clone, Debug)]
