@@ -91,6 +91,8 @@ impl fmt::Display for Error {
             Self::Io { doing, path, source } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
                 match source.kind() {
+                    // The folder of results is not where output was sent to.
+                    _ if path == Path::new("stdout") => f.write_str("\nSend the output to somewhere that takes it."),
                     io::ErrorKind::StorageFull => f.write_str(
                         "\nFree some space (`ojaflow store gc` removes results that nothing refers to) and run the \
                          same command again: what was finished is kept.",
