@@ -153,7 +153,7 @@ mod tests {
             "a_word_that_is_longer_than_the_line\n  and more"
         );
         assert_eq!(
-            folded("\x1b[32mholds\x1b[0m and what it is about", 26),
+            folded("\x1b[32mholds\x1b[0m and what it is about", 25),
             "\x1b[32mholds\x1b[0m and what it is\n  about"
         );
     }
