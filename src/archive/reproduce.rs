@@ -43,6 +43,9 @@ impl Laid {
                 overrides: main.overrides.clone(),
                 publish_as: Some(main.pipeline.clone()),
                 to: to.map(str::to_owned).or_else(|| main.to.clone()),
+                // What was archived was planned before.
+                large: true,
+                memory: None,
             },
         };
         let sources = verified.published.sources().map_err(Error::Check)?;

@@ -32,7 +32,7 @@ pub(super) fn list(project: &Project) -> Result<()> {
 }
 
 pub(super) fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
-    let ahead = project.plan(&request(&args.name, &args.request), args.force.as_deref())?;
+    let ahead = project.plan(&request(&args.name, &args.request)?, args.force.as_deref())?;
     print(&shown(&ahead, format(args.format)))?;
     if args.why { why(project, &ahead) } else { Ok(()) }
 }
@@ -76,7 +76,7 @@ fn why(project: &Project, ahead: &Ahead) -> Result<()> {
 
 pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
     let started = Instant::now();
-    let request = request(name, &args.request);
+    let request = request(name, &args.request)?;
     if args.dry_run {
         let ahead = project.plan(&request, args.force.as_deref())?;
         return print(&shown(&ahead, if args.json { Format::Json } else { Format::Text }));

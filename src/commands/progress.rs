@@ -94,7 +94,7 @@ impl Progress for Shown {
     fn finished(&self, task: &Task, cost: f64, seconds: f64) {
         {
             let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
-            let (tasks, sum) = timings.entry(task.stage.clone()).or_default();
+            let (tasks, sum) = timings.entry(task.stage.to_string()).or_default();
             (*tasks, *sum) = (*tasks + 1, *sum + seconds);
         }
         self.bar.inc((cost * 1e3) as u64);

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::locate::locate;
 use super::order::report_once;
 use super::restrict::restrict;
 use super::{Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
-use crate::spec::matrix::Coordinates;
 use crate::spec::node::{Fault, Node, Span, Value, instead_of};
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
@@ -27,6 +26,10 @@ pub struct Request {
     pub publish_as: Option<String>,
     /// Only what this stage needs.
     pub to: Option<String>,
+    /// Planned although it has more tasks than anybody plans by mistake.
+    pub large: bool,
+    /// Bytes of memory that planning, and each task, may take; anything if left out.
+    pub memory: Option<u64>,
 }
 
 impl Request {
@@ -75,7 +78,10 @@ pub(super) fn build_level(
         catalogue,
         pipelines,
         additions,
-        plan: Plan { tasks: Vec::new(), pipelines: Vec::new() },
+        large: request.large,
+        memory: request.memory.unwrap_or(u64::MAX),
+        words: Mutex::default(),
+        plan: Plan { tasks: Vec::new(), pipelines: Vec::new(), pace: 1.0 },
         facts: Vec::new(),
         known: BTreeMap::new(),
         path: Vec::new(),
@@ -94,6 +100,12 @@ pub(super) struct Builder<'a> {
     /// Where pipelines are looked up by name.
     pub(super) pipelines: &'a Path,
     additions: &'a Additions,
+    /// Whether a plan may be larger than anybody plans by mistake.
+    pub(super) large: bool,
+    /// Bytes that may be taken.
+    pub(super) memory: u64,
+    /// Names that all tasks share.
+    words: Mutex<BTreeSet<Arc<str>>>,
     pub(super) plan: Plan,
     /// Of each task.
     pub(super) facts: Vec<Facts>,
@@ -108,11 +120,14 @@ pub(super) struct Built {
     /// Indices of the axes that it depends on, ascending.
     pub(super) axes: Vec<usize>,
     /// The task of each combination of those axes' values.
-    pub(super) tasks: BTreeMap<Coordinates, usize>,
-    /// In the order of the matrix.
-    pub(super) order: Vec<(Coordinates, usize)>,
+    pub(super) tasks: BTreeMap<Place, usize>,
+    /// In the order of the matrix, until the stage is published.
+    pub(super) order: Vec<(Place, usize)>,
     pub(super) keep: bool,
 }
+
+/// Where a task is on the axes of its stage.
+pub(super) type Place = Arc<[Option<usize>]>;
 
 impl Builder<'_> {
     /// Plans one file and what it includes; `included` is where another file names it.
@@ -148,9 +163,10 @@ impl Builder<'_> {
         let published = match name {
             Some(name) if crate::spec::is_name(name) => name.to_owned(),
             Some(name) => {
-                return Err(Error::usage(format!(
-                    "`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"
-                )));
+                return Err(Error::usage(match name.len() {
+                    0..=100 => format!("`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"),
+                    _ => format!("`--as`: {}", crate::spec::name_fault("the name to publish under", name)),
+                }));
             }
             None if overrides.is_empty() && to.is_none() => spec.header.name.clone(),
             None => {
@@ -194,6 +210,17 @@ impl Builder<'_> {
             includes,
         });
         Ok(published)
+    }
+
+    /// A word that many tasks have, once.
+    pub(super) fn word(&self, text: &str) -> Arc<str> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = words.get(text) {
+            return known.clone();
+        }
+        let word: Arc<str> = text.into();
+        words.insert(word.clone());
+        word
     }
 
     /// Adds a task, or finds the equal one that is there.
@@ -308,6 +335,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             return Err(Error::Spec(faults));
         }
         let order = self.order(&references).map_err(|fault| Error::Spec(vec![fault]))?;
+        self.check_size(&order, &references).map_err(|fault| Error::Spec(vec![fault]))?;
         let mut failed: BTreeSet<String> = BTreeSet::new();
         for name in order {
             let upstream = references[&name].iter().filter_map(|reference| self.resolve(reference));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::axes::{apply, own_axes};
-use super::compose::{Built, PipelineBuilder};
+use super::compose::{Built, PipelineBuilder, Place};
 use super::{Input, Task};
 use crate::spec::StageSpec;
 use crate::spec::matrix::Coordinates;
@@ -39,25 +39,30 @@ impl PipelineBuilder<'_, '_> {
         let axes: Vec<usize> = axes.into_iter().collect();
         let mut built = Built { axes: axes.clone(), tasks: BTreeMap::new(), order: Vec::new(), keep: stage.keep };
         let mut faults: Vec<Fault> = Vec::new();
-        let on_axes =
-            |combination: &[Option<usize>]| -> Coordinates { axes.iter().map(|&axis| combination[axis]).collect() };
-        let mut seen = BTreeSet::new();
-        let distinct: Vec<&Coordinates> =
-            matrix.combinations.iter().filter(|combination| seen.insert(on_axes(combination))).collect();
+        let on_axes = |combination: &[Option<usize>]| -> Place { axes.iter().map(|&axis| combination[axis]).collect() };
+        let mut seen: BTreeSet<Place> = BTreeSet::new();
+        let mut distinct: Vec<(&Coordinates, Place)> = Vec::new();
+        for combination in matrix.combinations() {
+            let place = on_axes(combination);
+            if seen.insert(place.clone()) {
+                distinct.push((combination, place));
+            }
+        }
+        drop(seen);
         // Tasks are worked out side by side and enter the plan in the order of the matrix, so the plan is always the same.
         for chunk in distinct.chunks(CHUNK) {
             let this = &*self;
-            let draft = |combination: &&Coordinates| {
+            let draft = |(combination, _): &(&Coordinates, Place)| {
                 this.task(stage, kind, &axes, combination, &this.available(references, combination))
             };
             let drafts: Vec<Result<Draft, Fault>> = chunk.par_iter().map(draft).collect();
-            for (combination, draft) in chunk.iter().zip(drafts) {
+            for ((_, place), draft) in chunk.iter().zip(drafts) {
                 match draft {
                     Ok(draft) => {
                         self.sources.extend(draft.sources);
                         let task = self.builder.intern(draft.task, draft.facts);
-                        built.tasks.insert(on_axes(combination), task);
-                        built.order.push((on_axes(combination), task));
+                        built.tasks.insert(place.clone(), task);
+                        built.order.push((place.clone(), task));
                     }
                     // A wrong value of one axis shows at its first combination; the others only repeat it.
                     Err(fault) => {
@@ -75,6 +80,7 @@ impl PipelineBuilder<'_, '_> {
             return faults;
         }
         self.publish(stage, kind, &built);
+        built.order = Vec::new();
         self.built.insert(stage.name.clone(), built);
         faults
     }
@@ -86,7 +92,7 @@ impl PipelineBuilder<'_, '_> {
         for reference in references {
             let upstream = &self.built[self.resolve(reference).expect("checked before")];
             let coordinates: Coordinates = upstream.axes.iter().map(|&axis| combination[axis]).collect();
-            let index = upstream.tasks[&coordinates];
+            let index = upstream.tasks[coordinates.as_slice()];
             let task = &self.builder.plan.tasks[index];
             let facts = &self.builder.facts[index];
             for output in task.work.outputs() {
@@ -100,7 +106,7 @@ impl PipelineBuilder<'_, '_> {
             }
             for input in &task.inputs {
                 let source = &self.builder.plan.tasks[input.task];
-                let output = source.work.outputs().iter().find(|output| output.table() == input.table);
+                let output = source.work.outputs().iter().find(|output| output.table() == &*input.table);
                 let mut output = output.expect("an input is an output of its task").clone();
                 if input.passing {
                     output.storage = Storage::Passing;
@@ -108,7 +114,7 @@ impl PipelineBuilder<'_, '_> {
                 let facts = self.builder.facts[input.task].clone();
                 inherited.push(Available {
                     stage: reference.name.clone(),
-                    role: input.role.clone(),
+                    role: input.role.to_string(),
                     task: input.task,
                     key: source.key.clone(),
                     output,
@@ -148,6 +154,7 @@ impl PipelineBuilder<'_, '_> {
             definitions: &self.spec.rules,
             available,
             tables: &[],
+            memory: self.builder.memory,
         };
         let Planned { work, inputs: used, sources } = kind.plan(&planning)?;
         let roles = distinct_roles(used.iter().map(|&index| available[index].role.as_str()));
@@ -156,9 +163,9 @@ impl PipelineBuilder<'_, '_> {
             .map(|&index| &available[index])
             .zip(&roles)
             .map(|(input, role)| Input {
-                role: role.clone(),
+                role: self.builder.word(role),
                 task: input.task,
-                table: input.output.table().to_owned(),
+                table: self.builder.word(input.output.table()),
                 passing: input.output.storage == Storage::Passing,
             })
             .collect();
@@ -177,9 +184,10 @@ impl PipelineBuilder<'_, '_> {
         let facts = work.facts();
         let task = Task {
             key: material.key(),
-            material,
+            kind: kind.name(),
+            version: kind.version(),
             label,
-            stage: stage.name.clone(),
+            stage: self.builder.word(&stage.name),
             work,
             inputs,
             gathered: Vec::new(),

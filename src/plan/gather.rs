@@ -1,6 +1,6 @@
 //! A stage that reads tables as they are published: one task, over all parts, with the axes as columns.
 
-use super::compose::{Built, PipelineBuilder};
+use super::compose::{Built, PipelineBuilder, Place};
 use super::order::report_once;
 use super::{GatheredInput, Part, PublishedTable, Task};
 use crate::spec::StageSpec;
@@ -66,6 +66,7 @@ impl PipelineBuilder<'_, '_> {
             definitions: &self.spec.rules,
             available: &[],
             tables: &gathered,
+            memory: self.builder.memory,
         };
         let Planned { work, sources: looked_up_in, .. } = match kind.plan(&planning) {
             Ok(planned) => planned,
@@ -73,20 +74,12 @@ impl PipelineBuilder<'_, '_> {
         };
         let mut keyed = Vec::new();
         for table in &sources {
-            let names = || table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string());
-            for part in &table.parts {
-                let own = part.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
-                let axes = names()
-                    .zip(&part.axes)
-                    .chain(own)
-                    .map(|(name, cell)| (name, serde_json::to_value(cell).expect("a cell is plain data")));
-                keyed.push(KeyedInput {
-                    role: table.name.clone(),
-                    table: part.table.clone(),
-                    key: self.builder.plan.tasks[part.task].key.clone(),
-                    axes: axes.collect(),
-                });
-            }
+            keyed.extend(table.parts.iter().map(|part| KeyedInput {
+                role: table.name.clone(),
+                table: part.table.to_string(),
+                key: self.builder.plan.tasks[part.task].key.clone(),
+                axes: part.named_axes(&table.schema),
+            }));
         }
         let material = KeyMaterial {
             kind: kind.name().to_owned(),
@@ -105,9 +98,10 @@ impl PipelineBuilder<'_, '_> {
         let facts = work.facts();
         let task = Task {
             key: material.key(),
-            material,
+            kind: kind.name(),
+            version: kind.version(),
             label: stage.name.clone(),
-            stage: stage.name.clone(),
+            stage: self.builder.word(&stage.name),
             work,
             inputs: Vec::new(),
             gathered: inputs,
@@ -117,8 +111,8 @@ impl PipelineBuilder<'_, '_> {
         let index = self.builder.intern(task, facts);
         let built = Built {
             axes: Vec::new(),
-            tasks: [(Vec::new(), index)].into(),
-            order: vec![(Vec::new(), index)],
+            tasks: [(Place::from([]), index)].into(),
+            order: vec![(Place::from([]), index)],
             keep: true,
         };
         self.publish(stage, kind, &built);

@@ -1,5 +1,8 @@
 //! What of a stage is published, in which tables, and with which axes.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::axes::axis_column;
 use super::compose::{Built, PipelineBuilder};
 use super::{Input, Part, PublishedFile, PublishedTable, Stage};
@@ -15,10 +18,10 @@ impl PipelineBuilder<'_, '_> {
         let cell = |axis: usize, value: Option<usize>| {
             value.map_or(Cell::Null, |value| matrix.axes[axis].values[value].label.clone())
         };
-        let coordinates: Vec<Vec<Cell>> = built
+        let coordinates: Vec<Arc<[Cell]>> = built
             .order
             .iter()
-            .map(|(values, _)| built.axes.iter().zip(values).map(|(&axis, &value)| cell(axis, value)).collect())
+            .map(|(values, _)| built.axes.iter().zip(&**values).map(|(&axis, &value)| cell(axis, value)).collect())
             .collect();
         let (_, first) = &built.order[0];
         let outputs: Vec<Output> = self.builder.plan.tasks[*first].work.outputs().to_vec();
@@ -42,16 +45,20 @@ impl PipelineBuilder<'_, '_> {
             schema.columns.splice(0..0, columns.collect::<Vec<_>>());
             let keys = added.iter().map(|&index| matrix.axes[built.axes[index]].name.clone().into());
             schema.key.splice(0..0, keys.collect::<Vec<_>>());
+            let table = self.builder.word(output.table());
             let parts = built.order.iter().zip(&coordinates).map(|((_, task), cells)| Part {
                 task: *task,
-                table: output.table().to_owned(),
-                axes: added.iter().map(|&index| cells[index].clone()).collect(),
+                table: table.clone(),
+                axes: match added.len() == cells.len() {
+                    true => cells.clone(),
+                    false => added.iter().map(|&index| cells[index].clone()).collect(),
+                },
                 own_axes: own
                     .iter()
                     .map(|&index| (matrix.axes[built.axes[index]].name.clone(), cells[index].clone()))
                     .collect(),
             });
-            let mut values = self.builder.plan.tasks[*first].work.known_values();
+            let mut values = self.known_values(output.table(), built);
             for &index in &added {
                 let axis = &matrix.axes[built.axes[index]];
                 values.insert(axis.name.clone(), axis.values.iter().map(|value| value.label.clone()).collect());
@@ -79,11 +86,31 @@ impl PipelineBuilder<'_, '_> {
         });
     }
 
+    /// The values that columns of a table can have in the part of any task; of a column of which one task knows nothing,
+    /// nothing is known.
+    fn known_values(&self, table: &str, built: &Built) -> BTreeMap<String, Vec<Cell>> {
+        let of = |task: usize| self.builder.plan.tasks[task].work.known_values(table);
+        let mut tasks = built.order.iter().map(|(_, task)| *task);
+        let mut values = tasks.next().map(of).unwrap_or_default();
+        for task in tasks {
+            if values.is_empty() {
+                break;
+            }
+            let more = of(task);
+            values.retain(|column, _| more.contains_key(column));
+            for (column, known) in &mut values {
+                let new: Vec<Cell> = more[column].iter().filter(|cell| !known.contains(cell)).cloned().collect();
+                known.extend(new);
+            }
+        }
+        values
+    }
+
     /// The published register of the task that another one looks at.
     fn register_behind(&self, task: usize) -> Option<String> {
         let tasks = &self.builder.plan.tasks;
         let of_input =
-            |input: &Input| tasks[input.task].work.outputs().iter().find(|output| output.table() == input.table);
+            |input: &Input| tasks[input.task].work.outputs().iter().find(|output| output.table() == &*input.table);
         let input = tasks[task].inputs.iter().find(|input| of_input(input).is_some_and(|output| output.is_register))?;
         let is_it = |part: &Part| part.task == input.task && part.table == input.table;
         let table = self.tables.iter().find(|table| table.parts.iter().any(is_it))?;

@@ -65,10 +65,8 @@ impl<'a> Levels<'a> {
                 if read(&plan, index, &first)?.is_none() {
                     asking.push(index);
                     // Each combination adds a task to the stages behind it, at most, and each level this task once more.
-                    let stages: BTreeSet<&str> = with_dependencies(&plan.tasks, [index])
-                        .iter()
-                        .map(|&task| plan.tasks[task].stage.as_str())
-                        .collect();
+                    let stages: BTreeSet<&str> =
+                        with_dependencies(&plan.tasks, [index]).iter().map(|&task| &*plan.tasks[task].stage).collect();
                     tasks_ahead += sequel.at_most() * stages.len();
                     continue;
                 }

@@ -14,6 +14,7 @@ mod levels;
 mod locate;
 mod order;
 mod restrict;
+mod size;
 mod status;
 
 pub use compose::{Request, build};
@@ -26,7 +27,7 @@ pub use status::{Disposition, Statuses};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::store::{Key, KeyMaterial};
+use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
 use crate::task::{Output, Source, Storage, Work};
@@ -38,12 +39,40 @@ pub struct Plan {
     pub tasks: Vec<Task>,
     /// Included pipelines before the one that includes them; the last is the one asked for.
     pub pipelines: Vec<Pipeline>,
+    /// How many times longer tasks take here than on a processor of the kind that their costs were taken on.
+    pub pace: f64,
 }
 
 impl Plan {
     /// The pipeline that was asked for.
     pub fn main(&self) -> &Pipeline {
         self.pipelines.last().expect("a plan has at least the pipeline asked for")
+    }
+
+    /// What the key of a task is the digest of. Put together when it is asked for: with parameters spelled out it is larger
+    /// than all the rest of a task, and a plan may have a million.
+    pub fn material(&self, task: &Task) -> KeyMaterial {
+        let key = |task: usize| self.tasks[task].key.clone();
+        let single = task.inputs.iter().map(|input| KeyedInput {
+            role: input.role.to_string(),
+            table: input.table.to_string(),
+            key: key(input.task),
+            axes: Vec::new(),
+        });
+        let gathered = task.gathered.iter().flat_map(|table| {
+            table.parts.iter().map(|part| KeyedInput {
+                role: table.name.clone(),
+                table: part.table.to_string(),
+                key: key(part.task),
+                axes: part.named_axes(&table.schema),
+            })
+        });
+        KeyMaterial {
+            kind: task.kind.to_owned(),
+            version: task.version,
+            parameters: task.work.parameters(),
+            inputs: single.chain(gathered).collect(),
+        }
     }
 }
 
@@ -52,12 +81,14 @@ impl Plan {
 pub struct Task {
     /// The digest of everything that its result depends on.
     pub key: Key,
-    /// What that is.
-    pub material: KeyMaterial,
+    /// The kind of stage.
+    pub kind: &'static str,
+    /// The version of the kind.
+    pub version: u32,
     /// The stage and its place on the axes, as a person names it.
     pub label: String,
     /// The stage that it belongs to.
-    pub stage: String,
+    pub stage: Arc<str>,
     /// What has to be run.
     pub work: Box<dyn Work>,
     /// Tables of single other tasks that it reads, in the order in which it declared them.
@@ -90,11 +121,11 @@ impl Task {
 #[derive(Clone, Debug)]
 pub struct Input {
     /// What the task calls it.
-    pub role: String,
+    pub role: Arc<str>,
     /// The task that makes it, by its place in the plan.
     pub task: usize,
     /// The table of that task.
-    pub table: String,
+    pub table: Arc<str>,
     /// Handed on in memory: the other task runs whenever this one does.
     pub passing: bool,
 }
@@ -106,8 +137,8 @@ pub struct GatheredInput {
     pub name: String,
     /// Its schema, axes in front.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix.
-    pub parts: Vec<Part>,
+    /// The tasks that it consists of, in the order of the matrix; shared with whoever reads them.
+    pub parts: Arc<[Part]>,
 }
 
 /// One task's share of a published table.
@@ -116,9 +147,9 @@ pub struct Part {
     /// The task, by its place in the plan.
     pub task: usize,
     /// The table of that task.
-    pub table: String,
-    /// The values of the columns that publishing adds, in the order of the schema.
-    pub axes: Vec<Cell>,
+    pub table: Arc<str>,
+    /// The values of the columns that publishing adds, in the order of the schema; shared by the tables of a task.
+    pub axes: Arc<[Cell]>,
     /// The values of the axes that the table has as columns of its own (a coefficient that was swept), by their names; null where an
     /// axis does not apply, whatever the table says of itself there.
     pub own_axes: Vec<(String, Cell)>,
@@ -128,6 +159,14 @@ impl Part {
     /// The names of the axes that the table has as columns of its own.
     pub fn own_axis_names(&self) -> impl Iterator<Item = String> {
         self.own_axes.iter().map(|(name, _)| name.clone())
+    }
+
+    /// The axes with their values, as they stand in the key of a task that reads this part.
+    fn named_axes(&self, schema: &TableSchema) -> Vec<(String, serde_json::Value)> {
+        let added = schema.columns.iter().map(|column| column.name.to_string()).zip(&*self.axes);
+        let own = self.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
+        let json = |cell: &Cell| serde_json::to_value(cell).expect("a cell is plain data");
+        added.chain(own).map(|(name, cell)| (name, json(cell))).collect()
     }
 }
 
@@ -176,7 +215,7 @@ pub struct Stage {
     /// The axes that the stage depends on, with the values of each task.
     pub axes: Vec<String>,
     /// The values of those axes, one list a task.
-    pub coordinates: Vec<Vec<Cell>>,
+    pub coordinates: Vec<Arc<[Cell]>>,
 }
 
 /// A table as it is published: all parts, with the axes in front.
@@ -188,8 +227,8 @@ pub struct PublishedTable {
     pub stage: String,
     /// With axes.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix.
-    pub parts: Vec<Part>,
+    /// The tasks that it consists of, in the order of the matrix; shared with whoever reads them.
+    pub parts: Arc<[Part]>,
     /// How many of the schema's first columns are axes.
     pub n_axes: usize,
     /// For folders, which leave axes out: the table that has them, one row for each part.

@@ -51,7 +51,7 @@ impl Statuses {
         let (mut needed, mut passing) = (vec![false; n_tasks], vec![false; n_tasks]);
         wanted.into_iter().for_each(|task| needed[task] = true);
         let mut of = vec![Disposition::Idle; n_tasks];
-        let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || stage == task.stage);
+        let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || *stage == *task.stage);
         let forced: Vec<bool> = plan.tasks.iter().map(is_forced).collect();
         // Readers come after what they read, so going backwards every need is known before its task is looked at.
         for index in (0..n_tasks).rev() {
@@ -71,7 +71,7 @@ impl Statuses {
                 for input in &task.inputs {
                     if input.passing { passing[input.task] = true } else { needed[input.task] = true }
                 }
-                for part in task.gathered.iter().flat_map(|gathered| &gathered.parts) {
+                for part in task.gathered.iter().flat_map(|gathered| gathered.parts.iter()) {
                     needed[part.task] = true;
                 }
             }

@@ -35,7 +35,7 @@ pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -
                 Disposition::Cached | Disposition::Idle => continue,
                 Disposition::Replay => "its result is there; it runs to hand tables on in memory".to_owned(),
                 Disposition::Run if statuses.forced[index] => "forced".to_owned(),
-                Disposition::Run => match old.get(coordinates.as_slice()) {
+                Disposition::Run => match old.get(&**coordinates) {
                     None if published.is_none() => "nothing was published before".to_owned(),
                     None => "it was not part of what was published before".to_owned(),
                     Some(old) if old.key == task.key => "its result is no longer in the store".to_owned(),
@@ -53,7 +53,7 @@ pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -
 
 fn differences(plan: &Plan, index: usize, old: &KeyMaterial) -> Vec<String> {
     let task = &plan.tasks[index];
-    let new = &task.material;
+    let new = plan.material(task);
     let mut found = Vec::new();
     if old.kind != new.kind {
         found.push(format!("kind: {} → {}", old.kind, new.kind));

@@ -227,7 +227,7 @@ pub(super) fn fingerprint(plan: &Plan, pipeline: &Pipeline) -> String {
         add(&stage.name);
         for (task, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
             add(plan.tasks[*task].key.as_str());
-            add(&serde_json::to_string(coordinates).expect("plain data"));
+            add(&serde_json::to_string(&**coordinates).expect("plain data"));
         }
     }
     // A composition shows the claims of its parts.
@@ -255,9 +255,9 @@ impl Manifest {
                 .iter()
                 .zip(&stage.coordinates)
                 .map(|(&task, coordinates)| TaskEntry {
-                    coordinates: coordinates.clone(),
+                    coordinates: coordinates.to_vec(),
                     key: plan.tasks[task].key.clone(),
-                    material: plan.tasks[task].material.clone(),
+                    material: plan.material(&plan.tasks[task]),
                 })
                 .collect(),
         });

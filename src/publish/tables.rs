@@ -25,10 +25,10 @@ pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> R
         return Ok(entry);
     }
     let (mut parts, mut entries) = (Vec::new(), Vec::new());
-    for part in &table.parts {
+    for part in table.parts.iter() {
         let read = run.obtain(part.task, &part.table, false)?;
         entries.push(part_entry(run, part.task, &part.table, read.n_rows())?);
-        parts.push((part.axes.as_slice(), read));
+        parts.push((&*part.axes, read));
     }
     let path = format!("{}.parquet", table.name);
     let (rows, digest, bytes) = join(&table.name, &table.schema, &key_of(&entries), &parts, &new.join(&path))?;
@@ -93,7 +93,7 @@ pub(super) fn key_of(parts: &[PartEntry]) -> String {
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
 fn put_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
     let outputs = run.plan.tasks[part.task].work.outputs();
-    if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
+    if !outputs.iter().any(|output| output.table() == &*part.table && *output.schema == table.schema) {
         return Ok(None);
     }
     let kept = KeptPart::sound(run, part)?;
@@ -126,7 +126,7 @@ impl KeptPart {
                 result: entry.clone(),
                 file: file.clone(),
                 bytes,
-                entry: PartEntry { key, table: part.table.clone(), rows, digest },
+                entry: PartEntry { key, table: part.table.to_string(), rows, digest },
             })
         })
     }
@@ -154,7 +154,7 @@ pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Re
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
-    for part in &table.parts {
+    for part in table.parts.iter() {
         run.check_interrupted()?;
         let kept = KeptPart::sound(run, part)?;
         let target = folder.join(kept.entry.file_name());

@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
                 };
                 pending.finish_table(name, &output.schema, writer)?;
             }
-            pending.commit(&task.material)?;
+            pending.commit(&self.run.plan.material(task))?;
         }
         let schema = |name: &str| {
             let output = task.work.outputs().iter().find(|output| output.table() == name);
@@ -168,7 +168,7 @@ fn gather(
         schema.columns[column].nullable = true;
     }
     let mut batches = Vec::with_capacity(gathered.parts.len());
-    for part in &gathered.parts {
+    for part in gathered.parts.iter() {
         let table = run.obtain(part.task, &part.table, false)?;
         let mut values: Vec<(usize, &Cell)> = part.axes.iter().enumerate().collect();
         values.extend(positions.iter().copied().zip(part.own_axes.iter().map(|(_, cell)| cell)));

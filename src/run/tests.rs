@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn number(&self, plan: &Plan, stage: &str, table: &str) -> i64 {
-        let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+        let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
         value(&self.store().find(&task.key).unwrap().unwrap().read_table(table).unwrap())
     }
 
@@ -282,7 +282,7 @@ fn a_task_that_is_replayed_needs_what_it_reads_itself() {
     bench.run().0.unwrap();
     let changed = bench.request().set("stages.two.plus=1").set("stages.number.value=0");
     let plan = plan::build(&bench.fakes, bench.folder.path(), &changed).unwrap();
-    let two = plan.tasks.iter().position(|task| task.stage == "two").unwrap();
+    let two = plan.tasks.iter().position(|task| &*task.stage == "two").unwrap();
     let statuses = Statuses::predict_for(&plan, [two], &bench.store(), None).unwrap();
     assert_eq!(statuses.of, [Disposition::Cached, Disposition::Replay, Disposition::Run]);
     assert_eq!(bench.run_with(&plan, None).1, ["one", "two"]);
@@ -305,7 +305,7 @@ fn seen<T>(bench: &Bench, stage: &str, wanted: &[String], look: impl FnOnce(&dyn
     let session = store.session().unwrap();
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
-    let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+    let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
     look(&Context::new(&run, task, None, wanted))
 }
 

@@ -1,9 +1,12 @@
 //! runs × trajectory × dataset → activation_norms(run_id, step, layer, mean_norm, std_norm, …, participation_ratio)
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
+use super::known::at_steps;
 use super::measurement::{
     LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
 };
@@ -12,6 +15,7 @@ use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
 use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
+use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
 use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
@@ -123,9 +127,13 @@ impl Work for ActivationNormsTask {
         &self.outputs
     }
 
+    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+        at_steps(&self.canonical.measurement.steps)
+    }
+
     fn facts(&self) -> Facts {
         let Canonical { layers, measurement } = &self.canonical;
-        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }.into()
+        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), ..Known::default() }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {

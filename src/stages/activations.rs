@@ -133,6 +133,14 @@ struct ActivationsTask {
     outputs: [Output; 1],
 }
 
+impl ActivationsTask {
+    /// Units of the first so many places.
+    fn units(&self, places: usize) -> u64 {
+        let sizes = self.network.blueprint.sizes();
+        self.places.iter().take(places).map(|place| *sizes.get(place.layer).or(sizes.last()).unwrap_or(&0) as u64).sum()
+    }
+}
+
 impl Work for ActivationsTask {
     fn parameters(&self) -> serde_json::Value {
         serde_json::to_value(&self.canonical).expect("plain data")
@@ -144,7 +152,8 @@ impl Work for ActivationsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Known { network: Some(self.network.clone()), layers, data: None }.into()
+        let samples = Some(self.canonical.samples);
+        Known { network: Some(self.network.clone()), layers, samples, data: None }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
@@ -180,6 +189,16 @@ impl Work for ActivationsTask {
 
     fn cost(&self) -> f64 {
         self.canonical.samples as f64 * self.places.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+    }
+
+    fn memory(&self) -> u64 {
+        // So many places as a matrix, as rows, and written; the network that is looked at.
+        let together = 3 * 4 * self.units(TOGETHER) * self.canonical.samples as u64;
+        together + 8 * self.network.n_synapses() as u64
+    }
+
+    fn disk(&self) -> u64 {
+        4 * self.units(usize::MAX) * self.canonical.samples as u64 * self.canonical.steps.len() as u64
     }
 }
 
@@ -231,12 +250,13 @@ mod tests {
             [1, 2],
             "the first image is trained on"
         );
-        // A set that is too small to be trained on is for tuning as a whole.
+        // Of a small set it is the last fifth.
         let few: Images<'_> = &[(&[255, 0], 0), (&[0, 255], 1), (&[255, 255], 0)];
         let made = trained(&[2, 2], &[(0, &[("forward", 1, &[&[1.0, 0.0], &[0.0, 1.0]])])], few, few)
             .run(&Activations, tuning)
             .unwrap();
-        assert_eq!(made.tables["activations"].n_rows(), 3);
+        let rows: Vec<ActivationRow<'_>> = made.rows("activations");
+        assert_eq!(rows.iter().map(|row| row.sample_index).collect::<Vec<_>>(), [2]);
         let made = bench().run(&Activations, tuning).unwrap();
         let rows: Vec<ActivationRow<'_>> = made.rows("activations");
         assert_eq!(rows.len(), 10_000);

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::NetworkFacts;
 use super::coefficients::{self, Coefficients};
 use crate::datasets::{self, DataError, DataSetInfo};
 use crate::error::Result;
 use crate::task::Planning;
+
+/// Networks that are looked through for an equal one.
+const MOST_NETWORKS: usize = 16;
 
 /// The data sets and the tuned coefficients of a project.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub struct Environment {
     /// The committed tables of tuned coefficients.
     pub coefficients: Coefficients,
     data_sets: Mutex<BTreeMap<String, DataSetInfo>>,
+    /// Networks that many tasks have in common: runs that differ in their seeds alone know the same of themselves.
+    networks: Mutex<Vec<Arc<NetworkFacts>>>,
 }
 
 impl Environment {
@@ -26,7 +32,23 @@ impl Environment {
             data_dir: data_dir.to_owned(),
             coefficients: Coefficients::load(&pipelines_dir.join(coefficients::FOLDER))?,
             data_sets: Mutex::default(),
+            networks: Mutex::default(),
         })
+    }
+
+    /// The same facts, shared with whoever said them lately.
+    fn once(&self, facts: NetworkFacts) -> Arc<NetworkFacts> {
+        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = networks.iter().find(|known| ***known == facts) {
+            return known.clone();
+        }
+        let facts = Arc::new(facts);
+        // A sweep over networks has each of them for many tasks in a row; beyond, looking takes longer than it saves.
+        if networks.len() == MOST_NETWORKS {
+            networks.remove(0);
+        }
+        networks.push(facts.clone());
+        facts
     }
 
     /// The description of a data set; its images are not read.
@@ -41,6 +63,16 @@ impl Environment {
         let info = datasets::find(&self.data_dir, name)?;
         known.insert(name.to_owned(), info.clone());
         Ok(info)
+    }
+}
+
+/// Facts of a network, shared with the tasks that know the same.
+pub(super) fn once(planning: &Planning<'_>, facts: NetworkFacts) -> Arc<NetworkFacts> {
+    let resources: &dyn std::any::Any = planning.resources;
+    match resources.downcast_ref::<Environment>() {
+        Some(environment) => environment.once(facts),
+        // A training on a bench, alone.
+        None => Arc::new(facts),
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::ActivationRow;
 use super::measurement::{LAYERS_IN_TIME, insert_after_layer, write_by_time};
 use super::rows::{LAYER, RUN_ID, STEP};
@@ -71,6 +72,17 @@ impl Kind for ExplainedVariance {
         let mut inputs = Inputs::new(planning);
         let (activations, there) = inputs.read("activations")?;
         let mut schema = ExplainedVarianceRow::schema();
+        let looked_at = Known::of(&there.facts);
+        if let Some(samples) = looked_at.samples.filter(|&samples| samples < 2) {
+            let message = format!("a covariance needs at least 2 images; `samples` of what it reads is {samples}");
+            return Err(planning.fault("of", message));
+        }
+        if let Some((network, layers)) = looked_at.network.zip(looked_at.layers) {
+            // Doubles: the covariance, what is decomposed, the components.
+            let sizes = network.blueprint.sizes();
+            let widest = layers.iter().filter_map(|&layer| sizes.get(layer)).max().copied().unwrap_or(0) as u128;
+            planning.check_memory("of", &format!("the covariance of {widest} units"), 3 * 8 * widest * widest)?;
+        }
         let has_time = there.output.schema.column(TIME).is_some();
         if has_time {
             insert_after_layer(&mut schema, LAYERS_IN_TIME);

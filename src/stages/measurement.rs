@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::dataset::{DataSplits, images};
 use super::networks::{Source, for_each_network, plan_steps};
-use super::parameters::{Split, Steps, TUNING_SAMPLES};
+use super::parameters::{Split, Steps};
 use super::{Known, NetworkFacts};
 use crate::error::Result;
 use crate::science::model::{Blueprint, Model, Place};
@@ -124,7 +124,7 @@ pub fn plan_samples(
     let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
     let there = match split {
         Split::Test => data.n_test,
-        Split::Tuning => data.n_train.min(TUNING_SAMPLES),
+        Split::Tuning => data.n_tuning(),
     };
     match samples {
         None => Ok((input, there)),

@@ -1,14 +1,18 @@
 //! runs × trajectory × dataset → reconstruction_error(run_id, step, layer, error, signal, relative_error)
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
+use super::known::at_steps;
 use super::measurement::{Measurement, by_time, finite, measured, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
+use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
 use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
@@ -102,6 +106,10 @@ impl Work for ReconstructionErrorTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+        at_steps(&self.measurement.steps)
     }
 
     fn facts(&self) -> Facts {

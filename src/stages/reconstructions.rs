@@ -169,7 +169,7 @@ impl Work for ReconstructionsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Known { network: Some(self.measurement.network.clone()), layers, data: None }.into()
+        Known { network: Some(self.measurement.network.clone()), layers, ..Known::default() }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {

@@ -1,14 +1,18 @@
 //! runs × trajectory × dataset → weight_diagnostics(run_id, step, layer, orthonormality, feedback_angle, error_angle)
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
+use super::known::at_steps;
 use super::measurement::{Measurement, finite, measured};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
+use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
 use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
@@ -93,6 +97,10 @@ impl Work for WeightDiagnosticsTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+        at_steps(&self.measurement.steps)
     }
 
     fn facts(&self) -> Facts {

@@ -35,6 +35,10 @@ use tempfile::TempDir;
 
 use crate::error::Result;
 
+/// The size in bytes from which on the file of a result and its published name are one file where that is possible. Below, a
+/// copy costs less than the surprise of a read-only file.
+pub const HELD_ONCE: u64 = 1 << 20;
+
 /// Results by their keys.
 pub trait Store: Debug + Send + Sync {
     /// The committed result of a key, if there is one.

@@ -128,6 +128,7 @@ impl Bench {
             definitions: &self.definitions,
             available: &available,
             tables: &tables,
+            memory: 8_000_000_000,
         };
         let planned = kind.plan(&planning).map_err(spec)?;
         let surroundings = OnBench {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Facts, Inputs, Output, Reference, Work};
 use crate::spec::NamedNode;
-use crate::spec::node::{Fault, Node, Span, choices, nearest};
+use crate::spec::node::{Fault, Node, Span, choices, nearest, size};
 use crate::store::Key;
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -27,6 +27,8 @@ pub struct Planning<'a> {
     pub available: &'a [Available],
     /// Tables of the stages referred to, for [`super::Reads::Table`], each once, in the order of the references.
     pub tables: &'a [Gathered],
+    /// Bytes of memory that the task may take while it runs.
+    pub memory: u64,
 }
 
 impl fmt::Debug for Planning<'_> {
@@ -161,6 +163,21 @@ impl Planning<'_> {
     pub fn value_within(&self, field: &str, key: &str) -> &Span {
         let table = self.parameters.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
         table.and_then(|table| table.get(key)).map_or_else(|| self.span(field), |value| &value.span)
+    }
+
+    /// That a task of this size can be run.
+    ///
+    /// # Errors
+    /// It takes more memory than there is; the fault underlines the parameter that makes it so large.
+    pub fn check_memory(&self, field: &str, what: &str, bytes: u128) -> Result<(), Fault> {
+        if bytes <= u128::from(self.memory) {
+            return Ok(());
+        }
+        let (needed, there) = (size(u64::try_from(bytes).unwrap_or(u64::MAX)), size(self.memory));
+        let message = format!("{what} takes about {needed} of memory; {there} may be taken");
+        Err(self
+            .fault(field, message)
+            .help("Make it smaller, or allow more with `--memory` on a machine that has more."))
     }
 
     /// A fault at a parameter.

@@ -20,8 +20,8 @@ pub trait Work: Send + Sync + fmt::Debug {
         Facts::default()
     }
 
-    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`](super::Gathered::values).
-    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+    /// The values that columns of a table that it makes can have, where that is known; see [`Gathered::values`](super::Gathered::values).
+    fn known_values(&self, _table: &str) -> BTreeMap<String, Vec<Cell>> {
         BTreeMap::new()
     }
 
@@ -49,6 +49,16 @@ pub trait Work: Send + Sync + fmt::Debug {
     /// A rough cost in seconds of one core, for the estimate of the time left.
     fn cost(&self) -> f64 {
         0.05
+    }
+
+    /// A rough number of bytes of memory that it takes while it runs, beside inputs that tasks share.
+    fn memory(&self) -> u64 {
+        20_000_000
+    }
+
+    /// A rough number of bytes that it leaves in the store.
+    fn disk(&self) -> u64 {
+        20_000
     }
 }
 

@@ -203,7 +203,8 @@ fn make_up_ties(folder: &Path) {
 
 fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
     let task = &plan.tasks[task];
-    let text = task.material.parameters["query"].as_str().unwrap();
+    let parameters = task.work.parameters();
+    let text = parameters["query"].as_str().unwrap();
     let query = Query::parse(text).unwrap();
     let mut random = stream(u64::from(N_ROWS), Purpose::Task, 0);
     let pool = Pool::new(plan, text);

@@ -64,7 +64,7 @@ impl Work for BootstrapTask {
         &self.outputs
     }
 
-    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
         self.values.clone()
     }
 

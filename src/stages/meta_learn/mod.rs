@@ -13,6 +13,7 @@ use self::pool::{plan_data, references_in};
 use self::rule::{OuterRate, initial_rule, learned, learning_rate};
 use self::task::{Canonical, MetaLearnTask, outputs};
 use super::parameters::{activation_name, axes_of, init_name};
+use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
 use crate::science::activation::Activation;
@@ -69,6 +70,12 @@ impl Kind for MetaLearn {
             return Err(planning.fault("hidden", format!("hidden layer {} has no units", layer + 1)));
         }
         let layers = [&[data[0].n_pixels], &spec.hidden[..], &[n_outputs]].concat();
+        check_width(planning, "hidden", &layers)?;
+        let units = layers.iter().map(|&width| width as u128).sum::<u128>();
+        let samples = (spec.training_samples as u128 + spec.query_samples as u128).saturating_mul(spec.classes as u128);
+        // What the reverse sweep needs of every sample: activations, errors and their adjoints, in double precision.
+        let bytes = samples.saturating_mul(units).saturating_mul(4 * 8);
+        planning.check_memory("training_samples", &format!("an episode of {samples} samples"), bytes)?;
         let architecture = Architecture::new(layers.clone(), activation)
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule)?;

@@ -94,9 +94,9 @@ fn every_tenth() -> Steps {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DrawFrom {
-    /// All of the training set but its last 10,000 images.
+    /// All of the training set but its tuning split, the last 10,000 images (or the last fifth where there are no more).
     #[default]
     Training,
-    /// Those last 10,000, for choosing learning rates.
+    /// That tuning split, for choosing learning rates.
     Tuning,
 }

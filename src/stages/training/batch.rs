@@ -169,7 +169,8 @@ impl Kind for TrainBatch {
             settings,
             architecture,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "layers", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
 }
 

@@ -150,7 +150,8 @@ impl Kind for Train {
             architecture,
             rule,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "layers", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
 }
 

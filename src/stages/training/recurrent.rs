@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, expand, nowhere, read_data};
+use super::parameters::{Course, Units, check_width, expand, nowhere, read_data};
 use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
@@ -156,6 +156,14 @@ impl Kind for TrainRecurrent {
             return Err(planning.fault("hidden", "a recurrent network needs at least one hidden unit"));
         }
         let sizes = [data.facts.n_pixels, spec.hidden, data.facts.n_classes];
+        check_width(planning, "hidden", &[sizes[0], sizes[1], sizes[1], sizes[2]])?;
+        // Errors travel back through every time step: states, activations and slopes of all of them are kept.
+        let in_time = spec.time_steps as u128 * spec.hidden as u128;
+        planning.check_memory(
+            "time_steps",
+            &format!("{} time steps", spec.time_steps),
+            in_time.saturating_mul(4 * 4),
+        )?;
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let (rule, setting) = (spec.rule.as_deref(), spec.setting.as_deref());
@@ -182,7 +190,8 @@ impl Kind for TrainRecurrent {
             architecture,
             rule,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "hidden", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
 }
 

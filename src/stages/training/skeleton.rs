@@ -1,8 +1,8 @@
 //! Every training: order → network → learner → stops → advance → score → snapshot → rows. What learns, and how, is a
 //! [`Recipe`].
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use super::parameters::{Course, Data};
 use super::tables::{Described, Record, write_run, write_samples, write_weights};
@@ -12,9 +12,13 @@ use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::model::Blueprint;
 use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, stream};
+use crate::spec::node::Fault;
 use crate::stages::dataset::images;
+use crate::stages::environment;
+use crate::stages::known::at_steps;
 use crate::stages::{Known, NetworkFacts};
-use crate::task::{Equation, Facts, InputId, Output, Surroundings, Work};
+use crate::tables::frame::Cell;
+use crate::task::{Equation, Facts, InputId, Output, Planning, Surroundings, Work};
 
 /// What a kind of training brings to the skeleton.
 pub(super) trait Recipe: Send + Sync + fmt::Debug + 'static {
@@ -70,14 +74,28 @@ pub(super) struct Training<R> {
     recipe: R,
     images: InputId,
     facts: Facts,
+    n_synapses: usize,
 }
 
 impl<R: Recipe> Training<R> {
-    pub(super) fn new(recipe: R, data: Data) -> Self {
+    /// # Errors
+    /// It takes more memory than there is; `layers` is the parameter that makes the network large.
+    pub(super) fn new(planning: &Planning<'_>, layers: &str, recipe: R, data: Data) -> Result<Self, Fault> {
         let Course { schedule, snapshots, .. } = recipe.course().clone();
         let network = NetworkFacts { blueprint: recipe.blueprint(), schedule, snapshots };
-        let facts = Known { data: Some(data.facts), network: Some(Arc::new(network)), layers: None }.into();
-        Self { recipe, images: data.input, facts }
+        let n_synapses = network.n_synapses();
+        let known =
+            Known { data: Some(data.facts), network: Some(environment::once(planning, network)), ..Known::default() };
+        let training = Self { recipe, images: data.input, facts: known.into(), n_synapses };
+        planning.check_memory(layers, "training this network and keeping its weights", training.memory().into())?;
+        Ok(training)
+    }
+}
+
+impl<R: Recipe> Training<R> {
+    /// Bytes of one copy of all weights.
+    fn weights(&self) -> u64 {
+        4 * self.n_synapses as u64
     }
 }
 
@@ -92,6 +110,15 @@ impl<R: Recipe> Work for Training<R> {
 
     fn facts(&self) -> Facts {
         self.facts.clone()
+    }
+
+    fn known_values(&self, table: &str) -> BTreeMap<String, Vec<Cell>> {
+        let Course { schedule, snapshots, .. } = self.recipe.course();
+        match table {
+            "evaluations" | "updates" => at_steps(schedule),
+            "weights" => at_steps(snapshots),
+            _ => BTreeMap::new(),
+        }
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
@@ -135,6 +162,17 @@ impl<R: Recipe> Work for Training<R> {
 
     fn cost(&self) -> f64 {
         self.recipe.cost()
+    }
+
+    fn memory(&self) -> u64 {
+        // Weights and what learning keeps beside them, and those of every step that is handed on or kept.
+        let Course { schedule, snapshots, .. } = self.recipe.course();
+        self.weights().saturating_mul(4 + (schedule.len() + snapshots.len()) as u64)
+    }
+
+    fn disk(&self) -> u64 {
+        let Course { schedule, snapshots, .. } = self.recipe.course();
+        self.weights().saturating_mul(snapshots.len() as u64) + 20_000 + 200 * schedule.len() as u64
     }
 }
 

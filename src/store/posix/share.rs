@@ -10,13 +10,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::fs;
-
-/// The size in bytes from which on a file is held once. Below, a copy costs less than the surprise of a read-only file.
-const LARGE: u64 = 1 << 20;
+use crate::store::HELD_ONCE;
 
 /// Puts a file of the store at `target`, where nothing may be.
 pub(super) fn put(file: &Path, target: &Path) -> io::Result<()> {
-    let is_large = fs::metadata(file)?.len() >= LARGE;
+    let is_large = fs::metadata(file)?.len() >= HELD_ONCE;
     if is_large && (reflink_copy::reflink(file, target).is_ok() || link_read_only(file, target).is_ok()) {
         return Ok(());
     }
@@ -78,7 +76,7 @@ mod tests {
         // Where there is shared memory, it is another file system than that of temporary files: no name can be given there.
         let elsewhere = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir()).map(tempfile::tempdir_in);
         let elsewhere = elsewhere.unwrap_or_else(tempfile::tempdir).unwrap();
-        for (bytes, is_large) in [(LARGE, true), (LARGE - 1, false)] {
+        for (bytes, is_large) in [(HELD_ONCE, true), (HELD_ONCE - 1, false)] {
             let (here, file) = file_of(bytes);
             for folder in [here.path(), elsewhere.path()] {
                 let target = folder.join(format!("published-{bytes}"));
@@ -101,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_read_only_file_can_be_written_and_takes_nobodys_place() {
-        let (folder, file) = file_of(LARGE);
+        let (folder, file) = file_of(HELD_ONCE);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
         let target = folder.path().join("published");
         super::fs::copy(&file, &target).unwrap();
