@@ -19,10 +19,10 @@ pub(crate) struct Roots {
     /// Where results are published, and kept in `.store`
     #[arg(long, global = true, env = "OJAFLOW_OUTPUTS", default_value = "outputs", value_name = "DIR")]
     pub outputs: PathBuf,
-    /// Where data sets are; `data` here or beside the pipeline's file if left out
+    /// Where data sets are; if left out `data`, here or beside the folder of the pipeline's file
     #[arg(long, global = true, env = "OJAFLOW_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where pipelines are looked up by name; `pipelines` here or the folder of the pipeline's file if left out
+    /// Where pipelines are looked up by name; if left out `pipelines`, or the folder of the pipeline's file
     #[arg(long, global = true, env = "OJAFLOW_PIPELINES", value_name = "DIR")]
     pub pipelines: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod data;
 mod diff;
+mod fold;
 mod outcome;
 mod pipeline;
 mod progress;
@@ -19,7 +20,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
 use crate::flow::{Machine, described, schema_text};
-use terminal::{colour, interrupted_by, print};
+use terminal::{colour, interrupted_by, print_exactly, say};
 
 /// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
 /// it is.
@@ -28,7 +29,7 @@ pub fn main() -> ExitCode {
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", described(&error, colour()));
+            say(&described(&error, colour()));
             ExitCode::from(
                 interrupted_by().filter(|_| matches!(error, Error::Interrupted)).unwrap_or(error.exit_status()),
             )
@@ -42,6 +43,7 @@ fn named(command: &Command) -> Option<&str> {
         Command::Pipeline(args) => args.name.as_deref(),
         Command::Plan(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
+        Command::Diff(args) => [&args.a, &args.b].into_iter().map(String::as_str).find(|name| name.ends_with(".toml")),
         _ => None,
     }
 }
@@ -64,6 +66,6 @@ fn execute(cli: &Cli) -> Result<()> {
         Command::Diff(args) => diff::execute(project, args),
         Command::Report(args) => report::execute(project, args),
         Command::Rules(args) => rules::execute(project, args),
-        Command::Schema => print(&schema_text()),
+        Command::Schema => print_exactly(&schema_text()),
     }
 }

@@ -42,7 +42,9 @@ impl Project {
         let names = plan::names(&self.pipelines);
         if names.is_empty() {
             let folder = self.pipelines.display();
-            return Err(Error::usage(format!("no pipelines in {folder}: run from the project's root")));
+            return Err(Error::usage(format!(
+                "no pipelines in {folder}: run from the project's root, or name another folder with `--pipelines DIR`"
+            )));
         }
         let listed = |name: String| {
             let spec = Spec::load(&self.pipelines.join(format!("{name}.toml")), &[])?;
