@@ -285,9 +285,10 @@ fn damage(path: &Path, how: &str, random: &mut Stream) {
 fn damage_in_place(path: &Path, how: &str, random: &mut Stream) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     let mut bytes = fs::read(path).unwrap();
+    let at = random.below(bytes.len() as u32) as usize;
     match how {
-        "flip" => bytes[random.below(bytes.len() as u32) as usize] ^= 1 << random.below(8),
-        "cut" => bytes.truncate(random.below(bytes.len() as u32) as usize),
+        "flip" => bytes[at] ^= 1 << random.below(8),
+        "cut" => bytes.truncate(at),
         "append" => bytes.extend(b"more"),
         "zero" => bytes.fill(0),
         other => panic!("no damage in place is called {other}"),
