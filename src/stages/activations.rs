@@ -206,7 +206,7 @@ impl Work for ActivationsTask {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::stages::examples::{Images, Matrix, assert_close, trained, trained_in_time};
+    use crate::stages::examples::{Matrix, assert_close, trained, trained_in_time};
     use crate::tables::cells::Int32;
     use crate::tables::row::values;
     use crate::task::bench::Bench;

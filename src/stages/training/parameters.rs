@@ -32,7 +32,7 @@ pub(super) fn read_data(inputs: &mut Inputs<'_, '_>) -> Result<Data, Fault> {
 }
 
 /// σ and the initial weights.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Units {
     /// The name of σ in tables.
     pub activation: &'static str,
@@ -74,7 +74,7 @@ impl Units {
 }
 
 /// Which samples are seen, and when one looks at what they have done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Course {
     pub seed: u64,
     /// Training samples, each seen once.
