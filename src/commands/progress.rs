@@ -94,7 +94,7 @@ impl Progress for Shown {
     }
 
     fn started(&self, task: &Task) {
-        self.bar.set_message(task.label.clone());
+        self.bar.set_message(task.label.to_string());
     }
 
     fn finished(&self, task: &Task, cost: f64, seconds: f64) {

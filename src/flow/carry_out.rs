@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::coefficients::install;
 use super::planning::{check_force, on_this_machine, reader};
-use super::{Outcome, Project, pace};
+use super::{Outcome, Project, cores, pace};
 use crate::error::{Error, Result};
 use crate::plan::{Levels, Plan, Request, Statuses};
 use crate::publish::{self, Published};
@@ -103,9 +103,4 @@ fn side_by_side(plan: &Plan, statuses: &Statuses, asked: Option<usize>, memory: 
         }
         _ => Ok(fitting),
     }
-}
-
-/// Cores that this process may use.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

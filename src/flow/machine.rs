@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use super::cores;
 use crate::error::{Error, Result};
 use crate::kernels::Backend;
 
@@ -57,6 +56,11 @@ pub(super) fn memory() -> Option<u64> {
         number(line.split_whitespace().next()?)
     });
     container.into_iter().chain([all, shell]).flatten().min()
+}
+
+/// Cores that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Where Linux tells.

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::locate::locate;
 use super::order::report_once;
+use super::places::Places;
 use super::restrict::restrict;
-use super::{Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
+use super::{Grid, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
+use crate::spec::matrix::Axis;
 use crate::spec::node::{Fault, Node, Span, Value, instead_of};
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
-use crate::task::{Addition, Catalogue, Facts, Kind, Reads, Reference, Source};
+use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Reads, Reference, Source};
 
 /// What a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -117,17 +119,11 @@ pub(super) struct Builder<'a> {
 
 /// A stage while its pipeline is planned.
 pub(super) struct Built {
-    /// Indices of the axes that it depends on, ascending.
-    pub(super) axes: Vec<usize>,
-    /// The task of each combination of those axes' values.
-    pub(super) tasks: BTreeMap<Place, usize>,
-    /// In the order of the matrix, until the stage is published.
-    pub(super) order: Vec<(Place, usize)>,
+    /// Where its tasks are, in the order of the matrix.
+    pub(super) places: Places,
+    pub(super) grid: Arc<Grid>,
     pub(super) keep: bool,
 }
-
-/// Where a task is on the axes of its stage.
-pub(super) type Place = Arc<[Option<usize>]>;
 
 impl Builder<'_> {
     /// Plans one file and what it includes; `included` is where another file names it.
@@ -187,12 +183,8 @@ impl Builder<'_> {
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;
-        let PipelineBuilder { stages, tables, files, sources, .. } = pipeline;
-        let axes = spec
-            .matrix
-            .axes
-            .iter()
-            .map(|axis| (axis.name.clone(), axis.values.iter().map(|value| value.label.clone()).collect()));
+        let PipelineBuilder { stages, tables, files, sources, labels, .. } = pipeline;
+        let axes = spec.matrix.axes.iter().map(|axis| axis.name.clone()).zip(labels);
         self.plan.pipelines.push(Pipeline {
             name: published.clone(),
             title: spec.header.title.clone(),
@@ -263,7 +255,9 @@ pub(super) struct PipelineBuilder<'b, 'a> {
     /// Files that something was looked up in, each once.
     pub(super) sources: BTreeSet<Arc<Source>>,
     /// By table and column: the values that can stand there, where they are known.
-    pub(super) values: BTreeMap<String, BTreeMap<String, Vec<Cell>>>,
+    pub(super) values: BTreeMap<String, KnownValues>,
+    /// What stands in the column of each axis.
+    pub(super) labels: Vec<Arc<[Cell]>>,
     /// The stage made of `[[claims]]`.
     pub(super) claims: Option<StageSpec>,
 }
@@ -287,6 +281,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             files: Vec::new(),
             sources: BTreeSet::new(),
             values: BTreeMap::new(),
+            labels: spec.matrix.axes.iter().map(Axis::labels).collect(),
             claims,
         };
         let faults = this.check_axes();

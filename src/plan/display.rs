@@ -46,12 +46,12 @@ fn text(plan: &Plan, statuses: &Statuses) -> String {
     for pipeline in &plan.pipelines {
         line([&pipeline.name, "kind", "tasks", "run", "replayed", "cached"]);
         for stage in &pipeline.stages {
-            let count = |wanted| stage.tasks.iter().filter(|&&task| statuses.of[task] == wanted).count();
+            let count = |wanted| stage.grid.tasks.iter().filter(|&&task| statuses.of[task] == wanted).count();
             let show = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
             line([
                 &format!("  {}", stage.name),
                 stage.kind,
-                &stage.tasks.len().to_string(),
+                &stage.grid.tasks.len().to_string(),
                 &show(count(Disposition::Run)),
                 &show(count(Disposition::Replay)),
                 &show(count(Disposition::Cached)),
@@ -101,7 +101,7 @@ fn json(plan: &Plan, statuses: &Statuses) -> String {
     let mut records = Vec::new();
     for pipeline in &plan.pipelines {
         for stage in &pipeline.stages {
-            for &index in &stage.tasks {
+            for &index in &stage.grid.tasks {
                 let task = &plan.tasks[index];
                 records.push(TaskRecord {
                     pipeline: &pipeline.name,
@@ -133,9 +133,9 @@ fn graph(plan: &Plan, head: &str, edge: &str, node: &str, foot: &str) -> String 
     for pipeline in &plan.pipelines {
         let id = |stage: &str| format!("{}_{stage}", pipeline.name).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         for stage in &pipeline.stages {
-            let label = format!("{} ({}, {} tasks)", stage.name, stage.kind, stage.tasks.len());
+            let label = format!("{} ({}, {} tasks)", stage.name, stage.kind, stage.grid.tasks.len());
             text += &node.replace("{id}", &id(&stage.name)).replace("{label}", &label);
-            for source in sources(plan, pipeline, &stage.tasks) {
+            for source in sources(plan, pipeline, &stage.grid.tasks) {
                 text += &edge.replace("{a}", &id(&source)).replace("{b}", &id(&stage.name));
             }
         }
@@ -150,7 +150,7 @@ fn sources(plan: &Plan, pipeline: &Pipeline, tasks: &[usize]) -> Vec<String> {
     pipeline
         .stages
         .iter()
-        .filter(|stage| stage.tasks.iter().any(|task| dependencies.contains(task)))
+        .filter(|stage| stage.grid.tasks.iter().any(|task| dependencies.contains(task)))
         .map(|stage| stage.name.clone())
         .collect()
 }

@@ -1,8 +1,9 @@
 //! A stage that reads tables as they are published: one task, over all parts, with the axes as columns.
 
-use super::compose::{Built, PipelineBuilder, Place};
+use super::compose::PipelineBuilder;
 use super::order::report_once;
-use super::{GatheredInput, Part, PublishedTable, Task};
+use super::places::Places;
+use super::{GatheredInput, PublishedTable, Task};
 use crate::spec::StageSpec;
 use crate::spec::node::{Fault, instead_of};
 use crate::store::{KeyMaterial, KeyedInput};
@@ -31,7 +32,7 @@ impl PipelineBuilder<'_, '_> {
                         span: reference.span.clone(),
                         schema: table.schema.clone(),
                         n_axes: table.n_axes,
-                        own_axes: table.parts.first().into_iter().flat_map(Part::own_axis_names).collect(),
+                        own_axes: table.parts.own_axes().map(str::to_owned).collect(),
                     });
                     sources.push(table);
                 }
@@ -76,7 +77,7 @@ impl PipelineBuilder<'_, '_> {
         for table in &sources {
             keyed.extend(table.parts.iter().map(|part| KeyedInput {
                 role: table.name.clone(),
-                table: part.table.to_string(),
+                table: part.table().to_owned(),
                 key: self.builder.plan.tasks[part.task].key.clone(),
                 axes: part.named_axes(&table.schema),
             }));
@@ -100,23 +101,16 @@ impl PipelineBuilder<'_, '_> {
             key: material.key(),
             kind: kind.name(),
             version: kind.version(),
-            label: stage.name.clone(),
+            label: stage.name.as_str().into(),
             stage: self.builder.word(&stage.name),
             work,
-            inputs: Vec::new(),
+            inputs: Box::default(),
             gathered: inputs,
             keep: true,
         };
         self.sources.extend(looked_up_in);
         let index = self.builder.intern(task, facts);
-        let built = Built {
-            axes: Vec::new(),
-            tasks: [(Place::from([]), index)].into(),
-            order: vec![(Place::from([]), index)],
-            keep: true,
-        };
-        self.publish(stage, kind, &built);
-        self.built.insert(stage.name.clone(), built);
+        self.publish(stage, kind, Places::new(&self.spec.matrix, Vec::new()), vec![index]);
         Vec::new()
     }
 }

@@ -9,10 +9,12 @@ mod display;
 mod equations;
 mod expand;
 mod gather;
+mod grid;
 mod layout;
 mod levels;
 mod locate;
 mod order;
+mod places;
 mod restrict;
 mod size;
 mod status;
@@ -20,6 +22,7 @@ mod status;
 pub use compose::{Request, build};
 pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
+pub use grid::{Grid, Part, Parts};
 pub use levels::{Level, Levels};
 pub use locate::names;
 pub use status::{Disposition, Statuses};
@@ -62,7 +65,7 @@ impl Plan {
         let gathered = task.gathered.iter().flat_map(|table| {
             table.parts.iter().map(|part| KeyedInput {
                 role: table.name.clone(),
-                table: part.table.to_string(),
+                table: part.table().to_owned(),
                 key: key(part.task),
                 axes: part.named_axes(&table.schema),
             })
@@ -86,15 +89,15 @@ pub struct Task {
     /// The version of the kind.
     pub version: u32,
     /// The stage and its place on the axes, as a person names it.
-    pub label: String,
+    pub label: Box<str>,
     /// The stage that it belongs to.
     pub stage: Arc<str>,
     /// What has to be run.
-    pub work: Box<dyn Work>,
+    pub work: Arc<dyn Work>,
     /// Tables of single other tasks that it reads, in the order in which it declared them.
-    pub inputs: Vec<Input>,
+    pub inputs: Box<[Input]>,
     /// Tables that it reads as published.
-    pub gathered: Vec<GatheredInput>,
+    pub gathered: Box<[GatheredInput]>,
     /// Whether the stage keeps its tables at all.
     pub keep: bool,
 }
@@ -102,7 +105,7 @@ pub struct Task {
 impl Task {
     /// Tasks that have to be done, or their results be there, before this one.
     pub fn dependencies(&self) -> impl Iterator<Item = usize> + '_ {
-        let parts = self.gathered.iter().flat_map(|gathered| gathered.parts.iter().map(|part| part.task));
+        let parts = self.gathered.iter().flat_map(|gathered| gathered.parts.tasks().iter().copied());
         self.inputs.iter().map(|input| input.task).chain(parts)
     }
 
@@ -137,37 +140,8 @@ pub struct GatheredInput {
     pub name: String,
     /// Its schema, axes in front.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix; shared with whoever reads them.
-    pub parts: Arc<[Part]>,
-}
-
-/// One task's share of a published table.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// The task, by its place in the plan.
-    pub task: usize,
-    /// The table of that task.
-    pub table: Arc<str>,
-    /// The values of the columns that publishing adds, in the order of the schema; shared by the tables of a task.
-    pub axes: Arc<[Cell]>,
-    /// The values of the axes that the table has as columns of its own (a coefficient that was swept), by their names; null where an
-    /// axis does not apply, whatever the table says of itself there.
-    pub own_axes: Vec<(String, Cell)>,
-}
-
-impl Part {
-    /// The names of the axes that the table has as columns of its own.
-    pub fn own_axis_names(&self) -> impl Iterator<Item = String> {
-        self.own_axes.iter().map(|(name, _)| name.clone())
-    }
-
-    /// The axes with their values, as they stand in the key of a task that reads this part.
-    fn named_axes(&self, schema: &TableSchema) -> Vec<(String, serde_json::Value)> {
-        let added = schema.columns.iter().map(|column| column.name.to_string()).zip(&*self.axes);
-        let own = self.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
-        let json = |cell: &Cell| serde_json::to_value(cell).expect("a cell is plain data");
-        added.chain(own).map(|(name, cell)| (name, json(cell))).collect()
-    }
+    /// What it consists of, in the order of the matrix.
+    pub parts: Parts,
 }
 
 /// One pipeline of a plan, as it is published.
@@ -198,24 +172,20 @@ pub struct Pipeline {
     /// The figures that it publishes.
     pub files: Vec<PublishedFile>,
     /// The axes with all their values.
-    pub axes: Vec<(String, Vec<Cell>)>,
+    pub axes: Vec<(String, Arc<[Cell]>)>,
     /// Included pipelines, by published name.
     pub includes: Vec<String>,
 }
 
-/// A stage and its tasks, in the order of the matrix.
+/// A stage and its tasks.
 #[derive(Debug)]
 pub struct Stage {
     /// Its name in the pipeline.
     pub name: String,
     /// Its kind.
     pub kind: &'static str,
-    /// Its tasks, by their places in the plan.
-    pub tasks: Vec<usize>,
-    /// The axes that the stage depends on, with the values of each task.
-    pub axes: Vec<String>,
-    /// The values of those axes, one list a task.
-    pub coordinates: Vec<Arc<[Cell]>>,
+    /// Its tasks, with their places on the axes that it depends on.
+    pub grid: Arc<Grid>,
 }
 
 /// A table as it is published: all parts, with the axes in front.
@@ -227,8 +197,8 @@ pub struct PublishedTable {
     pub stage: String,
     /// With axes.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix; shared with whoever reads them.
-    pub parts: Arc<[Part]>,
+    /// What it consists of, in the order of the matrix.
+    pub parts: Parts,
     /// How many of the schema's first columns are axes.
     pub n_axes: usize,
     /// For folders, which leave axes out: the table that has them, one row for each part.

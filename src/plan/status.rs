@@ -34,7 +34,7 @@ impl Statuses {
     /// The store cannot be read.
     pub fn predict(plan: &Plan, store: &dyn Store, force: Option<&str>) -> Result<Self> {
         let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-        Self::predict_for(plan, stages.flat_map(|stage| stage.tasks.iter().copied()), store, force)
+        Self::predict_for(plan, stages.flat_map(|stage| stage.grid.tasks.iter().copied()), store, force)
     }
 
     /// As [`Statuses::predict`], when nothing but these tasks and what they read is wanted.
@@ -71,8 +71,8 @@ impl Statuses {
                 for input in &task.inputs {
                     if input.passing { passing[input.task] = true } else { needed[input.task] = true }
                 }
-                for part in task.gathered.iter().flat_map(|gathered| gathered.parts.iter()) {
-                    needed[part.task] = true;
+                for &part in task.gathered.iter().flat_map(|gathered| gathered.parts.tasks()) {
+                    needed[part] = true;
                 }
             }
         }

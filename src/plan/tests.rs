@@ -45,7 +45,7 @@ fn faults(text: &str) -> Vec<Fault> {
 }
 
 fn labels(plan: &Plan) -> Vec<&str> {
-    plan.tasks.iter().map(|task| task.label.as_str()).collect()
+    plan.tasks.iter().map(|task| &*task.label).collect()
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn a_stage_has_a_task_for_each_combination_of_the_axes_that_reach_it() {
     let count = |stage: &str| plan.tasks.iter().filter(|task| &*task.stage == stage).count();
     assert_eq!((count("number"), count("double"), count("total")), (2, 6, 1));
     let double = plan.main().stages.iter().find(|stage| stage.name == "double").unwrap();
-    assert_eq!(double.axes, ["value", "plus"]);
-    assert_eq!(*double.coordinates[1], [Cell::Integer(1), Cell::Integer(1)]);
+    assert_eq!(double.grid.axes, ["value", "plus"]);
+    assert_eq!(*double.grid.coordinates(1), [Cell::Integer(1), Cell::Integer(1)]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_table_is_found_under_the_longest_name_of_a_stage() {
                 [stages.total]\nkind = \"total\"\nof = \"a_b_numbers\"\n";
     let plan = plan(text);
     let total = plan.tasks.iter().find(|task| &*&*task.stage == "total").unwrap();
-    assert_eq!(&*plan.tasks[total.gathered[0].parts[0].task].stage, "a_b");
+    assert_eq!(&*plan.tasks[total.gathered[0].parts.tasks()[0]].stage, "a_b");
 }
 
 #[test]
@@ -154,7 +154,8 @@ fn files_carry_axes_and_folders_are_joined_through_the_register() {
     let table = |name: &str| plan.main().tables.iter().find(|table| table.name == name).unwrap();
     let numbers = table("number_numbers");
     assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["value", "number"]);
-    assert_eq!((numbers.n_axes, numbers.parts[1].axes.clone()), (1, [Cell::Integer(2)].into()));
+    let second: Vec<&Cell> = numbers.parts.iter().nth(1).unwrap().axes().collect();
+    assert_eq!((numbers.n_axes, second), (1, vec![&Cell::Integer(2)]));
     let doubled = table("double");
     assert_eq!(doubled.schema.column_names().collect::<Vec<_>>(), ["doubled"]);
     assert_eq!(doubled.register.as_deref(), Some("number_numbers"));
@@ -301,7 +302,8 @@ fn an_axis_that_is_a_column_already_is_not_added_but_the_key_covers_it() {
     let plan = named("one", "two");
     let numbers = plan.main().tables.iter().find(|table| table.name == "number_numbers").unwrap();
     assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["number"]);
-    assert_eq!(numbers.parts[1].own_axes, [("number".to_owned(), Cell::Text("two".into()))]);
+    let second: Vec<(&str, &Cell)> = numbers.parts.iter().nth(1).unwrap().own_axes().collect();
+    assert_eq!(second, [("number", &Cell::Text("two".into()))]);
     let total = |plan: &Plan| plan.tasks.iter().find(|task| &*task.stage == "total").unwrap().key.clone();
     assert_ne!(total(&plan), total(&named("one", "zwei")), "who gathers the table sees the axis' values");
 }

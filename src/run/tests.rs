@@ -78,7 +78,7 @@ impl Bench {
 
     /// The only file of a task's table in the store.
     fn table_file(&self, plan: &Plan, label: &str, table: &str) -> PathBuf {
-        let task = plan.tasks.iter().find(|task| task.label == label).unwrap();
+        let task = plan.tasks.iter().find(|task| &*task.label == label).unwrap();
         let key = task.key.as_str();
         self.folder.path().join(format!(".store/v1/results/{}/{key}/{table}.parquet", &key[..2]))
     }

@@ -13,7 +13,7 @@
 //! `combinations` multiply every entry.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -28,10 +28,10 @@ const MAX_GENERATED: u64 = 1_000_000;
 pub struct Matrix {
     /// All axes, in the order in which they were written.
     pub axes: Vec<Axis>,
-    /// Products of values, as they were written; nothing is multiplied out before somebody has looked how much it is.
+    /// Products of values, as they were written; they are never multiplied out, for a product may be any size.
     products: Vec<Product>,
-    /// Every combination, over all axes.
-    combinations: OnceLock<Vec<Coordinates>>,
+    /// Combinations beside those that were written.
+    added: Vec<Coordinates>,
 }
 
 /// For each of some axes the index of its value, or none where the axis does not apply.
@@ -71,40 +71,31 @@ pub enum Setting {
 
 impl Matrix {
     /// Every combination, over all axes, in the order of the file.
-    pub fn combinations(&self) -> &[Coordinates] {
-        self.combinations.get_or_init(|| self.products.iter().flat_map(|product| self.multiplied(product)).collect())
+    pub fn combinations(&self) -> impl Iterator<Item = Coordinates> + '_ {
+        self.products.iter().flat_map(|product| self.multiplied(product)).chain(self.added.iter().cloned())
     }
 
-    fn multiplied(&self, product: &Product) -> Vec<Coordinates> {
-        let mut combinations = vec![vec![None; self.axes.len()]];
-        // Axes in the order of the file, so that tasks are listed as a person reads the matrix.
-        for (axis, values) in product {
-            combinations = combinations
-                .into_iter()
-                .flat_map(|combination| {
-                    values.iter().map(move |value| {
-                        let mut combination = combination.clone();
-                        combination[*axis] = Some(*value);
-                        combination
-                    })
-                })
-                .collect();
-        }
-        combinations
+    /// Axes in the order of the file, the last one fastest, so that tasks are listed as a person reads the matrix.
+    fn multiplied<'a>(&'a self, product: &'a Product) -> impl Iterator<Item = Coordinates> + 'a {
+        let count = product.iter().map(|(_, values)| values.len() as u64).fold(1, u64::saturating_mul);
+        (0..count).map(move |mut index| {
+            let mut combination = vec![None; self.axes.len()];
+            for (axis, values) in product.iter().rev() {
+                combination[*axis] = Some(values[(index % values.len() as u64) as usize]);
+                index /= values.len() as u64;
+            }
+            combination
+        })
     }
 
     /// How many combinations of values these axes have, at most (entries of `combinations` may repeat each other), without
     /// making them.
     pub fn count(&self, axes: &BTreeSet<usize>) -> u128 {
-        if let Some(combinations) = self.combinations.get() {
-            let on_axes = |combination: &Coordinates| axes.iter().map(|&axis| combination[axis]).collect::<Vec<_>>();
-            return combinations.iter().map(on_axes).collect::<BTreeSet<_>>().len() as u128;
-        }
         let factor = |(axis, values): &(usize, Vec<usize>)| if axes.contains(axis) { values.len() as u128 } else { 1 };
         let of_product = |product: &Product| product.iter().map(factor).fold(1, u128::saturating_mul);
         // With a place for "does not apply" on each axis.
         let all = axes.iter().map(|&axis| self.axes[axis].values.len() as u128 + 1).fold(1, u128::saturating_mul);
-        self.products.iter().map(of_product).fold(0, u128::saturating_add).min(all)
+        self.products.iter().map(of_product).fold(self.added.len() as u128, u128::saturating_add).min(all)
     }
 
     /// Adds a combination after those that were written; one that is there already is not added again.
@@ -138,16 +129,19 @@ impl Matrix {
                 }
             });
         }
-        self.combinations();
-        let combinations = self.combinations.get_mut().expect("just multiplied out");
-        if !combinations.contains(&combination) {
-            combinations.push(combination);
+        if self.combinations().all(|known| known != combination) {
+            self.added.push(combination);
         }
         Ok(())
     }
 }
 
 impl Axis {
+    /// What stands in the axis' column, value by value.
+    pub fn labels(&self) -> Arc<[Cell]> {
+        self.values.iter().map(|value| value.label.clone()).collect()
+    }
+
     /// Whether its values are named bundles of parameters.
     pub fn is_bundle(&self) -> bool {
         self.values.iter().any(|value| matches!(value.setting, Setting::Bundle(_)))
@@ -155,7 +149,7 @@ impl Axis {
 }
 
 pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
-    let mut matrix = Matrix { axes: Vec::new(), products: vec![Vec::new()], combinations: OnceLock::new() };
+    let mut matrix = Matrix { axes: Vec::new(), products: vec![Vec::new()], added: Vec::new() };
     let Some(node) = node else { return matrix };
     let table = match node.expect_table("`[matrix]`") {
         Ok(table) => table,
@@ -379,8 +373,9 @@ mod tests {
     fn axes_multiply_in_the_order_of_the_file() {
         let (matrix, faults) = matrix("rule = ['bp', 'bp_oja']\nseed = { first = 5, count = 3 }");
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations().len(), 6);
-        let second: Vec<_> = labels(&matrix, &matrix.combinations()[1]).collect();
+        assert_eq!(matrix.combinations().count(), 6);
+        let second = matrix.combinations().nth(1).unwrap();
+        let second: Vec<_> = labels(&matrix, &second).collect();
         assert_eq!(second, [("rule", Cell::Text("bp".into())), ("seed", Cell::Integer(6))]);
     }
 
@@ -389,8 +384,9 @@ mod tests {
         let text = "seed = [0, 1]\ncombinations = [{ rule = ['bp'], gradient = [0.1, 0.2] }, { rule = ['bp_oja'], gradient = [0.1], oja = [1, 2, 3] }]";
         let (matrix, faults) = matrix(text);
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations().len(), 2 * (2 + 3));
-        let first: Vec<_> = labels(&matrix, &matrix.combinations()[0]).collect();
+        assert_eq!(matrix.combinations().count(), 2 * (2 + 3));
+        let first = matrix.combinations().next().unwrap();
+        let first: Vec<_> = labels(&matrix, &first).collect();
         assert_eq!(first[2], ("oja", Cell::Null), "plain BP has no value on the axis `oja`");
     }
 
@@ -401,7 +397,6 @@ mod tests {
         assert!(faults.is_empty());
         assert_eq!(matrix.count(&[0, 1, 2].into()), 7_000_000_000_000);
         assert_eq!((matrix.count(&[2].into()), matrix.count(&BTreeSet::new())), (7, 1));
-        assert!(matrix.combinations.get().is_none());
     }
 
     #[test]
@@ -412,8 +407,7 @@ mod tests {
         ] {
             let (matrix, _) = matrix(text);
             let all: BTreeSet<usize> = (0..matrix.axes.len()).collect();
-            assert_eq!(matrix.count(&all), matrix.combinations().len() as u128);
-            assert_eq!(matrix.count(&all), matrix.combinations().len() as u128, "also when they are there");
+            assert_eq!(matrix.count(&all), matrix.combinations().count() as u128);
         }
     }
 
@@ -430,6 +424,6 @@ mod tests {
             matrix("[network.'5 layers']\ntrain.layers = [784, 10]\n[network.deep]\ntrain.layers = [784, 100, 10]");
         assert!(faults.is_empty());
         assert!(matrix.axes[0].is_bundle());
-        assert_eq!(matrix.combinations().len(), 2);
+        assert_eq!(matrix.combinations().count(), 2);
     }
 }

@@ -1,7 +1,5 @@
 //! runs × trajectory × dataset → activation_norms(run_id, step, layer, mean_norm, std_norm, …, participation_ratio)
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +13,8 @@ use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
 use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
-use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activation_norms"`
 pub struct ActivationNorms;
@@ -127,7 +124,7 @@ impl Work for ActivationNormsTask {
         &self.outputs
     }
 
-    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+    fn known_values(&self, _: &str) -> KnownValues {
         at_steps(&self.canonical.measurement.steps)
     }
 

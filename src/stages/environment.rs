@@ -1,17 +1,17 @@
 //! What the kinds look things up in while they plan: the data sets' descriptions and the tuned coefficients.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::NetworkFacts;
 use super::coefficients::{self, Coefficients};
 use crate::datasets::{self, DataError, DataSetInfo};
 use crate::error::Result;
 use crate::task::Planning;
 
-/// Networks that are looked through for an equal one.
-const MOST_NETWORKS: usize = 16;
+/// Things remembered that are looked through for an equal one.
+const MOST_REMEMBERED: usize = 16;
 
 /// The data sets and the tuned coefficients of a project.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub struct Environment {
     /// The committed tables of tuned coefficients.
     pub coefficients: Coefficients,
     data_sets: Mutex<BTreeMap<String, DataSetInfo>>,
-    /// Networks that many tasks have in common: runs that differ in their seeds alone know the same of themselves.
-    networks: Mutex<Vec<Arc<NetworkFacts>>>,
+    /// What tasks planned lately may have in common with the next: trainings that differ in their seeds alone.
+    remembered: Mutex<VecDeque<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Environment {
@@ -32,23 +32,8 @@ impl Environment {
             data_dir: data_dir.to_owned(),
             coefficients: Coefficients::load(&pipelines_dir.join(coefficients::FOLDER))?,
             data_sets: Mutex::default(),
-            networks: Mutex::default(),
+            remembered: Mutex::default(),
         })
-    }
-
-    /// The same facts, shared with whoever said them lately.
-    fn once(&self, facts: NetworkFacts) -> Arc<NetworkFacts> {
-        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = networks.iter().find(|known| ***known == facts) {
-            return known.clone();
-        }
-        let facts = Arc::new(facts);
-        // A sweep over networks has each of them for many tasks in a row; beyond, looking takes longer than it saves.
-        if networks.len() == MOST_NETWORKS {
-            networks.remove(0);
-        }
-        networks.push(facts.clone());
-        facts
     }
 
     /// The description of a data set; its images are not read.
@@ -66,14 +51,30 @@ impl Environment {
     }
 }
 
-/// Facts of a network, shared with the tasks that know the same.
-pub(super) fn once(planning: &Planning<'_>, facts: NetworkFacts) -> Arc<NetworkFacts> {
-    let resources: &dyn std::any::Any = planning.resources;
-    match resources.downcast_ref::<Environment>() {
-        Some(environment) => environment.once(facts),
-        // A training on a bench, alone.
-        None => Arc::new(facts),
+/// What was remembered lately, if it is this.
+pub(super) fn lately<T: Any + Send + Sync>(planning: &Planning<'_>, is_it: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    let remembered = shelf(planning)?.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = remembered.iter().find(|any| any.downcast_ref().is_some_and(&is_it))?.clone();
+    known.downcast().ok()
+}
+
+/// Remembers what tasks planned after this one may have in common with it.
+pub(super) fn remember<T: Any + Send + Sync>(planning: &Planning<'_>, common: Arc<T>) -> Arc<T> {
+    if let Some(shelf) = shelf(planning) {
+        let mut remembered = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        // A sweep has many tasks in a row that are alike; beyond, looking takes longer than it saves.
+        if remembered.len() == MOST_REMEMBERED {
+            remembered.pop_front();
+        }
+        remembered.push_back(common.clone());
     }
+    common
+}
+
+/// None on a bench, where a task is planned alone.
+fn shelf<'a>(planning: &Planning<'a>) -> Option<&'a Mutex<VecDeque<Arc<dyn Any + Send + Sync>>>> {
+    let resources: &dyn Any = planning.resources;
+    resources.downcast_ref::<Environment>().map(|environment| &environment.remembered)
 }
 
 /// The environment that this program's catalogue hands to its kinds.

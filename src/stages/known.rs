@@ -1,12 +1,11 @@
 //! What the stages of this program know of results that do not exist yet.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::parameters::tuning_samples;
 use crate::science::model::Blueprint;
 use crate::tables::frame::Cell;
-use crate::task::Facts;
+use crate::task::{Facts, KnownValues};
 
 /// What is known of the result of a stage before it exists, for the checks of those who read it.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ impl Known {
 }
 
 /// The column `step` of a table with rows at these steps.
-pub(crate) fn at_steps(steps: &[u64]) -> BTreeMap<String, Vec<Cell>> {
+pub(crate) fn at_steps(steps: &[u64]) -> KnownValues {
     [("step".to_owned(), steps.iter().map(|&step| Cell::Integer(step as i64)).collect())].into()
 }
 

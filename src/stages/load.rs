@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::tuning_samples;
+use super::parameters::{MOST_TUNING_SAMPLES, tuning_samples};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
@@ -103,7 +103,7 @@ impl LoadTask {
 struct Canonical {
     /// The digest of the four files' checksums: a data set is what is in it, not what it is called.
     identity: String,
-    /// Of a set so small that its tuning split is a share of it: how many images that are.
+    /// How many images the tuning split has where that is a share of the set.
     #[serde(skip_serializing_if = "Option::is_none")]
     tuning_images: Option<usize>,
 }
@@ -111,9 +111,9 @@ struct Canonical {
 impl Work for LoadTask {
     fn parameters(&self) -> serde_json::Value {
         let identity = self.info.as_ref().map_or_else(|| "absent".to_owned(), DataSetInfo::identity);
-        // Where the split is the usual one, keys say nothing of it: they are older than the share.
+        // Keys are older than the share, and say nothing of the split where it is what it always was.
         let n_train = self.info.as_ref().map_or(0, |info| info.n_train);
-        let tuning_images = Some(tuning_samples(n_train)).filter(|&n| 0 < n && n < tuning_samples(usize::MAX));
+        let tuning_images = Some(tuning_samples(n_train)).filter(|&images| 0 < images && images < MOST_TUNING_SAMPLES);
         serde_json::to_value(Canonical { identity, tuning_images }).expect("plain data")
     }
 

@@ -13,8 +13,8 @@ use crate::science::initialization::{Feedback, Initialization};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// The last 10,000 images of the training set (the last fifth of a set that has no more), which no training sees: for
-    /// choosing coefficients.
+    /// The last images of the training set, which no training sees: 10,000, or a fifth where that is less. For choosing
+    /// coefficients.
     Tuning,
     /// The test set: for scoring.
     #[default]
@@ -46,12 +46,11 @@ fn takes_a_plain_value(schema: &Value, definitions: &Value) -> bool {
 }
 
 /// Images of a large training set that are kept out of training, at its end.
-const TUNING_SAMPLES: usize = 10_000;
+pub(super) const MOST_TUNING_SAMPLES: usize = 10_000;
 
-/// Images of a training set of `n_train` that are kept out of training, at its end: 10,000, or a fifth where there would be
-/// nothing left to train on.
+/// Images of a training set of `n_train` that are kept out of training, at its end: 10,000, or a fifth where that is less.
 pub fn tuning_samples(n_train: usize) -> usize {
-    if n_train > TUNING_SAMPLES { TUNING_SAMPLES } else { n_train.div_ceil(5) }
+    MOST_TUNING_SAMPLES.min(n_train.div_ceil(5))
 }
 
 /// Steps at which something is done: a list, or every so many training samples, the first and the last included.

@@ -1,7 +1,5 @@
 //! runs × trajectory × dataset → reconstruction_error(run_id, step, layer, error, signal, relative_error)
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,9 +10,8 @@ use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
-use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -108,7 +105,7 @@ impl Work for ReconstructionErrorTask {
         &self.outputs
     }
 
-    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+    fn known_values(&self, _: &str) -> KnownValues {
         at_steps(&self.measurement.steps)
     }
 

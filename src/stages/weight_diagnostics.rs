@@ -1,7 +1,5 @@
 //! runs × trajectory × dataset → weight_diagnostics(run_id, step, layer, orthonormality, feedback_angle, error_angle)
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,9 +10,8 @@ use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
-use crate::tables::frame::Cell;
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -99,7 +96,7 @@ impl Work for WeightDiagnosticsTask {
         &self.outputs
     }
 
-    fn known_values(&self, _: &str) -> BTreeMap<String, Vec<Cell>> {
+    fn known_values(&self, _: &str) -> KnownValues {
         at_steps(&self.measurement.steps)
     }
 

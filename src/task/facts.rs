@@ -14,6 +14,15 @@ impl Facts {
         Self(Some(Arc::new(facts)))
     }
 
+    /// Whether these are the very same facts, said once; equal ones said twice are not.
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// The facts, if they are of this type.
     pub fn get<T: Any>(&self) -> Option<&T> {
         self.0.as_ref()?.downcast_ref()

@@ -25,7 +25,7 @@ pub use id::{Axes, InputId, TableId};
 pub use input::Inputs;
 pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
-pub use planning::{Available, Gathered, Planned, Planning, Source};
+pub use planning::{Available, Gathered, KnownValues, Planned, Planning, Source};
 pub use reference::{Reads, Reference};
 pub use sequel::{Addition, Sequel};
 pub use surroundings::{Shared, Surroundings};

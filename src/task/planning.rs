@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{Facts, Inputs, Output, Reference, Work};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, choices, nearest, size};
-use crate::store::Key;
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
 
@@ -38,10 +37,10 @@ impl fmt::Debug for Planning<'_> {
 }
 
 /// A task as a kind planned it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Planned {
     /// What has to be run.
-    pub work: Box<dyn Work>,
+    pub work: Arc<dyn Work>,
     /// What it reads of other tasks: positions among [`Planning::available`], in the order of the task's
     /// [`InputId`](super::InputId)s.
     pub inputs: Vec<usize>,
@@ -52,7 +51,7 @@ pub struct Planned {
 impl Planned {
     /// Work that reads nothing of other tasks, or whole tables only.
     pub fn new(work: impl Work + 'static) -> Self {
-        Self { work: Box::new(work), inputs: Vec::new(), sources: Vec::new() }
+        Self { work: Arc::new(work), inputs: Vec::new(), sources: Vec::new() }
     }
 
     /// The same, reading these inputs.
@@ -77,22 +76,31 @@ pub struct Source {
     pub text: String,
 }
 
-/// A result that a task may read.
+/// A result that a task may read. Which task makes it is no affair of a kind: tasks that see the same are planned once.
 #[derive(Clone, Debug)]
 pub struct Available {
     /// The stage referred to.
     pub stage: String,
     /// The kind of table: a task asks for `weights`, whatever the stage that makes them is called.
     pub role: String,
-    /// The task that makes it, by its place in the plan.
-    pub task: usize,
-    /// That task's key.
-    pub key: Key,
     /// The table.
     pub output: Output,
     /// What is known of it.
     pub facts: Facts,
 }
+
+impl Available {
+    /// Whether planning sees no difference: not which task makes it, only what it is and what is known of it.
+    pub fn same(&self, other: &Self) -> bool {
+        self.stage == other.stage
+            && self.role == other.role
+            && self.output == other.output
+            && self.facts.same(&other.facts)
+    }
+}
+
+/// By column, the values that can stand in it.
+pub type KnownValues = BTreeMap<String, Arc<[Cell]>>;
 
 /// A published table that a task may read.
 #[derive(Clone, Debug)]
@@ -108,7 +116,7 @@ pub struct Gathered {
     /// Axes of the matrix that the table has as columns of its own.
     pub own_axes: Vec<String>,
     /// The values that columns can have, where that is known before the table is there: axes, and what comes from them.
-    pub values: BTreeMap<String, Vec<Cell>>,
+    pub values: KnownValues,
 }
 
 impl Gathered {

@@ -1,11 +1,9 @@
 //! A piece of work, and the equation behind it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Facts, Output, Sequel, Surroundings};
+use super::{Facts, KnownValues, Output, Sequel, Surroundings};
 use crate::error::Result;
-use crate::tables::frame::Cell;
 
 /// One checked task: it only has to be run.
 pub trait Work: Send + Sync + fmt::Debug {
@@ -21,8 +19,9 @@ pub trait Work: Send + Sync + fmt::Debug {
     }
 
     /// The values that columns of a table that it makes can have, where that is known; see [`Gathered::values`](super::Gathered::values).
-    fn known_values(&self, _table: &str) -> BTreeMap<String, Vec<Cell>> {
-        BTreeMap::new()
+    /// Tasks of a stage with the same facts know the same.
+    fn known_values(&self, _table: &str) -> KnownValues {
+        KnownValues::new()
     }
 
     /// What the task computes, in mathematical notation, where it has an equation.

@@ -130,7 +130,7 @@ fn make_up_queries(folder: &Path) {
         for stage in plan.main().stages.iter().filter(|stage| stage.kind == "sql") {
             let folder = folder.join(&name).join(&stage.name);
             fs::create_dir_all(folder.join("tables")).unwrap();
-            make_up_query(&plan, stage.tasks[0], &folder);
+            make_up_query(&plan, stage.grid.tasks[0], &folder);
         }
     }
 }

@@ -94,7 +94,7 @@ fn every_tenth() -> Steps {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DrawFrom {
-    /// All of the training set but its tuning split, the last 10,000 images (or the last fifth where there are no more).
+    /// All of the training set but its tuning split: the last 10,000 images, or the last fifth where that is less.
     #[default]
     Training,
     /// That tuning split, for choosing learning rates.

@@ -32,7 +32,7 @@ pub(super) fn read_data(inputs: &mut Inputs<'_, '_>) -> Result<Data, Fault> {
 }
 
 /// σ and the initial weights.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Units {
     /// The name of σ in tables.
     pub activation: &'static str,
@@ -74,7 +74,7 @@ impl Units {
 }
 
 /// Which samples are seen, and when one looks at what they have done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Course {
     pub seed: u64,
     /// Training samples, each seen once.
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::spec::node::Node;
 
-    /// What planning says with a data set of 10,100 images, the last 10,000 of which are for tuning.
+    /// What planning says with a data set of 125 images, the last 25 of which are for tuning.
     fn fault<T>(check: impl Fn(&Planning<'_>, &DataFacts) -> Result<T, Fault>) -> Option<String> {
         let parameters = Node::parse("test", "").unwrap();
         let planning = Planning {
@@ -217,7 +217,7 @@ mod tests {
             tables: &[],
             memory: 1_000_000_000,
         };
-        let data = DataFacts { name: "d".to_owned(), n_train: 10_100, n_test: 60, n_classes: 10, n_pixels: 784 };
+        let data = DataFacts { name: "d".to_owned(), n_train: 125, n_test: 60, n_classes: 10, n_pixels: 784 };
         check(&planning, &data).err().map(|fault| fault.message)
     }
 

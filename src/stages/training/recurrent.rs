@@ -93,7 +93,7 @@ fn tanh() -> ActivationSpec {
     ActivationSpec::Named(PlainActivation::Tanh)
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum OjaTargetSpec {
     /// z_t, as the paper's (6) prints it.
@@ -215,7 +215,7 @@ fn two_terms(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Resu
 }
 
 /// Everything that the result depends on, as it goes into the key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Canonical {
     hidden: usize,
     time_steps: usize,
@@ -230,7 +230,7 @@ struct Canonical {
 }
 
 /// A network in time, two terms.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Recurrent {
     canonical: Canonical,
     architecture: RecurrentArchitecture,
@@ -253,6 +253,10 @@ impl Recipe for Recurrent {
 
     fn course(&self) -> &Course {
         &self.canonical.course
+    }
+
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.canonical.course
     }
 
     fn blueprint(&self) -> Blueprint {
