@@ -159,6 +159,10 @@ impl Work for ActivationNormsTask {
     fn cost(&self) -> f64 {
         self.canonical.measurement.cost(4.0)
     }
+
+    fn memory(&self) -> u64 {
+        self.canonical.measurement.memory()
+    }
 }
 
 #[cfg(test)]

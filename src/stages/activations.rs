@@ -100,15 +100,17 @@ impl Kind for Activations {
         let time_steps = plan_time_steps(planning, &network, spec.time_steps.as_deref())?;
         let places = plan_places(planning, &network, &layers, time_steps.as_deref())?;
         let schema = by_time(ActivationRow::schema(), &network, LAYERS_IN_TIME);
-        Ok(Planned::new(ActivationsTask {
+        let task = ActivationsTask {
             canonical: Canonical { layers, steps, split: spec.split, samples, time_steps },
             source,
             data,
             network,
             places,
             outputs: [Output::kept("", schema)],
-        })
-        .reading(inputs))
+        };
+        let what = format!("what these layers make of {samples} images");
+        planning.check_memory("layers", &what, task.memory().into())?;
+        Ok(Planned::new(task).reading(inputs))
     }
 }
 

@@ -63,7 +63,10 @@ impl Measurement {
             }
             Some(samples) => plan_samples(planning, inputs, split, Some(samples))?,
         };
-        Ok(Self { steps, split, samples, time_steps: None, source, data, network })
+        let measurement = Self { steps, split, samples, time_steps: None, source, data, network };
+        let what = format!("looking at this network with {samples} images");
+        planning.check_memory("of", &what, measurement.memory().into())?;
+        Ok(measurement)
     }
 
     /// The same, of networks that have a time at these times; at all if `time_steps` is left out.
@@ -88,6 +91,14 @@ impl Measurement {
         for_each_network(context, self.source, (&self.network, &self.steps), |model, step, run_id| {
             measure(model, step, &data, run_id)
         })
+    }
+
+    /// A rough number of bytes: the network, once as it is read, and what its layers make of the images, there and back.
+    pub fn memory(&self) -> u64 {
+        let units: usize = self.network.blueprint.sizes().iter().sum();
+        let (units, times) = (units as u64, self.network.blueprint.n_time_steps().unwrap_or(1) as u64);
+        let states = units.saturating_mul(self.samples as u64).saturating_mul(times).saturating_mul(2 * 4);
+        states.saturating_add(2 * 4 * self.network.n_synapses() as u64)
     }
 
     /// A rough cost in seconds: a forward pass of all images at every step, `passes` times.

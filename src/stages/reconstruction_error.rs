@@ -138,6 +138,10 @@ impl Work for ReconstructionErrorTask {
     fn cost(&self) -> f64 {
         self.measurement.cost(3.0)
     }
+
+    fn memory(&self) -> u64 {
+        self.measurement.memory()
+    }
 }
 
 #[cfg(test)]

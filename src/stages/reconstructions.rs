@@ -208,6 +208,10 @@ impl Work for ReconstructionsTask {
     fn cost(&self) -> f64 {
         self.measurement.cost(2.0 * self.canonical.layers.len() as f64)
     }
+
+    fn memory(&self) -> u64 {
+        self.measurement.memory()
+    }
 }
 
 /// What a layer makes of images.

@@ -20,12 +20,12 @@ mod sequel;
 mod surroundings;
 mod work;
 
-pub use facts::Facts;
+pub use facts::{Facts, KnownValues};
 pub use id::{Axes, InputId, TableId};
 pub use input::Inputs;
 pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
-pub use planning::{Available, Gathered, KnownValues, Planned, Planning, Source};
+pub use planning::{Available, Gathered, Planned, Planning, Source};
 pub use reference::{Reads, Reference};
 pub use sequel::{Addition, Sequel};
 pub use surroundings::{Shared, Surroundings};

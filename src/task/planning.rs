@@ -1,12 +1,11 @@
 //! One task in the making: what a kind is given, and what it returns.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Facts, Inputs, Output, Reference, Work};
+use super::{Facts, Inputs, KnownValues, Output, Reference, Work};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, choices, nearest, size};
 use crate::tables::TableSchema;
@@ -98,9 +97,6 @@ impl Available {
             && self.facts.same(&other.facts)
     }
 }
-
-/// By column, the values that can stand in it.
-pub type KnownValues = BTreeMap<String, Arc<[Cell]>>;
 
 /// A published table that a task may read.
 #[derive(Clone, Debug)]

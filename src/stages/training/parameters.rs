@@ -8,7 +8,7 @@ use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
 use crate::science::network::Architecture;
 use crate::spec::node::Fault;
-use crate::stages::parameters::{ActivationSpec, Every, InitSpec, Split, Steps};
+use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
 use crate::stages::parameters::{activation_name, init_name};
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning};
@@ -143,14 +143,6 @@ impl Course {
 /// # Errors
 /// A step after the last, at the parameter `field`.
 pub(super) fn expand(planning: &Planning<'_>, field: &str, steps: &Steps, samples: u64) -> Result<Vec<u64>, Fault> {
-    if let Steps::Every(Every { every }) = steps
-        && *every > samples
-    {
-        let message = format!("`every = {every}` comes after the last training sample, {samples}");
-        return Err(planning
-            .fault(field, message)
-            .help(format!("For the beginning and the end alone, write `{field} = [0, {samples}]`.")));
-    }
     steps.expand(samples).map_err(|message| planning.fault(field, message))
 }
 

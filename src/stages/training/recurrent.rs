@@ -157,13 +157,8 @@ impl Kind for TrainRecurrent {
         }
         let sizes = [data.facts.n_pixels, spec.hidden, data.facts.n_classes];
         check_width(planning, "hidden", &[sizes[0], sizes[1], sizes[1], sizes[2]])?;
-        // Errors travel back through every time step: states, activations and slopes of all of them are kept.
-        let in_time = spec.time_steps as u128 * spec.hidden as u128;
-        planning.check_memory(
-            "time_steps",
-            &format!("{} time steps", spec.time_steps),
-            in_time.saturating_mul(4 * 4),
-        )?;
+        let what = format!("what happens in {} time steps", spec.time_steps);
+        planning.check_memory("time_steps", &what, history(spec.time_steps, spec.hidden).into())?;
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let (rule, setting) = (spec.rule.as_deref(), spec.setting.as_deref());
@@ -193,6 +188,11 @@ impl Kind for TrainRecurrent {
         let training = Training::new(planning, "hidden", recipe, data)?;
         Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
+}
+
+/// Bytes of all that errors need on their way back through time: z, h, e and what both terms make of them.
+fn history(n_steps: usize, n_hidden: usize) -> u64 {
+    (n_steps as u64).saturating_mul(n_hidden.next_multiple_of(16) as u64).saturating_mul(6 * 4)
 }
 
 /// The coefficients of both terms: one number each, for the three matrices learn together.
@@ -329,6 +329,10 @@ impl Recipe for Recurrent {
                 "No batches and no optimiser state: one sample, one update.",
             ],
         })
+    }
+
+    fn history(&self) -> u64 {
+        history(self.canonical.time_steps, self.canonical.hidden)
     }
 
     fn cost(&self) -> f64 {

@@ -69,6 +69,11 @@ pub(super) trait Recipe: Clone + PartialEq + Send + Sync + fmt::Debug + 'static 
 
     /// A rough cost in seconds.
     fn cost(&self) -> f64;
+
+    /// A rough number of bytes that are remembered of what happens beside the weights.
+    fn history(&self) -> u64 {
+        0
+    }
 }
 
 /// A training, checked.
@@ -202,7 +207,8 @@ impl<R: Recipe> Work for Training<R> {
     fn memory(&self) -> u64 {
         // Weights and what learning keeps beside them, and those of every step that is handed on or kept.
         let Course { schedule, snapshots, .. } = self.course();
-        self.weights().saturating_mul(4 + (schedule.len() + snapshots.len()) as u64)
+        let weights = self.weights().saturating_mul(4 + (schedule.len() + snapshots.len()) as u64);
+        weights.saturating_add(self.common.recipe.history())
     }
 
     fn disk(&self) -> u64 {
