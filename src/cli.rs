@@ -19,19 +19,12 @@ pub(crate) struct Roots {
     /// Where results are published, and kept in `.store`
     #[arg(long, global = true, env = "OJAFLOW_OUTPUTS", default_value = "outputs", value_name = "DIR")]
     pub outputs: PathBuf,
-    /// Where data sets are
-    #[arg(long, global = true, env = "OJAFLOW_DATA", default_value = "data", value_name = "DIR")]
-    pub data: PathBuf,
-    /// Where pipelines are looked up by name
-    #[arg(
-        long,
-        global = true,
-        env = "OJAFLOW_PIPELINES",
-        default_value = "pipelines",
-        value_name = "DIR",
-        hide = true
-    )]
-    pub pipelines: PathBuf,
+    /// Where data sets are; if left out `data`, here or beside the folder of the pipeline's file
+    #[arg(long, global = true, env = "OJAFLOW_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where pipelines are looked up by name; if left out `pipelines`, or the folder of the pipeline's file
+    #[arg(long, global = true, env = "OJAFLOW_PIPELINES", value_name = "DIR")]
+    pub pipelines: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +90,12 @@ pub(crate) struct RequestArgs {
     /// Only what this stage needs
     #[arg(long, value_name = "STAGE")]
     pub to: Option<String>,
+    /// Memory that planning and tasks may take: `8GB`; what this machine has if left out
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Plan more than a million tasks
+    #[arg(long)]
+    pub large: bool,
 }
 
 #[derive(Debug, Args)]
@@ -108,8 +107,10 @@ pub(crate) struct PlanArgs {
     /// Name what changed since the pipeline was published
     #[arg(long)]
     pub why: bool,
+    /// Plan as if results were not there: those of one stage, or all
     #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
     pub force: Option<String>,
+    /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

@@ -66,8 +66,29 @@ pub(crate) fn size(bytes: u64) -> String {
         b if b < 1e3 => format!("{b:.0} B"),
         b if b < 1e6 => format!("{:.1} kB", b / 1e3),
         b if b < 1e9 => format!("{:.1} MB", b / 1e6),
-        b => format!("{:.2} GB", b / 1e9),
+        b if b < 1e12 => format!("{:.2} GB", b / 1e9),
+        b => format!("{:.0} TB", b / 1e12),
     }
+}
+
+/// `8 GB`, `500MB`, `1.5 GiB` as a number of bytes.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let number: f64 = text[..unit].trim().parse().ok()?;
+    let factor = match text[unit..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024f64.powi(2),
+        "gib" => 1024f64.powi(3),
+        "tib" => 1024f64.powi(4),
+        _ => return None,
+    };
+    let bytes = number * factor;
+    (bytes.is_finite() && bytes >= 1.0).then_some(bytes as u64)
 }
 
 #[cfg(test)]
@@ -106,5 +127,13 @@ mod tests {
     fn times_and_sizes_take_the_unit_that_suits_them() {
         assert_eq!([9.0, 90.0, 720.0, 9000.0].map(duration), ["9.0 s", "90 s", "12 min", "2.5 h"]);
         assert_eq!([999, 1_500, 12_300_000, 2_500_000_000].map(size), ["999 B", "1.5 kB", "12.3 MB", "2.50 GB"]);
+        assert_eq!(size(3_136_000_000_000_000), "3136 TB");
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        let read = ["8 GB", "500MB", "1.5GiB", "1000", "2k"].map(bytes).map(Option::unwrap);
+        assert_eq!(read, [8_000_000_000, 500_000_000, 1_610_612_736, 1000, 2000]);
+        assert_eq!(["", "GB", "-1 GB", "8 Gb/s", "nan", "0", "−1"].map(bytes), [None; 7]);
     }
 }

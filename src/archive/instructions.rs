@@ -54,7 +54,11 @@ pub(super) fn text(published: &Published, members: &[Member]) -> String {
     lines.extend(declared(main).into_iter().map(|line| format!("> {line}")));
     lines.extend([
         String::new(),
-        format!("- Disk: {} for the results and as much again where files cannot share blocks.", size(disk(published))),
+        format!(
+            "- Disk: {} for the results; as much again on a file system that can neither share blocks nor give a file two \
+             names.",
+            size(disk(published))
+        ),
         format!(
             "- Memory: about {}, and {} more for each task side by side.",
             size(memory(published)),

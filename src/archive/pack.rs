@@ -17,6 +17,9 @@ use crate::publish::manifest::{self, Manifest};
 /// The versions of everything that this program was built from.
 const LOCK_FILE: &str = include_str!("../../Cargo.lock");
 
+/// How a person says where an archive goes.
+const CHOSEN_WITH: &str = "-o FILE";
+
 /// Makes the archive of a published folder.
 ///
 /// # Errors
@@ -37,15 +40,15 @@ pub fn archive(
     #[cfg(unix)]
     // Temporary files are for their owner alone unless told otherwise; an archive is made to be passed on.
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent).map_err(Error::io("create a file in", parent))?;
-    let summary =
-        container::write(file.as_file_mut(), &members, time.unwrap_or(0)).map_err(Error::io("write", target))?;
+    let mut file = builder.tempfile_in(parent).map_err(Error::io_at(CHOSEN_WITH, "create a file in", parent))?;
+    let written = container::write(file.as_file_mut(), &members, time.unwrap_or(0));
+    let summary = written.map_err(Error::io_at(CHOSEN_WITH, "write", target))?;
     // What it would be checked for by others, before it gets its name: a limit that it breaks is our fault, not theirs.
     check(file.path()).map_err(|fault| Error::Internal {
         task: "archive".into(),
         message: format!("what was written does not pass verification: {fault}"),
     })?;
-    file.persist(target).map_err(|error| Error::io("write", target)(error.error))?;
+    file.persist(target).map_err(|error| Error::io_at(CHOSEN_WITH, "write", target)(error.error))?;
     Ok(summary)
 }
 

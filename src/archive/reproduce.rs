@@ -43,6 +43,9 @@ impl Laid {
                 overrides: main.overrides.clone(),
                 publish_as: Some(main.pipeline.clone()),
                 to: to.map(str::to_owned).or_else(|| main.to.clone()),
+                // What was archived was planned before.
+                large: true,
+                memory: None,
             },
         };
         let sources = verified.published.sources().map_err(Error::Check)?;
@@ -165,8 +168,8 @@ fn comparisons_of<'a>(old: &'a Manifest, new: &'a Published) -> Vec<Comparison<'
     let mut comparisons = Vec::new();
     for table in old.tables.iter().filter(|table| made(&table.stage)) {
         let found = new.manifest.tables.iter().find(|other| other.name == table.name);
-        // `claims` may be a stage that this run stops before.
-        if found.is_none() && !new.manifest.stages.iter().any(|made| made.name == table.stage) {
+        // `claims` may be a stage that this run stops before; earlier versions published folders without a row.
+        if found.is_none() && (table.rows == 0 || !new.manifest.stages.iter().any(|made| made.name == table.stage)) {
             continue;
         }
         let again = found.map(TableEntry::files).unwrap_or_default();

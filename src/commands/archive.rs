@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::progress::Shown;
-use super::terminal::{options, print};
+use super::terminal::{options, print, say};
 use crate::cli::{self, ArchiveArgs, ReproduceArgs, VerifyArgs};
 use crate::error::{Error, Result};
 use crate::flow::{
@@ -22,9 +22,9 @@ pub(super) fn archive(project: &Project, args: &ArchiveArgs) -> Result<()> {
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.tar.zst")));
     measured(args.measurements.as_deref(), &summary, started, None)?;
     if time.is_none() {
-        eprintln!(
+        say(&format!(
             "note: the archive carries no date; RO-Crate asks for one: {EPOCH}=$(git log -1 --format=%ct) ojaflow archive …"
-        );
+        ));
     }
     print(&format!(
         "{}  {} files, {} in {}\nsha256 of the tar: {}",
@@ -60,9 +60,9 @@ pub(super) fn check(args: &VerifyArgs) -> Result<()> {
 
 pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
     let verified = verify(&args.file)?;
-    eprintln!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256);
+    say(&format!("{}: sound, {}", args.file.display(), verified.summary.tar_sha256));
     for caveat in caveats(&verified) {
-        eprintln!("note: {caveat}");
+        say(&format!("note: {caveat}"));
     }
     let options = options(args.jobs, None);
     let progress = Shown::new(false);
@@ -73,7 +73,7 @@ pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
     let Reproduced { executed, changed, outcomes } = again?;
     measured(args.measurements.as_deref(), &verified.summary, started, Some(executed))?;
     for change in changed {
-        eprintln!("note: {change}");
+        say(&format!("note: {change}"));
     }
     let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> =
@@ -116,5 +116,5 @@ fn measured(file: Option<&Path>, summary: &Summary, started: Instant, tasks_run:
         },
     });
     let text = serde_json::to_string_pretty(&record).expect("plain data") + "\n";
-    fs::write(file, text).map_err(Error::io("write", file))
+    fs::write(file, text).map_err(Error::io_at("--measurements FILE", "write", file))
 }

@@ -3,10 +3,12 @@
 mod archive;
 mod data;
 mod diff;
+mod fold;
 mod outcome;
 mod pipeline;
 mod progress;
 mod report;
+mod roots;
 mod rules;
 mod store;
 mod terminal;
@@ -16,9 +18,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::error::Result;
-use crate::flow::{Machine, Project, described, schema_text};
-use terminal::{colour, print};
+use crate::error::{Error, Result};
+use crate::flow::{Machine, described, schema_text};
+use terminal::{colour, interrupted_by, print_exactly, say};
 
 /// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
 /// it is.
@@ -27,18 +29,29 @@ pub fn main() -> ExitCode {
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", described(&error, colour()));
-            ExitCode::from(error.exit_status())
+            say(&described(&error, colour()));
+            ExitCode::from(
+                interrupted_by().filter(|_| matches!(error, Error::Interrupted)).unwrap_or(error.exit_status()),
+            )
         }
+    }
+}
+
+/// The pipeline that a command names.
+fn named(command: &Command) -> Option<&str> {
+    match command {
+        Command::Pipeline(args) => args.name.as_deref(),
+        Command::Plan(args) => Some(&args.name),
+        Command::Rules(args) => args.name.as_deref(),
+        Command::Diff(args) => [&args.a, &args.b].into_iter().map(String::as_str).find(|name| name.ends_with(".toml")),
+        _ => None,
     }
 }
 
 fn execute(cli: &Cli) -> Result<()> {
     // A wrong `OJAFLOW_KERNELS` is a wrong request, to be refused before anything starts.
     Machine::this()?;
-    let roots = &cli.roots;
-    let project =
-        &Project { outputs: roots.outputs.clone(), data: roots.data.clone(), pipelines: roots.pipelines.clone() };
+    let project = &roots::project(&cli.roots, named(&cli.command));
     match &cli.command {
         Command::Pipeline(args) => match &args.name {
             Some(name) => pipeline::run(project, name, args),
@@ -53,6 +66,6 @@ fn execute(cli: &Cli) -> Result<()> {
         Command::Diff(args) => diff::execute(project, args),
         Command::Report(args) => report::execute(project, args),
         Command::Rules(args) => rules::execute(project, args),
-        Command::Schema => print(&schema_text()),
+        Command::Schema => print_exactly(&schema_text()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::outcome;
 use super::progress::Shown;
-use super::terminal::{options, print, request};
+use super::terminal::{options, print, print_exactly, request, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
 use crate::flow::{Ahead, Format, Project, display};
@@ -32,8 +32,8 @@ pub(super) fn list(project: &Project) -> Result<()> {
 }
 
 pub(super) fn plan(project: &Project, args: &PlanArgs) -> Result<()> {
-    let ahead = project.plan(&request(&args.name, &args.request), args.force.as_deref())?;
-    print(&shown(&ahead, format(args.format)))?;
+    let ahead = project.plan(&request(&args.name, &args.request)?, args.force.as_deref())?;
+    show(&ahead, format(args.format))?;
     if args.why { why(project, &ahead) } else { Ok(()) }
 }
 
@@ -46,8 +46,8 @@ fn format(asked: cli::Format) -> Format {
     }
 }
 
-/// The present level, and what later ones can add at most.
-fn shown(ahead: &Ahead, format: Format) -> String {
+/// Prints the present level, and what later ones can add at most.
+fn show(ahead: &Ahead, format: Format) -> Result<()> {
     let mut text = display(&ahead.level.plan, &ahead.statuses, format);
     if !ahead.level.asking.is_empty() && format == Format::Text {
         text += &format!(
@@ -55,7 +55,10 @@ fn shown(ahead: &Ahead, format: Format) -> String {
             ahead.level.number, ahead.level.tasks_ahead
         );
     }
-    text
+    match format {
+        Format::Text => print(&text),
+        Format::Json | Format::Dot | Format::Mermaid => print_exactly(&text),
+    }
 }
 
 fn why(project: &Project, ahead: &Ahead) -> Result<()> {
@@ -76,22 +79,22 @@ fn why(project: &Project, ahead: &Ahead) -> Result<()> {
 
 pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
     let started = Instant::now();
-    let request = request(name, &args.request);
+    let request = request(name, &args.request)?;
     if args.dry_run {
         let ahead = project.plan(&request, args.force.as_deref())?;
-        return print(&shown(&ahead, if args.json { Format::Json } else { Format::Text }));
+        return show(&ahead, if args.json { Format::Json } else { Format::Text });
     }
     let progress = Shown::new(args.quiet || args.json);
     let done = project.run(&request, &options(args.jobs, args.force.as_deref()), &progress);
     progress.finish();
     if args.timings {
-        eprintln!("{}", progress.timings());
+        say(&progress.timings());
     }
     let done = done?;
     let outcome =
         outcome::Outcome { executed: done.executed, found: done.found(), seconds: started.elapsed().as_secs_f64() };
     if args.json {
-        print(&outcome::json(&done.published, &outcome)?)
+        print_exactly(&outcome::json(&done.published, &outcome)?)
     } else if args.quiet {
         Ok(())
     } else {

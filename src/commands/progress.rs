@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal::{columns, for_stderr, say};
 use crate::flow::{Plan, Progress, Statuses, Task, summary};
 use crate::words::duration;
 
 /// Without a terminal, a line at most this often.
 const QUIET_TIME: Duration = Duration::from_secs(5);
+
+/// Columns from which on there is room for a bar beside the numbers.
+const WIDE: usize = 80;
 
 /// The bar counts estimated milliseconds of work, so that the time left means something when tasks differ in size.
 pub(super) struct Shown {
@@ -39,10 +43,12 @@ impl Shown {
     /// Before anything is planned.
     pub(super) fn new(silent: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        bar.set_style(
-            ProgressStyle::with_template("{bar:32} {percent:>3} %  {elapsed_precise}  {eta_precise} left  {wide_msg}")
-                .expect("a fixed template"),
-        );
+        // A line that the terminal breaks cannot be drawn over.
+        let template = match columns() {
+            Some(columns) if columns < WIDE => "{percent:>3} %  {eta_precise} left  {wide_msg}",
+            _ => "{bar:32} {percent:>3} %  {elapsed_precise}  {eta_precise} left  {wide_msg}",
+        };
+        bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
         let terminal = std::io::stderr().is_terminal();
         Self { bar, ahead: Mutex::default(), terminal, silent, timings: Mutex::default() }
     }
@@ -65,7 +71,8 @@ impl Shown {
             ahead.last = Instant::now();
             let elapsed = ahead.started.elapsed().as_secs_f64();
             let left = elapsed / ahead.done.max(1e-9) * (ahead.total - ahead.done).max(0.0);
-            eprintln!("  {} of {} tasks, {} left, last: {}", ahead.finished, ahead.tasks, duration(left), task.label);
+            let (finished, tasks) = (ahead.finished, ahead.tasks);
+            say(&format!("  {finished} of {tasks} tasks, {} left, last: {}", duration(left), task.label));
         }
     }
 
@@ -88,9 +95,9 @@ impl Shown {
 impl Progress for Shown {
     fn planned(&self, plan: &Plan, statuses: &Statuses) {
         if !self.silent {
-            eprintln!("{}: {}", plan.main().name, summary(plan, statuses));
+            say(&format!("{}: {}", plan.main().name, summary(plan, statuses)));
             if let Some(equations) = super::rules::in_brief(plan) {
-                eprintln!("{equations}");
+                say(&equations);
             }
         }
         let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
@@ -106,13 +113,13 @@ impl Progress for Shown {
     }
 
     fn started(&self, task: &Task) {
-        self.bar.set_message(task.label.clone());
+        self.bar.set_message(task.label.to_string());
     }
 
     fn finished(&self, task: &Task, cost: f64, seconds: f64) {
         {
             let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
-            let (tasks, sum) = timings.entry(task.stage.clone()).or_default();
+            let (tasks, sum) = timings.entry(task.stage.to_string()).or_default();
             (*tasks, *sum) = (*tasks + 1, *sum + seconds);
         }
         self.advance(task, cost);
@@ -127,9 +134,9 @@ impl Progress for Shown {
             return;
         }
         if self.bar.is_hidden() {
-            eprintln!("  {text}");
+            say(&format!("  {text}"));
         } else {
-            self.bar.println(format!("  {text}"));
+            self.bar.println(for_stderr(&format!("  {text}")));
         }
     }
 }

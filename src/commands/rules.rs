@@ -1,6 +1,6 @@
 //! `ojaflow rules`: the terms that rules are made of, and the rules that a pipeline actually runs.
 
-use super::terminal::print;
+use super::terminal::{print, print_exactly};
 use crate::cli::RulesArgs;
 use crate::error::Result;
 use crate::flow::{Equations, Plan, Project, Request, Term, equations};
@@ -9,6 +9,8 @@ use crate::flow::{Equations, Plan, Project, Request, Term, equations};
 const SHOWN_BY_RUNS: usize = 4;
 
 pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
+    // Equations for LaTeX go into a document.
+    let print = if args.latex { print_exactly } else { print };
     let Some(name) = &args.name else { return print(&terms(args.latex)) };
     let request = Request::new(name).setting(&args.set);
     print(&rules(&project.plan(&request, None)?.level.plan, args.latex))

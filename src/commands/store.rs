@@ -107,6 +107,10 @@ fn collect(project: &Project, dry_run: bool, unfinished: bool) -> Result<()> {
         collected.kept,
         collected.leftovers
     )];
+    if collected.elsewhere > 0 {
+        let held = size(collected.elsewhere);
+        lines.push(format!("  {held} of that are no space won: published folders elsewhere hold the same files"));
+    }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for record in &collected.results {
         *kinds.entry(&record.material.kind).or_default() += 1;

@@ -39,7 +39,11 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+        /// The option that the path was chosen with, where it does not lie in the folder of results.
+        option: Option<&'static str>,
     },
+    /// Whatever the program was to print to does not take it.
+    Stdout(io::Error),
     /// The user pressed Ctrl-C.
     Interrupted,
     /// A broken invariant of the program itself.
@@ -60,7 +64,13 @@ impl Error {
     /// Makes an error of the operating system one of this program: `doing` ("read") what to which `path`.
     pub fn io(doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let (doing, path) = (doing.to_owned(), path.as_ref().to_owned());
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::Io { doing, path, source, option: None }
+    }
+
+    /// The same for a path that is chosen with an option of its own (`-o`), which is what has to be given otherwise.
+    pub fn io_at(option: &'static str, doing: &str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let (doing, path) = (doing.to_owned(), path.as_ref().to_owned());
+        move |source| Self::Io { doing, path, source, option: Some(option) }
     }
 
     /// 2 for a wrong request, 130 for an interruption, 1 for everything else.
@@ -88,18 +98,27 @@ impl fmt::Display for Error {
             Self::Data(error) => error.fmt(f),
             Self::Numerics { task, message } => write!(f, "{task}: {message}"),
             Self::Store(message) | Self::Check(message) => f.write_str(message),
-            Self::Io { doing, path, source } => {
+            Self::Io { doing, path, source, option } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
-                match source.kind() {
-                    io::ErrorKind::StorageFull => f.write_str(
+                match (source.kind(), option) {
+                    (io::ErrorKind::StorageFull, None) => f.write_str(
                         "\nFree some space (`ojaflow store gc` removes results that nothing refers to) and run the \
                          same command again: what was finished is kept.",
                     ),
-                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    (io::ErrorKind::StorageFull, Some(option)) => {
+                        write!(f, "\nFree some space, or choose another place with `{option}`.")
+                    }
+                    // To see what lies in a folder of results that is somebody else's, another one is of no use.
+                    (io::ErrorKind::PermissionDenied, None) if matches!(doing.as_str(), "read" | "list") => Ok(()),
+                    (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, None) => {
                         f.write_str("\nChoose a folder that can be written with `--outputs DIR`.")
                     }
+                    (_, Some(option)) => write!(f, "\nChoose another place with `{option}`."),
                     _ => Ok(()),
                 }
+            }
+            Self::Stdout(source) => {
+                write!(f, "cannot write to stdout: {source}\nSend the output to where it can be written.")
             }
             Self::Interrupted => {
                 f.write_str("interrupted; what was finished is kept, the same command goes on from there")
@@ -117,7 +136,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::Stdout(source) => Some(source),
             Self::Data(error) => Some(error),
             _ => None,
         }

@@ -15,6 +15,9 @@ use crate::run::Progress;
 /// What distributions and journals set so that what is built again comes out the same.
 pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// How a person says where an archive is run again.
+const KEEP: &str = "--keep DIR";
+
 /// An archive as it was written.
 #[derive(Debug)]
 pub struct Archived {
@@ -85,18 +88,17 @@ impl Project {
         let scratch;
         let folder = match keep {
             Some(folder) => {
-                fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-                if fs::read_dir(folder).map_err(Error::io("list", folder))?.next().is_some() {
+                fs::create_dir_all(folder).map_err(Error::io_at(KEEP, "create", folder))?;
+                if fs::read_dir(folder).map_err(Error::io_at(KEEP, "list", folder))?.next().is_some() {
                     return Err(Error::usage(format!("{} is not empty; choose a new folder", folder.display())));
                 }
                 folder
             }
             None => {
                 scratch = tempfile::Builder::new().prefix("ojaflow-").tempdir();
-                let scratch = scratch.as_ref().map_err(|error| Error::Io {
-                    doing: "create a folder in".into(),
-                    path: std::env::temp_dir(),
-                    source: io::Error::new(error.kind(), error.to_string()),
+                let scratch = scratch.as_ref().map_err(|error| {
+                    let error = io::Error::new(error.kind(), error.to_string());
+                    Error::io_at(KEEP, "create a folder in", std::env::temp_dir())(error)
                 })?;
                 scratch.path()
             }

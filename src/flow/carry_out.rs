@@ -3,13 +3,14 @@
 use std::sync::atomic::AtomicBool;
 
 use super::coefficients::install;
-use super::planning::{check_force, reader};
+use super::planning::{check_force, on_this_machine, reader};
 use super::storage::now;
-use super::{Outcome, Project};
-use crate::error::Result;
-use crate::plan::{Levels, Pipeline, Request, Statuses};
+use super::{Outcome, Project, cores, pace};
+use crate::error::{Error, Result};
+use crate::plan::{Levels, Pipeline, Plan, Request, Statuses};
 use crate::publish::{self, Published};
 use crate::run::{Progress, Run};
+use crate::spec::node::size;
 use crate::store::{Key, Purpose, Session, Store};
 
 /// How a request is carried out.
@@ -34,11 +35,13 @@ impl Project {
         let interrupt = options.interrupt.unwrap_or(&never);
         let catalogue = self.catalogue()?;
         let store = self.store();
+        let request = &on_this_machine(request);
         let mut levels = Levels::new(&catalogue, &self.pipelines, request);
         let (mut executed, mut shared) = (0, 0);
         let mut session: Option<Box<dyn Session>> = None;
         loop {
-            let level = levels.present(reader(&store))?;
+            let mut level = levels.present(reader(&store))?;
+            level.plan.pace = pace();
             check_force(&level.plan, options.force)?;
             publish::check_places(&level.plan, &self.outputs)?;
             let predict = |force| Statuses::predict_for(&level.plan, level.wanted(), &store, force);
@@ -68,7 +71,8 @@ impl Project {
             let statuses = predict(force)?;
             progress.planned(&level.plan, &statuses);
             let run = Run::new(&level.plan, &store, present, &statuses, progress, interrupt);
-            executed += run.execute(options.jobs.unwrap_or_else(cores))?;
+            let jobs = side_by_side(&level.plan, &statuses, options.jobs, request.memory)?;
+            executed += run.execute(jobs)?;
             shared += run.shared();
             if level.asking.is_empty() {
                 let published = self.publish_all(&run)?;
@@ -90,9 +94,25 @@ impl Project {
     }
 }
 
-/// Cores that this process may use.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// How many tasks are run side by side: as many as asked for or as there are cores, as far as there is memory for them.
+///
+/// # Errors
+/// More were asked for than there is memory for.
+fn side_by_side(plan: &Plan, statuses: &Statuses, asked: Option<usize>, memory: Option<u64>) -> Result<usize> {
+    let jobs = asked.unwrap_or_else(cores);
+    let fitting = plan.fitting(statuses, jobs, memory.unwrap_or(u64::MAX));
+    match asked {
+        Some(asked) if fitting < asked => {
+            let needed = plan.memory(statuses, asked);
+            Err(Error::usage(format!(
+                "`--jobs {asked}`: that many tasks side by side take about {} of memory, and {} may be taken; \
+                 `--jobs {fitting}` fits, or allow more with `--memory`",
+                size(needed),
+                size(memory.unwrap_or(u64::MAX))
+            )))
+        }
+        _ => Ok(fitting),
+    }
 }
 
 /// What a run is for: given again, the same command has the same purpose.

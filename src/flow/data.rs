@@ -3,8 +3,16 @@
 use std::path::Path;
 
 use super::Project;
-use crate::datasets::{self, DataSetInfo, FileStatus};
+use crate::datasets::{self, FileStatus};
+
+pub use crate::datasets::DataSetInfo;
 use crate::error::Result;
+use crate::stages::parameters::tuning_samples;
+
+/// Images at the end of a data set's training images that no training sees: its tuning split.
+pub fn tuning_images(info: &DataSetInfo) -> usize {
+    tuning_samples(info.n_train)
+}
 
 impl Project {
     /// The data sets that there are, each with what became of its checksums.

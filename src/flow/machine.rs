@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use super::cores;
 use crate::error::{Error, Result};
 use crate::kernels::Backend;
 
 /// The computer that the program runs on. No result depends on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     /// The processor's name, where the system tells.
     pub processor: Option<String>,
@@ -15,6 +14,8 @@ pub struct Machine {
     pub cores: usize,
     /// The instruction set that the kernels use.
     pub kernels: String,
+    /// How many times longer the kernels take than on a processor with AVX2 or AVX-512.
+    pub pace: f64,
     /// The most memory that this process has held so far, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
 }
@@ -26,8 +27,40 @@ impl Machine {
     /// `OJAFLOW_KERNELS` asks for instructions that there are not.
     pub fn this() -> Result<Self> {
         let kernels = Backend::choose().map_err(|error| Error::usage(error.to_string()))?.to_string();
-        Ok(Self { processor: processor(), cores: cores(), kernels, peak_memory: peak_memory() })
+        Ok(Self { processor: processor(), cores: cores(), kernels, pace: pace(), peak_memory: peak_memory() })
     }
+}
+
+/// Of portable kernels on x86-64, where a fused multiply-add without instructions of its own is a call of a function: what
+/// `smoke` takes for its trainings, beside AVX2.
+const PORTABLE_PACE: f64 = 12.0;
+
+/// How many times longer the kernels take than on a processor of the kind that costs were taken on.
+pub(super) fn pace() -> f64 {
+    let portable = Backend::choose().is_ok_and(|backend| backend.to_string() == "portable");
+    if portable && cfg!(all(target_arch = "x86_64", not(target_feature = "fma"))) { PORTABLE_PACE } else { 1.0 }
+}
+
+/// Bytes of memory that this process may have, as far as the system tells: what there is, less where a container or a
+/// limit of the shell gives less.
+pub(super) fn memory() -> Option<u64> {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let all = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        Some(number(line.trim().strip_suffix("kB")?)? * 1024)
+    });
+    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .map(|file| fs::read_to_string(file).ok().and_then(|text| number(&text)));
+    let shell = fs::read_to_string("/proc/self/limits").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+        number(line.split_whitespace().next()?)
+    });
+    container.into_iter().chain([all, shell]).flatten().min()
+}
+
+/// Cores that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Where Linux tells.

@@ -21,8 +21,9 @@ mod storage;
 
 pub use archives::{Archived, EPOCH, Reproduced, archive_date};
 pub use carry_out::Options;
-use carry_out::cores;
+pub use data::{DataSetInfo, tuning_images};
 pub use machine::Machine;
+use machine::{cores, memory, pace};
 pub use messages::described;
 pub use outcome::Outcome;
 pub use planning::{Ahead, Listed};

@@ -1,6 +1,6 @@
 //! What would run.
 
-use super::Project;
+use super::{Project, memory, pace};
 use crate::error::{Error, Result};
 use crate::plan::{self, Level, Levels, Plan, Request, Statuses};
 use crate::publish::manifest::Manifest;
@@ -42,7 +42,9 @@ impl Project {
         let names = plan::names(&self.pipelines);
         if names.is_empty() {
             let folder = self.pipelines.display();
-            return Err(Error::usage(format!("no pipelines in {folder}: run from the project's root")));
+            return Err(Error::usage(format!(
+                "no pipelines in {folder}: run from the project's root, or name another folder with `--pipelines DIR`"
+            )));
         }
         let listed = |name: String| {
             let spec = Spec::load(&self.pipelines.join(format!("{name}.toml")), &[])?;
@@ -61,7 +63,9 @@ impl Project {
     pub fn plan(&self, request: &Request, force: Option<&str>) -> Result<Ahead> {
         let catalogue = self.catalogue()?;
         let store = self.store();
-        let level = Levels::new(&catalogue, &self.pipelines, request).present(reader(&store))?;
+        let request = &on_this_machine(request);
+        let mut level = Levels::new(&catalogue, &self.pipelines, request).present(reader(&store))?;
+        level.plan.pace = pace();
         check_force(&level.plan, force)?;
         let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, force)?;
         Ok(Ahead { level, statuses })
@@ -81,6 +85,11 @@ impl Project {
         };
         Ok(explain(&ahead.level.plan, &ahead.statuses, published.as_ref()))
     }
+}
+
+/// The same request, with the memory that there is where it says nothing of it.
+pub(super) fn on_this_machine(request: &Request) -> Request {
+    Request { memory: request.memory.or_else(memory), ..request.clone() }
 }
 
 /// Gives tables of results that are in the store; damage counts as absence, as it does for the run.

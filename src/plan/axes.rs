@@ -17,7 +17,8 @@ impl PipelineBuilder<'_, '_> {
         let all_known = self.all_stages().all(|stage| self.find_kind(stage).is_some());
         for axis in &self.spec.matrix.axes {
             let mut changes = false;
-            for value in &axis.values {
+            let telling = if axis.is_bundle() { &axis.values[..] } else { &axis.values[..1] };
+            for value in telling {
                 match &value.setting {
                     Setting::Plain(_) => {
                         changes |= self.spec.stages.iter().any(|stage| {
@@ -86,7 +87,9 @@ pub(super) fn own_axes(stage: &StageSpec, kind: &'static dyn Kind, matrix: &Matr
     (0..matrix.axes.len())
         .filter(|&index| {
             let axis = &matrix.axes[index];
-            axis.values.iter().any(|value| takes(&value.setting, &axis.name))
+            // Of plain values one speaks for all: a range may have a million.
+            let telling = if axis.is_bundle() { &axis.values[..] } else { &axis.values[..1] };
+            telling.iter().any(|value| takes(&value.setting, &axis.name))
         })
         .collect()
 }

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::locate::locate;
 use super::order::report_once;
+use super::places::Places;
 use super::restrict::restrict;
-use super::{Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
+use super::{Grid, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
-use crate::spec::matrix::Coordinates;
+use crate::spec::matrix::Axis;
 use crate::spec::node::{Fault, Node, Span, Value, instead_of};
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
-use crate::task::{Addition, Catalogue, Facts, Kind, Reads, Reference, Source};
+use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Reads, Reference, Source};
 
 /// What a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,10 @@ pub struct Request {
     pub publish_as: Option<String>,
     /// Only what this stage needs.
     pub to: Option<String>,
+    /// Planned although it has more tasks than anybody plans by mistake.
+    pub large: bool,
+    /// Bytes of memory that planning, and each task, may take; anything if left out.
+    pub memory: Option<u64>,
 }
 
 impl Request {
@@ -75,7 +80,10 @@ pub(super) fn build_level(
         catalogue,
         pipelines,
         additions,
-        plan: Plan { tasks: Vec::new(), pipelines: Vec::new() },
+        large: request.large,
+        memory: request.memory.unwrap_or(u64::MAX),
+        words: Mutex::default(),
+        plan: Plan { tasks: Vec::new(), pipelines: Vec::new(), pace: 1.0 },
         facts: Vec::new(),
         known: BTreeMap::new(),
         path: Vec::new(),
@@ -94,6 +102,12 @@ pub(super) struct Builder<'a> {
     /// Where pipelines are looked up by name.
     pub(super) pipelines: &'a Path,
     additions: &'a Additions,
+    /// Whether a plan may be larger than anybody plans by mistake.
+    pub(super) large: bool,
+    /// Bytes that may be taken.
+    pub(super) memory: u64,
+    /// Names that all tasks share.
+    words: Mutex<BTreeSet<Arc<str>>>,
     pub(super) plan: Plan,
     /// Of each task.
     pub(super) facts: Vec<Facts>,
@@ -105,12 +119,9 @@ pub(super) struct Builder<'a> {
 
 /// A stage while its pipeline is planned.
 pub(super) struct Built {
-    /// Indices of the axes that it depends on, ascending.
-    pub(super) axes: Vec<usize>,
-    /// The task of each combination of those axes' values.
-    pub(super) tasks: BTreeMap<Coordinates, usize>,
-    /// In the order of the matrix.
-    pub(super) order: Vec<(Coordinates, usize)>,
+    /// Where its tasks are, in the order of the matrix.
+    pub(super) places: Places,
+    pub(super) grid: Arc<Grid>,
     pub(super) keep: bool,
 }
 
@@ -148,9 +159,10 @@ impl Builder<'_> {
         let published = match name {
             Some(name) if crate::spec::is_name(name) => name.to_owned(),
             Some(name) => {
-                return Err(Error::usage(format!(
-                    "`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"
-                )));
+                return Err(Error::usage(match name.len() {
+                    0..=100 => format!("`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"),
+                    _ => format!("`--as`: {}", crate::spec::name_fault("the name to publish under", name)),
+                }));
             }
             None if overrides.is_empty() && to.is_none() => spec.header.name.clone(),
             None => {
@@ -171,12 +183,8 @@ impl Builder<'_> {
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;
-        let PipelineBuilder { stages, tables, files, sources, .. } = pipeline;
-        let axes = spec
-            .matrix
-            .axes
-            .iter()
-            .map(|axis| (axis.name.clone(), axis.values.iter().map(|value| value.label.clone()).collect()));
+        let PipelineBuilder { stages, tables, files, sources, labels, .. } = pipeline;
+        let axes = spec.matrix.axes.iter().map(|axis| axis.name.clone()).zip(labels);
         self.plan.pipelines.push(Pipeline {
             name: published.clone(),
             title: spec.header.title.clone(),
@@ -194,6 +202,17 @@ impl Builder<'_> {
             includes,
         });
         Ok(published)
+    }
+
+    /// A word that many tasks have, once.
+    pub(super) fn word(&self, text: &str) -> Arc<str> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = words.get(text) {
+            return known.clone();
+        }
+        let word: Arc<str> = text.into();
+        words.insert(word.clone());
+        word
     }
 
     /// Adds a task, or finds the equal one that is there.
@@ -236,7 +255,9 @@ pub(super) struct PipelineBuilder<'b, 'a> {
     /// Files that something was looked up in, each once.
     pub(super) sources: BTreeSet<Arc<Source>>,
     /// By table and column: the values that can stand there, where they are known.
-    pub(super) values: BTreeMap<String, BTreeMap<String, Vec<Cell>>>,
+    pub(super) values: BTreeMap<String, KnownValues>,
+    /// What stands in the column of each axis.
+    pub(super) labels: Vec<Arc<[Cell]>>,
     /// The stage made of `[[claims]]`.
     pub(super) claims: Option<StageSpec>,
 }
@@ -260,6 +281,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             files: Vec::new(),
             sources: BTreeSet::new(),
             values: BTreeMap::new(),
+            labels: spec.matrix.axes.iter().map(Axis::labels).collect(),
             claims,
         };
         let faults = this.check_axes();
@@ -308,6 +330,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             return Err(Error::Spec(faults));
         }
         let order = self.order(&references).map_err(|fault| Error::Spec(vec![fault]))?;
+        self.check_size(&order, &references).map_err(|fault| Error::Spec(vec![fault]))?;
         let mut failed: BTreeSet<String> = BTreeSet::new();
         for name in order {
             let upstream = references[&name].iter().filter_map(|reference| self.resolve(reference));

@@ -45,9 +45,9 @@ pub fn equations(plan: &Plan, pipeline: &Pipeline) -> Vec<Equations> {
     let mut found: Vec<Equations> = Vec::new();
     for stage in &pipeline.stages {
         let mut positions: BTreeMap<String, usize> = BTreeMap::new();
-        for (&task, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
+        for (task, coordinates) in stage.grid.iter() {
             let Some(equation) = plan.tasks[task].work.equation() else { continue };
-            let here: Vec<(String, Cell)> = stage.axes.iter().cloned().zip(coordinates.iter().cloned()).collect();
+            let here: Vec<(String, Cell)> = stage.grid.axes.iter().cloned().zip(coordinates.iter().cloned()).collect();
             let identity = format!("{}\n{}", equation.plain, equation.needs.join("\n"));
             match positions.get(&identity) {
                 Some(&at) => {

@@ -1,15 +1,16 @@
 //! A stage whose tasks read matching tasks of other stages: one task for each combination of the axes that it depends on.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::axes::{apply, own_axes};
-use super::compose::{Built, PipelineBuilder};
+use super::compose::PipelineBuilder;
+use super::places::Places;
 use super::{Input, Task};
 use crate::spec::StageSpec;
-use crate::spec::matrix::Coordinates;
 use crate::spec::node::Fault;
 use crate::store::{KeyMaterial, KeyedInput};
 use crate::task::{Available, Facts, Kind, Planned, Planning, Reference, Source, Storage};
@@ -27,37 +28,65 @@ struct Draft {
     sources: Vec<Arc<Source>>,
 }
 
+/// A result that a task may read, and the task that makes it.
+type Candidates = (Vec<Available>, Vec<usize>);
+
+/// What was planned once stands for all tasks that see the same: tasks of a stage that no axis changes differ in what they
+/// read alone.
+#[derive(Default)]
+struct Alike(Mutex<VecDeque<(Vec<Available>, Planned, Facts)>>);
+
+/// Different inputs among which equal ones are looked for.
+const MOST_ALIKE: usize = 16;
+
+impl Alike {
+    fn find(&self, available: &[Available]) -> Option<(Planned, Facts)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |other: &[Available]| {
+            other.len() == available.len() && other.iter().zip(available).all(|(one, other)| one.same(other))
+        };
+        let (_, planned, facts) = known.iter().find(|(other, ..)| is_it(other))?;
+        Some((planned.clone(), facts.clone()))
+    }
+
+    fn remember(&self, available: &[Available], planned: &Planned, facts: &Facts) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == MOST_ALIKE {
+            known.pop_front();
+        }
+        known.push_back((available.to_vec(), planned.clone(), facts.clone()));
+    }
+}
+
 impl PipelineBuilder<'_, '_> {
     /// One task for each combination of the axes that the stage depends on.
     pub(super) fn tasks(&mut self, stage: &StageSpec, kind: &'static dyn Kind, references: &[Reference]) -> Vec<Fault> {
         let matrix = &self.spec.matrix;
-        let mut axes: BTreeSet<usize> = own_axes(stage, kind, matrix);
+        let own = own_axes(stage, kind, matrix);
+        let mut axes: BTreeSet<usize> = own.clone();
         for reference in references {
             let upstream = self.resolve(reference).expect("checked before");
-            axes.extend(&self.built[upstream].axes);
+            axes.extend(&self.built[upstream].places.axes);
         }
-        let axes: Vec<usize> = axes.into_iter().collect();
-        let mut built = Built { axes: axes.clone(), tasks: BTreeMap::new(), order: Vec::new(), keep: stage.keep };
+        let places = Places::new(matrix, axes.into_iter().collect());
+        let alike = own.is_empty().then(Alike::default);
+        let mut tasks: Vec<usize> = Vec::with_capacity(places.len());
         let mut faults: Vec<Fault> = Vec::new();
-        let on_axes =
-            |combination: &[Option<usize>]| -> Coordinates { axes.iter().map(|&axis| combination[axis]).collect() };
-        let mut seen = BTreeSet::new();
-        let distinct: Vec<&Coordinates> =
-            matrix.combinations.iter().filter(|combination| seen.insert(on_axes(combination))).collect();
         // Tasks are worked out side by side and enter the plan in the order of the matrix, so the plan is always the same.
-        for chunk in distinct.chunks(CHUNK) {
+        for first in (0..places.len()).step_by(CHUNK) {
             let this = &*self;
-            let draft = |combination: &&Coordinates| {
-                this.task(stage, kind, &axes, combination, &this.available(references, combination))
+            let chunk = first..places.len().min(first + CHUNK);
+            let draft = |place| {
+                let combination = places.combination(place, matrix.axes.len());
+                let candidates = this.available(references, &combination);
+                this.task(stage, kind, (&places.axes, &combination), &candidates, alike.as_ref())
             };
-            let drafts: Vec<Result<Draft, Fault>> = chunk.par_iter().map(draft).collect();
-            for (combination, draft) in chunk.iter().zip(drafts) {
+            let drafts: Vec<Result<Draft, Fault>> = chunk.into_par_iter().map(draft).collect();
+            for draft in drafts {
                 match draft {
                     Ok(draft) => {
                         self.sources.extend(draft.sources);
-                        let task = self.builder.intern(draft.task, draft.facts);
-                        built.tasks.insert(on_axes(combination), task);
-                        built.order.push((on_axes(combination), task));
+                        tasks.push(self.builder.intern(draft.task, draft.facts));
                     }
                     // A wrong value of one axis shows at its first combination; the others only repeat it.
                     Err(fault) => {
@@ -71,22 +100,20 @@ impl PipelineBuilder<'_, '_> {
                 break;
             }
         }
-        if !faults.is_empty() {
-            return faults;
+        if faults.is_empty() {
+            self.publish(stage, kind, places, tasks);
         }
-        self.publish(stage, kind, &built);
-        self.built.insert(stage.name.clone(), built);
         faults
     }
 
     /// What the tasks of the stages referred to make, and the data set behind them.
-    fn available(&self, references: &[Reference], combination: &[Option<usize>]) -> Vec<Available> {
-        let mut available: Vec<Available> = Vec::new();
-        let mut inherited: Vec<Available> = Vec::new();
+    fn available(&self, references: &[Reference], combination: &[Option<usize>]) -> Candidates {
+        let (mut available, mut tasks): Candidates = Default::default();
+        let mut inherited: Vec<(Available, usize)> = Vec::new();
         for reference in references {
             let upstream = &self.built[self.resolve(reference).expect("checked before")];
-            let coordinates: Coordinates = upstream.axes.iter().map(|&axis| combination[axis]).collect();
-            let index = upstream.tasks[&coordinates];
+            let place = upstream.places.find(combination).expect("who reads a stage depends on all of its axes");
+            let index = upstream.grid.tasks[place];
             let task = &self.builder.plan.tasks[index];
             let facts = &self.builder.facts[index];
             for output in task.work.outputs() {
@@ -95,77 +122,71 @@ impl PipelineBuilder<'_, '_> {
                     output.storage = Storage::Passing;
                 }
                 let role = output.table().to_owned();
-                let (stage, key) = (reference.name.clone(), task.key.clone());
-                available.push(Available { stage, role, task: index, key, output, facts: facts.clone() });
+                available.push(Available { stage: reference.name.clone(), role, output, facts: facts.clone() });
+                tasks.push(index);
             }
             for input in &task.inputs {
                 let source = &self.builder.plan.tasks[input.task];
-                let output = source.work.outputs().iter().find(|output| output.table() == input.table);
+                let output = source.work.outputs().iter().find(|output| output.table() == &*input.table);
                 let mut output = output.expect("an input is an output of its task").clone();
                 if input.passing {
                     output.storage = Storage::Passing;
                 }
                 let facts = self.builder.facts[input.task].clone();
-                inherited.push(Available {
-                    stage: reference.name.clone(),
-                    role: input.role.clone(),
-                    task: input.task,
-                    key: source.key.clone(),
-                    output,
-                    facts,
-                });
+                let (stage, role) = (reference.name.clone(), input.role.to_string());
+                inherited.push((Available { stage, role, output, facts }, input.task));
             }
         }
         // A measurement of a network sees the data that the network was trained on, unless it names other data itself.
-        for candidate in inherited {
+        for (candidate, task) in inherited {
             if !available.iter().any(|direct| direct.role == candidate.role) {
                 available.push(candidate);
+                tasks.push(task);
             }
         }
-        available
+        (available, tasks)
     }
 
     fn task(
         &self,
         stage: &StageSpec,
         kind: &'static dyn Kind,
-        axes: &[usize],
-        combination: &[Option<usize>],
-        available: &[Available],
+        (axes, combination): (&[usize], &[Option<usize>]),
+        (available, made_by): &Candidates,
+        alike: Option<&Alike>,
     ) -> Result<Draft, Fault> {
-        let mut parameters = stage.parameters.clone();
         let mut label = stage.name.clone();
         for &axis in axes {
             let Some(value) = combination[axis] else { continue };
-            let value = &self.spec.matrix.axes[axis].values[value];
-            apply(&mut parameters, stage, kind, &self.spec.matrix.axes[axis].name, &value.setting);
-            label += &format!(" {}={}", self.spec.matrix.axes[axis].name, value.label);
+            let axis = &self.spec.matrix.axes[axis];
+            write!(label, " {}={}", axis.name, axis.values[value].label).expect("writing to a string");
         }
-        let planning = Planning {
-            stage: &stage.name,
-            parameters: &parameters,
-            resources: self.builder.catalogue.resources(),
-            definitions: &self.spec.rules,
-            available,
-            tables: &[],
+        let (Planned { work, inputs: used, sources }, facts) = match alike.and_then(|alike| alike.find(available)) {
+            Some(known) => known,
+            None => {
+                let planned = self.work(stage, kind, (axes, combination), available)?;
+                let facts = planned.work.facts();
+                if let Some(alike) = alike {
+                    alike.remember(available, &planned, &facts);
+                }
+                (planned, facts)
+            }
         };
-        let Planned { work, inputs: used, sources } = kind.plan(&planning)?;
         let roles = distinct_roles(used.iter().map(|&index| available[index].role.as_str()));
-        let inputs: Vec<Input> = used
+        let inputs: Box<[Input]> = used
             .iter()
-            .map(|&index| &available[index])
             .zip(&roles)
-            .map(|(input, role)| Input {
-                role: role.clone(),
-                task: input.task,
-                table: input.output.table().to_owned(),
-                passing: input.output.storage == Storage::Passing,
+            .map(|(&index, role)| Input {
+                role: self.builder.word(role),
+                task: made_by[index],
+                table: self.builder.word(available[index].output.table()),
+                passing: available[index].output.storage == Storage::Passing,
             })
             .collect();
-        let keyed = used.iter().map(|&index| &available[index]).zip(&roles).map(|(input, role)| KeyedInput {
-            role: role.clone(),
-            table: input.output.table().to_owned(),
-            key: input.key.clone(),
+        let keyed = inputs.iter().map(|input| KeyedInput {
+            role: input.role.to_string(),
+            table: input.table.to_string(),
+            key: self.builder.plan.tasks[input.task].key.clone(),
             axes: Vec::new(),
         });
         let material = KeyMaterial {
@@ -174,18 +195,43 @@ impl PipelineBuilder<'_, '_> {
             parameters: work.parameters(),
             inputs: keyed.collect(),
         };
-        let facts = work.facts();
         let task = Task {
             key: material.key(),
-            material,
-            label,
-            stage: stage.name.clone(),
+            kind: kind.name(),
+            version: kind.version(),
+            label: label.into(),
+            stage: self.builder.word(&stage.name),
             work,
             inputs,
-            gathered: Vec::new(),
+            gathered: Box::default(),
             keep: stage.keep,
         };
         Ok(Draft { task, facts, sources })
+    }
+
+    /// What the kind makes of the stage's parameters with the values of the axes laid over them.
+    fn work(
+        &self,
+        stage: &StageSpec,
+        kind: &'static dyn Kind,
+        (axes, combination): (&[usize], &[Option<usize>]),
+        available: &[Available],
+    ) -> Result<Planned, Fault> {
+        let mut parameters = stage.parameters.clone();
+        for &axis in axes {
+            let Some(value) = combination[axis] else { continue };
+            let axis = &self.spec.matrix.axes[axis];
+            apply(&mut parameters, stage, kind, &axis.name, &axis.values[value].setting);
+        }
+        kind.plan(&Planning {
+            stage: &stage.name,
+            parameters: &parameters,
+            resources: self.builder.catalogue.resources(),
+            definitions: &self.spec.rules,
+            available,
+            tables: &[],
+            memory: self.builder.memory,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! A stage that reads tables as they are published: one task, over all parts, with the axes as columns.
 
-use super::compose::{Built, PipelineBuilder};
+use super::compose::PipelineBuilder;
 use super::order::report_once;
-use super::{GatheredInput, Part, PublishedTable, Task};
+use super::places::Places;
+use super::{GatheredInput, PublishedTable, Task};
 use crate::spec::StageSpec;
 use crate::spec::node::{Fault, instead_of};
 use crate::store::{KeyMaterial, KeyedInput};
@@ -31,7 +32,7 @@ impl PipelineBuilder<'_, '_> {
                         span: reference.span.clone(),
                         schema: table.schema.clone(),
                         n_axes: table.n_axes,
-                        own_axes: table.parts.first().into_iter().flat_map(Part::own_axis_names).collect(),
+                        own_axes: table.parts.own_axes().map(str::to_owned).collect(),
                     });
                     sources.push(table);
                 }
@@ -66,6 +67,7 @@ impl PipelineBuilder<'_, '_> {
             definitions: &self.spec.rules,
             available: &[],
             tables: &gathered,
+            memory: self.builder.memory,
         };
         let Planned { work, sources: looked_up_in, .. } = match kind.plan(&planning) {
             Ok(planned) => planned,
@@ -73,20 +75,12 @@ impl PipelineBuilder<'_, '_> {
         };
         let mut keyed = Vec::new();
         for table in &sources {
-            let names = || table.schema.columns[..table.n_axes].iter().map(|column| column.name.to_string());
-            for part in &table.parts {
-                let own = part.own_axes.iter().map(|(name, cell)| (name.clone(), cell));
-                let axes = names()
-                    .zip(&part.axes)
-                    .chain(own)
-                    .map(|(name, cell)| (name, serde_json::to_value(cell).expect("a cell is plain data")));
-                keyed.push(KeyedInput {
-                    role: table.name.clone(),
-                    table: part.table.clone(),
-                    key: self.builder.plan.tasks[part.task].key.clone(),
-                    axes: axes.collect(),
-                });
-            }
+            keyed.extend(table.parts.iter().map(|part| KeyedInput {
+                role: table.name.clone(),
+                table: part.table().to_owned(),
+                key: self.builder.plan.tasks[part.task].key.clone(),
+                axes: part.named_axes(&table.schema),
+            }));
         }
         let material = KeyMaterial {
             kind: kind.name().to_owned(),
@@ -105,24 +99,18 @@ impl PipelineBuilder<'_, '_> {
         let facts = work.facts();
         let task = Task {
             key: material.key(),
-            material,
-            label: stage.name.clone(),
-            stage: stage.name.clone(),
+            kind: kind.name(),
+            version: kind.version(),
+            label: stage.name.as_str().into(),
+            stage: self.builder.word(&stage.name),
             work,
-            inputs: Vec::new(),
+            inputs: Box::default(),
             gathered: inputs,
             keep: true,
         };
         self.sources.extend(looked_up_in);
         let index = self.builder.intern(task, facts);
-        let built = Built {
-            axes: Vec::new(),
-            tasks: [(Vec::new(), index)].into(),
-            order: vec![(Vec::new(), index)],
-            keep: true,
-        };
-        self.publish(stage, kind, &built);
-        self.built.insert(stage.name.clone(), built);
+        self.publish(stage, kind, Places::new(&self.spec.matrix, Vec::new()), vec![index]);
         Vec::new()
     }
 }

@@ -39,7 +39,7 @@ impl Level {
             return self.asking.clone();
         }
         let stages = self.plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-        stages.flat_map(|stage| stage.tasks.iter().copied()).collect()
+        stages.flat_map(|stage| stage.grid.tasks.iter().copied()).collect()
     }
 }
 
@@ -65,15 +65,13 @@ impl<'a> Levels<'a> {
                 if read(&plan, index, &first)?.is_none() {
                     asking.push(index);
                     // Each combination adds a task to the stages behind it, at most, and each level this task once more.
-                    let stages: BTreeSet<&str> = with_dependencies(&plan.tasks, [index])
-                        .iter()
-                        .map(|&task| plan.tasks[task].stage.as_str())
-                        .collect();
+                    let stages: BTreeSet<&str> =
+                        with_dependencies(&plan.tasks, [index]).iter().map(|&task| &*plan.tasks[task].stage).collect();
                     tasks_ahead += sequel.at_most() * stages.len();
                     continue;
                 }
                 let missing = || crate::error::Error::Internal {
-                    task: task.label.clone(),
+                    task: task.label.to_string(),
                     message: "a sequel reads a table that its task does not make".to_owned(),
                 };
                 let more = sequel.more(&|table| read(&plan, index, table)?.ok_or_else(missing))?;
@@ -83,7 +81,7 @@ impl<'a> Levels<'a> {
                 for pipeline in plan
                     .pipelines
                     .iter()
-                    .filter(|pipeline| pipeline.stages.iter().any(|stage| stage.tasks.contains(&index)))
+                    .filter(|pipeline| pipeline.stages.iter().any(|stage| stage.grid.tasks.contains(&index)))
                 {
                     let known = self.additions.entry(pipeline.name.clone()).or_default();
                     for addition in &more {

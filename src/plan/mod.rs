@@ -9,16 +9,20 @@ mod display;
 mod equations;
 mod expand;
 mod gather;
+mod grid;
 mod layout;
 mod levels;
 mod locate;
 mod order;
+mod places;
 mod restrict;
+mod size;
 mod status;
 
 pub use compose::{Request, build};
 pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
+pub use grid::{Grid, Part, Parts};
 pub use levels::{Level, Levels};
 pub use locate::names;
 pub use status::{Disposition, Statuses};
@@ -26,7 +30,7 @@ pub use status::{Disposition, Statuses};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::store::{Key, KeyMaterial};
+use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
 use crate::task::{Output, Source, Storage, Work};
@@ -38,12 +42,40 @@ pub struct Plan {
     pub tasks: Vec<Task>,
     /// Included pipelines before the one that includes them; the last is the one asked for.
     pub pipelines: Vec<Pipeline>,
+    /// How many times longer tasks take here than on a processor of the kind that their costs were taken on.
+    pub pace: f64,
 }
 
 impl Plan {
     /// The pipeline that was asked for.
     pub fn main(&self) -> &Pipeline {
         self.pipelines.last().expect("a plan has at least the pipeline asked for")
+    }
+
+    /// What the key of a task is the digest of. Put together when it is asked for: with parameters spelled out it is larger
+    /// than all the rest of a task, and a plan may have a million.
+    pub fn material(&self, task: &Task) -> KeyMaterial {
+        let key = |task: usize| self.tasks[task].key.clone();
+        let single = task.inputs.iter().map(|input| KeyedInput {
+            role: input.role.to_string(),
+            table: input.table.to_string(),
+            key: key(input.task),
+            axes: Vec::new(),
+        });
+        let gathered = task.gathered.iter().flat_map(|table| {
+            table.parts.iter().map(|part| KeyedInput {
+                role: table.name.clone(),
+                table: part.table().to_owned(),
+                key: key(part.task),
+                axes: part.named_axes(&table.schema),
+            })
+        });
+        KeyMaterial {
+            kind: task.kind.to_owned(),
+            version: task.version,
+            parameters: task.work.parameters(),
+            inputs: single.chain(gathered).collect(),
+        }
     }
 }
 
@@ -52,18 +84,20 @@ impl Plan {
 pub struct Task {
     /// The digest of everything that its result depends on.
     pub key: Key,
-    /// What that is.
-    pub material: KeyMaterial,
+    /// The kind of stage.
+    pub kind: &'static str,
+    /// The version of the kind.
+    pub version: u32,
     /// The stage and its place on the axes, as a person names it.
-    pub label: String,
+    pub label: Box<str>,
     /// The stage that it belongs to.
-    pub stage: String,
+    pub stage: Arc<str>,
     /// What has to be run.
-    pub work: Box<dyn Work>,
+    pub work: Arc<dyn Work>,
     /// Tables of single other tasks that it reads, in the order in which it declared them.
-    pub inputs: Vec<Input>,
+    pub inputs: Box<[Input]>,
     /// Tables that it reads as published.
-    pub gathered: Vec<GatheredInput>,
+    pub gathered: Box<[GatheredInput]>,
     /// Whether the stage keeps its tables at all.
     pub keep: bool,
 }
@@ -71,7 +105,7 @@ pub struct Task {
 impl Task {
     /// Tasks that have to be done, or their results be there, before this one.
     pub fn dependencies(&self) -> impl Iterator<Item = usize> + '_ {
-        let parts = self.gathered.iter().flat_map(|gathered| gathered.parts.iter().map(|part| part.task));
+        let parts = self.gathered.iter().flat_map(|gathered| gathered.parts.tasks().iter().copied());
         self.inputs.iter().map(|input| input.task).chain(parts)
     }
 
@@ -90,11 +124,11 @@ impl Task {
 #[derive(Clone, Debug)]
 pub struct Input {
     /// What the task calls it.
-    pub role: String,
+    pub role: Arc<str>,
     /// The task that makes it, by its place in the plan.
     pub task: usize,
     /// The table of that task.
-    pub table: String,
+    pub table: Arc<str>,
     /// Handed on in memory: the other task runs whenever this one does.
     pub passing: bool,
 }
@@ -106,29 +140,8 @@ pub struct GatheredInput {
     pub name: String,
     /// Its schema, axes in front.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix.
-    pub parts: Vec<Part>,
-}
-
-/// One task's share of a published table.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// The task, by its place in the plan.
-    pub task: usize,
-    /// The table of that task.
-    pub table: String,
-    /// The values of the columns that publishing adds, in the order of the schema.
-    pub axes: Vec<Cell>,
-    /// The values of the axes that the table has as columns of its own (a coefficient that was swept), by their names; null where an
-    /// axis does not apply, whatever the table says of itself there.
-    pub own_axes: Vec<(String, Cell)>,
-}
-
-impl Part {
-    /// The names of the axes that the table has as columns of its own.
-    pub fn own_axis_names(&self) -> impl Iterator<Item = String> {
-        self.own_axes.iter().map(|(name, _)| name.clone())
-    }
+    /// What it consists of, in the order of the matrix.
+    pub parts: Parts,
 }
 
 /// One pipeline of a plan, as it is published.
@@ -159,24 +172,20 @@ pub struct Pipeline {
     /// The figures that it publishes.
     pub files: Vec<PublishedFile>,
     /// The axes with all their values.
-    pub axes: Vec<(String, Vec<Cell>)>,
+    pub axes: Vec<(String, Arc<[Cell]>)>,
     /// Included pipelines, by published name.
     pub includes: Vec<String>,
 }
 
-/// A stage and its tasks, in the order of the matrix.
+/// A stage and its tasks.
 #[derive(Debug)]
 pub struct Stage {
     /// Its name in the pipeline.
     pub name: String,
     /// Its kind.
     pub kind: &'static str,
-    /// Its tasks, by their places in the plan.
-    pub tasks: Vec<usize>,
-    /// The axes that the stage depends on, with the values of each task.
-    pub axes: Vec<String>,
-    /// The values of those axes, one list a task.
-    pub coordinates: Vec<Vec<Cell>>,
+    /// Its tasks, with their places on the axes that it depends on.
+    pub grid: Arc<Grid>,
 }
 
 /// A table as it is published: all parts, with the axes in front.
@@ -188,8 +197,8 @@ pub struct PublishedTable {
     pub stage: String,
     /// With axes.
     pub schema: TableSchema,
-    /// The tasks that it consists of, in the order of the matrix.
-    pub parts: Vec<Part>,
+    /// What it consists of, in the order of the matrix.
+    pub parts: Parts,
     /// How many of the schema's first columns are axes.
     pub n_axes: usize,
     /// For folders, which leave axes out: the table that has them, one row for each part.

@@ -34,7 +34,7 @@ impl Statuses {
     /// The store cannot be read.
     pub fn predict(plan: &Plan, store: &dyn Store, force: Option<&str>) -> Result<Self> {
         let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-        Self::predict_for(plan, stages.flat_map(|stage| stage.tasks.iter().copied()), store, force)
+        Self::predict_for(plan, stages.flat_map(|stage| stage.grid.tasks.iter().copied()), store, force)
     }
 
     /// As [`Statuses::predict`], when nothing but these tasks and what they read is wanted.
@@ -51,7 +51,7 @@ impl Statuses {
         let (mut needed, mut passing) = (vec![false; n_tasks], vec![false; n_tasks]);
         wanted.into_iter().for_each(|task| needed[task] = true);
         let mut of = vec![Disposition::Idle; n_tasks];
-        let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || stage == task.stage);
+        let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || *stage == *task.stage);
         let forced: Vec<bool> = plan.tasks.iter().map(is_forced).collect();
         // Readers come after what they read, so going backwards every need is known before its task is looked at.
         for index in (0..n_tasks).rev() {
@@ -71,8 +71,8 @@ impl Statuses {
                 for input in &task.inputs {
                     if input.passing { passing[input.task] = true } else { needed[input.task] = true }
                 }
-                for part in task.gathered.iter().flat_map(|gathered| &gathered.parts) {
-                    needed[part.task] = true;
+                for &part in task.gathered.iter().flat_map(|gathered| gathered.parts.tasks()) {
+                    needed[part] = true;
                 }
             }
         }

@@ -45,17 +45,17 @@ fn faults(text: &str) -> Vec<Fault> {
 }
 
 fn labels(plan: &Plan) -> Vec<&str> {
-    plan.tasks.iter().map(|task| task.label.as_str()).collect()
+    plan.tasks.iter().map(|task| &*task.label).collect()
 }
 
 #[test]
 fn a_stage_has_a_task_for_each_combination_of_the_axes_that_reach_it() {
     let plan = plan(&format!("[matrix]\nvalue = [1, 2]\nplus = [0, 1, 2]\n{STAGES}"));
-    let count = |stage: &str| plan.tasks.iter().filter(|task| task.stage == stage).count();
+    let count = |stage: &str| plan.tasks.iter().filter(|task| &*task.stage == stage).count();
     assert_eq!((count("number"), count("double"), count("total")), (2, 6, 1));
     let double = plan.main().stages.iter().find(|stage| stage.name == "double").unwrap();
-    assert_eq!(double.axes, ["value", "plus"]);
-    assert_eq!(double.coordinates[1], [Cell::Integer(1), Cell::Integer(1)]);
+    assert_eq!(double.grid.axes, ["value", "plus"]);
+    assert_eq!(*double.grid.coordinates(1), [Cell::Integer(1), Cell::Integer(1)]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn each_task_reads_the_matching_task_and_a_gathering_one_all_of_them() {
     let total = &plan.tasks[place("total")];
     let parts: Vec<usize> = total.gathered[0].parts.iter().map(|part| part.task).collect();
     assert_eq!(parts, [place("double value=5"), place("double value=7")]);
-    assert_eq!(total.material.inputs.len(), 2);
+    assert_eq!(plan.material(total).inputs.len(), 2);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn equal_tasks_are_one_task_whatever_the_stages_are_called() {
 fn a_key_covers_parameters_and_the_keys_of_inputs_and_no_name() {
     let key = |text: &str, stage: &str| {
         let plan = plan(text);
-        plan.tasks.iter().find(|task| task.stage == stage).unwrap().key.clone()
+        plan.tasks.iter().find(|task| &*task.stage == stage).unwrap().key.clone()
     };
     let changed = STAGES.replace("kind = \"number\"", "kind = \"number\"\nvalue = 3");
     assert_ne!(key(STAGES, "number"), key(&changed, "number"));
@@ -123,8 +123,8 @@ fn a_table_is_found_under_the_longest_name_of_a_stage() {
     let text = "[stages.a]\nkind = \"number\"\nvalue = 1\n[stages.a_b]\nkind = \"number\"\nvalue = 2\n\
                 [stages.total]\nkind = \"total\"\nof = \"a_b_numbers\"\n";
     let plan = plan(text);
-    let total = plan.tasks.iter().find(|task| task.stage == "total").unwrap();
-    assert_eq!(plan.tasks[total.gathered[0].parts[0].task].stage, "a_b");
+    let total = plan.tasks.iter().find(|task| &*&*task.stage == "total").unwrap();
+    assert_eq!(&*plan.tasks[total.gathered[0].parts.tasks()[0]].stage, "a_b");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn an_axis_that_sets_nothing_is_refused_and_one_of_bundles_sets_what_it_names() 
     assert!(found[0].message.starts_with("the axis `volume` sets nothing"), "{}", found[0].message);
     let bundles = format!("[matrix.size.small]\nnumber.value = 1\n[matrix.size.large]\nnumber.value = 100\n{STAGES}");
     let plan = plan(&bundles);
-    assert_eq!(plan.tasks[1].material.parameters["value"], 100);
+    assert_eq!(plan.tasks[1].work.parameters()["value"], 100);
     let found = faults(&bundles.replace("number.value = 1\n", "digits.value = 1\n"));
     assert!(found[0].message.contains("sets parameters of stage `digits`"), "{}", found[0].message);
 }
@@ -154,7 +154,8 @@ fn files_carry_axes_and_folders_are_joined_through_the_register() {
     let table = |name: &str| plan.main().tables.iter().find(|table| table.name == name).unwrap();
     let numbers = table("number_numbers");
     assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["value", "number"]);
-    assert_eq!((numbers.n_axes, numbers.parts[1].axes.clone()), (1, vec![Cell::Integer(2)]));
+    let second: Vec<&Cell> = numbers.parts.iter().nth(1).unwrap().axes().collect();
+    assert_eq!((numbers.n_axes, second), (1, vec![&Cell::Integer(2)]));
     let doubled = table("double");
     assert_eq!(doubled.schema.column_names().collect::<Vec<_>>(), ["doubled"]);
     assert_eq!(doubled.register.as_deref(), Some("number_numbers"));
@@ -250,8 +251,8 @@ fn a_bundle_that_leaves_a_stage_as_it_is_counts_as_a_value_of_it() {
     let bundles = format!("[matrix.size.small]\nnumber.value = 1\n[matrix.size.late]\ndouble.plus = 3\n{STAGES}");
     let plan = plan(&bundles);
     let values = |stage: &str, parameter: &str| -> Vec<i64> {
-        let tasks = plan.tasks.iter().filter(|task| task.stage == stage);
-        tasks.map(|task| task.material.parameters[parameter].as_i64().unwrap()).collect()
+        let tasks = plan.tasks.iter().filter(|task| &*task.stage == stage);
+        tasks.map(|task| task.work.parameters()[parameter].as_i64().unwrap()).collect()
     };
     assert_eq!((values("number", "value"), values("double", "plus")), (vec![1, 0], vec![0, 3]));
 }
@@ -301,8 +302,9 @@ fn an_axis_that_is_a_column_already_is_not_added_but_the_key_covers_it() {
     let plan = named("one", "two");
     let numbers = plan.main().tables.iter().find(|table| table.name == "number_numbers").unwrap();
     assert_eq!(numbers.schema.column_names().collect::<Vec<_>>(), ["number"]);
-    assert_eq!(numbers.parts[1].own_axes, [("number".to_owned(), Cell::Text("two".into()))]);
-    let total = |plan: &Plan| plan.tasks.iter().find(|task| task.stage == "total").unwrap().key.clone();
+    let second: Vec<(&str, &Cell)> = numbers.parts.iter().nth(1).unwrap().own_axes().collect();
+    assert_eq!(second, [("number", &Cell::Text("two".into()))]);
+    let total = |plan: &Plan| plan.tasks.iter().find(|task| &*task.stage == "total").unwrap().key.clone();
     assert_ne!(total(&plan), total(&named("one", "zwei")), "who gathers the table sees the axis' values");
 }
 

@@ -26,16 +26,18 @@ pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -
     let pipeline = plan.main();
     for stage in &pipeline.stages {
         let old: BTreeMap<&[Cell], &TaskEntry> = published
-            .and_then(|manifest| manifest.stages.iter().find(|old| old.name == stage.name && old.axes == stage.axes))
+            .and_then(|manifest| {
+                manifest.stages.iter().find(|old| old.name == stage.name && old.axes == stage.grid.axes)
+            })
             .map(|old| old.tasks.iter().map(|task| (task.coordinates.as_slice(), task)).collect())
             .unwrap_or_default();
-        for (&index, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
+        for (index, coordinates) in stage.grid.iter() {
             let task = &plan.tasks[index];
             let reason = match statuses.of[index] {
                 Disposition::Cached | Disposition::Idle => continue,
                 Disposition::Replay => "its result is there; it runs to hand tables on in memory".to_owned(),
                 Disposition::Run if statuses.forced[index] => "forced".to_owned(),
-                Disposition::Run => match old.get(coordinates.as_slice()) {
+                Disposition::Run => match old.get(coordinates) {
                     None if published.is_none() => "nothing was published before".to_owned(),
                     None => "it was not part of what was published before".to_owned(),
                     Some(old) if old.key == task.key => "its result is no longer in the store".to_owned(),
@@ -43,8 +45,8 @@ pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -
                 },
             };
             match changes.iter_mut().find(|change| change.stage == stage.name && change.reason == reason) {
-                Some(change) => change.tasks.push(task.label.clone()),
-                None => changes.push(Change { stage: stage.name.clone(), reason, tasks: vec![task.label.clone()] }),
+                Some(change) => change.tasks.push(task.label.to_string()),
+                None => changes.push(Change { stage: stage.name.clone(), reason, tasks: vec![task.label.to_string()] }),
             }
         }
     }
@@ -53,7 +55,7 @@ pub fn explain(plan: &Plan, statuses: &Statuses, published: Option<&Manifest>) -
 
 fn differences(plan: &Plan, index: usize, old: &KeyMaterial) -> Vec<String> {
     let task = &plan.tasks[index];
-    let new = &task.material;
+    let new = plan.material(task);
     let mut found = Vec::new();
     if old.kind != new.kind {
         found.push(format!("kind: {} → {}", old.kind, new.kind));

@@ -225,8 +225,8 @@ pub(super) fn fingerprint(plan: &Plan, pipeline: &Pipeline) -> String {
     add(&pipeline.overrides.join("\n"));
     for stage in &pipeline.stages {
         add(&stage.name);
-        for (task, coordinates) in stage.tasks.iter().zip(&stage.coordinates) {
-            add(plan.tasks[*task].key.as_str());
+        for (task, coordinates) in stage.grid.iter() {
+            add(plan.tasks[task].key.as_str());
             add(&serde_json::to_string(coordinates).expect("plain data"));
         }
     }
@@ -249,15 +249,14 @@ impl Manifest {
         let stages = pipeline.stages.iter().map(|stage| StageEntry {
             name: stage.name.clone(),
             kind: stage.kind.to_owned(),
-            axes: stage.axes.clone(),
+            axes: stage.grid.axes.clone(),
             tasks: stage
-                .tasks
+                .grid
                 .iter()
-                .zip(&stage.coordinates)
-                .map(|(&task, coordinates)| TaskEntry {
-                    coordinates: coordinates.clone(),
+                .map(|(task, coordinates)| TaskEntry {
+                    coordinates: coordinates.to_vec(),
                     key: plan.tasks[task].key.clone(),
-                    material: plan.tasks[task].material.clone(),
+                    material: plan.material(&plan.tasks[task]),
                 })
                 .collect(),
         });
@@ -273,7 +272,7 @@ impl Manifest {
             sources,
             document: pipeline.document.clone(),
             includes: pipeline.includes.clone(),
-            axes: pipeline.axes.clone(),
+            axes: pipeline.axes.iter().map(|(name, values)| (name.clone(), values.to_vec())).collect(),
             equations: equations(plan, pipeline),
             stages: stages.collect(),
             tables,

@@ -116,9 +116,9 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     let mut tables = Vec::new();
     for table in &pipeline.tables {
         run.check_interrupted()?;
-        tables.push(match table.schema.layout {
-            Layout::File => tables::write_file(run, table, &new)?,
-            Layout::Folder => tables::copy_folder(run, table, &new)?,
+        tables.extend(match table.schema.layout {
+            Layout::File => Some(tables::write_file(run, table, &new)?),
+            Layout::Folder => tables::put_parts(run, table, &new)?,
         });
     }
     if !pipeline.includes.is_empty() {

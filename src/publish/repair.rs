@@ -89,7 +89,7 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
     } else {
         let files = manifest.files();
         let file = files.iter().find(|file| file.path == path).expect("one of its files was found damaged");
-        if !copy(store, manifest, file, &new)? {
+        if !put(store, manifest, file, &new)? {
             let table = file.table.ok_or("the store no longer has it")?;
             if join(store, manifest, table, &new)? != file.digest {
                 return Err("what the store has comes out different".to_owned());
@@ -99,8 +99,9 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
     fs::rename(&new, &target).map_err(Error::io("replace", &target)).map_err(failed)
 }
 
-/// Copies a file that is published as it lies in the store; whether there is one.
-fn copy(store: &dyn Store, manifest: &Manifest, file: &Listed<'_>, new: &Path) -> Result<bool, String> {
+/// Puts a file that is published as it lies in the store at `new`; whether there is one. It may be the very file that was
+/// found damaged, under its other name, so it is read before.
+fn put(store: &dyn Store, manifest: &Manifest, file: &Listed<'_>, new: &Path) -> Result<bool, String> {
     let keys: BTreeSet<&Key> = match file.table {
         Some(table) => table.parts.iter().map(|part| &part.key).collect(),
         None => manifest.figures.iter().filter(|figure| figure.name == file.path).map(|figure| &figure.key).collect(),
@@ -109,7 +110,7 @@ fn copy(store: &dyn Store, manifest: &Manifest, file: &Listed<'_>, new: &Path) -
         let Some(entry) = store.find(key).map_err(|error| error.to_string())? else { continue };
         if let Some(kept) = entry.record.files.iter().find(|kept| kept.digest == file.digest) {
             entry.read_file(&kept.name).map_err(damaged_too)?;
-            entry.copy_to(&kept.name, new).map_err(|error| error.to_string())?;
+            entry.put(&kept.name, new).map_err(|error| error.to_string())?;
             return Ok(true);
         }
     }

@@ -19,16 +19,16 @@ use crate::tables::{Column, ColumnType, Table, TableSchema};
 
 /// One file: all parts in the order of the matrix, axes in front.
 pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
-    if let [part] = &table.parts[..]
-        && let Some(entry) = copy_file(run, table, part, new)?
+    if let (1, Some(part)) = (table.parts.len(), table.parts.iter().next())
+        && let Some(entry) = put_file(run, table, part, new)?
     {
         return Ok(entry);
     }
     let (mut parts, mut entries) = (Vec::new(), Vec::new());
-    for part in &table.parts {
-        let read = run.obtain(part.task, &part.table, false)?;
-        entries.push(part_entry(run, part.task, &part.table, read.n_rows())?);
-        parts.push((part.axes.as_slice(), read));
+    for part in table.parts.iter() {
+        let read = run.obtain(part.task, part.table(), false)?;
+        entries.push(part_entry(run, part.task, part.table(), read.n_rows())?);
+        parts.push((part.axes().cloned().collect::<Vec<_>>(), read));
     }
     let path = format!("{}.parquet", table.name);
     let (rows, digest, bytes) = join(&table.name, &table.schema, &key_of(&entries), &parts, &new.join(&path))?;
@@ -40,14 +40,14 @@ pub(super) fn join(
     name: &str,
     schema: &TableSchema,
     key: &str,
-    parts: &[(&[Cell], Arc<Table>)],
+    parts: &[(impl AsRef<[Cell]>, Arc<Table>)],
     path: &Path,
 ) -> Result<(usize, String, u64)> {
     let internal = |message: String| Error::Internal { task: name.to_owned(), message };
     let mut batches = Vec::new();
     for (axes, part) in parts {
         for batch in &part.batches {
-            batches.push(add_axes(schema, axes, batch).map_err(internal)?);
+            batches.push(add_axes(schema, axes.as_ref(), batch).map_err(internal)?);
         }
     }
     // Many small parts become one row group, not one each.
@@ -91,14 +91,14 @@ pub(super) fn key_of(parts: &[PartEntry]) -> String {
 }
 
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
-fn copy_file(run: &Run<'_>, table: &PublishedTable, part: &Part, new: &Path) -> Result<Option<TableEntry>> {
+fn put_file(run: &Run<'_>, table: &PublishedTable, part: Part<'_>, new: &Path) -> Result<Option<TableEntry>> {
     let outputs = run.plan.tasks[part.task].work.outputs();
-    if !outputs.iter().any(|output| output.table() == part.table && *output.schema == table.schema) {
+    if !outputs.iter().any(|output| output.table() == part.table() && *output.schema == table.schema) {
         return Ok(None);
     }
     let kept = KeptPart::sound(run, part)?;
     let path = format!("{}.parquet", table.name);
-    kept.copy_to(&new.join(&path))?;
+    kept.put(&new.join(&path))?;
     let (rows, digest) = (kept.entry.rows, kept.entry.digest.clone());
     Ok(Some(entry(table, path, rows, Some(digest), kept.bytes, vec![kept.entry])))
 }
@@ -113,26 +113,26 @@ struct KeptPart {
 
 impl KeptPart {
     /// The part, made again if its bytes are not those that were stored: damage must not spread into what people open.
-    fn sound(run: &Run<'_>, part: &Part) -> Result<Self> {
-        let file = format!("{}.parquet", part.table);
+    fn sound(run: &Run<'_>, part: Part<'_>) -> Result<Self> {
+        let file = format!("{}.parquet", part.table());
         run.read(part.task, |entry| {
             let bytes = entry.read_file(&file)?.len() as u64;
             let (digest, rows) = entry
                 .record
-                .table(&part.table)
+                .table(part.table())
                 .map_or_else(Default::default, |(file, table)| (file.digest.clone(), table.rows));
             let key = run.plan.tasks[part.task].key.clone();
             Ok(Self {
                 result: entry.clone(),
                 file: file.clone(),
                 bytes,
-                entry: PartEntry { key, table: part.table.clone(), rows, digest },
+                entry: PartEntry { key, table: part.table().to_owned(), rows, digest },
             })
         })
     }
 
-    fn copy_to(&self, target: &Path) -> Result<()> {
-        self.result.copy_to(&self.file, target)
+    fn put(&self, target: &Path) -> Result<()> {
+        self.result.put(&self.file, target)
     }
 }
 
@@ -148,23 +148,28 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
     Ok((rows, digest.to_hex().to_string(), bytes))
 }
 
-/// A folder with one part a run.
-pub(super) fn copy_folder(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+/// A folder with one part a run; none where no part has a row (a training that keeps no weights), which a folder of empty
+/// files would only hide.
+pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Option<TableEntry>> {
     let folder = new.join(&table.name);
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
-    for part in &table.parts {
+    for part in table.parts.iter() {
         run.check_interrupted()?;
         let kept = KeptPart::sound(run, part)?;
         let target = folder.join(kept.entry.file_name());
         if !target.exists() {
-            kept.copy_to(&target)?;
+            kept.put(&target)?;
             bytes += kept.bytes;
             rows += kept.entry.rows;
         }
         parts.push(kept.entry);
     }
-    Ok(entry(table, format!("{}/", table.name), rows, None, bytes, parts))
+    if rows == 0 {
+        fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        return Ok(None);
+    }
+    Ok(Some(entry(table, format!("{}/", table.name), rows, None, bytes, parts)))
 }
 
 fn part_entry(run: &Run<'_>, task: usize, table: &str, rows: usize) -> Result<PartEntry> {

@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
     }
 
     fn internal(&self, message: impl ToString) -> Error {
-        Error::Internal { task: self.task.label.clone(), message: message.to_string() }
+        Error::Internal { task: self.task.label.to_string(), message: message.to_string() }
     }
 
     fn input(&self, InputId(index): InputId) -> Result<&crate::plan::Input> {
@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
                 };
                 pending.finish_table(name, &output.schema, writer)?;
             }
-            pending.commit(&task.material)?;
+            pending.commit(&self.run.plan.material(task))?;
         }
         let schema = |name: &str| {
             let output = task.work.outputs().iter().find(|output| output.table() == name);
@@ -156,22 +156,19 @@ fn gather(
     internal: impl Fn(String) -> Error,
 ) -> Result<RecordBatch> {
     let mut schema = gathered.schema.clone();
-    let own_axes: Vec<String> = match gathered.parts.first() {
-        Some(part) if by_axes => part.own_axis_names().collect(),
-        _ => Vec::new(),
-    };
+    let own_axes: Vec<&str> = if by_axes { gathered.parts.own_axes().collect() } else { Vec::new() };
     let position = |name: &str| gathered.schema.columns.iter().position(|column| column.name == name);
-    let positions: Vec<usize> = own_axes.iter().filter_map(|name| position(name)).collect();
+    let positions: Vec<usize> = own_axes.into_iter().filter_map(position).collect();
     for (axis, &column) in positions.iter().enumerate() {
-        let values = gathered.parts.iter().map(|part| &part.own_axes[axis].1);
+        let values = gathered.parts.iter().filter_map(|part| part.own_axes().nth(axis)).map(|(_, cell)| cell);
         schema.columns[column].kind = type_of_cells(values);
         schema.columns[column].nullable = true;
     }
     let mut batches = Vec::with_capacity(gathered.parts.len());
-    for part in &gathered.parts {
-        let table = run.obtain(part.task, &part.table, false)?;
-        let mut values: Vec<(usize, &Cell)> = part.axes.iter().enumerate().collect();
-        values.extend(positions.iter().copied().zip(part.own_axes.iter().map(|(_, cell)| cell)));
+    for part in gathered.parts.iter() {
+        let table = run.obtain(part.task, part.table(), false)?;
+        let mut values: Vec<(usize, &Cell)> = part.axes().enumerate().collect();
+        values.extend(positions.iter().copied().zip(part.own_axes().map(|(_, cell)| cell)));
         for batch in &table.batches {
             batches.push(set_columns(&schema, &values, batch).map_err(&internal)?);
         }

@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
         let mut readers: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
         for (index, task) in plan.tasks.iter().enumerate().filter(|(index, _)| statuses.runs(*index)) {
             for input in task.inputs.iter().filter(|input| input.passing) {
-                readers.entry((input.task, input.table.clone())).or_default().push(index);
+                readers.entry((input.task, input.table.to_string())).or_default().push(index);
             }
         }
         Self { plan, store, session, statuses, progress, interrupted, readers, state: State::default() }
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
     fn release(&self, task: &Task) {
         let mut passing = self.state.passing.lock().unwrap_or_else(PoisonError::into_inner);
         for input in task.inputs.iter().filter(|input| input.passing) {
-            let key = (input.task, input.table.clone());
+            let key = (input.task, input.table.to_string());
             if let Some(held) = passing.get_mut(&key) {
                 held.readers = held.readers.saturating_sub(1);
                 if held.readers == 0 {

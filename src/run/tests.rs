@@ -72,13 +72,13 @@ impl Bench {
     }
 
     fn number(&self, plan: &Plan, stage: &str, table: &str) -> i64 {
-        let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+        let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
         value(&self.store().find(&task.key).unwrap().unwrap().read_table(table).unwrap())
     }
 
     /// The only file of a task's table in the store.
     fn table_file(&self, plan: &Plan, label: &str, table: &str) -> PathBuf {
-        let task = plan.tasks.iter().find(|task| task.label == label).unwrap();
+        let task = plan.tasks.iter().find(|task| &*task.label == label).unwrap();
         let key = task.key.as_str();
         self.folder.path().join(format!(".store/v1/results/{}/{key}/{table}.parquet", &key[..2]))
     }
@@ -208,7 +208,7 @@ fn runs_at_once_share_the_work_and_end_with_the_same_results() {
         for _ in 0..20 {
             let bench = Bench::new(stages);
             let plan = bench.plan();
-            let mut labels: Vec<String> = plan.tasks.iter().map(|task| task.label.clone()).collect();
+            let mut labels: Vec<String> = plan.tasks.iter().map(|task| task.label.to_string()).collect();
             labels.sort();
             assert_eq!(at_once(&bench, &plan, 4), labels, "each task once");
             let store = bench.store();
@@ -232,12 +232,12 @@ fn what_another_run_is_making_is_done_last_and_taken_over_when_that_run_ends() {
     let plan = bench.plan();
     let store = bench.store();
     let other = store.session().unwrap();
-    let held = plan.tasks.iter().find(|task| task.label == "number value=1").unwrap();
+    let held = plan.tasks.iter().find(|task| *task.label == *"number value=1").unwrap();
     let lease = other.lease(&held.key).expect("free");
     std::thread::scope(|scope| {
         let run = scope.spawn(|| bench.run_with(&plan, None));
         let there = |label: &str| {
-            let task = plan.tasks.iter().find(|task| task.label == label).unwrap();
+            let task = plan.tasks.iter().find(|task| *task.label == *label).unwrap();
             store.find(&task.key).unwrap().is_some()
         };
         while !there("double value=3") {
@@ -343,7 +343,7 @@ fn a_task_that_is_replayed_needs_what_it_reads_itself() {
     bench.run().0.unwrap();
     let changed = bench.request().set("stages.two.plus=1").set("stages.number.value=0");
     let plan = plan::build(&bench.fakes, bench.folder.path(), &changed).unwrap();
-    let two = plan.tasks.iter().position(|task| task.stage == "two").unwrap();
+    let two = plan.tasks.iter().position(|task| &*task.stage == "two").unwrap();
     let statuses = Statuses::predict_for(&plan, [two], &bench.store(), None).unwrap();
     assert_eq!(statuses.of, [Disposition::Cached, Disposition::Replay, Disposition::Run]);
     assert_eq!(bench.run_with(&plan, None).1, ["one", "two"]);
@@ -366,7 +366,7 @@ fn seen<T>(bench: &Bench, stage: &str, wanted: &[String], look: impl FnOnce(&dyn
     let session = store.session().unwrap();
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
-    let task = plan.tasks.iter().find(|task| task.stage == stage).unwrap();
+    let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
     look(&Context::new(&run, task, None, wanted))
 }
 

@@ -12,6 +12,9 @@
 //! full product by a union of products; an axis that an entry leaves out is null there. Axes outside of
 //! `combinations` multiply every entry.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::node::{Fault, Key, Node, Span, Table, Value};
@@ -25,8 +28,10 @@ const MAX_GENERATED: u64 = 1_000_000;
 pub struct Matrix {
     /// All axes, in the order in which they were written.
     pub axes: Vec<Axis>,
-    /// Every combination, over all axes.
-    pub combinations: Vec<Coordinates>,
+    /// Products of values, as they were written; they are never multiplied out, for a product may be any size.
+    products: Vec<Product>,
+    /// Combinations beside those that were written.
+    added: Vec<Coordinates>,
 }
 
 /// For each of some axes the index of its value, or none where the axis does not apply.
@@ -65,6 +70,34 @@ pub enum Setting {
 }
 
 impl Matrix {
+    /// Every combination, over all axes, in the order of the file.
+    pub fn combinations(&self) -> impl Iterator<Item = Coordinates> + '_ {
+        self.products.iter().flat_map(|product| self.multiplied(product)).chain(self.added.iter().cloned())
+    }
+
+    /// Axes in the order of the file, the last one fastest, so that tasks are listed as a person reads the matrix.
+    fn multiplied<'a>(&'a self, product: &'a Product) -> impl Iterator<Item = Coordinates> + 'a {
+        let count = product.iter().map(|(_, values)| values.len() as u64).fold(1, u64::saturating_mul);
+        (0..count).map(move |mut index| {
+            let mut combination = vec![None; self.axes.len()];
+            for (axis, values) in product.iter().rev() {
+                combination[*axis] = Some(values[(index % values.len() as u64) as usize]);
+                index /= values.len() as u64;
+            }
+            combination
+        })
+    }
+
+    /// How many combinations of values these axes have, at most (entries of `combinations` may repeat each other), without
+    /// making them.
+    pub fn count(&self, axes: &BTreeSet<usize>) -> u128 {
+        let factor = |(axis, values): &(usize, Vec<usize>)| if axes.contains(axis) { values.len() as u128 } else { 1 };
+        let of_product = |product: &Product| product.iter().map(factor).fold(1, u128::saturating_mul);
+        // With a place for "does not apply" on each axis.
+        let all = axes.iter().map(|&axis| self.axes[axis].values.len() as u128 + 1).fold(1, u128::saturating_mul);
+        self.products.iter().map(of_product).fold(self.added.len() as u128, u128::saturating_add).min(all)
+    }
+
     /// Adds a combination after those that were written; one that is there already is not added again.
     ///
     /// # Errors
@@ -96,14 +129,19 @@ impl Matrix {
                 }
             });
         }
-        if !self.combinations.contains(&combination) {
-            self.combinations.push(combination);
+        if self.combinations().all(|known| known != combination) {
+            self.added.push(combination);
         }
         Ok(())
     }
 }
 
 impl Axis {
+    /// What stands in the axis' column, value by value.
+    pub fn labels(&self) -> Arc<[Cell]> {
+        self.values.iter().map(|value| value.label.clone()).collect()
+    }
+
     /// Whether its values are named bundles of parameters.
     pub fn is_bundle(&self) -> bool {
         self.values.iter().any(|value| matches!(value.setting, Setting::Bundle(_)))
@@ -111,7 +149,7 @@ impl Axis {
 }
 
 pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
-    let mut matrix = Matrix { axes: Vec::new(), combinations: vec![Vec::new()] };
+    let mut matrix = Matrix { axes: Vec::new(), products: vec![Vec::new()], added: Vec::new() };
     let Some(node) = node else { return matrix };
     let table = match node.expect_table("`[matrix]`") {
         Ok(table) => table,
@@ -143,25 +181,7 @@ pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
             Err(fault) => faults.push(fault),
         }
     }
-    let n_axes = matrix.axes.len();
-    matrix.combinations = Vec::new();
-    for entry in entries {
-        let mut product = vec![vec![None; n_axes]];
-        // Axes in the order of the file, so that tasks are listed as a person reads the matrix.
-        for (axis, values) in entry.iter().chain(&common) {
-            product = product
-                .into_iter()
-                .flat_map(|combination| {
-                    values.iter().map(move |value| {
-                        let mut combination = combination.clone();
-                        combination[*axis] = Some(*value);
-                        combination
-                    })
-                })
-                .collect();
-        }
-        matrix.combinations.extend(product);
-    }
+    matrix.products = entries.into_iter().map(|entry| entry.into_iter().chain(common.clone()).collect()).collect();
     matrix
 }
 
@@ -186,15 +206,14 @@ fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Product>, 
                 }
             };
             let known = &mut axes[axis].values;
+            let mut places: BTreeMap<Cell, usize> =
+                known.iter().enumerate().map(|(index, value)| (value.label.clone(), index)).collect();
             let mut indices = Vec::new();
             for value in values {
-                let index = match known.iter().position(|old| old.label == value.label) {
-                    Some(index) => index,
-                    None => {
-                        known.push(value);
-                        known.len() - 1
-                    }
-                };
+                let index = *places.entry(value.label.clone()).or_insert(known.len());
+                if index == known.len() {
+                    known.push(value);
+                }
                 indices.push(index);
             }
             entry.push((axis, indices));
@@ -354,8 +373,9 @@ mod tests {
     fn axes_multiply_in_the_order_of_the_file() {
         let (matrix, faults) = matrix("rule = ['bp', 'bp_oja']\nseed = { first = 5, count = 3 }");
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations.len(), 6);
-        let second: Vec<_> = labels(&matrix, &matrix.combinations[1]).collect();
+        assert_eq!(matrix.combinations().count(), 6);
+        let second = matrix.combinations().nth(1).unwrap();
+        let second: Vec<_> = labels(&matrix, &second).collect();
         assert_eq!(second, [("rule", Cell::Text("bp".into())), ("seed", Cell::Integer(6))]);
     }
 
@@ -364,9 +384,31 @@ mod tests {
         let text = "seed = [0, 1]\ncombinations = [{ rule = ['bp'], gradient = [0.1, 0.2] }, { rule = ['bp_oja'], gradient = [0.1], oja = [1, 2, 3] }]";
         let (matrix, faults) = matrix(text);
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations.len(), 2 * (2 + 3));
-        let first: Vec<_> = labels(&matrix, &matrix.combinations[0]).collect();
+        assert_eq!(matrix.combinations().count(), 2 * (2 + 3));
+        let first = matrix.combinations().next().unwrap();
+        let first: Vec<_> = labels(&matrix, &first).collect();
         assert_eq!(first[2], ("oja", Cell::Null), "plain BP has no value on the axis `oja`");
+    }
+
+    #[test]
+    fn combinations_are_counted_without_being_made() {
+        let (matrix, faults) =
+            matrix("[a]\nfirst = 0\ncount = 1000000\n[b]\nfirst = 0\ncount = 1000000\n[c]\nfirst = 0\ncount = 7");
+        assert!(faults.is_empty());
+        assert_eq!(matrix.count(&[0, 1, 2].into()), 7_000_000_000_000);
+        assert_eq!((matrix.count(&[2].into()), matrix.count(&BTreeSet::new())), (7, 1));
+    }
+
+    #[test]
+    fn a_count_is_that_of_the_combinations() {
+        for text in [
+            "rule = ['bp', 'bp_oja']\nseed = { first = 5, count = 3 }",
+            "seed = [0, 1]\ncombinations = [{ rule = ['bp'], gradient = [0.1, 0.2] }, { rule = ['bp_oja'], gradient = [0.1], oja = [1, 2, 3] }]",
+        ] {
+            let (matrix, _) = matrix(text);
+            let all: BTreeSet<usize> = (0..matrix.axes.len()).collect();
+            assert_eq!(matrix.count(&all), matrix.combinations().count() as u128);
+        }
     }
 
     #[test]
@@ -382,6 +424,6 @@ mod tests {
             matrix("[network.'5 layers']\ntrain.layers = [784, 10]\n[network.deep]\ntrain.layers = [784, 100, 10]");
         assert!(faults.is_empty());
         assert!(matrix.axes[0].is_bundle());
-        assert_eq!(matrix.combinations.len(), 2);
+        assert_eq!(matrix.combinations().count(), 2);
     }
 }

@@ -170,11 +170,24 @@ impl Spec {
     }
 }
 
+/// Bytes of a name: with what is added to it while a folder is written, every file system takes it.
+const MOST_NAME: usize = 150;
+
 /// Published names become folders, so they are kept to what every file system and shell takes.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty()
+    (1..=MOST_NAME).contains(&name.len())
         && !name.starts_with(['.', '-'])
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~'))
+}
+
+/// Why something cannot be the name of a folder.
+pub(crate) fn name_fault(what: &str, name: &str) -> String {
+    match name.len() {
+        length if length > MOST_NAME => {
+            format!("{what} has at most {MOST_NAME} letters, as it becomes a folder; this one has {length}")
+        }
+        _ => format!("{what} is made of letters, digits, `_`, `-` and `.`, as it becomes a folder"),
+    }
 }
 
 fn check_name(header: &Header, node: &Node) -> Result<(), Fault> {
@@ -182,7 +195,7 @@ fn check_name(header: &Header, node: &Node) -> Result<(), Fault> {
         return Ok(());
     }
     let span = node.as_table().and_then(|table| table.get("name")).map_or(&node.span, |name| &name.span);
-    Err(Fault::at(span, "a pipeline's name is made of letters, digits, `_`, `-` and `.`, as it becomes a folder"))
+    Err(Fault::at(span, name_fault("a pipeline's name", &header.name)))
 }
 
 /// `matrix.seed.count=3` is a line of TOML; a bare word on the right is taken as a string.
@@ -221,6 +234,9 @@ fn read_stage(stage: NamedNode, in_file: &[String]) -> Result<StageSpec, Fault> 
     let NamedNode { name, name_span, mut node } = stage;
     let identifier = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_lowercase());
+    if name.len() > MOST_NAME {
+        return Err(Fault::at(&name_span, name_fault("the name of a stage", &name)));
+    }
     if !identifier && !is_figure_name(&name) {
         let message = format!(
             "`{name}` cannot name a stage: its tables are used in SQL, so take lower-case letters, digits and `_`"

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::pasted;
 pub use crate::error::{Fault, Source, Span};
 pub use crate::words::{choices, instead_of};
-pub(crate) use crate::words::{nearest, suggestion};
+pub(crate) use crate::words::{nearest, size, suggestion};
 
 /// A value with its place.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
+use super::known::at_steps;
 use super::measurement::{
     LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
 };
@@ -13,7 +14,7 @@ use crate::error::Result;
 use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "activation_norms"`
 pub struct ActivationNorms;
@@ -123,9 +124,13 @@ impl Work for ActivationNormsTask {
         &self.outputs
     }
 
+    fn known_values(&self, _: &str) -> KnownValues {
+        at_steps(&self.canonical.measurement.steps)
+    }
+
     fn facts(&self) -> Facts {
         let Canonical { layers, measurement } = &self.canonical;
-        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), data: None }.into()
+        Known { network: Some(measurement.network.clone()), layers: Some(layers.clone()), ..Known::default() }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
@@ -153,6 +158,10 @@ impl Work for ActivationNormsTask {
 
     fn cost(&self) -> f64 {
         self.canonical.measurement.cost(4.0)
+    }
+
+    fn memory(&self) -> u64 {
+        self.canonical.measurement.memory()
     }
 }
 

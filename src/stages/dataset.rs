@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::load::ImageRow;
-use super::parameters::{Split, TUNING_SAMPLES};
+use super::parameters::{Split, tuning_samples};
 use crate::error::Result;
 use crate::science::samples::Samples;
 use crate::tables::Table;
@@ -39,9 +39,9 @@ impl DataSplits {
         Ok(Self { train: split("train")?, test: split("test")? })
     }
 
-    /// Images that networks are trained on: all but the last 10,000 of the training set.
+    /// Images that networks are trained on: all of the training set but the tuning split at its end.
     pub fn n_training(&self) -> usize {
-        self.train.len().saturating_sub(TUNING_SAMPLES)
+        self.train.len() - tuning_samples(self.train.len())
     }
 
     /// The images that a network is looked at with, and where they begin.

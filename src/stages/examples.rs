@@ -56,7 +56,7 @@ fn trained_as(blueprint: Blueprint, steps: &[(u64, &[Matrix<'_>])], test: Images
     };
     let snapshots: Vec<u64> = steps.iter().map(|(step, _)| *step).collect();
     let network = NetworkFacts { blueprint: blueprint.clone(), schedule: snapshots.clone(), snapshots };
-    let known = Known { data: Some(Arc::new(data_facts)), network: Some(Arc::new(network)), layers: None };
+    let known = Known { data: Some(Arc::new(data_facts)), network: Some(Arc::new(network)), ..Known::default() };
     Bench::new()
         .made("train", "runs", run(sizes), known.clone())
         .made("train", "weights", weights(steps), known.clone())

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Known;
 use super::activations::ActivationRow;
 use super::measurement::{LAYERS_IN_TIME, insert_after_layer, write_by_time};
 use super::rows::{LAYER, RUN_ID, STEP};
@@ -71,12 +72,24 @@ impl Kind for ExplainedVariance {
         let mut inputs = Inputs::new(planning);
         let (activations, there) = inputs.read("activations")?;
         let mut schema = ExplainedVarianceRow::schema();
+        let looked_at = Known::of(&there.facts);
+        if let Some(samples) = looked_at.samples.filter(|&samples| samples < 2) {
+            let message = format!("a covariance needs at least 2 images, and `{}` has {samples}", there.stage);
+            return Err(planning
+                .fault("of", message)
+                .help(format!("Give stage `{}` a larger number of `samples`.", there.stage)));
+        }
+        let widest = widest(&looked_at).unwrap_or(0) as u64;
+        let images = looked_at.samples.unwrap_or(0) as u64;
+        // Doubles: the covariance, what is decomposed, the components; what the layer makes of the images, twice.
+        let memory = (3 * 8 * widest).saturating_add(2 * 8 * images).saturating_mul(widest);
+        planning.check_memory("of", &format!("the covariance of {widest} units"), memory.into())?;
         let has_time = there.output.schema.column(TIME).is_some();
         if has_time {
             insert_after_layer(&mut schema, LAYERS_IN_TIME);
         }
-        Ok(Planned::new(ExplainedVarianceTask { activations, has_time, outputs: [Output::kept("", schema)] })
-            .reading(inputs))
+        let outputs = [Output::kept("", schema)];
+        Ok(Planned::new(ExplainedVarianceTask { activations, has_time, memory, outputs }).reading(inputs))
     }
 }
 
@@ -87,6 +100,7 @@ const TIME: &str = "time_step";
 struct ExplainedVarianceTask {
     activations: InputId,
     has_time: bool,
+    memory: u64,
     outputs: [Output; 1],
 }
 
@@ -121,6 +135,17 @@ impl Work for ExplainedVarianceTask {
     fn cost(&self) -> f64 {
         0.5
     }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+}
+
+/// Units of the widest layer that was looked at.
+fn widest(looked_at: &Known) -> Option<usize> {
+    let (network, layers) = looked_at.network.as_ref().zip(looked_at.layers.as_ref())?;
+    let sizes = network.blueprint.sizes();
+    layers.iter().filter_map(|&layer| sizes.get(layer)).max().copied()
 }
 
 /// The principal components of a layer from what it makes of images, one row an image.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::parameters::tuning_samples;
 use crate::science::model::Blueprint;
-use crate::task::Facts;
+use crate::tables::frame::Cell;
+use crate::task::{Facts, KnownValues};
 
 /// What is known of the result of a stage before it exists, for the checks of those who read it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,8 @@ pub struct Known {
     pub network: Option<Arc<NetworkFacts>>,
     /// Layers of a table of measurements.
     pub layers: Option<Vec<usize>>,
+    /// Images that were looked at.
+    pub samples: Option<usize>,
 }
 
 impl Known {
@@ -21,6 +25,11 @@ impl Known {
     pub(crate) fn of(facts: &Facts) -> Self {
         facts.get::<Self>().cloned().unwrap_or_default()
     }
+}
+
+/// The column `step` of a table with rows at these steps.
+pub(crate) fn at_steps(steps: &[u64]) -> KnownValues {
+    [("step".to_owned(), steps.iter().map(|&step| Cell::Integer(step as i64)).collect())].into()
 }
 
 impl From<Known> for Facts {
@@ -44,6 +53,13 @@ pub struct DataFacts {
     pub n_pixels: usize,
 }
 
+impl DataFacts {
+    /// Images at the end of the training set that no training sees.
+    pub fn n_tuning(&self) -> usize {
+        tuning_samples(self.n_train)
+    }
+}
+
 /// A network before it is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkFacts {
@@ -59,5 +75,13 @@ impl NetworkFacts {
     /// L, layers of weights.
     pub fn n_layers(&self) -> usize {
         self.blueprint.sizes().len() - 1
+    }
+
+    /// Weights of all layers, recurrent ones included.
+    pub fn n_synapses(&self) -> usize {
+        let sizes = self.blueprint.sizes();
+        let forward: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        let recurrent = if self.blueprint.n_time_steps().is_some() { sizes[1] * sizes[1] } else { 0 };
+        forward + recurrent
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parameters::{MOST_TUNING_SAMPLES, tuning_samples};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
@@ -92,16 +93,28 @@ struct LoadTask {
     outputs: [Output; 1],
 }
 
+impl LoadTask {
+    fn n_pixels(&self) -> u64 {
+        self.info.as_ref().map_or(0, |info| (info.n_train + info.n_test) as u64 * PIXELS as u64)
+    }
+}
+
 #[derive(Serialize)]
 struct Canonical {
     /// The digest of the four files' checksums: a data set is what is in it, not what it is called.
     identity: String,
+    /// How many images the tuning split has where that is a share of the set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuning_images: Option<usize>,
 }
 
 impl Work for LoadTask {
     fn parameters(&self) -> serde_json::Value {
         let identity = self.info.as_ref().map_or_else(|| "absent".to_owned(), DataSetInfo::identity);
-        serde_json::to_value(Canonical { identity }).expect("plain data")
+        // Keys are older than the share, and say nothing of the split where it is what it always was.
+        let n_train = self.info.as_ref().map_or(0, |info| info.n_train);
+        let tuning_images = Some(tuning_samples(n_train)).filter(|&images| 0 < images && images < MOST_TUNING_SAMPLES);
+        serde_json::to_value(Canonical { identity, tuning_images }).expect("plain data")
     }
 
     fn outputs(&self) -> &[Output] {
@@ -145,6 +158,16 @@ impl Work for LoadTask {
 
     fn cost(&self) -> f64 {
         1.0
+    }
+
+    fn memory(&self) -> u64 {
+        // The images as bytes, and the table of them.
+        2 * self.n_pixels()
+    }
+
+    fn disk(&self) -> u64 {
+        // Mostly empty paper: digits and clothes take a fifth to two fifths.
+        self.n_pixels() / 3
     }
 }
 

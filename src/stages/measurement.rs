@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::dataset::{DataSplits, images};
 use super::networks::{Source, for_each_network, plan_steps};
-use super::parameters::{Split, Steps, TUNING_SAMPLES};
+use super::parameters::{Split, Steps};
 use super::{Known, NetworkFacts};
 use crate::error::Result;
 use crate::science::model::{Blueprint, Model, Place};
@@ -63,7 +63,10 @@ impl Measurement {
             }
             Some(samples) => plan_samples(planning, inputs, split, Some(samples))?,
         };
-        Ok(Self { steps, split, samples, time_steps: None, source, data, network })
+        let measurement = Self { steps, split, samples, time_steps: None, source, data, network };
+        let what = format!("looking at this network with {samples} images");
+        planning.check_memory("of", &what, measurement.memory().into())?;
+        Ok(measurement)
     }
 
     /// The same, of networks that have a time at these times; at all if `time_steps` is left out.
@@ -88,6 +91,14 @@ impl Measurement {
         for_each_network(context, self.source, (&self.network, &self.steps), |model, step, run_id| {
             measure(model, step, &data, run_id)
         })
+    }
+
+    /// A rough number of bytes: the network, once as it is read, and what its layers make of the images, there and back.
+    pub fn memory(&self) -> u64 {
+        let units: usize = self.network.blueprint.sizes().iter().sum();
+        let (units, times) = (units as u64, self.network.blueprint.n_time_steps().unwrap_or(1) as u64);
+        let states = units.saturating_mul(self.samples as u64).saturating_mul(times).saturating_mul(2 * 4);
+        states.saturating_add(2 * 4 * self.network.n_synapses() as u64)
     }
 
     /// A rough cost in seconds: a forward pass of all images at every step, `passes` times.
@@ -124,7 +135,7 @@ pub fn plan_samples(
     let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
     let there = match split {
         Split::Test => data.n_test,
-        Split::Tuning => data.n_train.min(TUNING_SAMPLES),
+        Split::Tuning => data.n_tuning(),
     };
     match samples {
         None => Ok((input, there)),

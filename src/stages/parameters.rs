@@ -13,7 +13,8 @@ use crate::science::initialization::{Feedback, Initialization};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// The last 10,000 images of the training set, which no training sees: for choosing coefficients.
+    /// The last images of the training set, which no training sees: 10,000, or a fifth where that is less. For choosing
+    /// coefficients.
     Tuning,
     /// The test set: for scoring.
     #[default]
@@ -44,8 +45,13 @@ fn takes_a_plain_value(schema: &Value, definitions: &Value) -> bool {
         || alternatives.into_iter().any(|schema| takes_a_plain_value(schema, definitions))
 }
 
-/// Images of the training set that are kept out of training, at its end.
-pub const TUNING_SAMPLES: usize = 10_000;
+/// Images of a large training set that are kept out of training, at its end.
+pub(super) const MOST_TUNING_SAMPLES: usize = 10_000;
+
+/// Images of a training set of `n_train` that are kept out of training, at its end: 10,000, or a fifth where that is less.
+pub fn tuning_samples(n_train: usize) -> usize {
+    MOST_TUNING_SAMPLES.min(n_train.div_ceil(5))
+}
 
 /// Steps at which something is done: a list, or every so many training samples, the first and the last included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -65,11 +71,14 @@ pub struct Every {
     pub every: u64,
 }
 
+/// Steps that an interval may come to: more is a slip of the keyboard.
+const MOST_STEPS: u64 = 1_000_000;
+
 impl Steps {
     /// The steps of a training of `samples` steps, ascending.
     ///
     /// # Errors
-    /// A step after the end, or an interval of 0.
+    /// A step or an interval beyond the end, an interval of 0, or more steps than anybody looks at.
     pub fn expand(&self, samples: u64) -> Result<Vec<u64>, String> {
         match self {
             Self::List(steps) => {
@@ -84,6 +93,13 @@ impl Steps {
                 }
             }
             Self::Every(Every { every: 0 }) => Err("`every = 0` never comes round; take at least 1".to_owned()),
+            Self::Every(Every { every }) if *every > samples => Err(format!(
+                "`every = {every}` comes after the last training sample, {samples}; the beginning and the end are `[0, {samples}]`"
+            )),
+            Self::Every(Every { every }) if samples / every >= MOST_STEPS => Err(format!(
+                "`every = {every}` comes {} times; at most {MOST_STEPS} steps can be listed",
+                samples / every
+            )),
             Self::Every(Every { every }) => {
                 let mut steps: Vec<u64> =
                     (0..=samples).step_by(usize::try_from(*every).unwrap_or(usize::MAX)).collect();
@@ -305,7 +321,10 @@ mod tests {
         let every = |every: u64| Steps::Every(Every { every }).expand(100);
         assert_eq!(every(50), Ok(vec![0, 50, 100]));
         assert_eq!(every(40), Ok(vec![0, 40, 80, 100]));
-        assert_eq!(every(1000), Ok(vec![0, 100]));
+        assert_eq!(every(100), Ok(vec![0, 100]));
+        assert!(every(101).unwrap_err().ends_with("the beginning and the end are `[0, 100]`"));
         assert!(every(0).unwrap_err().contains("never comes round"));
+        let many = Steps::Every(Every { every: 1 }).expand(1_000_000_000);
+        assert!(many.unwrap_err().starts_with("`every = 1` comes 1000000000 times"));
     }
 }

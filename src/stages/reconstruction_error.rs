@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Known;
+use super::known::at_steps;
 use super::measurement::{Measurement, by_time, finite, measured, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "reconstruction_error"`
 pub struct ReconstructionError;
@@ -104,6 +105,10 @@ impl Work for ReconstructionErrorTask {
         &self.outputs
     }
 
+    fn known_values(&self, _: &str) -> KnownValues {
+        at_steps(&self.measurement.steps)
+    }
+
     fn facts(&self) -> Facts {
         Known { network: Some(self.measurement.network.clone()), ..Known::default() }.into()
     }
@@ -132,6 +137,10 @@ impl Work for ReconstructionErrorTask {
 
     fn cost(&self) -> f64 {
         self.measurement.cost(3.0)
+    }
+
+    fn memory(&self) -> u64 {
+        self.measurement.memory()
     }
 }
 

@@ -169,7 +169,7 @@ impl Work for ReconstructionsTask {
 
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
-        Known { network: Some(self.measurement.network.clone()), layers, data: None }.into()
+        Known { network: Some(self.measurement.network.clone()), layers, ..Known::default() }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
@@ -207,6 +207,10 @@ impl Work for ReconstructionsTask {
 
     fn cost(&self) -> f64 {
         self.measurement.cost(2.0 * self.canonical.layers.len() as f64)
+    }
+
+    fn memory(&self) -> u64 {
+        self.measurement.memory()
     }
 }
 

@@ -3,14 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Known;
+use super::known::at_steps;
 use super::measurement::{Measurement, finite, measured};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
+use super::{Known, NetworkFacts};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{Facts, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "weight_diagnostics"`
 pub struct WeightDiagnostics;
@@ -75,6 +76,7 @@ impl Kind for WeightDiagnostics {
         let spec: WeightDiagnosticsSpec = planning.parameters.read()?;
         let mut inputs = Inputs::new(planning);
         let measurement = Measurement::plan(planning, &mut inputs, spec.steps.as_ref(), spec.split, spec.samples)?;
+        planning.check_memory("of", "W Wᵀ of its widest layer", products(&measurement.network).into())?;
         let outputs = [Output::kept("", WeightDiagnosticsRow::schema())];
         Ok(Planned::new(WeightDiagnosticsTask { measurement, outputs }).reading(inputs))
     }
@@ -93,6 +95,10 @@ impl Work for WeightDiagnosticsTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn known_values(&self, _: &str) -> KnownValues {
+        at_steps(&self.measurement.steps)
     }
 
     fn facts(&self) -> Facts {
@@ -122,6 +128,16 @@ impl Work for WeightDiagnosticsTask {
     fn cost(&self) -> f64 {
         self.measurement.cost(4.0)
     }
+
+    fn memory(&self) -> u64 {
+        self.measurement.memory().saturating_add(products(&self.measurement.network))
+    }
+}
+
+/// Bytes of W Wᵀ of the widest layer, as it is and with what it is compared to.
+fn products(network: &NetworkFacts) -> u64 {
+    let widest = network.blueprint.sizes()[1..].iter().max().copied().unwrap_or(0) as u64;
+    widest.saturating_mul(widest).saturating_mul(2 * 8)
 }
 
 #[cfg(test)]

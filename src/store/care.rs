@@ -67,6 +67,9 @@ pub struct Collection {
 pub struct Collected {
     /// The records of the results that went.
     pub results: Vec<Record>,
+    /// Bytes of them that stay on disk, because they have another name: that of a published folder that was moved out of
+    /// the folder of results.
+    pub elsewhere: u64,
     /// How many results stay.
     pub kept: usize,
     /// How many results without a sound commit record went.

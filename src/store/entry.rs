@@ -18,8 +18,8 @@ pub(super) trait Files: fmt::Debug + Send + Sync {
     fn place(&self, name: &str) -> String;
     /// The bytes of a file.
     fn open(&self, name: &str) -> io::Result<Box<dyn Read>>;
-    /// Copies a file to a path outside of the store.
-    fn copy_to(&self, name: &str, target: &Path) -> Result<()>;
+    /// Puts a file at a path outside of the store.
+    fn put(&self, name: &str, target: &Path) -> Result<()>;
 }
 
 /// A committed result.
@@ -43,13 +43,14 @@ impl Entry {
         self.files.open(name).map_err(|error| self.damaged(name, error.to_string()))
     }
 
-    /// Copies a file to a path outside of the store, by reference where both are on one file system that can; editing
-    /// the copy cannot harm the store.
+    /// Puts a file at a path outside of the store where nothing is yet, as it lies there, not checked. A small one is a
+    /// copy; one of a mebibyte or more is held once where the file system can do that, and is read-only then unless the
+    /// two share blocks only until one of them is written.
     ///
     /// # Errors
     /// The target cannot be written.
-    pub fn copy_to(&self, name: &str, target: &Path) -> Result<()> {
-        self.files.copy_to(name, target)
+    pub fn put(&self, name: &str, target: &Path) -> Result<()> {
+        self.files.put(name, target)
     }
 
     /// The content of one file, checked against its digest.

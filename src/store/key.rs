@@ -1,19 +1,31 @@
 //! The identity of a result: everything that can change it, and nothing else.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The digest (BLAKE3, 64 hex digits) of a task's [`KeyMaterial`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Key(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(String::deserialize(deserializer)?.into()))
+    }
+}
 
 impl Key {
     /// A key from 64 lower-case hex digits; none from anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        hex.then(|| Self(text.to_owned()))
+        hex.then(|| Self(text.into()))
     }
 
     /// All 64 digits.
@@ -73,7 +85,7 @@ impl KeyMaterial {
         let text = serde_json::to_vec(self).expect("plain values serialise");
         let mut hasher = blake3::Hasher::new_derive_key("ojaflow 2026 task key v1");
         hasher.update(&text);
-        Key(hasher.finalize().to_hex().to_string())
+        Key(hasher.finalize().to_hex().as_str().into())
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`Slot`] to write to, so a result is never written twice by mistake:
 //!
 //! ```text
-//! Session::open(key) ──Hit──▶ Entry                                   read_table, read_file, copy_to
+//! Session::open(key) ──Hit──▶ Entry                                   read_table, read_file, put
 //!                    ──Miss─▶ Slot ──begin─▶ Pending ──commit─▶ Entry  a result appears whole or not at all
 //! ```
 //!
@@ -36,6 +36,10 @@ use std::fmt::Debug;
 use tempfile::TempDir;
 
 use crate::error::Result;
+
+/// The size in bytes from which on the file of a result and its published name are one file where that is possible. Below, a
+/// copy costs less than the surprise of a read-only file.
+pub const HELD_ONCE: u64 = 1 << 20;
 
 /// Results by their keys.
 pub trait Store: Debug + Send + Sync {

@@ -45,10 +45,7 @@ impl Bench {
     /// A table that a task of `stage` has made; `role` is what the stage calls it where it makes several.
     pub(crate) fn made(mut self, stage: &str, role: &'static str, table: Table, facts: impl Into<Facts>) -> Self {
         let output = Output::kept(role, table.schema.clone());
-        let task = self.available.len();
-        let key = Key::parse(&format!("{task:064x}")).expect("64 hexadecimal digits");
-        let available =
-            Available { stage: stage.to_owned(), role: role.to_owned(), task, key, output, facts: facts.into() };
+        let available = Available { stage: stage.to_owned(), role: role.to_owned(), output, facts: facts.into() };
         self.available.push((available, Arc::new(table)));
         self
     }
@@ -128,6 +125,7 @@ impl Bench {
             definitions: &self.definitions,
             available: &available,
             tables: &tables,
+            memory: 8_000_000_000,
         };
         let planned = kind.plan(&planning).map_err(spec)?;
         let surroundings = OnBench {

@@ -20,7 +20,7 @@ mod sequel;
 mod surroundings;
 mod work;
 
-pub use facts::Facts;
+pub use facts::{Facts, KnownValues};
 pub use id::{Axes, InputId, TableId};
 pub use input::Inputs;
 pub use kind::{Catalogue, Kind};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::tables::TableSchema;
 
 /// One table that a task makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// What follows the stage's name in the table's name; empty where a stage makes one table.
     pub suffix: &'static str,

@@ -1,15 +1,13 @@
 //! One task in the making: what a kind is given, and what it returns.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Facts, Inputs, Output, Reference, Work};
+use super::{Facts, Inputs, KnownValues, Output, Reference, Work};
 use crate::spec::NamedNode;
-use crate::spec::node::{Fault, Node, Span, choices, nearest};
-use crate::store::Key;
+use crate::spec::node::{Fault, Node, Span, choices, nearest, size};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
 
@@ -27,6 +25,8 @@ pub struct Planning<'a> {
     pub available: &'a [Available],
     /// Tables of the stages referred to, for [`super::Reads::Table`], each once, in the order of the references.
     pub tables: &'a [Gathered],
+    /// Bytes of memory that the task may take while it runs.
+    pub memory: u64,
 }
 
 impl fmt::Debug for Planning<'_> {
@@ -36,10 +36,10 @@ impl fmt::Debug for Planning<'_> {
 }
 
 /// A task as a kind planned it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Planned {
     /// What has to be run.
-    pub work: Box<dyn Work>,
+    pub work: Arc<dyn Work>,
     /// What it reads of other tasks: positions among [`Planning::available`], in the order of the task's
     /// [`InputId`](super::InputId)s.
     pub inputs: Vec<usize>,
@@ -50,7 +50,7 @@ pub struct Planned {
 impl Planned {
     /// Work that reads nothing of other tasks, or whole tables only.
     pub fn new(work: impl Work + 'static) -> Self {
-        Self { work: Box::new(work), inputs: Vec::new(), sources: Vec::new() }
+        Self { work: Arc::new(work), inputs: Vec::new(), sources: Vec::new() }
     }
 
     /// The same, reading these inputs.
@@ -75,21 +75,27 @@ pub struct Source {
     pub text: String,
 }
 
-/// A result that a task may read.
+/// A result that a task may read. Which task makes it is no affair of a kind: tasks that see the same are planned once.
 #[derive(Clone, Debug)]
 pub struct Available {
     /// The stage referred to.
     pub stage: String,
     /// The kind of table: a task asks for `weights`, whatever the stage that makes them is called.
     pub role: String,
-    /// The task that makes it, by its place in the plan.
-    pub task: usize,
-    /// That task's key.
-    pub key: Key,
     /// The table.
     pub output: Output,
     /// What is known of it.
     pub facts: Facts,
+}
+
+impl Available {
+    /// Whether planning sees no difference: not which task makes it, only what it is and what is known of it.
+    pub fn same(&self, other: &Self) -> bool {
+        self.stage == other.stage
+            && self.role == other.role
+            && self.output == other.output
+            && self.facts.same(&other.facts)
+    }
 }
 
 /// A published table that a task may read.
@@ -106,7 +112,7 @@ pub struct Gathered {
     /// Axes of the matrix that the table has as columns of its own.
     pub own_axes: Vec<String>,
     /// The values that columns can have, where that is known before the table is there: axes, and what comes from them.
-    pub values: BTreeMap<String, Vec<Cell>>,
+    pub values: KnownValues,
 }
 
 impl Gathered {
@@ -161,6 +167,21 @@ impl Planning<'_> {
     pub fn value_within(&self, field: &str, key: &str) -> &Span {
         let table = self.parameters.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
         table.and_then(|table| table.get(key)).map_or_else(|| self.span(field), |value| &value.span)
+    }
+
+    /// That a task of this size can be run.
+    ///
+    /// # Errors
+    /// It takes more memory than there is; the fault underlines the parameter that makes it so large.
+    pub fn check_memory(&self, field: &str, what: &str, bytes: u128) -> Result<(), Fault> {
+        if bytes <= u128::from(self.memory) {
+            return Ok(());
+        }
+        let (needed, there) = (size(u64::try_from(bytes).unwrap_or(u64::MAX)), size(self.memory));
+        let message = format!("{what} takes about {needed} of memory; {there} may be taken");
+        Err(self
+            .fault(field, message)
+            .help("Make it smaller, or allow more with `--memory` on a machine that has more."))
     }
 
     /// A fault at a parameter.

@@ -1,11 +1,9 @@
 //! A piece of work, and the equation behind it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Facts, Output, Sequel, Surroundings};
+use super::{Facts, KnownValues, Output, Sequel, Surroundings};
 use crate::error::Result;
-use crate::tables::frame::Cell;
 
 /// One checked task: it only has to be run.
 pub trait Work: Send + Sync + fmt::Debug {
@@ -20,9 +18,10 @@ pub trait Work: Send + Sync + fmt::Debug {
         Facts::default()
     }
 
-    /// The values that columns of the table can have, of a task that reads whole tables; see [`Gathered::values`](super::Gathered::values).
-    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
-        BTreeMap::new()
+    /// The values that columns of a table that it makes can have, where that is known; see [`Gathered::values`](super::Gathered::values).
+    /// Tasks of a stage with the same facts know the same.
+    fn known_values(&self, _table: &str) -> KnownValues {
+        KnownValues::new()
     }
 
     /// What the task computes, in mathematical notation, where it has an equation.
@@ -49,6 +48,16 @@ pub trait Work: Send + Sync + fmt::Debug {
     /// A rough cost in seconds of one core, for the estimate of the time left.
     fn cost(&self) -> f64 {
         0.05
+    }
+
+    /// A rough number of bytes of memory that it takes while it runs, beside inputs that tasks share.
+    fn memory(&self) -> u64 {
+        20_000_000
+    }
+
+    /// A rough number of bytes that it leaves in the store.
+    fn disk(&self) -> u64 {
+        20_000
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -88,19 +89,19 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A data folder with the set `tiny`, made by the first test that needs it: 10,200 training images (the last 10,000 are the
+/// A data folder with the set `tiny`, made by the first test that needs it: 250 training images (the last 50 are the
 /// tuning split) and 60 test images of ten classes, mostly dark, each class with bright rows of its own.
 pub fn tiny_data() -> PathBuf {
     // The number is raised whenever what is made below changes.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let data = target.join("tiny-1");
+    let data = target.join("tiny-2");
     if data.is_dir() {
         return data;
     }
     let folder = tempfile::tempdir_in(target).unwrap();
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();
-    for (prefix, n) in [("train", 10_200_u32), ("t10k", 60)] {
+    for (prefix, n) in [("train", 250_u32), ("t10k", 60)] {
         let mut images = [0x0803, n, 28, 28].map(u32::to_be_bytes).concat();
         let mut labels = [0x0801, n].map(u32::to_be_bytes).concat();
         for index in 0..n {
@@ -383,12 +384,62 @@ pub fn digests(manifest: &Value) -> BTreeMap<String, String> {
     digests
 }
 
-/// Flips one bit in the middle of a file.
+/// `smoke`, published in a folder of its own: every kind of file that there is.
+pub struct Smoke {
+    outputs: TempDir,
+}
+
+impl Smoke {
+    pub fn run() -> Self {
+        let smoke = Self { outputs: tempfile::tempdir().unwrap() };
+        smoke.succeeds(&["pipeline", "smoke", "--quiet"]);
+        smoke
+    }
+
+    pub fn output(&self, args: &[&str]) -> Output {
+        ojaflow().current_dir(root()).arg("--outputs").arg(self.outputs.path()).args(args).output().unwrap()
+    }
+
+    /// Runs a command that has to succeed.
+    pub fn succeeds(&self, args: &[&str]) -> Output {
+        let output = self.output(args);
+        assert!(output.status.success(), "{args:?}\n{}", text(&output.stderr));
+        output
+    }
+
+    /// Runs a command that has to fail, to name a file, and to say what to do.
+    pub fn fails(&self, args: &[&str], named: &Path) {
+        let output = self.output(args);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}\n{said}");
+        assert!(said.contains(named.to_str().unwrap()) && said.contains("run the pipeline again"), "{args:?}\n{said}");
+    }
+
+    pub fn outputs(&self) -> PathBuf {
+        self.outputs.path().to_owned()
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.outputs.path().join("smoke")
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files: Vec<PathBuf> =
+            files_below(&self.folder()).into_iter().map(|path| self.folder().join(path)).collect();
+        assert!(files.len() > 25, "parts, tables, figures, views and the manifest");
+        files
+    }
+}
+
+/// Flips one bit in the middle of a file, also of one that is read-only: its owner can take that back.
 pub fn flip_a_bit(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
+    let mode = fs::metadata(path).unwrap().permissions();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode.mode() | 0o200)).unwrap();
     fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, mode).unwrap();
 }
 
 pub fn text(bytes: &[u8]) -> String {

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -281,6 +281,21 @@ fn damage(path: &Path, how: &str, random: &mut Stream) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Damages a file under all of its names, as nobody can who minds that it is read-only.
+fn damage_in_place(path: &Path, how: &str, random: &mut Stream) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    let at = random.below(bytes.len() as u32) as usize;
+    match how {
+        "flip" => bytes[at] ^= 1 << random.below(8),
+        "cut" => bytes.truncate(at),
+        "append" => bytes.extend(b"more"),
+        "zero" => bytes.fill(0),
+        other => panic!("no damage in place is called {other}"),
+    }
+    fs::write(path, bytes).unwrap();
+}
+
 /// Damages one to eight of the files that there are each time, and says which and how.
 fn damage_some(files: impl Fn() -> Vec<PathBuf>, random: &mut Stream) -> Vec<String> {
     let n = 1 + random.below(8);
@@ -387,6 +402,19 @@ fn damaged_outputs() {
         for how in ["flip", "cut", "delete"] {
             damage(file, how, &mut random);
             row.tried(&format!("{how} {}", file.display()), place.wrong_after_a_run(&expected));
+        }
+    }
+    row.end();
+
+    let mut row = Row::new("what is held once damaged in place, under its published and its stored name");
+    for how in ["flip", "cut", "append", "zero"] {
+        let large = |path: &PathBuf| fs::metadata(path).unwrap().len() >= 1 << 20;
+        let names = || files.iter().cloned().chain(stored(&place)).filter(large).collect::<Vec<_>>();
+        for name in 0..names().len() {
+            let file = &names()[name];
+            damage_in_place(file, how, &mut random);
+            let wrong = place.wrong_after_a_run(&expected);
+            row.tried(&format!("{how} {}", file.display()), wrong);
         }
     }
     row.end();

@@ -14,6 +14,8 @@ mod digests;
 #[cfg(unix)]
 mod force;
 mod fuzz;
+#[cfg(unix)]
+mod held_once;
 mod hostile;
 mod pipelines;
 mod published;
@@ -21,5 +23,7 @@ mod python;
 mod robustness;
 mod sql;
 mod statistics;
+#[cfg(unix)]
+mod terminal;
 mod walls;
 mod wrong_pipelines;

@@ -3,57 +3,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
-use crate::common::{Fixture, SMALL, flip_a_bit, ojaflow, root, text};
-
-/// `smoke`, published in a folder of its own: every kind of file that there is.
-struct Smoke {
-    outputs: tempfile::TempDir,
-}
-
-impl Smoke {
-    fn run() -> Self {
-        let smoke = Self { outputs: tempfile::tempdir().unwrap() };
-        smoke.succeeds(&["pipeline", "smoke", "--quiet"]);
-        smoke
-    }
-
-    fn output(&self, args: &[&str]) -> Output {
-        ojaflow().current_dir(root()).arg("--outputs").arg(self.outputs.path()).args(args).output().unwrap()
-    }
-
-    fn succeeds(&self, args: &[&str]) -> Output {
-        let output = self.output(args);
-        assert!(output.status.success(), "{args:?}\n{}", text(&output.stderr));
-        output
-    }
-
-    fn fails(&self, args: &[&str], named: &Path) {
-        let output = self.output(args);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{args:?}\n{said}");
-        assert!(said.contains(named.to_str().unwrap()) && said.contains("run the pipeline again"), "{args:?}\n{said}");
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.outputs.path().join("smoke")
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        let mut waiting = vec![self.folder()];
-        while let Some(folder) = waiting.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { waiting.push(path) } else { files.push(path) }
-            }
-        }
-        files.sort();
-        assert!(files.len() > 25, "parts, tables, figures, views and the manifest");
-        files
-    }
-}
+use crate::common::{Fixture, SMALL, Smoke, flip_a_bit, text};
 
 /// Flips a bit of a published file without touching what others share with it.
 fn damage(path: &Path) {

@@ -130,7 +130,7 @@ fn make_up_queries(folder: &Path) {
         for stage in plan.main().stages.iter().filter(|stage| stage.kind == "sql") {
             let folder = folder.join(&name).join(&stage.name);
             fs::create_dir_all(folder.join("tables")).unwrap();
-            make_up_query(&plan, stage.tasks[0], &folder);
+            make_up_query(&plan, stage.grid.tasks[0], &folder);
         }
     }
 }
@@ -203,7 +203,8 @@ fn make_up_ties(folder: &Path) {
 
 fn make_up_query(plan: &Plan, task: usize, folder: &Path) {
     let task = &plan.tasks[task];
-    let text = task.material.parameters["query"].as_str().unwrap();
+    let parameters = task.work.parameters();
+    let text = parameters["query"].as_str().unwrap();
     let query = Query::parse(text).unwrap();
     let mut random = stream(u64::from(N_ROWS), Purpose::Task, 0);
     let pool = Pool::new(plan, text);

@@ -151,18 +151,18 @@ fn an_unfinished_run_is_given_up_when_asked_or_when_it_is_old() {
     assert_eq!(committed(&fixture), 0);
 }
 
-#[test]
-fn ctrl_c_stops_within_a_second_and_the_next_run_goes_on() {
+/// Stops a run with a signal, within a second and with the status that shells know it by, and goes on.
+fn stopped_by(name: &str, status: i32) {
     let fixture = Fixture::new().pipeline(SMALL);
     let options = ["--set", "matrix.seed.count=60", "--as", "many"];
     let mut run = fixture.spawn(&[&["pipeline", "small"], &options[..]].concat());
     assert!(wait_for(&mut run, &fixture, 8));
     let asked = Instant::now();
-    signal(&run, "INT");
+    signal(&run, name);
     let output = run.wait_with_output().unwrap();
     let waited = asked.elapsed();
     let message = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert_eq!(output.status.code(), Some(status), "{message}");
     assert!(waited < Duration::from_secs(1), "stopped after {waited:?}");
     assert!(message.contains("interrupted; what was finished is kept"), "{message}");
     assert!(!fixture.outputs().join("many").exists(), "no partial output");
@@ -170,6 +170,17 @@ fn ctrl_c_stops_within_a_second_and_the_next_run_goes_on() {
     let found = committed(&fixture);
     assert!(found >= 8);
     fixture.with(&options).run().hits(found).verified();
+}
+
+#[test]
+fn ctrl_c_stops_within_a_second_and_the_next_run_goes_on() {
+    stopped_by("INT", 130);
+}
+
+#[test]
+fn a_polite_kill_and_a_closed_terminal_stop_a_run_likewise() {
+    stopped_by("TERM", 143);
+    stopped_by("HUP", 129);
 }
 
 fn signal(run: &Child, name: &str) {

@@ -174,7 +174,7 @@ impl Kind for Bootstrap {
         values.retain(|name, _| groups.iter().any(|column| column.name == *name));
         for (name, allowed) in &spec.filter {
             if let Some(values) = values.get_mut(name) {
-                values.retain(|value| allowed.contains(value));
+                *values = values.iter().filter(|value| allowed.contains(value)).cloned().collect();
             }
         }
         Ok(Planned::new(BootstrapTask {

@@ -13,7 +13,7 @@ use crate::science::bootstrap::Resamples;
 use crate::stages::measurement::finite;
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, TableError};
-use crate::task::{Axes, Output, Surroundings, TableId, Work};
+use crate::task::{Axes, KnownValues, Output, Surroundings, TableId, Work};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Canonical {
@@ -42,7 +42,7 @@ fn number_or_missing<S: serde::Serializer>(value: &Option<f64>, serializer: S) -
 #[derive(Debug)]
 pub(super) struct BootstrapTask {
     /// What columns of the result can hold, as far as it is known.
-    pub values: BTreeMap<String, Vec<Cell>>,
+    pub values: KnownValues,
     pub of: TableId,
     pub runs: TableId,
     /// Axes that tell groups of runs apart.
@@ -64,7 +64,7 @@ impl Work for BootstrapTask {
         &self.outputs
     }
 
-    fn known_values(&self) -> BTreeMap<String, Vec<Cell>> {
+    fn known_values(&self, _: &str) -> KnownValues {
         self.values.clone()
     }
 

@@ -227,7 +227,7 @@ fn what_a_filter_takes_away_no_longer_counts_as_a_value_of_its_column() {
         schema,
         n_axes: 2,
         own_axes: Vec::new(),
-        values: [("rule".to_owned(), rules.to_vec())].into(),
+        values: [("rule".to_owned(), rules.to_vec().into())].into(),
     };
     let planning = Planning {
         stage: "stage",
@@ -236,7 +236,8 @@ fn what_a_filter_takes_away_no_longer_counts_as_a_value_of_its_column() {
         definitions: &[],
         available: &[],
         tables: &[gathered("norms", NormRow::schema()), gathered("norm_runs", SeedRow::schema())],
+        memory: u64::MAX,
     };
     let planned = Bootstrap.plan(&planning).unwrap();
-    assert_eq!(planned.work.known_values()["rule"], [Cell::Text("bp".into())]);
+    assert_eq!(*planned.work.known_values("estimates")["rule"], [Cell::Text("bp".into())]);
 }

@@ -12,7 +12,8 @@ use self::parameters::MetaLearnSpec;
 use self::pool::{plan_data, references_in};
 use self::rule::{OuterRate, initial_rule, learned, learning_rate};
 use self::task::{Canonical, MetaLearnTask, outputs};
-use super::parameters::{activation_name, axes_of, init_name};
+use super::parameters::{Every, Steps, activation_name, axes_of, init_name};
+use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
 use crate::science::activation::Activation;
@@ -21,6 +22,9 @@ use crate::science::meta::{MetaSettings, TaskSize};
 use crate::science::network::Architecture;
 use crate::spec::node::{Fault, Node};
 use crate::task::{Inputs, Kind, Planned, Planning, Reference};
+
+/// Bytes of what is kept of an episode, and of its row.
+const EPISODE_BYTES: u64 = 300;
 
 /// `kind = "meta_learn"`
 pub struct MetaLearn;
@@ -69,6 +73,15 @@ impl Kind for MetaLearn {
             return Err(planning.fault("hidden", format!("hidden layer {} has no units", layer + 1)));
         }
         let layers = [&[data[0].n_pixels], &spec.hidden[..], &[n_outputs]].concat();
+        check_width(planning, "hidden", &layers)?;
+        let records = u64::from(spec.episodes) * EPISODE_BYTES;
+        planning.check_memory("episodes", &format!("the records of {} episodes", spec.episodes), records.into())?;
+        let units = layers.iter().map(|&width| width as u128).sum::<u128>();
+        let samples = (spec.training_samples as u128 + spec.query_samples as u128).saturating_mul(spec.classes as u128);
+        // What the reverse sweep needs of every sample: activations, errors and their adjoints, in double precision.
+        let sweep = u64::try_from(samples.saturating_mul(units).saturating_mul(4 * 8)).unwrap_or(u64::MAX);
+        planning.check_memory("training_samples", &format!("an episode of {samples} samples"), sweep.into())?;
+        let memory = sweep.saturating_add(records);
         let architecture = Architecture::new(layers.clone(), activation)
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule)?;
@@ -97,7 +110,9 @@ impl Kind for MetaLearn {
             step_back: spec.step_back,
         };
         settings.check_numbers().map_err(|error| planning.fault("rule", error.to_string()))?;
-        let mut angles = spec.angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
+        let every_tenth = Steps::Every(Every { every: 10.min(u64::from(spec.episodes)) });
+        let angles = spec.angles.as_ref().unwrap_or(&every_tenth);
+        let mut angles = angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
         // Episodes are counted from 1.
         angles.retain(|&episode| episode > 0);
         let named = |wanted: bool| {
@@ -137,6 +152,7 @@ impl Kind for MetaLearn {
             outputs: outputs(&settings.rule),
             settings,
             is_untuned,
+            memory,
             images,
             pool,
         })

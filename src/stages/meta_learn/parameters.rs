@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stages::parameters::{ActivationSpec, Every, FeedbackSpec, InitSpec, Steps};
+use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Steps};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,9 +65,9 @@ pub(super) struct MetaLearnSpec {
     /// Whether the coefficients return to earlier ones after an episode without a gradient.
     #[serde(default)]
     pub(super) step_back: bool,
-    /// Episodes after which the angles between forward and feedback weights are measured.
-    #[serde(default = "every_tenth")]
-    pub(super) angles: Steps,
+    /// Episodes after which the angles between forward and feedback weights are measured; every tenth if left out.
+    #[serde(default)]
+    pub(super) angles: Option<Steps>,
 }
 
 /// Numbers of the paper.
@@ -87,16 +87,12 @@ fn query_samples() -> usize {
     10
 }
 
-fn every_tenth() -> Steps {
-    Steps::Every(Every { every: 10 })
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DrawFrom {
-    /// All of the training set but its last 10,000 images.
+    /// All of the training set but its tuning split: the last 10,000 images, or the last fifth where that is less.
     #[default]
     Training,
-    /// Those last 10,000, for choosing learning rates.
+    /// That tuning split, for choosing learning rates.
     Tuning,
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::spec::node::{Fault, Node, Value};
-use crate::stages::parameters::TUNING_SAMPLES;
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning, Reads, Reference};
 
@@ -39,10 +38,12 @@ pub(super) fn plan_data(
     for reference in &chosen {
         let (input, dataset) = inputs.read_of(reference, "dataset")?;
         let data = Known::of(&dataset.facts).data.expect("a data set knows its sizes");
-        if data.n_train <= TUNING_SAMPLES {
+        if data.n_train <= data.n_tuning() {
             let message = format!(
-                "`{}` has {} training images; the last {TUNING_SAMPLES} are the tuning split, so more are needed",
-                data.name, data.n_train
+                "`{}` has {} training images; the last {} are the tuning split, so more are needed",
+                data.name,
+                data.n_train,
+                data.n_tuning()
             );
             return Err(Fault::at(&reference.span, message));
         }

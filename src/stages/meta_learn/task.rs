@@ -43,12 +43,17 @@ pub(super) struct Canonical {
     pub(super) angles: Vec<u64>,
 }
 
+/// Bytes of an episode on the disk, compressed.
+const ON_DISK: u64 = 100;
+
 #[derive(Debug)]
 pub(super) struct MetaLearnTask {
     pub(super) canonical: Canonical,
     pub(super) settings: MetaSettings,
     /// Said when it runs; no number depends on it.
     pub(super) is_untuned: bool,
+    /// Bytes, roughly.
+    pub(super) memory: u64,
     pub(super) images: Vec<InputId>,
     pub(super) pool: String,
     pub(super) outputs: Vec<Output>,
@@ -143,6 +148,14 @@ impl Work for MetaLearnTask {
         let samples = task.n_classes * (task.n_training + task.n_query);
         // Forward, plasticity and reverse passes: about a nanosecond a synapse and sample.
         synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn disk(&self) -> u64 {
+        20_000 + u64::from(self.canonical.episodes) * ON_DISK
     }
 }
 

@@ -169,12 +169,13 @@ impl Kind for TrainBatch {
             settings,
             architecture,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "layers", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
 }
 
 /// Everything that the result depends on, as it goes into the key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Canonical {
     layers: Vec<usize>,
     #[serde(flatten)]
@@ -190,7 +191,7 @@ struct Canonical {
 }
 
 /// A chain of layers, an optimiser.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Batches {
     canonical: Canonical,
     settings: BatchSettings,
@@ -223,6 +224,10 @@ impl Recipe for Batches {
 
     fn course(&self) -> &Course {
         &self.canonical.course
+    }
+
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.canonical.course
     }
 
     fn blueprint(&self) -> Blueprint {

@@ -12,6 +12,8 @@ pub(in crate::stages) mod rules;
 mod skeleton;
 mod tables;
 
+pub(in crate::stages) use parameters::check_width;
+
 pub use batch::TrainBatch;
 pub use batch_rules::BatchRuleSpec;
 pub use online::Train;

@@ -150,12 +150,13 @@ impl Kind for Train {
             architecture,
             rule,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "layers", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
 }
 
 /// Everything that the result depends on, as it goes into the key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Canonical {
     layers: Vec<usize>,
     #[serde(flatten)]
@@ -168,7 +169,7 @@ struct Canonical {
 }
 
 /// A chain of layers, a rule.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Online {
     canonical: Canonical,
     architecture: Architecture,
@@ -192,6 +193,10 @@ impl Recipe for Online {
 
     fn course(&self) -> &Course {
         &self.canonical.course
+    }
+
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.canonical.course
     }
 
     fn blueprint(&self) -> Blueprint {

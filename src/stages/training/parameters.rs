@@ -8,7 +8,7 @@ use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
 use crate::science::network::Architecture;
 use crate::spec::node::Fault;
-use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, TUNING_SAMPLES};
+use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
 use crate::stages::parameters::{activation_name, init_name};
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning};
@@ -32,7 +32,7 @@ pub(super) fn read_data(inputs: &mut Inputs<'_, '_>) -> Result<Data, Fault> {
 }
 
 /// σ and the initial weights.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Units {
     /// The name of σ in tables.
     pub activation: &'static str,
@@ -74,7 +74,7 @@ impl Units {
 }
 
 /// Which samples are seen, and when one looks at what they have done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Course {
     pub seed: u64,
     /// Training samples, each seen once.
@@ -102,11 +102,12 @@ impl Course {
         (seed, samples, evaluate_on): (u64, u64, Split),
         (schedule, snapshots): (Option<&Steps>, &Steps),
     ) -> Result<Self, Fault> {
-        let n_training = data.n_train.saturating_sub(TUNING_SAMPLES);
+        let n_training = data.n_train - data.n_tuning();
         if samples == 0 || samples > n_training as u64 {
             let message = format!(
-                "{samples} training samples; `{}` has {n_training} (its last {TUNING_SAMPLES} are the tuning split), each is seen once",
-                data.name
+                "{samples} training samples; `{}` has {n_training} (its last {} are the tuning split), each is seen once",
+                data.name,
+                data.n_tuning()
             );
             return Err(planning.fault("samples", message));
         }
@@ -145,6 +146,15 @@ pub(super) fn expand(planning: &Planning<'_>, field: &str, steps: &Steps, sample
     steps.expand(samples).map_err(|message| planning.fault(field, message))
 }
 
+/// That a chain of these layers is no larger than the machine, and its size a number at all.
+///
+/// # Errors
+/// At the parameter `field`.
+pub(in crate::stages) fn check_width(planning: &Planning<'_>, field: &str, layers: &[usize]) -> Result<(), Fault> {
+    let synapses = layers.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).fold(0, u128::saturating_add);
+    planning.check_memory(field, &format!("a network of {synapses} weights"), synapses.saturating_mul(4 * 4))
+}
+
 /// A chain of layers that fits the data.
 ///
 /// # Errors
@@ -179,7 +189,7 @@ fn check_layers(planning: &Planning<'_>, layers: &[usize], data: &DataFacts) -> 
     if let Some(layer) = layers.iter().position(|&width| width == 0) {
         return Err(planning.fault("layers", format!("layer {layer} has no units; take at least 1")));
     }
-    Ok(())
+    check_width(planning, "layers", layers)
 }
 
 #[cfg(test)]
@@ -187,7 +197,7 @@ mod tests {
     use super::*;
     use crate::spec::node::Node;
 
-    /// What planning says with a data set of 10,100 images, the last 10,000 of which are for tuning.
+    /// What planning says with a data set of 125 images, the last 25 of which are for tuning.
     fn fault<T>(check: impl Fn(&Planning<'_>, &DataFacts) -> Result<T, Fault>) -> Option<String> {
         let parameters = Node::parse("test", "").unwrap();
         let planning = Planning {
@@ -197,8 +207,9 @@ mod tests {
             definitions: &[],
             available: &[],
             tables: &[],
+            memory: 1_000_000_000,
         };
-        let data = DataFacts { name: "d".to_owned(), n_train: 10_100, n_test: 60, n_classes: 10, n_pixels: 784 };
+        let data = DataFacts { name: "d".to_owned(), n_train: 125, n_test: 60, n_classes: 10, n_pixels: 784 };
         check(&planning, &data).err().map(|fault| fault.message)
     }
 

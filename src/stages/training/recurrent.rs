@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, expand, nowhere, read_data};
+use super::parameters::{Course, Units, check_width, expand, nowhere, read_data};
 use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
@@ -93,7 +93,7 @@ fn tanh() -> ActivationSpec {
     ActivationSpec::Named(PlainActivation::Tanh)
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum OjaTargetSpec {
     /// z_t, as the paper's (6) prints it.
@@ -156,6 +156,9 @@ impl Kind for TrainRecurrent {
             return Err(planning.fault("hidden", "a recurrent network needs at least one hidden unit"));
         }
         let sizes = [data.facts.n_pixels, spec.hidden, data.facts.n_classes];
+        check_width(planning, "hidden", &[sizes[0], sizes[1], sizes[1], sizes[2]])?;
+        let what = format!("what happens in {} time steps", spec.time_steps);
+        planning.check_memory("time_steps", &what, history(spec.time_steps, spec.hidden).into())?;
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let (rule, setting) = (spec.rule.as_deref(), spec.setting.as_deref());
@@ -182,8 +185,14 @@ impl Kind for TrainRecurrent {
             architecture,
             rule,
         };
-        Ok(Planned::new(Training::new(recipe, data)).reading(inputs).looked_up_in(source))
+        let training = Training::new(planning, "hidden", recipe, data)?;
+        Ok(Planned::new(training).reading(inputs).looked_up_in(source))
     }
+}
+
+/// Bytes of all that errors need on their way back through time: z, h, e and what both terms make of them.
+fn history(n_steps: usize, n_hidden: usize) -> u64 {
+    (n_steps as u64).saturating_mul(n_hidden.next_multiple_of(16) as u64).saturating_mul(6 * 4)
 }
 
 /// The coefficients of both terms: one number each, for the three matrices learn together.
@@ -206,7 +215,7 @@ fn two_terms(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Resu
 }
 
 /// Everything that the result depends on, as it goes into the key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Canonical {
     hidden: usize,
     time_steps: usize,
@@ -221,7 +230,7 @@ struct Canonical {
 }
 
 /// A network in time, two terms.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Recurrent {
     canonical: Canonical,
     architecture: RecurrentArchitecture,
@@ -244,6 +253,10 @@ impl Recipe for Recurrent {
 
     fn course(&self) -> &Course {
         &self.canonical.course
+    }
+
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.canonical.course
     }
 
     fn blueprint(&self) -> Blueprint {
@@ -316,6 +329,10 @@ impl Recipe for Recurrent {
                 "No batches and no optimiser state: one sample, one update.",
             ],
         })
+    }
+
+    fn history(&self) -> u64 {
+        history(self.canonical.time_steps, self.canonical.hidden)
     }
 
     fn cost(&self) -> f64 {

@@ -140,6 +140,11 @@ pub(super) fn resolve_terms(
             return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
     }
+    if let Some(value) = found.get("gradient").and_then(CoefficientSpec::lowest).filter(|&value| value < 0.0) {
+        let message = format!("`gradient` is {value}: the network would climb the loss that it is to descend");
+        return Err(Fault::at(place_of_term(planning, rule, "gradient"), message)
+            .help("A learning rate is positive; every other term may have either sign."));
+    }
     // In the order of definition, so that a rule means the same however it was written.
     let terms = Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect();
     Ok(Resolved { terms, source })
@@ -157,6 +162,14 @@ pub(super) fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, 
 }
 
 impl CoefficientSpec {
+    /// The smallest number.
+    fn lowest(&self) -> Option<f64> {
+        match self {
+            Self::Uniform(value) => Some(*value),
+            Self::PerLayer(values) => values.iter().copied().reduce(f64::min),
+        }
+    }
+
     /// As the mathematics takes it.
     pub fn coefficient(&self) -> Coefficient {
         match self {

@@ -2,6 +2,7 @@
 //! [`Recipe`].
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use super::parameters::{Course, Data};
@@ -12,12 +13,15 @@ use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::model::Blueprint;
 use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, stream};
+use crate::spec::node::Fault;
 use crate::stages::dataset::images;
-use crate::stages::{Known, NetworkFacts};
-use crate::task::{Equation, Facts, InputId, Output, Surroundings, Work};
+use crate::stages::environment;
+use crate::stages::known::at_steps;
+use crate::stages::{DataFacts, Known, NetworkFacts};
+use crate::task::{Equation, Facts, InputId, KnownValues, Output, Planning, Surroundings, Work};
 
 /// What a kind of training brings to the skeleton.
-pub(super) trait Recipe: Send + Sync + fmt::Debug + 'static {
+pub(super) trait Recipe: Clone + PartialEq + Send + Sync + fmt::Debug + 'static {
     /// What learns.
     type Learner: Learner;
 
@@ -26,6 +30,9 @@ pub(super) trait Recipe: Send + Sync + fmt::Debug + 'static {
 
     /// Which samples are seen, and when one looks.
     fn course(&self) -> &Course;
+
+    /// The same, to be changed.
+    fn course_mut(&mut self) -> &mut Course;
 
     /// What the network is, whatever its weights.
     fn blueprint(&self) -> Blueprint;
@@ -62,44 +69,104 @@ pub(super) trait Recipe: Send + Sync + fmt::Debug + 'static {
 
     /// A rough cost in seconds.
     fn cost(&self) -> f64;
+
+    /// A rough number of bytes that are remembered of what happens beside the weights.
+    fn history(&self) -> u64 {
+        0
+    }
 }
 
 /// A training, checked.
 #[derive(Debug)]
 pub(super) struct Training<R> {
+    common: Arc<Common<R>>,
+    seed: u64,
+}
+
+/// What trainings that differ in their seeds alone have in common: a plan may have a million of them.
+#[derive(Debug)]
+struct Common<R> {
+    /// With the seed 0.
     recipe: R,
     images: InputId,
+    data: Arc<DataFacts>,
     facts: Facts,
+    n_synapses: usize,
 }
 
 impl<R: Recipe> Training<R> {
-    pub(super) fn new(recipe: R, data: Data) -> Self {
+    /// # Errors
+    /// It takes more memory than there is; `layers` is the parameter that makes the network large.
+    pub(super) fn new(planning: &Planning<'_>, layers: &str, mut recipe: R, data: Data) -> Result<Self, Fault> {
+        let seed = mem::take(&mut recipe.course_mut().seed);
+        let is_it =
+            |known: &Common<R>| known.images == data.input && *known.data == *data.facts && known.recipe == recipe;
+        let common = match environment::lately(planning, is_it) {
+            Some(known) => known,
+            None => environment::remember(planning, Arc::new(Common::new(recipe, data))),
+        };
+        let training = Self { common, seed };
+        planning.check_memory(layers, "training this network and keeping its weights", training.memory().into())?;
+        Ok(training)
+    }
+
+    /// All of the recipe.
+    fn recipe(&self) -> R {
+        let mut recipe = self.common.recipe.clone();
+        recipe.course_mut().seed = self.seed;
+        recipe
+    }
+
+    /// But for its seed.
+    fn course(&self) -> &Course {
+        self.common.recipe.course()
+    }
+
+    /// Bytes of one copy of all weights.
+    fn weights(&self) -> u64 {
+        4 * self.common.n_synapses as u64
+    }
+}
+
+impl<R: Recipe> Common<R> {
+    fn new(recipe: R, Data { input: images, facts: data }: Data) -> Self {
         let Course { schedule, snapshots, .. } = recipe.course().clone();
         let network = NetworkFacts { blueprint: recipe.blueprint(), schedule, snapshots };
-        let facts = Known { data: Some(data.facts), network: Some(Arc::new(network)), layers: None }.into();
-        Self { recipe, images: data.input, facts }
+        let n_synapses = network.n_synapses();
+        let known = Known { data: Some(data.clone()), network: Some(Arc::new(network)), ..Known::default() };
+        Self { recipe, images, data, facts: known.into(), n_synapses }
     }
 }
 
 impl<R: Recipe> Work for Training<R> {
     fn parameters(&self) -> serde_json::Value {
-        self.recipe.parameters()
+        self.recipe().parameters()
     }
 
     fn outputs(&self) -> &[Output] {
-        self.recipe.outputs()
+        self.common.recipe.outputs()
     }
 
     fn facts(&self) -> Facts {
-        self.facts.clone()
+        self.common.facts.clone()
+    }
+
+    fn known_values(&self, table: &str) -> KnownValues {
+        let Course { schedule, snapshots, .. } = self.course();
+        match table {
+            "evaluations" | "updates" => at_steps(schedule),
+            "weights" => at_steps(snapshots),
+            _ => KnownValues::new(),
+        }
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let course = self.recipe.course();
-        let data = images(context, self.images)?;
+        let recipe = self.recipe();
+        let course = recipe.course();
+        let data = images(context, self.common.images)?;
         let order = stream(course.seed, Purpose::SampleOrder, 0)
             .without_replacement(course.n_training as u32, course.samples as u32);
-        let mut learner = self.recipe.learner().map_err(|error| context.numerics(error))?;
+        let mut learner = recipe.learner().map_err(|error| context.numerics(error))?;
         let mut record = Record::default();
         let mut divergence = None;
         let held_out = data.held_out(course.evaluate_on);
@@ -117,24 +184,36 @@ impl<R: Recipe> Work for Training<R> {
                 context.check_interrupted()?;
                 record.score_and_hand_on(context, step, &*model, held_out)?;
             }
-            self.recipe.look(context, step, &model, held_out)?;
+            recipe.look(context, step, &model, held_out)?;
             if course.snapshots.contains(&step) {
                 write_weights(context, "weights", step, &*model)?;
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
-        write_run(context, &self.recipe.blueprint(), self.recipe.describe(), course.samples, divergence)?;
-        self.recipe.conclude(context)?;
+        write_run(context, &recipe.blueprint(), recipe.describe(), course.samples, divergence)?;
+        recipe.conclude(context)?;
         record.write(context, self.outputs())?;
         write_samples(context, &order[..seen])
     }
 
     fn equation(&self) -> Option<Equation> {
-        self.recipe.equation()
+        self.common.recipe.equation()
     }
 
     fn cost(&self) -> f64 {
-        self.recipe.cost()
+        self.common.recipe.cost()
+    }
+
+    fn memory(&self) -> u64 {
+        // Weights and what learning keeps beside them, and those of every step that is handed on or kept.
+        let Course { schedule, snapshots, .. } = self.course();
+        let weights = self.weights().saturating_mul(4 + (schedule.len() + snapshots.len()) as u64);
+        weights.saturating_add(self.common.recipe.history())
+    }
+
+    fn disk(&self) -> u64 {
+        let Course { schedule, snapshots, .. } = self.course();
+        self.weights().saturating_mul(snapshots.len() as u64) + 20_000 + 200 * schedule.len() as u64
     }
 }
 
@@ -175,8 +254,8 @@ mod tests {
     #[test]
     fn a_training_that_diverges_says_when_and_has_rows_until_then() {
         let image: (&[u8], i32) = (&[255, 255], 0);
-        // The last 10,000 images of the training set are the tuning split.
-        let bench = trained(&[2, 2], &[], &[image], &vec![image; 10_004]);
+        // The last fifth of the training set is the tuning split.
+        let bench = trained(&[2, 2], &[], &[image], &vec![image; 5]);
         let train = "data = 'train'\nlayers = [2, 2]\nsamples = 4\nschedule = { every = 1 }\n";
         let made = bench.run(&Train, &format!("{train}coefficients = {{ decay = 1e35 }}")).unwrap();
         let [run]: [RunRow<'_>; 1] = made.rows("runs").try_into().unwrap();

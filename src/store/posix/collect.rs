@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use super::super::key::Key;
 use super::super::record::FILE;
-use super::fs;
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
-use super::lease;
 use super::runs::{Recorded, recorded};
+use super::{fs, lease, share};
 use crate::error::{Error, Result};
 use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, Remembered, Verified};
 
@@ -55,7 +54,8 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
             collected.kept += 1;
             continue;
         }
-        let found = look(&layout.folder(&key), &key)?;
+        let folder = layout.folder(&key);
+        let found = look(&folder, &key)?;
         let bytes = if let Found::Sound(entry) = &found { entry.record.bytes() } else { 0 };
         let mut kept = false;
         for (keys, remembered) in &mut unfinished {
@@ -68,6 +68,10 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
         if kept {
             collected.kept += 1;
             continue;
+        }
+        if let Found::Sound(entry) = &found {
+            let files = entry.record.files.iter().filter(|file| share::has_other_names(&folder.join(&file.name)));
+            collected.elsewhere += files.map(|file| file.bytes).sum::<u64>();
         }
         if !how.dry_run {
             remove(layout, &key)?;

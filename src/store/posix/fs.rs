@@ -1,11 +1,13 @@
 //! What the store does with files and folders, at one place; locks, temporary names and shared blocks are made by their own
 //! libraries. A call that was interrupted by a signal is made again.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tempfile::NamedTempFile;
 
 fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
@@ -57,6 +59,37 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// Two entries change places in one step; not every file system can.
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     again(|| Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?))
+}
+
+/// The content of a file in a new one, which has the usual mode whatever that of the first is.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (open(from)?, again(|| File::create_new(to))?);
+    io::copy(&mut from, &mut to).map(drop)
+}
+
+/// A new file whose name begins so. Others may read it as far as they may read what else is made here: they look at the
+/// store, too.
+pub(super) fn temporary(prefix: &str, folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+}
+
+/// A second name of a file.
+pub(super) fn link(file: &Path, name: &Path) -> io::Result<()> {
+    again(|| fs::hard_link(file, name))
+}
+
+/// Takes everybody's leave to write a file, and nothing else; an error where the file system takes note of no such thing.
+pub(super) fn make_read_only(file: &Path) -> io::Result<()> {
+    const WRITE: u32 = 0o222;
+    let mut permissions = metadata(file)?.permissions();
+    if permissions.mode() & WRITE != 0 {
+        permissions.set_mode(permissions.mode() & !WRITE);
+        again(|| fs::set_permissions(file, permissions.clone()))?;
+        if metadata(file)?.permissions().mode() & WRITE != 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+    }
+    Ok(())
 }
 
 /// Removes whatever lies there: a file, a link or a folder with all that is in it.

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::super::entry::{Damaged, Entry, Files};
 use super::super::key::Key;
 use super::super::record::{FILE, Record};
-use super::fs;
+use super::{fs, share};
 use crate::error::{Error, Result};
 
 /// The folder of a committed result.
@@ -65,9 +65,7 @@ impl Files for Kept {
         Ok(Box::new(fs::open(&self.folder.join(name))?))
     }
 
-    /// A reflink where the file system has them, else a copy.
-    fn copy_to(&self, name: &str, target: &Path) -> Result<()> {
-        reflink_copy::reflink_or_copy(self.folder.join(name), target).map_err(Error::io("write", target))?;
-        Ok(())
+    fn put(&self, name: &str, target: &Path) -> Result<()> {
+        share::put(&self.folder.join(name), target).map_err(Error::io("write", target))
     }
 }

@@ -23,6 +23,7 @@ mod layout;
 mod lease;
 mod runs;
 mod session;
+mod share;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -33,7 +34,7 @@ use super::key::Key;
 use super::{Caretaking, Collected, Collection, Purpose, Session, Store, Verified};
 use crate::error::Result;
 use kept::{Found, look};
-use layout::Layout;
+use layout::{Layout, RUN};
 use session::PosixSession;
 
 /// A store in a folder of the file system.
@@ -70,7 +71,7 @@ impl Store for PosixStore {
             let (notes, pending) = (self.layout.notes(), self.layout.pending());
             fs::create_folders(&notes)?;
             // In `pending` first: what a run that dies leaves there, the next collection removes.
-            let mut new = tempfile::NamedTempFile::new_in(pending)?;
+            let mut new = fs::temporary(RUN, &pending)?;
             new.write_all(note)?;
             new.persist(notes.join(name))?;
             Ok(())

@@ -1,8 +1,7 @@
 //! A run's presence: a file that it holds locked for as long as it lives, and a folder for what it writes.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -36,8 +35,7 @@ impl PosixSession {
             make_folder(folder)?;
         }
         let _shared = layout.starting()?;
-        let file = tempfile::Builder::new().prefix(RUN).permissions(Permissions::from_mode(0o666)).tempfile_in(&runs);
-        let file = file.map_err(Error::io("create a file in", &runs))?;
+        let file = fs::temporary(RUN, &runs).map_err(Error::io("create a file in", &runs))?;
         let (lock, path) = file.keep().map_err(|error| Error::io("create a file in", &runs)(error.error))?;
         lock.lock().map_err(Error::io("lock", &path))?;
         let name = path.file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();

@@ -33,7 +33,7 @@ pub fn plan(text: &str, overrides: &[String]) -> Result<(), String> {
             for (index, task) in plan.tasks.iter().enumerate() {
                 assert!(task.dependencies().all(|other| other < index), "a task before what it reads");
                 assert!(task.work.cost() >= 0.0, "{} takes {} seconds", task.label, task.work.cost());
-                assert_eq!(task.key, task.material.key());
+                assert_eq!(task.key, plan.material(task).key());
             }
             let again = project.plan(&request, None).expect("what was planned once");
             let keys = |plan: &ojaflow::flow::Plan| plan.tasks.iter().map(|task| task.key.clone()).collect::<Vec<_>>();
