@@ -31,7 +31,7 @@ pub struct Query {
 
 impl Query {
     /// # Errors
-    /// It is not one SELECT, or it calls a function where a table has to stand.
+    /// It is not one SELECT, it calls a function where a table has to stand, or one without the arguments that it needs.
     pub fn parse(text: &str) -> Result<Self, String> {
         let syntax::Parsed { text: completed, tables, ordered, selections } = syntax::parse(text)?;
         Ok(Self { text: text.to_owned(), completed, tables, ordered, selections })

@@ -1,7 +1,7 @@
 //! What a query says: which tables it reads, what its columns are made of, and what it leaves to chance.
 
 use sqlparser::ast::{
-    Distinct, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Visit,
+    Distinct, Expr, FunctionArguments, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Visit,
     VisitMut, Visitor, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
@@ -22,7 +22,7 @@ pub(super) struct Parsed {
 }
 
 /// # Errors
-/// It is not one SELECT, or it calls a function where a table has to stand.
+/// It is not one SELECT, it calls a function where a table has to stand, or one without the arguments that it needs.
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     let mut statements = Parser::parse_sql(&GenericDialect {}, text).map_err(|error| error.to_string())?;
     let [Statement::Query(query)] = statements.as_slice() else {
@@ -68,6 +68,18 @@ impl Visitor for Relations {
         ControlFlow::Break(format!(
             "`{call}` is called as a function, but a query reads nothing but tables, by their names"
         ))
+    }
+
+    /// Polars panics at the largest and the smallest of nothing.
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<String> {
+        let Expr::Function(call) = expression else { return ControlFlow::Continue(()) };
+        let name = call.name.to_string().to_ascii_uppercase();
+        let compares = ["GREATEST", "LEAST"].contains(&name.as_str());
+        let has_arguments = matches!(&call.args, FunctionArguments::List(list) if !list.args.is_empty());
+        if compares && !has_arguments {
+            return ControlFlow::Break(format!("`{expression}`: {name} takes at least one argument"));
+        }
+        ControlFlow::Continue(())
     }
 }
 

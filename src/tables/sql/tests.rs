@@ -215,6 +215,15 @@ fn neither_clock_nor_chance_is_a_function() {
 }
 
 #[test]
+fn the_largest_of_nothing_is_refused() {
+    for query in ["SELECT GREATEST() FROM t AS a", "SELECT step FROM t WHERE least() > 1"] {
+        let error = Query::parse(query).unwrap_err();
+        assert!(error.contains("at least one argument"), "{error}");
+    }
+    assert!(Query::parse("SELECT GREATEST(step, 1) FROM t").is_ok());
+}
+
+#[test]
 fn a_function_is_no_table() {
     let error = Query::parse("WITH read_csv AS (SELECT * FROM t) SELECT * FROM read_csv('x.csv')").unwrap_err();
     assert_eq!(error, "`read_csv` is called as a function, but a query reads nothing but tables, by their names");
