@@ -81,7 +81,7 @@ impl Layout {
                 }
             }
         }
-        let ours = [self.results(), self.pending(), self.runs(), self.collecting_path()];
+        let ours = [self.results(), self.pending(), self.runs(), self.notes(), self.collecting_path()];
         contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours.contains(path)));
         let begins = |path: &Path, with: &[&str]| {
             name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
