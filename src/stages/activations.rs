@@ -195,8 +195,8 @@ impl Work for ActivationsTask {
 
     fn memory(&self) -> u64 {
         // So many places as a matrix, as rows, and written; the network that is looked at.
-        let together = 3 * 4 * self.units(TOGETHER) * self.canonical.samples as u64;
-        together + 8 * self.network.n_synapses() as u64
+        let together = (3 * 4 * self.canonical.samples as u64).saturating_mul(self.units(TOGETHER));
+        together.saturating_add(self.source.bytes).saturating_add(4 * self.network.n_synapses() as u64)
     }
 
     fn disk(&self) -> u64 {

@@ -19,6 +19,7 @@ mod pipelines;
 mod published;
 mod python;
 mod robustness;
+mod size;
 mod sql;
 mod statistics;
 mod walls;
