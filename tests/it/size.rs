@@ -148,7 +148,11 @@ fn a_size_of_memory_is_a_number_with_a_unit() {
 fn a_task_that_takes_more_memory_than_there_is_is_refused_with_what_makes_it_large() {
     for (name, change, underlined) in [
         ("smoke", "stages.train.layers=[784,1000000000,10]", "[784,1000000000,10]"),
-        ("smoke", "stages.activations.steps={every=1} stages.train.schedule={every=1} stages.train.layers=[784,2000,10]", "of      = \"train\""),
+        (
+            "smoke",
+            "stages.activations.steps={every=1} stages.train.schedule={every=1} stages.train.layers=[784,2000,10]",
+            "of      = \"train\"",
+        ),
         ("fig7", "stages.train.hidden=1000000", "1000000"),
         ("fig7", "stages.train.time_steps=10000000", "10000000"),
         ("fig8", "stages.meta.training_samples=100000000", "100000000"),
@@ -158,7 +162,10 @@ fn a_task_that_takes_more_memory_than_there_is_is_refused_with_what_makes_it_lar
         let changes = change.split(' ').flat_map(|change| ["--set", change]);
         let (status, message) = planned(&[name, "--memory", "500MB"].into_iter().chain(changes).collect::<Vec<_>>());
         assert_eq!(status, Some(2), "{change}: {message}");
-        assert!(message.contains(" of memory for ") && message.contains("; 500.0 MB may be taken"), "{change}: {message}");
+        assert!(
+            message.contains(" of memory for ") && message.contains("; 500.0 MB may be taken"),
+            "{change}: {message}"
+        );
         let lines: Vec<&str> = message.lines().collect();
         let marks = lines.iter().position(|line| line.contains("──") && line.trim_start().starts_with('·'));
         let above = lines[marks.unwrap_or_else(|| panic!("{change}: {message}")) - 1];
