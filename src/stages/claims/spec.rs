@@ -6,10 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{EstimateRow, Test};
-use crate::spec::node::{Fault, Node, Value, instead_of};
+use crate::spec::node::{Fault, Node, Value, choices, instead_of};
 use crate::stages::bootstrap::OneOrMany;
 use crate::tables::Row;
 use crate::task::Planning;
+
+/// Values of a column that a message lists.
+const SHOWN: usize = 12;
 
 /// One claim with one condition; `all = [{ … }, …]` holds several.
 #[derive(Clone, Debug, JsonSchema)]
@@ -140,6 +143,19 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             for cell in wanted.values() {
                 table.check_value(name, cell, value)?;
             }
+        }
+    }
+    let of_span = node.as_table().and_then(|table| table.get("of")).map_or(&node.span, |of| &of.span);
+    for name in table.schema.key.iter().map(ToString::to_string) {
+        if let Some(several) = table.values.get(&name).filter(|values| values.len() > 1)
+            && !spec.filter.contains_key(&name)
+            && !spec.for_all.contains_key(&name)
+        {
+            // All of them would be judged, and no verdict would say of which it speaks.
+            let there = choices(several.iter().map(ToString::to_string).take(SHOWN));
+            let message = format!("claim `{claim}` does not say of which `{name}` it speaks; `{of}` has {there}");
+            let help = format!("Give it `where = {{ {name} = … }}`, or `for_all = {{ {name} = [ … ] }}`.");
+            return Err(Fault::at(of_span, message).help(help));
         }
     }
     let tests = [
