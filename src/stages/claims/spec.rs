@@ -6,13 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{EstimateRow, Test};
-use crate::spec::node::{Fault, Node, Value, choices, instead_of};
-use crate::stages::bootstrap::OneOrMany;
+use crate::spec::node::{Fault, Node, Value, instead_of};
+use crate::stages::bootstrap::{OneOrMany, SummaryRow};
 use crate::tables::Row;
 use crate::task::Planning;
-
-/// Values of a column that a message lists.
-const SHOWN: usize = 12;
 
 /// One claim with one condition; `all = [{ … }, …]` holds several.
 #[derive(Clone, Debug, JsonSchema)]
@@ -74,6 +71,9 @@ pub(super) struct Condition {
     #[serde(rename = "where")]
     pub filter: BTreeMap<String, OneOrMany>,
     pub for_all: BTreeMap<String, OneOrMany>,
+    /// The columns that tell the rows of the table apart; they follow from the table, whose key the task's key covers.
+    #[serde(skip)]
+    pub keys: Vec<String>,
     pub test: Test,
     pub threshold: f64,
     pub or_diverged: bool,
@@ -145,19 +145,9 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             }
         }
     }
-    let of_span = node.as_table().and_then(|table| table.get("of")).map_or(&node.span, |of| &of.span);
-    for name in table.schema.key.iter().map(ToString::to_string) {
-        if let Some(several) = table.values.get(&name).filter(|values| values.len() > 1)
-            && !spec.filter.contains_key(&name)
-            && !spec.for_all.contains_key(&name)
-        {
-            // All of them would be judged, and no verdict would say of which it speaks.
-            let there = choices(several.iter().map(ToString::to_string).take(SHOWN));
-            let message = format!("claim `{claim}` does not say of which `{name}` it speaks; `{of}` has {there}");
-            let help = format!("Give it `where = {{ {name} = … }}`, or `for_all = {{ {name} = [ … ] }}`.");
-            return Err(Fault::at(of_span, message).help(help));
-        }
-    }
+    let of_a_summary = SummaryRow::schema();
+    let is_key = |name: &&str| of_a_summary.column(name).is_none();
+    let keys: Vec<String> = table.schema.column_names().filter(is_key).map(str::to_owned).collect();
     let tests = [
         (Test::LowAbove, spec.greater_than),
         (Test::HighBelow, spec.less_than),
@@ -174,6 +164,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
                 of: of.clone(),
                 filter: spec.filter.clone(),
                 for_all: spec.for_all.clone(),
+                keys: keys.clone(),
                 test,
                 threshold: threshold?,
                 or_diverged: spec.or_diverged,
