@@ -67,7 +67,7 @@ impl PipelineBuilder<'_, '_> {
         } else {
             format!("{shorten}; {} may be taken, `--memory` allows more.", size(self.builder.memory))
         };
-        let span = longest.map(|axis| axis.span.clone());
+        let span = longest.map(|axis| axis.length.clone());
         Err(Fault { message, span, help: Some(help) })
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::order::report_once;
 use super::{Plan, Request, build};
 use crate::error::Error;
-use crate::spec::node::{Fault, Node};
+use crate::spec::node::{Fault, Node, Span};
 use crate::tables::frame::Cell;
 use crate::task::fake::Fakes;
 
@@ -273,6 +273,28 @@ fn faults_that_say_the_same_are_one_and_eight_different_ones_are_enough() {
     assert_eq!(faults(&same).len(), 1, "the axis does not change what is wrong");
     let many = format!("[matrix]\nvalue = {{ first = -20, count = 12 }}\n{STAGES}");
     assert_eq!(faults(&many).len(), 8);
+}
+
+#[test]
+fn tasks_are_counted_before_they_are_planned() {
+    let stages = |count: &str| {
+        let axis = |name: &str| format!("{name} = {{ first = 0, count = {count} }}\n");
+        format!("[matrix]\n{}{}{STAGES}", axis("value"), axis("plus"))
+    };
+    let [fault] = &faults(&stages("1000000"))[..] else { panic!("one fault is enough") };
+    assert_eq!(
+        fault.message,
+        "this plan has 1,000,001,000,001 tasks (`double` 1,000,000,000,000, `number` 1,000,000, `total` 1); \
+         planning them takes about 1000 TB of memory"
+    );
+    assert_eq!(fault.span.as_ref().map(Span::text), Some("1000000"), "the number that makes the axis long");
+    assert!(fault.help.as_ref().unwrap().contains("planned only with `--large`"));
+    // Who asks for it gets it, as far as there is memory.
+    let little = planned(&stages("2000"), |request| Request { large: true, memory: Some(1_000_000), ..request });
+    let Err(Error::Spec(found)) = little else { panic!("{little:?}") };
+    assert!(found[0].message.starts_with("this plan has 4,002,001 tasks"), "{}", found[0].message);
+    assert!(found[0].help.as_ref().unwrap().ends_with("1.0 MB may be taken, `--memory` allows more."));
+    assert_eq!(plan(&stages("20")).tasks.len(), 20 + 400 + 1, "counted as planned");
 }
 
 #[test]

@@ -123,7 +123,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     }
     if !pipeline.includes.is_empty() {
         let earlier: Vec<_> = earlier.iter().map(|one| (one.folder.as_path(), &one.manifest)).collect();
-        tables.extend(tables::collect_claims(&earlier, &pipeline.includes, &new)?);
+        tables::collect_claims(&earlier, pipeline, &mut tables, &new)?;
     }
     let mut files = Vec::new();
     for file in &pipeline.files {

@@ -31,7 +31,8 @@ struct Sighting {
     digest: String,
 }
 
-/// What of a file changes with its content. Nobody can put the time of the last change of its state back.
+/// What of a file changes with its content. Nobody can put the time of the last change of its state back. A file that is held
+/// once with the store changes its state with every name that it gets or loses, too: it is read once more then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stamp {
     bytes: u64,

@@ -10,7 +10,7 @@ use arrow::compute::concat_batches;
 use super::manifest::{Manifest, PartEntry, TableEntry};
 use super::soundness;
 use crate::error::{Error, Result};
-use crate::plan::{Part, PublishedTable};
+use crate::plan::{Part, Pipeline, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::store::Entry;
 use crate::tables::frame::Cell;
@@ -138,7 +138,8 @@ impl KeptPart {
 
 fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBatch]) -> Result<(usize, String, u64)> {
     let writing = |error| crate::store::writing(path, error);
-    let file = fs::File::create(path).map_err(Error::io("create", path))?;
+    // Never over a file that is there: it may be the store's under another name.
+    let file = fs::File::create_new(path).map_err(Error::io("create", path))?;
     let mut writer = TableWriter::new(DigestWriter::new(file), schema.clone(), key).map_err(writing)?;
     for batch in batches {
         writer.write(batch).map_err(writing)?;
@@ -179,52 +180,53 @@ fn part_entry(run: &Run<'_>, task: usize, table: &str, rows: usize) -> Result<Pa
     Ok(PartEntry { key, table: table.to_owned(), rows, digest: digest.unwrap_or_default() })
 }
 
-/// The claims of all included pipelines in one table.
+/// Puts the claims of all included pipelines and a composition's own into one table, which takes the place of its own.
 pub(super) fn collect_claims(
     earlier: &[(&Path, &Manifest)],
-    includes: &[String],
+    pipeline: &Pipeline,
+    tables: &mut Vec<TableEntry>,
     new: &Path,
-) -> Result<Option<TableEntry>> {
-    let mut batches: Vec<RecordBatch> = Vec::new();
-    let mut parts = Vec::new();
-    let mut schema: Option<TableSchema> = None;
-    for (folder, manifest) in earlier.iter().filter(|(_, manifest)| includes.contains(&manifest.pipeline)) {
-        let Some(table) = manifest.tables.iter().find(|table| table.schema.kind == "claims") else {
-            continue;
-        };
+) -> Result<()> {
+    let is_of_claims = |table: &&TableEntry| table.schema.kind == "claims";
+    let included = earlier.iter().filter(|(_, manifest)| pipeline.includes.contains(&manifest.pipeline));
+    let mut claims: Vec<(&str, &Path, &TableEntry)> = included
+        .filter_map(|(folder, manifest)| {
+            let table = manifest.tables.iter().find(is_of_claims)?;
+            Some((manifest.pipeline.as_str(), *folder, table))
+        })
+        .collect();
+    if claims.is_empty() {
+        return Ok(());
+    }
+    claims.extend(tables.iter().filter(is_of_claims).map(|table| (pipeline.name.as_str(), new, table)));
+    let internal = |message: String| Error::Internal { task: "claims".into(), message };
+    let mut schema = claims[0].2.schema.clone();
+    if schema.column("pipeline").is_none() {
+        let column = Column::new("pipeline", ColumnType::Category, "", "pipeline that the claim belongs to");
+        schema.columns.insert(0, column);
+        schema.key.insert(0, "pipeline".into());
+    }
+    let (mut batches, mut parts) = (Vec::new(), Vec::new());
+    for (name, folder, table) in claims {
         let bytes = soundness::read(folder, &table.path, table.digest.as_deref().unwrap_or_default())?;
-        let internal = |message: String| Error::Internal { task: "claims".into(), message };
         let read = parquet::read(bytes.into(), &table.schema).map_err(|error| internal(error.to_string()))?;
-        let schema = schema.get_or_insert_with(|| {
-            let mut schema = table.schema.clone();
-            if schema.column("pipeline").is_none() {
-                schema
-                    .columns
-                    .insert(0, Column::new("pipeline", ColumnType::Category, "", "pipeline that the claim belongs to"));
-                schema.key.insert(0, "pipeline".into());
-            }
-            schema
-        });
-        for batch in &read.batches {
-            let batch = if table.schema.column("pipeline").is_some() {
-                batch.clone()
-            } else {
-                let name = Cell::Text(manifest.pipeline.as_str().into());
-                add_axes(schema, &[name], batch).map_err(internal)?
-            };
-            batches.push(batch);
+        for batch in read.batches {
+            batches.push(match table.schema.column("pipeline") {
+                Some(_) => batch,
+                None => add_axes(&schema, &[Cell::Text(name.into())], &batch).map_err(internal)?,
+            });
         }
         parts.extend(table.parts.iter().cloned());
     }
-    let Some(schema) = schema else { return Ok(None) };
+    let batches = vec![concat_batches(&schema.to_arrow(), &batches).map_err(|error| internal(error.to_string()))?];
     let path = new.join("claims.parquet");
-    let key = key_of(&parts);
-    let batches = vec![
-        concat_batches(&schema.to_arrow(), &batches)
-            .map_err(|error| Error::Internal { task: "claims".into(), message: error.to_string() })?,
-    ];
-    let (rows, digest, bytes) = write_table(&path, &schema, &key, &batches)?;
-    Ok(Some(TableEntry {
+    if let Some(own) = tables.iter().position(|table| table.schema.kind == "claims") {
+        tables.remove(own);
+        // Removed, not written over: it may be the store's file under another name.
+        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    let (rows, digest, bytes) = write_table(&path, &schema, &key_of(&parts), &batches)?;
+    tables.push(TableEntry {
         name: "claims".into(),
         stage: "claims".into(),
         path: "claims.parquet".into(),
@@ -235,5 +237,6 @@ pub(super) fn collect_claims(
         digest: Some(digest),
         bytes,
         parts,
-    }))
+    });
+    Ok(())
 }

@@ -44,6 +44,8 @@ pub struct Axis {
     pub name: String,
     /// Where it was written.
     pub span: Span,
+    /// What makes it as long as it is: its values, or the number of them.
+    pub length: Span,
     /// Its values, in the order in which they were written.
     pub values: Vec<AxisValue>,
 }
@@ -70,22 +72,11 @@ pub enum Setting {
 }
 
 impl Matrix {
-    /// Every combination, over all axes, in the order of the file.
-    pub fn combinations(&self) -> impl Iterator<Item = Coordinates> + '_ {
-        self.products.iter().flat_map(|product| self.multiplied(product)).chain(self.added.iter().cloned())
-    }
-
-    /// Axes in the order of the file, the last one fastest, so that tasks are listed as a person reads the matrix.
-    fn multiplied<'a>(&'a self, product: &'a Product) -> impl Iterator<Item = Coordinates> + 'a {
-        let count = product.iter().map(|(_, values)| values.len() as u64).fold(1, u64::saturating_mul);
-        (0..count).map(move |mut index| {
-            let mut combination = vec![None; self.axes.len()];
-            for (axis, values) in product.iter().rev() {
-                combination[*axis] = Some(values[(index % values.len() as u64) as usize]);
-                index /= values.len() as u64;
-            }
-            combination
-        })
+    /// The combinations of the values of these axes, in the order of the file; those of several products may be the same.
+    /// On other axes nothing is multiplied out.
+    pub fn combinations<'a>(&'a self, axes: &'a [usize]) -> impl Iterator<Item = Coordinates> + 'a {
+        let added = self.added.iter().map(move |combination| axes.iter().map(|&axis| combination[axis]).collect());
+        self.products.iter().flat_map(move |product| multiplied(product, axes)).chain(added)
     }
 
     /// How many combinations of values these axes have, at most (entries of `combinations` may repeat each other), without
@@ -129,11 +120,29 @@ impl Matrix {
                 }
             });
         }
-        if self.combinations().all(|known| known != combination) {
+        let all: Vec<usize> = (0..self.axes.len()).collect();
+        if self.combinations(&all).all(|known| known != combination) {
             self.added.push(combination);
         }
         Ok(())
     }
+}
+
+/// Axes in the order of the file, the last one fastest, so that tasks are listed as a person reads the matrix.
+fn multiplied<'a>(product: &'a Product, axes: &'a [usize]) -> impl Iterator<Item = Coordinates> + 'a {
+    let factors: Vec<(usize, &[usize])> = product
+        .iter()
+        .filter_map(|(axis, values)| Some((axes.iter().position(|other| other == axis)?, values.as_slice())))
+        .collect();
+    let count = factors.iter().map(|(_, values)| values.len() as u64).fold(1, u64::saturating_mul);
+    (0..count).map(move |mut index| {
+        let mut combination = vec![None; axes.len()];
+        for (place, values) in factors.iter().rev() {
+            combination[*place] = Some(values[(index % values.len() as u64) as usize]);
+            index /= values.len() as u64;
+        }
+        combination
+    })
 }
 
 impl Axis {
@@ -176,7 +185,9 @@ pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
         match read_values(node) {
             Ok(values) => {
                 common.push((matrix.axes.len(), (0..values.len()).collect::<Vec<_>>()));
-                matrix.axes.push(Axis { name: key.name.clone(), span: key.span.clone(), values });
+                let count = node.as_table().and_then(|table| table.get("count"));
+                let length = count.unwrap_or(node).span.clone();
+                matrix.axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values });
             }
             Err(fault) => faults.push(fault),
         }
@@ -201,7 +212,8 @@ fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Product>, 
             let axis = match axes.iter().position(|axis| axis.name == key.name) {
                 Some(axis) => axis,
                 None => {
-                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), values: Vec::new() });
+                    let length = node.span.clone();
+                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values: Vec::new() });
                     axes.len() - 1
                 }
             };
@@ -369,12 +381,16 @@ mod tests {
         (matrix, faults)
     }
 
+    fn every(matrix: &Matrix) -> Vec<Coordinates> {
+        matrix.combinations(&Vec::from_iter(0..matrix.axes.len())).collect()
+    }
+
     #[test]
     fn axes_multiply_in_the_order_of_the_file() {
         let (matrix, faults) = matrix("rule = ['bp', 'bp_oja']\nseed = { first = 5, count = 3 }");
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations().count(), 6);
-        let second = matrix.combinations().nth(1).unwrap();
+        assert_eq!(every(&matrix).len(), 6);
+        let second = every(&matrix).swap_remove(1);
         let second: Vec<_> = labels(&matrix, &second).collect();
         assert_eq!(second, [("rule", Cell::Text("bp".into())), ("seed", Cell::Integer(6))]);
     }
@@ -384,8 +400,8 @@ mod tests {
         let text = "seed = [0, 1]\ncombinations = [{ rule = ['bp'], gradient = [0.1, 0.2] }, { rule = ['bp_oja'], gradient = [0.1], oja = [1, 2, 3] }]";
         let (matrix, faults) = matrix(text);
         assert!(faults.is_empty());
-        assert_eq!(matrix.combinations().count(), 2 * (2 + 3));
-        let first = matrix.combinations().next().unwrap();
+        assert_eq!(every(&matrix).len(), 2 * (2 + 3));
+        let first = every(&matrix).swap_remove(0);
         let first: Vec<_> = labels(&matrix, &first).collect();
         assert_eq!(first[2], ("oja", Cell::Null), "plain BP has no value on the axis `oja`");
     }
@@ -397,6 +413,8 @@ mod tests {
         assert!(faults.is_empty());
         assert_eq!(matrix.count(&[0, 1, 2].into()), 7_000_000_000_000);
         assert_eq!((matrix.count(&[2].into()), matrix.count(&BTreeSet::new())), (7, 1));
+        // A stage that depends on one of the axes does not have to wait for the others.
+        assert_eq!(matrix.combinations(&[2]).count(), 7);
     }
 
     #[test]
@@ -407,7 +425,7 @@ mod tests {
         ] {
             let (matrix, _) = matrix(text);
             let all: BTreeSet<usize> = (0..matrix.axes.len()).collect();
-            assert_eq!(matrix.count(&all), matrix.combinations().count() as u128);
+            assert_eq!(matrix.count(&all), every(&matrix).len() as u128);
         }
     }
 
@@ -424,6 +442,6 @@ mod tests {
             matrix("[network.'5 layers']\ntrain.layers = [784, 10]\n[network.deep]\ntrain.layers = [784, 100, 10]");
         assert!(faults.is_empty());
         assert!(matrix.axes[0].is_bundle());
-        assert_eq!(matrix.combinations().count(), 2);
+        assert_eq!(every(&matrix).len(), 2);
     }
 }

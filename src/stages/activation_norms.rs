@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::known::at_steps;
+use super::known::at_steps_and_layers;
 use super::measurement::{
     LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
 };
@@ -125,7 +125,7 @@ impl Work for ActivationNormsTask {
     }
 
     fn known_values(&self, _: &str) -> KnownValues {
-        at_steps(&self.canonical.measurement.steps)
+        at_steps_and_layers(&self.canonical.measurement.steps, &self.canonical.layers)
     }
 
     fn facts(&self) -> Facts {

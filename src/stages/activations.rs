@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::images;
+use super::known::at_steps_and_layers;
 use super::measurement::{
     LAYERS_IN_TIME, by_time, measured, plan_layers, plan_network, plan_places, plan_samples, plan_time_steps,
     write_by_time,
@@ -18,7 +19,9 @@ use crate::error::Result;
 use crate::science::model::Place;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Facts, InputId, Inputs, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
+use crate::task::{
+    Facts, InputId, Inputs, Kind, KnownValues, Output, Planned, Planning, Reference, Surroundings, Work,
+};
 
 /// `kind = "activations"`
 pub struct Activations;
@@ -152,10 +155,15 @@ impl Work for ActivationsTask {
         &self.outputs
     }
 
+    fn known_values(&self, _: &str) -> KnownValues {
+        at_steps_and_layers(&self.canonical.steps, &self.canonical.layers)
+    }
+
     fn facts(&self) -> Facts {
         let layers = Some(self.canonical.layers.clone());
         let samples = Some(self.canonical.samples);
-        Known { network: Some(self.network.clone()), layers, samples, data: None }.into()
+        let steps = Some(self.canonical.steps.clone());
+        Known { network: Some(self.network.clone()), layers, steps, samples, data: None }.into()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
@@ -195,8 +203,8 @@ impl Work for ActivationsTask {
 
     fn memory(&self) -> u64 {
         // So many places as a matrix, as rows, and written; the network that is looked at.
-        let together = 3 * 4 * self.units(TOGETHER) * self.canonical.samples as u64;
-        together + 8 * self.network.n_synapses() as u64
+        let together = (3 * 4 * self.canonical.samples as u64).saturating_mul(self.units(TOGETHER));
+        together.saturating_add(self.source.bytes).saturating_add(4 * self.network.n_synapses() as u64)
     }
 
     fn disk(&self) -> u64 {

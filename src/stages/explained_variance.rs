@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Known;
 use super::activations::ActivationRow;
+use super::known::at_steps_and_layers;
 use super::measurement::{LAYERS_IN_TIME, insert_after_layer, write_by_time};
 use super::rows::{LAYER, RUN_ID, STEP};
 use crate::error::Result;
@@ -14,7 +15,9 @@ use crate::spec::node::{Fault, Node};
 use crate::tables::cells::Int32;
 use crate::tables::row::values;
 use crate::tables::{Row, table};
-use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
+use crate::task::{
+    InputId, Inputs, Kind, KnownValues, Output, Planned, Planning, Reads, Reference, Surroundings, Work,
+};
 
 /// `kind = "explained_variance"`
 pub struct ExplainedVariance;
@@ -84,12 +87,16 @@ impl Kind for ExplainedVariance {
         // Doubles: the covariance, what is decomposed, the components; what the layer makes of the images, twice.
         let memory = (3 * 8 * widest).saturating_add(2 * 8 * images).saturating_mul(widest);
         planning.check_memory("of", &format!("the covariance of {widest} units"), memory.into())?;
+        let values = match (&looked_at.steps, &looked_at.layers) {
+            (Some(steps), Some(layers)) => at_steps_and_layers(steps, layers),
+            _ => KnownValues::new(),
+        };
         let has_time = there.output.schema.column(TIME).is_some();
         if has_time {
             insert_after_layer(&mut schema, LAYERS_IN_TIME);
         }
         let outputs = [Output::kept("", schema)];
-        Ok(Planned::new(ExplainedVarianceTask { activations, has_time, memory, outputs }).reading(inputs))
+        Ok(Planned::new(ExplainedVarianceTask { activations, has_time, memory, values, outputs }).reading(inputs))
     }
 }
 
@@ -101,6 +108,8 @@ struct ExplainedVarianceTask {
     activations: InputId,
     has_time: bool,
     memory: u64,
+    /// Of what it reads.
+    values: KnownValues,
     outputs: [Output; 1],
 }
 
@@ -111,6 +120,10 @@ impl Work for ExplainedVarianceTask {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn known_values(&self, _: &str) -> KnownValues {
+        self.values.clone()
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {

@@ -16,6 +16,8 @@ pub struct Known {
     pub network: Option<Arc<NetworkFacts>>,
     /// Layers of a table of measurements.
     pub layers: Option<Vec<usize>>,
+    /// Steps at which it was measured.
+    pub steps: Option<Vec<u64>>,
     /// Images that were looked at.
     pub samples: Option<usize>,
 }
@@ -25,6 +27,14 @@ impl Known {
     pub(crate) fn of(facts: &Facts) -> Self {
         facts.get::<Self>().cloned().unwrap_or_default()
     }
+}
+
+/// The columns `step` and `layer` of a table with rows at these steps of these layers.
+pub(crate) fn at_steps_and_layers(steps: &[u64], layers: &[usize]) -> KnownValues {
+    let layers = layers.iter().map(|&layer| Cell::Integer(layer as i64)).collect();
+    let mut values = at_steps(steps);
+    values.insert("layer".to_owned(), layers);
+    values
 }
 
 /// The column `step` of a table with rows at these steps.

@@ -93,12 +93,13 @@ impl Measurement {
         })
     }
 
-    /// A rough number of bytes: the network, once as it is read, and what its layers make of the images, there and back.
+    /// A rough number of bytes: the networks as they are read, one put together, and what its layers make of the images,
+    /// there and back.
     pub fn memory(&self) -> u64 {
         let units: usize = self.network.blueprint.sizes().iter().sum();
         let (units, times) = (units as u64, self.network.blueprint.n_time_steps().unwrap_or(1) as u64);
         let states = units.saturating_mul(self.samples as u64).saturating_mul(times).saturating_mul(2 * 4);
-        states.saturating_add(2 * 4 * self.network.n_synapses() as u64)
+        states.saturating_add(self.source.bytes).saturating_add(4 * self.network.n_synapses() as u64)
     }
 
     /// A rough cost in seconds: a forward pass of all images at every step, `passes` times.

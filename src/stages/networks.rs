@@ -18,12 +18,14 @@ pub struct Source {
     runs: InputId,
     /// Snapshots that training keeps, or steps of its schedule that it hands on in memory.
     weights: InputId,
+    /// Bytes of all weights in that table: it is in memory as a whole while it is measured.
+    pub bytes: u64,
 }
 
 /// The steps that a measurement asks for, and where it finds them. Without `steps` it takes the kept snapshots.
 ///
 /// # Errors
-/// A step at which training neither keeps the weights nor pauses.
+/// A step at which training neither keeps the weights nor pauses, or more weights than there is memory for.
 pub fn plan_steps(
     planning: &Planning<'_>,
     inputs: &mut Inputs<'_, '_>,
@@ -58,7 +60,10 @@ pub fn plan_steps(
     };
     let (runs, _) = inputs.read("runs")?;
     let (weights, _) = inputs.read(role)?;
-    Ok((steps, Source { runs, weights }))
+    let there = if role == "weights" { network.snapshots.len() } else { network.schedule.len() } as u64;
+    let bytes = there.saturating_mul(4 * network.n_synapses() as u64);
+    planning.check_memory("of", &format!("this network's weights at {there} steps"), bytes.into())?;
+    Ok((steps, Source { runs, weights, bytes }))
 }
 
 fn abbreviate(steps: &[u64]) -> String {

@@ -178,7 +178,7 @@ impl Planning<'_> {
             return Ok(());
         }
         let (needed, there) = (size(u64::try_from(bytes).unwrap_or(u64::MAX)), size(self.memory));
-        let message = format!("{what} takes about {needed} of memory; {there} may be taken");
+        let message = format!("about {needed} of memory for {what}; {there} may be taken");
         Err(self
             .fault(field, message)
             .help("Make it smaller, or allow more with `--memory` on a machine that has more."))

@@ -21,6 +21,7 @@ mod pipelines;
 mod published;
 mod python;
 mod robustness;
+mod size;
 mod sql;
 mod statistics;
 #[cfg(unix)]

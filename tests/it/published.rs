@@ -186,3 +186,22 @@ fn a_file_in_the_place_of_a_new_table_makes_room_for_it() {
     assert!(fixture.frame("small", "final").n_rows() > 0);
     assert!(!folder.join("last.parquet").exists(), "what is no longer published goes");
 }
+
+#[test]
+fn a_composition_publishes_its_own_claims_beside_those_of_its_parts() {
+    let stages = SMALL.split("[matrix]").nth(1).expect("a matrix");
+    let own = format!(
+        "include = [\"small\"]\n[pipeline]\nname = \"both\"\ntitle = \"a part and more\"\n[matrix]{}",
+        stages.replace("\"S1\"", "\"S2\"").replace("count = 2", "count = 1")
+    );
+    let fixture = Fixture::new().pipeline(SMALL).beside("both", &own);
+    for state in ["outputs/both/\n", "outputs/both/ (as before)\n"] {
+        let printed = fixture.stdout(&["pipeline", "both"]);
+        assert!(printed.contains(state), "{printed}");
+        assert!(printed.contains("S1   holds") && printed.contains("S2   holds"), "{printed}");
+    }
+    let claims = fixture.frame("both", "claims");
+    assert_eq!(claims.n_rows(), 4, "two conditions each");
+    let verified = fixture.stdout(&["store", "verify", "--outputs"]);
+    assert!(!verified.contains("damaged"), "{verified}");
+}

@@ -15,7 +15,6 @@ use crate::tables::{Column, ColumnType};
 use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
 pub use spec::OneOrMany;
 use spec::{BootstrapSpec, Statistic};
-#[cfg(test)]
 pub(crate) use summary::SummaryRow;
 use summary::{DIVERGED, summary_schema};
 use task::{BootstrapTask, Canonical};

@@ -78,55 +78,76 @@ pub(super) fn judge(condition: &Condition, table: &Frame) -> Result<Vec<Verdict>
     let chosen = condition.filter.keys().chain(condition.for_all.keys());
     let columns: BTreeMap<&str, Vec<Cell>> =
         chosen.map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
+    let keys: BTreeMap<&str, Vec<Cell>> = condition
+        .keys
+        .iter()
+        .filter(|name| table.has(name))
+        .map(|name| Ok((name.as_str(), table.cells(name)?)))
+        .collect::<Result<_, TableError>>()?;
     let mut verdicts = Vec::new();
     for wanted in products(&condition.for_all) {
-        let place: Vec<String> = condition
-            .filter
-            .iter()
-            .map(|(name, allowed)| {
-                let values: Vec<String> = allowed.values().iter().map(ToString::to_string).collect();
-                format!("{name} = {}", values.join("|"))
-            })
-            .chain(wanted.iter().map(|(name, value)| format!("{name} = {value}")))
-            .collect();
-        let mut text = format!("{} {} in {}", condition.test.in_words(), condition.threshold, condition.of);
-        if !place.is_empty() {
-            text += &format!(" where {}", place.join(", "));
-        }
-        if condition.or_diverged {
-            text += ", or diverged";
-        }
-        if let Some(given) = &condition.given {
-            text += &format!(", given {given}");
-        }
-        let verdict = |row: EstimateRow, holds: Option<bool>| Verdict {
-            claim: condition.claim.clone(),
-            statement: condition.statement.clone(),
-            condition: text.clone(),
-            row,
-            threshold: condition.threshold,
-            holds,
-        };
         let matching: Vec<usize> = (0..table.n_rows())
             .filter(|&row| {
                 condition.filter.iter().all(|(name, allowed)| allowed.contains(&columns[name.as_str()][row]))
                     && wanted.iter().all(|(name, value)| value.matches(&columns[*name][row]))
             })
             .collect();
+        let verdict = |row: EstimateRow, which: &[(&str, &Cell)], holds: Option<bool>| Verdict {
+            claim: condition.claim.clone(),
+            statement: condition.statement.clone(),
+            condition: in_words(condition, &wanted, which),
+            row,
+            threshold: condition.threshold,
+            holds,
+        };
         if matching.is_empty() {
             // Nothing was measured there: not a refutation, and not a confirmation.
-            verdicts.push(verdict(EstimateRow::NOTHING, None));
+            verdicts.push(verdict(EstimateRow::NOTHING, &[], None));
         }
-        for row in matching.into_iter().map(|row| rows[row]) {
+        // Of several rows each is named by what tells it apart.
+        let apart: Vec<(&str, &Vec<Cell>)> = keys
+            .iter()
+            .map(|(name, cells)| (*name, cells))
+            .filter(|(_, cells)| matching.iter().any(|&row| cells[row] != cells[matching[0]]))
+            .collect();
+        for index in matching {
+            let which: Vec<(&str, &Cell)> = apart.iter().map(|(name, cells)| (*name, &cells[index])).collect();
+            let row = rows[index];
             let holds = if condition.or_diverged && row.n_diverged.is_some_and(|n| n >= 1.0) {
                 Some(true)
             } else {
                 condition.test.holds(&row, condition.threshold)
             };
-            verdicts.push(verdict(row, holds));
+            verdicts.push(verdict(row, &which, holds));
         }
     }
     Ok(verdicts)
+}
+
+/// `ci_low > 0.2 in accuracy where step = 600, rule = bp`
+fn in_words(condition: &Condition, wanted: &[(&str, &Cell)], which: &[(&str, &Cell)]) -> String {
+    let is_named = |name: &str| which.iter().any(|(named, _)| *named == name);
+    let place: Vec<String> = condition
+        .filter
+        .iter()
+        .filter(|(name, _)| !is_named(name))
+        .map(|(name, allowed)| {
+            let values: Vec<String> = allowed.values().iter().map(ToString::to_string).collect();
+            format!("{name} = {}", values.join("|"))
+        })
+        .chain(wanted.iter().chain(which).map(|(name, value)| format!("{name} = {value}")))
+        .collect();
+    let mut text = format!("{} {} in {}", condition.test.in_words(), condition.threshold, condition.of);
+    if !place.is_empty() {
+        text += &format!(" where {}", place.join(", "));
+    }
+    if condition.or_diverged {
+        text += ", or diverged";
+    }
+    if let Some(given) = &condition.given {
+        text += &format!(", given {given}");
+    }
+    text
 }
 
 /// Takes back the verdicts of claims whose given claim does not hold.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::{EstimateRow, Test};
 use crate::spec::node::{Fault, Node, Value, instead_of};
-use crate::stages::bootstrap::OneOrMany;
+use crate::stages::bootstrap::{OneOrMany, SummaryRow};
 use crate::tables::Row;
 use crate::task::Planning;
 
@@ -71,6 +71,9 @@ pub(super) struct Condition {
     #[serde(rename = "where")]
     pub filter: BTreeMap<String, OneOrMany>,
     pub for_all: BTreeMap<String, OneOrMany>,
+    /// The columns that tell the rows of the table apart; they follow from the table, whose key the task's key covers.
+    #[serde(skip)]
+    pub keys: Vec<String>,
     pub test: Test,
     pub threshold: f64,
     pub or_diverged: bool,
@@ -142,6 +145,9 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             }
         }
     }
+    let of_a_summary = SummaryRow::schema();
+    let is_key = |name: &&str| of_a_summary.column(name).is_none();
+    let keys: Vec<String> = table.schema.column_names().filter(is_key).map(str::to_owned).collect();
     let tests = [
         (Test::LowAbove, spec.greater_than),
         (Test::HighBelow, spec.less_than),
@@ -158,6 +164,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
                 of: of.clone(),
                 filter: spec.filter.clone(),
                 for_all: spec.for_all.clone(),
+                keys: keys.clone(),
                 test,
                 threshold: threshold?,
                 or_diverged: spec.or_diverged,

@@ -40,6 +40,7 @@ fn verdicts(test: Test, threshold: f64, layers: &[i64], or_diverged: bool) -> Ve
         of: "t".into(),
         filter: BTreeMap::new(),
         for_all: [("layer".to_owned(), layers)].into(),
+        keys: vec!["layer".to_owned()],
         test,
         threshold,
         or_diverged,
@@ -86,6 +87,7 @@ fn a_claim_is_judged_only_where_the_one_it_is_given_holds() {
         of: "t".into(),
         filter: [("layer".to_owned(), OneOrMany::One(Cell::Integer(layer)))].into(),
         for_all: BTreeMap::new(),
+        keys: vec!["layer".to_owned()],
         test: Test::LowAbove,
         threshold,
         or_diverged: false,
@@ -100,6 +102,30 @@ fn a_claim_is_judged_only_where_the_one_it_is_given_holds() {
     assert_eq!(judged(1.0, 1), [Some(true), Some(true)]);
     assert_eq!(judged(2.0, 1), [Some(false), None]);
     assert_eq!(judged(1.0, 9), [None, None], "what cannot be judged is no ground to stand on");
+}
+
+#[test]
+fn of_several_rows_each_verdict_says_which() {
+    let judged = |filter: &[i64]| -> Vec<String> {
+        let layers = OneOrMany::Many(filter.iter().map(|&layer| Cell::Integer(layer)).collect());
+        let condition = Condition {
+            claim: "C".into(),
+            statement: "s".into(),
+            given: None,
+            of: "t".into(),
+            filter: [("layer".to_owned(), layers)].into_iter().filter(|_| !filter.is_empty()).collect(),
+            for_all: BTreeMap::new(),
+            keys: vec!["layer".to_owned()],
+            test: Test::LowAbove,
+            threshold: 1.0,
+            or_diverged: false,
+        };
+        judge(&condition, &table()).unwrap().into_iter().map(|verdict| verdict.condition).collect()
+    };
+    assert_eq!(judged(&[]), [1, 2, 3, 4].map(|layer| format!("ci_low > 1 in t where layer = {layer}")));
+    assert_eq!(judged(&[2, 3]), [2, 3].map(|layer| format!("ci_low > 1 in t where layer = {layer}")));
+    assert_eq!(judged(&[2]), ["ci_low > 1 in t where layer = 2"]);
+    assert_eq!(judged(&[7, 8]), ["ci_low > 1 in t where layer = 7|8"], "nothing was measured there");
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod task;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use self::parameters::MetaLearnSpec;
+use self::parameters::{DrawFrom, MetaLearnSpec};
 use self::pool::{plan_data, references_in};
 use self::rule::{OuterRate, initial_rule, learned, learning_rate};
 use self::task::{Canonical, MetaLearnTask, outputs};
@@ -25,6 +25,20 @@ use crate::task::{Inputs, Kind, Planned, Planning, Reference};
 
 /// Bytes of what is kept of an episode, and of its row.
 const EPISODE_BYTES: u64 = 300;
+
+/// The parameter whose number cannot be, or the rule, whose coefficients then cannot.
+fn wrong_number(spec: &MetaLearnSpec) -> &'static str {
+    let wrong = |number: f64| !(number > 0.0 && number.is_finite());
+    [
+        ("l1", spec.l1 != 0.0 && wrong(spec.l1)),
+        ("clip", spec.clip.is_some_and(wrong)),
+        ("skip_above", spec.skip_above.is_some_and(wrong)),
+        ("learning_rate", spec.learning_rate.is_some_and(wrong)),
+    ]
+    .into_iter()
+    .find_map(|(field, is_wrong)| is_wrong.then_some(field))
+    .unwrap_or("rule")
+}
 
 /// `kind = "meta_learn"`
 pub struct MetaLearn;
@@ -93,6 +107,21 @@ impl Kind for MetaLearn {
             let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
             return Err(planning.fault("classes", message));
         }
+        for (field, count) in [("training_samples", spec.training_samples), ("query_samples", spec.query_samples)] {
+            if count == 0 {
+                return Err(planning.fault(field, "a task needs at least 1 of them a class"));
+            }
+        }
+        let of_a_class = spec.training_samples.saturating_add(spec.query_samples);
+        let there = data.iter().map(|data| match spec.draw_from {
+            DrawFrom::Training => data.n_train - data.n_tuning(),
+            DrawFrom::Tuning => data.n_tuning(),
+        });
+        if let Some(most) = there.max().filter(|&most| of_a_class > most) {
+            let message =
+                format!("{of_a_class} images of a class, for training and for queries; the pool has {most} in all");
+            return Err(planning.fault("training_samples", message));
+        }
         if spec.episodes == 0 {
             return Err(planning.fault("episodes", "no episode: nothing would be learned"));
         }
@@ -109,7 +138,7 @@ impl Kind for MetaLearn {
             skip_above: spec.skip_above,
             step_back: spec.step_back,
         };
-        settings.check_numbers().map_err(|error| planning.fault("rule", error.to_string()))?;
+        settings.check_numbers().map_err(|error| planning.fault(wrong_number(&spec), error.to_string()))?;
         let every_tenth = Steps::Every(Every { every: 10.min(u64::from(spec.episodes)) });
         let angles = spec.angles.as_ref().unwrap_or(&every_tenth);
         let mut angles = angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;

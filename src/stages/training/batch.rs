@@ -144,7 +144,12 @@ impl Kind for TrainBatch {
             batch_norm: spec.batch_norm.or(rule.batch_norm).and_then(BatchNormSpec::constants),
             oja: spec.oja.or(rule.oja).unwrap_or(0.0),
         };
-        settings.check().map_err(|error| Fault::at(&planning.parameters.span, error.to_string()))?;
+        let wrong = |field: &'static str, is_wrong: bool| is_wrong.then_some(field);
+        let field = wrong("rate", spec.rate.is_some_and(|rate| !(rate >= 0.0 && rate.is_finite())))
+            .or(wrong("oja", spec.oja.is_some_and(|oja| !oja.is_finite())))
+            .or(wrong("batch_size", spec.batch_size < 2))
+            .unwrap_or("optimizer");
+        settings.check().map_err(|error| planning.fault(field, error.to_string()))?;
         let course = Course::plan(
             planning,
             &data.facts,

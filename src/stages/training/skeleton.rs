@@ -106,7 +106,7 @@ impl<R: Recipe> Training<R> {
             None => environment::remember(planning, Arc::new(Common::new(recipe, data))),
         };
         let training = Self { common, seed };
-        planning.check_memory(layers, "training this network and keeping its weights", training.memory().into())?;
+        planning.check_memory(layers, "training this network", training.memory().into())?;
         Ok(training)
     }
 
@@ -205,10 +205,8 @@ impl<R: Recipe> Work for Training<R> {
     }
 
     fn memory(&self) -> u64 {
-        // Weights and what learning keeps beside them, and those of every step that is handed on or kept.
-        let Course { schedule, snapshots, .. } = self.course();
-        let weights = self.weights().saturating_mul(4 + (schedule.len() + snapshots.len()) as u64);
-        weights.saturating_add(self.common.recipe.history())
+        // Weights and what learning keeps beside them; who reads those that are kept or handed on counts them.
+        self.weights().saturating_mul(4).saturating_add(self.common.recipe.history())
     }
 
     fn disk(&self) -> u64 {

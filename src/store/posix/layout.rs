@@ -85,7 +85,7 @@ impl Layout {
                 }
             }
         }
-        let folders = [self.results(), self.pending(), self.runs(), self.leases()];
+        let folders = [self.results(), self.pending(), self.runs(), self.leases(), self.notes()];
         let ours = |path: &PathBuf| folders.contains(path) && path.is_dir() || *path == self.collecting_path();
         contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours(path)));
         let begins = |path: &Path, with: &[&str]| {

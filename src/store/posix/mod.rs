@@ -246,6 +246,8 @@ mod tests {
         let store = PosixStore::new(folder.path());
         assert_eq!(store.entries().unwrap().len(), 0);
         let session = store.session().unwrap();
+        store.remember("a note", b"is the store's");
+        assert!(store.recall("a note").is_some());
         let entry = commit(&*session, 1);
         let beside = store.layout.folder(&entry.record.key).join("Thumbs.db");
         fs::write(&beside, "mine").unwrap();

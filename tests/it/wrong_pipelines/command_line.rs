@@ -103,3 +103,10 @@ fn no_jobs() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn publishing_under_a_name_too_long_for_a_folder() {
+    assert_snapshot!(with_options(&["--as", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]), @"
+      × `--as`: the name to publish under has at most 150 letters, as it becomes a folder; this one has 300
+    ");
+}

@@ -186,3 +186,16 @@ fn several_mistakes_at_once() {
         ╰────
     "#);
 }
+
+#[test]
+fn name_too_long_for_a_folder() {
+    assert_snapshot!(changed(&[("\"small\"", "\"ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\"")]), @r#"
+      × pipelines/small.toml:2:9: a pipeline's name has at most 150 letters, as it becomes a folder; this one has 200
+       ╭─[pipelines/small.toml:2:9]
+     1 │ [pipeline]
+     2 │ name  = "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
+       ·         ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     3 │ title = "A pipeline to make mistakes in"
+       ╰────
+    "#);
+}

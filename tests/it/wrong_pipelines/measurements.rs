@@ -81,3 +81,43 @@ fn no_weights_to_look_at() {
         ╰────
     "#);
 }
+
+#[test]
+fn a_layer_that_was_not_recorded() {
+    assert_snapshot!(changed(&[("[stages.summary]", "[stages.variances]\nkind = \"explained_variance\"\nof   = \"activations\"\n\n[stages.shares]\nkind  = \"bootstrap\"\nof    = \"variances\"\nruns  = \"train_runs\"\nvalue = \"ratio\"\nwhere = { layer = 3 }\n\n[stages.summary]")]), @r#"
+      × pipelines/small.toml:48:19: no row of `variances` has `layer = 3`; there are: `1`, `2`
+        ╭─[pipelines/small.toml:48:19]
+     47 │ value = "ratio"
+     48 │ where = { layer = 3 }
+        ·                   ─
+     49 │ 
+        ╰────
+    "#);
+}
+
+#[test]
+fn a_covariance_of_one_image() {
+    assert_snapshot!(changed(&[("samples = 500", "samples = 1"), ("[stages.summary]", "[stages.variances]\nkind = \"explained_variance\"\nof   = \"activations\"\n\n[stages.summary]")]), @r#"
+      × pipelines/small.toml:41:8: a covariance needs at least 2 images, and `activations` has 1
+        ╭─[pipelines/small.toml:41:8]
+     40 │ kind = "explained_variance"
+     41 │ of   = "activations"
+        ·        ─────────────
+     42 │ 
+        ╰────
+      help: Give stage `activations` a larger number of `samples`.
+    "#);
+}
+
+#[test]
+fn an_interval_beyond_the_end_of_the_training() {
+    assert_snapshot!(changed(&[("layers  = [1, 2]", "layers  = [1, 2]\nsteps   = { every = 900 }")]), @"
+      × pipelines/small.toml:32:11: `every = 900` comes after the last training sample, 600; the beginning and the end are `[0, 600]`
+        ╭─[pipelines/small.toml:32:11]
+     31 │ layers  = [1, 2]
+     32 │ steps   = { every = 900 }
+        ·           ───────────────
+     33 │ samples = 500
+        ╰────
+    ");
+}

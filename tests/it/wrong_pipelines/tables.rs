@@ -376,3 +376,29 @@ columns = 0"#)]), @r#"
         ╰────
     "#);
 }
+
+#[test]
+fn rows_at_a_step_that_is_not_measured() {
+    assert_snapshot!(changed(&[("value = \"accuracy\"", "value = \"accuracy\"\nwhere = { step = 999 }")]), @r#"
+      × pipelines/small.toml:38:18: no row of `train_evaluations` has `step = 999`; there are: `0`, `100`, `200`, `300`, `400`, `500`, `600`
+        ╭─[pipelines/small.toml:38:18]
+     37 │ value = "accuracy"
+     38 │ where = { step = 999 }
+        ·                  ───
+     39 │ 
+        ╰────
+    "#);
+}
+
+#[test]
+fn rows_of_updates_at_a_step_that_is_not_measured() {
+    assert_snapshot!(changed(&[("of    = \"train_evaluations\"\nvalue = \"accuracy\"", "of    = \"train_updates\"\nruns  = \"train_runs\"\nvalue = \"total_norm\"\nwhere = { step = [100, 150] }")]), @r#"
+      × pipelines/small.toml:39:18: no row of `train_updates` has `step = 150`; there are: `0`, `100`, `200`, `300`, `400`, `500`, `600`
+        ╭─[pipelines/small.toml:39:18]
+     38 │ value = "total_norm"
+     39 │ where = { step = [100, 150] }
+        ·                  ──────────
+     40 │ 
+        ╰────
+    "#);
+}

@@ -408,3 +408,64 @@ fn schedule_that_is_a_word() {
         ╰────
     "#);
 }
+
+#[test]
+fn schedule_beyond_the_samples() {
+    assert_snapshot!(changed(&[("{ every = 100 }", "{ every = 2500 }")]), @"
+      × pipelines/small.toml:25:13: `every = 2500` comes after the last training sample, 600; the beginning and the end are `[0, 600]`
+        ╭─[pipelines/small.toml:25:13]
+     24 │ samples   = 600
+     25 │ schedule  = { every = 2500 }
+        ·             ────────────────
+     26 │ snapshots = [0, 600]
+        ╰────
+    ");
+}
+
+#[test]
+fn negative_rate() {
+    assert_snapshot!(changed(&[("[rules.bp]\ngradient = 0.01", "[rules.bp]\ngradient = -0.01")]), @"
+      × pipelines/small.toml:10:12: `gradient` is -0.01: the network would climb the loss that it is to descend
+        ╭─[pipelines/small.toml:10:12]
+      9 │ [rules.bp]
+     10 │ gradient = -0.01
+        ·            ─────
+     11 │ 
+        ╰────
+      help: A learning rate is positive; every other term may have either sign.
+    ");
+}
+
+#[test]
+fn negative_rate_of_one_layer() {
+    assert_snapshot!(changed(&[("[rules.bp]\ngradient = 0.01", "[rules.bp]\ngradient = [0.01, 0.01, -0.01]")]), @"
+      × pipelines/small.toml:10:12: `gradient` is -0.01: the network would climb the loss that it is to descend
+        ╭─[pipelines/small.toml:10:12]
+      9 │ [rules.bp]
+     10 │ gradient = [0.01, 0.01, -0.01]
+        ·            ───────────────────
+     11 │ 
+        ╰────
+      help: A learning rate is positive; every other term may have either sign.
+    ");
+}
+
+#[test]
+fn negative_rate_in_mini_batches() {
+    assert_snapshot!(changed(&[("rule = [\"bp\", \"bp_oja\"]\n", ""), ("layers    = [784, 40, 30, 10]", "layers    = [784, 40, 30, 10]\nrule      = \"bp\""), ("[stages.activations]", "[stages.batches]\nkind       = \"train_batch\"\ndata       = \"data\"\nlayers     = [784, 10]\nrate       = -0.05\nbatch_size = 10\nsamples    = 600\n\n[stages.activations]")]), @r#"
+      × pipelines/small.toml:32:14: optimizer: rate must be finite and not negative, found -0.05
+        ╭─[pipelines/small.toml:32:14]
+     31 │ layers     = [784, 10]
+     32 │ rate       = -0.05
+        ·              ─────
+     33 │ batch_size = 10
+        ╰────
+      × pipelines/small.toml:50:29: the query: unable to find column "rule"; valid columns: ["step", "mean", "ci_low", "ci_high", "n_runs", "n_diverged"]
+        ╭─[pipelines/small.toml:50:29]
+     49 │ query = """
+     50 │ SELECT 'accuracy' AS panel, rule AS series, step AS x, mean, ci_low, ci_high, n_runs, n_diverged
+        ·                             ────
+     51 │ FROM accuracy
+        ╰────
+    "#);
+}
