@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
         match result {
             Ok(()) => {
                 self.state.executed.fetch_add(1, Ordering::Relaxed);
-                self.progress.finished(task, task.work.cost(), seconds);
+                self.progress.finished(task, self.plan.seconds(index), seconds);
                 self.release(task);
                 for &reader in graph.readers[index].iter().rev() {
                     if graph.waiting[reader].fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -70,6 +70,9 @@ pub(super) trait Recipe: Clone + PartialEq + Send + Sync + fmt::Debug + 'static 
     /// A rough cost in seconds.
     fn cost(&self) -> f64;
 
+    /// How many times longer it takes with portable kernels.
+    fn slowdown(&self) -> f64;
+
     /// A rough number of bytes that are remembered of what happens beside the weights.
     fn history(&self) -> u64 {
         0
@@ -202,6 +205,10 @@ impl<R: Recipe> Work for Training<R> {
 
     fn cost(&self) -> f64 {
         self.common.recipe.cost()
+    }
+
+    fn slowdown(&self) -> f64 {
+        self.common.recipe.slowdown()
     }
 
     fn memory(&self) -> u64 {
