@@ -260,7 +260,7 @@ mod tests {
     fn a_training_that_diverges_says_when_and_has_rows_until_then() {
         let image: (&[u8], i32) = (&[255, 255], 0);
         // The last fifth of the training set is the tuning split.
-        let bench = trained(&[2, 2], &[], &[image], &vec![image; 5]);
+        let bench = trained(&[2, 2], &[], &[image], &[image; 5]);
         let train = "data = 'train'\nlayers = [2, 2]\nsamples = 4\nschedule = { every = 1 }\n";
         let made = bench.run(&Train, &format!("{train}coefficients = {{ decay = 1e35 }}")).unwrap();
         let [run]: [RunRow<'_>; 1] = made.rows("runs").try_into().unwrap();
