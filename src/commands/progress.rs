@@ -101,7 +101,7 @@ impl Progress for Shown {
             }
         }
         let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
-        let total: f64 = running().map(|task| plan.tasks[task].work.cost()).sum();
+        let total: f64 = running().map(|task| plan.seconds(task)).sum();
         if self.terminal && !self.silent {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }

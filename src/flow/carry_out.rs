@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::coefficients::install;
 use super::planning::{check_force, on_this_machine, reader};
 use super::storage::now;
-use super::{Outcome, Project, cores, pace};
+use super::{Outcome, Project, cores, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{Levels, Pipeline, Plan, Request, Statuses};
 use crate::publish::{self, Published};
@@ -41,7 +41,7 @@ impl Project {
         let mut session: Option<Box<dyn Session>> = None;
         loop {
             let mut level = levels.present(reader(&store))?;
-            level.plan.pace = pace();
+            level.plan.portable_kernels = portable_kernels();
             check_force(&level.plan, options.force)?;
             publish::check_places(&level.plan, &self.outputs)?;
             let predict = |force| Statuses::predict_for(&level.plan, level.wanted(), &store, force);

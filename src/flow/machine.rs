@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Backend;
 
 /// The computer that the program runs on. No result depends on it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The processor's name, where the system tells.
     pub processor: Option<String>,
@@ -14,8 +14,6 @@ pub struct Machine {
     pub cores: usize,
     /// The instruction set that the kernels use.
     pub kernels: String,
-    /// How many times longer the kernels take than on a processor with AVX2 or AVX-512.
-    pub pace: f64,
     /// The most memory that this process has held so far, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
 }
@@ -27,18 +25,15 @@ impl Machine {
     /// `OJAFLOW_KERNELS` asks for instructions that there are not.
     pub fn this() -> Result<Self> {
         let kernels = Backend::choose().map_err(|error| Error::usage(error.to_string()))?.to_string();
-        Ok(Self { processor: processor(), cores: cores(), kernels, pace: pace(), peak_memory: peak_memory() })
+        Ok(Self { processor: processor(), cores: cores(), kernels, peak_memory: peak_memory() })
     }
 }
 
-/// Of portable kernels on x86-64, where a fused multiply-add without instructions of its own is a call of a function: what
-/// `smoke` takes for its trainings, beside AVX2.
-const PORTABLE_PACE: f64 = 12.0;
-
-/// How many times longer the kernels take than on a processor of the kind that costs were taken on.
-pub(super) fn pace() -> f64 {
+/// Whether the kernels are the portable ones of x86-64: a fused multiply-add without instructions of its own is a call of a
+/// function there.
+pub(super) fn portable_kernels() -> bool {
     let portable = Backend::choose().is_ok_and(|backend| backend.to_string() == "portable");
-    if portable && cfg!(all(target_arch = "x86_64", not(target_feature = "fma"))) { PORTABLE_PACE } else { 1.0 }
+    portable && cfg!(all(target_arch = "x86_64", not(target_feature = "fma")))
 }
 
 /// Bytes of memory that this process may have, as far as the system tells: what there is, less where a container or a

@@ -23,7 +23,7 @@ pub use archives::{Archived, EPOCH, Reproduced, archive_date};
 pub use carry_out::Options;
 pub use data::{DataSetInfo, tuning_images};
 pub use machine::Machine;
-use machine::{cores, memory, pace};
+use machine::{cores, memory, portable_kernels};
 pub use messages::described;
 pub use outcome::Outcome;
 pub use planning::{Ahead, Listed};

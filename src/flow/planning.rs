@@ -1,6 +1,6 @@
 //! What would run.
 
-use super::{Project, memory, pace};
+use super::{Project, memory, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{self, Level, Levels, Plan, Request, Statuses};
 use crate::publish::manifest::Manifest;
@@ -65,7 +65,7 @@ impl Project {
         let store = self.store();
         let request = &on_this_machine(request);
         let mut level = Levels::new(&catalogue, &self.pipelines, request).present(reader(&store))?;
-        level.plan.pace = pace();
+        level.plan.portable_kernels = portable_kernels();
         check_force(&level.plan, force)?;
         let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, force)?;
         Ok(Ahead { level, statuses })

@@ -83,7 +83,7 @@ pub(super) fn build_level(
         large: request.large,
         memory: request.memory.unwrap_or(u64::MAX),
         words: Mutex::default(),
-        plan: Plan { tasks: Vec::new(), pipelines: Vec::new(), pace: 1.0 },
+        plan: Plan { tasks: Vec::new(), pipelines: Vec::new(), portable_kernels: false },
         facts: Vec::new(),
         known: BTreeMap::new(),
         path: Vec::new(),

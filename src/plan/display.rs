@@ -71,17 +71,18 @@ pub fn summary(plan: &Plan, statuses: &Statuses) -> String {
         write!(text, ", {replay} replayed in memory").expect("writing to a string");
     }
     write!(text, ", {cached} cached").expect("writing to a string");
-    let seconds: f64 =
-        (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).map(|task| plan.tasks[task].work.cost()).sum();
     if run + replay > 0 {
-        let seconds = (seconds * plan.pace).max(0.1);
+        let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
+        let seconds: f64 = running().map(|task| plan.seconds(task)).sum();
         let (disk, memory) = (size(plan.disk(statuses)), size(plan.memory(statuses, 1)));
-        write!(text, "; about {} of one core, {disk} of disk, {memory} of memory a task", duration(seconds))
+        let time = duration(seconds.max(0.1));
+        write!(text, "; about {time} of one core, {disk} of disk, {memory} of memory a task")
             .expect("writing to a string");
-    }
-    if plan.pace > 1.0 {
-        write!(text, "\nportable kernels: without AVX2 they take about {:.0} times as long", plan.pace)
-            .expect("writing to a string");
+        let times = seconds / running().map(|task| plan.tasks[task].work.cost()).sum::<f64>();
+        if times > 1.5 {
+            write!(text, "\nportable kernels: without AVX2 this takes about {times:.0} times as long")
+                .expect("writing to a string");
+        }
     }
     text
 }

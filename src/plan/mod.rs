@@ -42,8 +42,8 @@ pub struct Plan {
     pub tasks: Vec<Task>,
     /// Included pipelines before the one that includes them; the last is the one asked for.
     pub pipelines: Vec<Pipeline>,
-    /// How many times longer tasks take here than on a processor of the kind that their costs were taken on.
-    pub pace: f64,
+    /// Whether tasks run on portable kernels, which take longer than those that costs were taken on.
+    pub portable_kernels: bool,
 }
 
 impl Plan {

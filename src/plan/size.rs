@@ -73,6 +73,12 @@ impl PipelineBuilder<'_, '_> {
 }
 
 impl Plan {
+    /// A rough number of seconds of one core that a task takes on the kernels that there are.
+    pub fn seconds(&self, task: usize) -> f64 {
+        let work = &self.tasks[task].work;
+        if self.portable_kernels { work.cost() * work.slowdown() } else { work.cost() }
+    }
+
     /// Bytes of memory of so many of the tasks that will run side by side, the largest ones.
     pub fn memory(&self, statuses: &Statuses, jobs: usize) -> u64 {
         self.largest(statuses, jobs).into_iter().fold(0, u64::saturating_add)

@@ -123,7 +123,7 @@ fn a_table_is_found_under_the_longest_name_of_a_stage() {
     let text = "[stages.a]\nkind = \"number\"\nvalue = 1\n[stages.a_b]\nkind = \"number\"\nvalue = 2\n\
                 [stages.total]\nkind = \"total\"\nof = \"a_b_numbers\"\n";
     let plan = plan(text);
-    let total = plan.tasks.iter().find(|task| &*&*task.stage == "total").unwrap();
+    let total = plan.tasks.iter().find(|task| &*task.stage == "total").unwrap();
     assert_eq!(&*plan.tasks[total.gathered[0].parts.tasks()[0]].stage, "a_b");
 }
 

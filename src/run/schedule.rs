@@ -172,11 +172,11 @@ impl Run<'_> {
             Ok(Turn::Later) => return graph.queue.lock().postponed.push(index),
             Ok(Turn::Ran) => {
                 self.state.executed.fetch_add(1, Ordering::Relaxed);
-                self.progress.finished(task, task.work.cost(), seconds);
+                self.progress.finished(task, self.plan.seconds(index), seconds);
             }
             Ok(Turn::Found) => {
                 self.state.shared.fetch_add(1, Ordering::Relaxed);
-                self.progress.shared(task, task.work.cost());
+                self.progress.shared(task, self.plan.seconds(index));
             }
             Err(error) => {
                 self.state.failed.store(true, Ordering::Relaxed);

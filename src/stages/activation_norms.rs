@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Known;
 use super::known::at_steps_and_layers;
 use super::measurement::{
-    LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
+    FORWARD_SLOWDOWN, LAYERS_IN_TIME, Measurement, by_time, finite, measured, plan_layers, plan_places, write_by_time,
 };
 use super::parameters::{Split, Steps};
 use super::rows::{LAYER, RUN_ID, STEP};
@@ -158,6 +158,10 @@ impl Work for ActivationNormsTask {
 
     fn cost(&self) -> f64 {
         self.canonical.measurement.cost(4.0)
+    }
+
+    fn slowdown(&self) -> f64 {
+        FORWARD_SLOWDOWN
     }
 
     fn memory(&self) -> u64 {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::dataset::images;
 use super::known::at_steps_and_layers;
 use super::measurement::{
-    LAYERS_IN_TIME, by_time, measured, plan_layers, plan_network, plan_places, plan_samples, plan_time_steps,
-    write_by_time,
+    FORWARD_SLOWDOWN, LAYERS_IN_TIME, by_time, measured, plan_layers, plan_network, plan_places, plan_samples,
+    plan_time_steps, write_by_time,
 };
 use super::networks::{Source, for_each_network, plan_steps};
 use super::parameters::{Split, Steps};
@@ -199,6 +199,10 @@ impl Work for ActivationsTask {
 
     fn cost(&self) -> f64 {
         self.canonical.samples as f64 * self.places.len() as f64 * self.canonical.steps.len() as f64 * 1e-5
+    }
+
+    fn slowdown(&self) -> f64 {
+        FORWARD_SLOWDOWN
     }
 
     fn memory(&self) -> u64 {

@@ -18,6 +18,9 @@ use crate::task::{InputId, Inputs, Planning, Reads, Reference, Surroundings};
 /// Images that norms, residuals and diagnostics are taken over, unless a pipeline says otherwise.
 pub const SAMPLES: usize = 1000;
 
+/// How many times longer passes through a network take with portable kernels.
+pub(super) const FORWARD_SLOWDOWN: f64 = 15.0;
+
 /// The layers of a network that has a time.
 pub(super) const LAYERS_IN_TIME: &str =
     "0 is the input, 1 the hidden state z_t, 2 its activation h_t, 3 the softmax of the output";

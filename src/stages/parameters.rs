@@ -314,6 +314,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_tuning_split_is_ten_thousand_images_or_a_fifth() {
+        let sizes = [60_000, 50_000, 49_999, 16_000, 6_000, 11, 1, 0];
+        assert_eq!(sizes.map(tuning_samples), [10_000, 10_000, 10_000, 3_200, 1_200, 3, 1, 0]);
+    }
+
+    #[test]
     fn steps_are_sorted_once_each_and_end_with_the_last_sample_where_they_come_at_an_interval() {
         let list = |steps: &[u64]| Steps::List(steps.to_vec()).expand(100);
         assert_eq!(list(&[100, 0, 50, 0]), Ok(vec![0, 50, 100]));

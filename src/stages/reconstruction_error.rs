@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Known;
 use super::known::at_steps;
-use super::measurement::{Measurement, by_time, finite, measured, write_by_time};
+use super::measurement::{FORWARD_SLOWDOWN, Measurement, by_time, finite, measured, write_by_time};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
@@ -137,6 +137,10 @@ impl Work for ReconstructionErrorTask {
 
     fn cost(&self) -> f64 {
         self.measurement.cost(3.0)
+    }
+
+    fn slowdown(&self) -> f64 {
+        FORWARD_SLOWDOWN
     }
 
     fn memory(&self) -> u64 {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::measurement::{Measurement, SAMPLES, finite, measured, plan_layers};
+use super::measurement::{FORWARD_SLOWDOWN, Measurement, SAMPLES, finite, measured, plan_layers};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP};
 use crate::error::Result;
@@ -207,6 +207,10 @@ impl Work for ReconstructionsTask {
 
     fn cost(&self) -> f64 {
         self.measurement.cost(2.0 * self.canonical.layers.len() as f64)
+    }
+
+    fn slowdown(&self) -> f64 {
+        FORWARD_SLOWDOWN
     }
 
     fn memory(&self) -> u64 {

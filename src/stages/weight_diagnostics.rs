@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::known::at_steps;
-use super::measurement::{Measurement, finite, measured};
+use super::measurement::{FORWARD_SLOWDOWN, Measurement, finite, measured};
 use super::parameters::{Split, Steps};
 use super::rows::{RUN_ID, STEP, WEIGHT_LAYER};
 use super::{Known, NetworkFacts};
@@ -127,6 +127,10 @@ impl Work for WeightDiagnosticsTask {
 
     fn cost(&self) -> f64 {
         self.measurement.cost(4.0)
+    }
+
+    fn slowdown(&self) -> f64 {
+        FORWARD_SLOWDOWN
     }
 
     fn memory(&self) -> u64 {

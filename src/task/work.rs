@@ -50,6 +50,11 @@ pub trait Work: Send + Sync + fmt::Debug {
         0.05
     }
 
+    /// How many times longer it takes with portable kernels on x86-64, where a fused multiply-add is a call of a function.
+    fn slowdown(&self) -> f64 {
+        1.0
+    }
+
     /// A rough number of bytes of memory that it takes while it runs, beside inputs that tasks share.
     fn memory(&self) -> u64 {
         20_000_000

@@ -2,6 +2,7 @@
 //! be a part of it. Every [`Fixture::run`] checks besides that the plan made before it was right.
 
 use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::common::{self, Fixture, SMALL, SMALL_TASKS};
@@ -545,4 +546,32 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
             fs::copy(&path, &target).unwrap();
         }
     }
+}
+
+#[test]
+fn the_tuning_split_of_a_small_set_is_said_and_keyed_and_that_of_a_large_one_keeps_its_keys() {
+    let said = |data: &Path| {
+        let output = common::ojaflow().arg("data").arg("--data").arg(data).output().unwrap();
+        common::text(&output.stdout)
+    };
+    let small = said(&common::tiny_data());
+    assert!(small.contains("tuning split: the last 50 training images; the other 200 are trained on"), "{small}");
+    let shipped = said(&common::root().join("data"));
+    assert_eq!(
+        shipped.matches("the last 10000 training images; the other 50000 are trained on").count(),
+        2,
+        "{shipped}"
+    );
+    let keyed = |dataset: &str, data: &Path| {
+        let text = format!(
+            "[pipeline]\nname = \"small\"\ntitle = \"t\"\n[stages.data]\nkind = \"load\"\ndataset = \"{dataset}\"\n"
+        );
+        let folder = common::project("small", text.as_bytes());
+        let mut plan = common::ojaflow();
+        plan.current_dir(folder.path()).args(["plan", "small", "--format", "json", "--data"]).arg(data);
+        let plan: serde_json::Value = serde_json::from_slice(&plan.output().unwrap().stdout).unwrap();
+        plan.to_string().matches("tuning_images\":50").count()
+    };
+    assert_eq!(keyed("tiny", &common::tiny_data()), 1);
+    assert_eq!(keyed("mnist", &common::root().join("data")), 0, "its keys are older than the share");
 }

@@ -180,3 +180,23 @@ fn a_task_that_takes_more_memory_than_there_is_is_refused_with_what_makes_it_lar
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("`--jobs 64`: that many tasks side by side take about"), "{message}");
 }
+
+/// On x86-64 the portable kernels are no match for the others, and the estimate knows.
+#[cfg(all(target_arch = "x86_64", not(target_feature = "fma")))]
+#[test]
+fn the_estimate_knows_portable_kernels() {
+    let summary = |kernels: Option<&str>| {
+        let outputs = tempfile::tempdir().unwrap();
+        let mut plan = ojaflow();
+        plan.current_dir(root()).args(["plan", "fig7", "--outputs"]).arg(outputs.path());
+        plan.envs(kernels.map(|kernels| ("OJAFLOW_KERNELS", kernels)));
+        text(&plan.output().unwrap().stdout)
+    };
+    let portable = summary(Some("portable"));
+    assert!(portable.contains("portable kernels: without AVX2 this takes about 5"), "{portable}");
+    assert!(portable.contains(" h of one core"), "{portable}");
+    if Machine::this().unwrap().kernels != "portable" {
+        let usual = summary(None);
+        assert!(usual.contains(" min of one core") && !usual.contains("portable"), "{usual}");
+    }
+}

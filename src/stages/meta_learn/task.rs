@@ -150,6 +150,10 @@ impl Work for MetaLearnTask {
         synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10
     }
 
+    fn slowdown(&self) -> f64 {
+        10.0
+    }
+
     fn memory(&self) -> u64 {
         self.memory
     }

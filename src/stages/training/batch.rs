@@ -278,6 +278,11 @@ impl Recipe for Batches {
         }
     }
 
+    fn slowdown(&self) -> f64 {
+        // Measured on the networks of the paper.
+        20.0
+    }
+
     fn cost(&self) -> f64 {
         self.canonical.course.cost(self.architecture.n_synapses(), 2e-10)
     }

@@ -247,6 +247,11 @@ impl Recipe for Online {
         Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
     }
 
+    fn slowdown(&self) -> f64 {
+        // Measured on the networks of the paper.
+        15.0
+    }
+
     fn cost(&self) -> f64 {
         // About a nanosecond for four synapses, in training and for each image of an evaluation.
         self.canonical.course.cost(self.architecture.n_synapses(), 2.5e-10)

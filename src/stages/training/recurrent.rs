@@ -335,6 +335,11 @@ impl Recipe for Recurrent {
         history(self.canonical.time_steps, self.canonical.hidden)
     }
 
+    fn slowdown(&self) -> f64 {
+        // Measured on the networks of the paper.
+        55.0
+    }
+
     fn cost(&self) -> f64 {
         let architecture = &self.architecture;
         let (hidden, time) = (architecture.n_hidden() as f64, architecture.n_steps() as f64);

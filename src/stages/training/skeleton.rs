@@ -70,6 +70,9 @@ pub(super) trait Recipe: Clone + PartialEq + Send + Sync + fmt::Debug + 'static 
     /// A rough cost in seconds.
     fn cost(&self) -> f64;
 
+    /// How many times longer it takes with portable kernels.
+    fn slowdown(&self) -> f64;
+
     /// A rough number of bytes that are remembered of what happens beside the weights.
     fn history(&self) -> u64 {
         0
@@ -204,6 +207,10 @@ impl<R: Recipe> Work for Training<R> {
         self.common.recipe.cost()
     }
 
+    fn slowdown(&self) -> f64 {
+        self.common.recipe.slowdown()
+    }
+
     fn memory(&self) -> u64 {
         // Weights and what learning keeps beside them; who reads those that are kept or handed on counts them.
         self.weights().saturating_mul(4).saturating_add(self.common.recipe.history())
@@ -253,7 +260,7 @@ mod tests {
     fn a_training_that_diverges_says_when_and_has_rows_until_then() {
         let image: (&[u8], i32) = (&[255, 255], 0);
         // The last fifth of the training set is the tuning split.
-        let bench = trained(&[2, 2], &[], &[image], &vec![image; 5]);
+        let bench = trained(&[2, 2], &[], &[image], &[image; 5]);
         let train = "data = 'train'\nlayers = [2, 2]\nsamples = 4\nschedule = { every = 1 }\n";
         let made = bench.run(&Train, &format!("{train}coefficients = {{ decay = 1e35 }}")).unwrap();
         let [run]: [RunRow<'_>; 1] = made.rows("runs").try_into().unwrap();
