@@ -17,6 +17,8 @@
 
 mod collect;
 mod draft;
+#[cfg(test)]
+mod interleavings;
 mod kept;
 mod layout;
 mod lease;
