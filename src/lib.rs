@@ -47,6 +47,7 @@ pub mod commands;
 pub mod datasets;
 pub mod error;
 mod figures;
+mod files;
 pub mod flow;
 pub mod plan;
 pub mod publish;

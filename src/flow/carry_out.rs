@@ -56,7 +56,10 @@ impl Project {
                     for (pipeline, one) in level.plan.pipelines.iter().zip(&published) {
                         install(&self.pipelines, pipeline, one)?;
                     }
-                    session.into_iter().for_each(Session::finish);
+                    match session {
+                        Some(session) => session.finish(),
+                        None => store.finished(&purpose(level.plan.main())),
+                    }
                     return Ok(Outcome::new((executed, shared), statuses, published));
                 }
             }

@@ -1,14 +1,14 @@
 //! Files that people put into a published folder: they go along when it is published anew.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Look, Manifest};
-use super::{repair, views};
+use super::views;
 use crate::error::{Error, Result};
+use crate::files::{self, Metadata};
 
 /// The paths in a published folder that are ours; none if nothing there says so.
 pub(super) fn own_files(folder: &Path) -> Result<Option<BTreeSet<PathBuf>>> {
@@ -27,32 +27,32 @@ pub(super) fn bring_along(old: &Path, own: Option<&BTreeSet<PathBuf>>, new: &Pat
     let mut waiting = vec![PathBuf::new()];
     while let Some(folder) = waiting.pop() {
         let here = old.join(&folder);
-        let mut entries: Vec<_> = match fs::read_dir(&here) {
-            Ok(entries) => entries.collect::<io::Result<_>>().map_err(Error::io("list", &here))?,
+        let entries = match files::list(&here) {
+            Ok(entries) => entries,
             // There is nothing yet, or something that no file can be in.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            Err(error) if files::is_nothing(&error) => continue,
             Err(error) => return Err(Error::io("list", &here)(error)),
         };
-        entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
-            let path = folder.join(entry.file_name());
-            if own.is_some_and(|own| own.contains(&path)) || repair::is_leftover(&path) {
+            let path = folder.join(entry.file_name().expect("an entry of a folder"));
+            if own.is_some_and(|own| own.contains(&path)) {
                 continue;
             }
-            if entry.file_type().map_err(Error::io("read", entry.path()))?.is_dir() {
+            if files::metadata(&entry).map_err(Error::io("read", &entry))?.is_dir() {
                 waiting.push(path);
                 continue;
             }
-            if fs::symlink_metadata(new.join(&path)).is_ok()
-                && (own.is_none() || is_same(&entry.path(), &new.join(&path)))
+            let reading = |error| Error::io("read", &entry)(error);
+            if let Some(there) = files::look(&new.join(&path)).map_err(reading)?
+                && (own.is_none() || is_same((&entry, &new.join(&path)), &there).map_err(reading)?)
             {
                 continue;
             }
-            let place = free_place(new, &path);
+            let place = free_place(new, &path).map_err(reading)?;
             let target = new.join(&place);
             let parent = target.parent().expect("a file in a folder");
-            fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-            link(&entry.path(), &target).map_err(Error::io("keep in the published folder", entry.path()))?;
+            files::create_folders(parent).map_err(Error::io("create", parent))?;
+            files::second_name(&entry, &target).map_err(Error::io("keep in the published folder", &entry))?;
             brought.push(match place == path {
                 true => path.display().to_string(),
                 false => format!("{} (as {})", path.display(), place.display()),
@@ -63,41 +63,40 @@ pub(super) fn bring_along(old: &Path, own: Option<&BTreeSet<PathBuf>>, new: &Pat
     Ok(brought)
 }
 
-/// Whether it went along before.
-fn is_same(old: &Path, new: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| fs::symlink_metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    identity(old) == identity(new)
+/// Whether it went along before, as a second name or as a copy.
+fn is_same((old, new): (&Path, &Path), there: &Metadata) -> io::Result<bool> {
+    let here = files::metadata(old)?;
+    if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+        return Ok(true);
+    }
+    Ok(here.is_file() && there.is_file() && here.len() == there.len() && files::read(old)? == files::read(new)?)
 }
 
 /// The path, or one below `kept/` where nothing is in its way.
-fn free_place(new: &Path, path: &Path) -> PathBuf {
-    let is_free = |place: &Path| {
-        let below_a_file =
-            place.ancestors().skip(1).any(|above| fs::symlink_metadata(new.join(above)).is_ok_and(|it| !it.is_dir()));
-        !below_a_file && fs::symlink_metadata(new.join(place)).is_err()
+fn free_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
+    let is_free = |place: &Path| -> io::Result<bool> {
+        for above in place.ancestors().skip(1) {
+            if files::look(&new.join(above))?.is_some_and(|there| !there.is_dir()) {
+                return Ok(false);
+            }
+        }
+        Ok(!files::exists(&new.join(place))?)
     };
-    if is_free(path) {
-        return path.to_owned();
-    }
     let numbered = (2..).map(|number| format!("kept-{number}"));
-    let mut folders = std::iter::once("kept".to_owned()).chain(numbered).map(|folder| Path::new(&folder).join(path));
-    folders.find(|place| is_free(place)).expect("numbers do not end")
-}
-
-/// A second name; a copy where there can be none (another's file, a file system without links).
-fn link(old: &Path, new: &Path) -> io::Result<()> {
-    if fs::hard_link(old, new).is_ok() {
-        return Ok(());
+    let folders = std::iter::once("kept".to_owned()).chain(numbered).map(|folder| Path::new(&folder).join(path));
+    for place in std::iter::once(path.to_owned()).chain(folders) {
+        if is_free(&place)? {
+            return Ok(place);
+        }
     }
-    if fs::symlink_metadata(old)?.is_symlink() {
-        return symlink(fs::read_link(old)?, new);
-    }
-    fs::copy(old, new).map(drop)
+    unreachable!("numbers do not end")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]

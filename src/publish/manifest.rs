@@ -1,13 +1,13 @@
 //! `manifest.json`: where every number in a published folder comes from.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::plan::{Equations, Pipeline, Plan, equations};
 use crate::store::{Key, KeyMaterial};
 use crate::tables::TableSchema;
@@ -307,7 +307,7 @@ impl Manifest {
     /// It cannot be read.
     pub(super) fn look(folder: &Path) -> Result<Look> {
         let path = folder.join(FILE);
-        let bytes = match fs::read(&path) {
+        let bytes = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(Look::Absent);
@@ -330,7 +330,7 @@ impl Manifest {
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        fs::write(&path, self.to_text()).map_err(Error::io("write", &path))
+        files::write(&path, self.to_text().as_bytes()).map_err(Error::io("write", &path))
     }
 
     /// The manifest as it is written: its last line is the digest of all that stands above it.

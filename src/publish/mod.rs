@@ -1,6 +1,8 @@
 //! Results → the folder that people open, switched in one step from one complete state to the next.
 
 mod explain;
+#[cfg(test)]
+mod faults;
 mod folder;
 mod guests;
 pub mod manifest;
@@ -10,11 +12,11 @@ mod soundness;
 mod tables;
 mod views;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::plan::{Pipeline, Plan};
 use crate::run::Run;
 use crate::store::Store;
@@ -55,12 +57,15 @@ enum Standing {
 }
 
 fn standing(plan: &Plan, pipeline: &Pipeline, store: &dyn Store, folder: &Path) -> Result<Standing> {
+    if folder::is_unsettled(folder)? {
+        return Ok(Standing::Other);
+    }
     let found = match Manifest::look(folder)? {
         Look::Sound(found) => *found,
         Look::Damaged => {
             return Ok(Standing::Damaged(vec![Unsound::new(manifest::FILE, "it is not what was published")]));
         }
-        Look::Absent if folder.exists() && folder::is_ours(folder) => {
+        Look::Absent if folder::is_ours(folder)? => {
             return Ok(Standing::Damaged(vec![Unsound::new(manifest::FILE, "it is missing")]));
         }
         Look::Absent | Look::OtherVersion => return Ok(Standing::Other),
@@ -99,6 +104,8 @@ pub fn published_already(plan: &Plan, store: &dyn Store, outputs: &Path) -> Resu
 /// A result cannot be read or made again, or the folder not be written.
 pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Published]) -> Result<Published> {
     let folder = outputs.join(&pipeline.name);
+    let workshop = run.session.workshop()?;
+    folder::settle(&folder, workshop.path())?;
     let found = match standing(run.plan, pipeline, run.store, &folder)? {
         Standing::Current(manifest) if !run.statuses.forced.contains(&true) => {
             return Ok(Published { folder, manifest: *manifest, changed: false });
@@ -110,9 +117,8 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
         }
         Standing::Other => None,
     };
-    let workshop = run.session.workshop()?;
     let new = workshop.path().join(&pipeline.name);
-    fs::create_dir(&new).map_err(Error::io("create", &new))?;
+    files::create_folder(&new).map_err(Error::io("create", &new))?;
     let mut tables = Vec::new();
     for table in &pipeline.tables {
         run.check_interrupted()?;
@@ -129,7 +135,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     for file in &pipeline.files {
         let content = run.read(file.task, |entry| entry.read_file(file.file))?;
         let path = new.join(&file.name);
-        fs::write(&path, &content).map_err(Error::io("write", &path))?;
+        files::write(&path, &content).map_err(Error::io("write", &path))?;
         files.push(FileEntry {
             name: file.name.clone(),
             stage: file.stage.clone(),
@@ -141,7 +147,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     let manifest =
         Manifest::new(run.plan, pipeline, sources(pipeline), manifest::fingerprint(run.plan, pipeline), tables, files);
     let path = new.join(views::FILE);
-    fs::write(&path, views::text(&manifest)).map_err(Error::io("write", &path))?;
+    files::write(&path, views::text(&manifest).as_bytes()).map_err(Error::io("write", &path))?;
     manifest.write(&new)?;
     if let Some(found) = &found {
         confirm(run, found, &manifest);
@@ -149,8 +155,9 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     // Before the switch, so that they are never in neither folder; and once more what came in between.
     let own = guests::own_files(&folder)?;
     let mut kept = guests::bring_along(&folder, own.as_ref(), &new)?;
-    if let Some(old) = folder::replace(&new, &folder, workshop.path())? {
+    if let Some(old) = folder::replace(&new, &folder)? {
         kept.extend(guests::bring_along(&old, own.as_ref(), &folder)?);
+        folder::dispose(&old, workshop.path())?;
     }
     if !kept.is_empty() {
         let files = kept.join(", ");
@@ -211,7 +218,8 @@ pub fn folders(outputs: &Path) -> Result<Vec<PathBuf>> {
 pub fn referred_keys(outputs: &Path) -> Result<Vec<(String, Vec<crate::store::Key>)>> {
     let mut referred = Vec::new();
     for folder in folder::published(outputs)? {
-        if !folder.join(manifest::FILE).exists() {
+        let place = folder.join(manifest::FILE);
+        if !files::exists(&place).map_err(Error::io("read", &place))? {
             return Err(Error::Check(format!(
                 "{} lost its {}, which says what it was made from; run the pipeline again, or remove the folder",
                 folder.display(),

@@ -1,22 +1,14 @@
 //! Every byte of what is published held against its digest, and what is damaged made anew from the store.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Listed, Look, Manifest, TableEntry};
 use super::soundness::{Unsound, damage};
 use super::{folder, tables, views};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::store::{Damaged, Key, Store};
-
-/// What the folders are called in which a repair is prepared.
-const WORKSHOP: &str = ".repair-";
-
-/// Whether a path in a published folder belongs to a repair that was killed.
-pub(super) fn is_leftover(path: &Path) -> bool {
-    path.to_string_lossy().starts_with(WORKSHOP)
-}
 
 /// A published folder of which every byte was read.
 #[derive(Debug)]
@@ -72,7 +64,7 @@ fn remaining(unsound: Unsound, reason: &str) -> Finding {
     Finding { unsound, remains: Some(reason.to_owned()) }
 }
 
-/// Makes a file anew, beside its place first; says why where it cannot.
+/// Makes a file anew, in the store's workshop first; says why where it cannot.
 fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> Result<(), String> {
     let failed = |error: Error| error.to_string();
     if path == manifest::FILE {
@@ -80,12 +72,12 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
     }
     let target = folder.join(path);
     let parent = target.parent().expect("a file in a folder");
-    fs::create_dir_all(parent).map_err(Error::io("create", parent)).map_err(failed)?;
-    let workshop = tempfile::Builder::new().prefix(WORKSHOP).tempdir_in(folder);
-    let workshop = workshop.map_err(Error::io("create a folder in", folder)).map_err(failed)?;
+    files::create_folders(parent).map_err(Error::io("create", parent)).map_err(failed)?;
+    let session = store.session().map_err(failed)?;
+    let workshop = session.workshop().map_err(failed)?;
     let new = workshop.path().join("new");
     if path == views::FILE {
-        fs::write(&new, views::text(manifest)).map_err(Error::io("write", &new)).map_err(failed)?;
+        files::write(&new, views::text(manifest).as_bytes()).map_err(Error::io("write", &new)).map_err(failed)?;
     } else {
         let files = manifest.files();
         let file = files.iter().find(|file| file.path == path).expect("one of its files was found damaged");
@@ -96,7 +88,7 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
             }
         }
     }
-    fs::rename(&new, &target).map_err(Error::io("replace", &target)).map_err(failed)
+    files::rename(&new, &target).map_err(Error::io("replace", &target)).map_err(failed)
 }
 
 /// Puts a file that is published as it lies in the store at `new`; whether there is one. It may be the very file that was

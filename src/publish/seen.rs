@@ -2,7 +2,6 @@
 //! again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::{self, Metadata};
 use crate::store::Store;
 
 /// File systems tell times in ticks of up to this length: what changed within the tick in which it was read may change
@@ -85,7 +85,7 @@ impl Seen {
     /// Whether a file looks as it did when this digest was found in it.
     pub(super) fn knows(&self, folder: &Path, path: &str, digest: &str) -> bool {
         self.files.get(path).is_some_and(|known| {
-            let looks = fs::metadata(folder.join(path)).map(|file| Stamp::of(&file));
+            let looks = files::target(&folder.join(path)).map(|file| Stamp::of(&file));
             known.digest == digest && looks.is_ok_and(|stamp| stamp == known.stamp)
         })
     }
@@ -97,14 +97,14 @@ impl Seen {
     pub(super) fn read(&mut self, folder: &Path, path: &str) -> io::Result<String> {
         let place = folder.join(path);
         // A pipe would be waited for.
-        if !fs::metadata(&place)?.is_file() {
+        if !files::target(&place)?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
-        let file = File::open(&place)?;
+        let mut file = files::open(&place)?;
         let before = Stamp::of(&file.metadata()?);
         let is_settled = before.is_settled();
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&file)?;
+        hasher.update_reader(&mut file)?;
         if Stamp::of(&file.metadata()?) != before {
             return Err(io::Error::other("it was written while it was read"));
         }
@@ -120,6 +120,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
     use crate::store::PosixStore;
 

@@ -1,6 +1,5 @@
 //! Whether published files are what was published.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use super::manifest::{self, Listed, Manifest};
 use super::seen::Seen;
 use super::views;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A published file that is not what was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ fn look(folder: &Path, manifest: &Manifest, seen: &mut Seen, everything: bool) -
     }
     // Earlier versions wrote other views.
     if manifest.sealed {
-        match fs::read(folder.join(views::FILE)) {
+        match files::read(&folder.join(views::FILE)) {
             Ok(text) if text == views::text(manifest).as_bytes() => {}
             Ok(_) => unsound.push(Unsound::new(views::FILE, "it is not what was published")),
             Err(error) => unsound.push(Unsound::new(views::FILE, in_words(&error))),
@@ -80,7 +80,7 @@ fn in_words(error: &io::Error) -> String {
 /// It is not what was published.
 pub fn read(folder: &Path, path: &str, digest: &str) -> Result<Vec<u8>> {
     let place = folder.join(path);
-    let found = match fs::read(&place) {
+    let found = match files::read(&place) {
         Ok(bytes) if blake3::hash(&bytes).to_hex().as_str() == digest => return Ok(bytes),
         Ok(_) => "its digest differs from the one in manifest.json".to_owned(),
         Err(error) => in_words(&error),

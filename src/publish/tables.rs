@@ -1,6 +1,5 @@
 //! Stored parts → published tables.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use arrow::compute::concat_batches;
 use super::manifest::{Manifest, PartEntry, TableEntry};
 use super::soundness;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::plan::{Part, Pipeline, PublishedTable};
 use crate::run::{Run, add_axes};
 use crate::store::Entry;
@@ -26,9 +26,14 @@ pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> R
     }
     let (mut parts, mut entries) = (Vec::new(), Vec::new());
     for part in table.parts.iter() {
-        let read = run.obtain(part.task, part.table(), false)?;
-        entries.push(part_entry(run, part.task, part.table(), read.n_rows())?);
-        parts.push((part.axes().cloned().collect::<Vec<_>>(), read));
+        let (read, digest) = run.read(part.task, |entry| {
+            let digest = entry.record.table(part.table()).map(|(file, _)| file.digest.clone());
+            // Where there is no such table, reading it says so.
+            Ok((entry.read_table(part.table())?, digest.unwrap_or_default()))
+        })?;
+        let key = run.plan.tasks[part.task].key.clone();
+        entries.push(PartEntry { key, table: part.table().to_owned(), rows: read.n_rows(), digest });
+        parts.push((part.axes().cloned().collect::<Vec<_>>(), Arc::new(read)));
     }
     let path = format!("{}.parquet", table.name);
     let (rows, digest, bytes) = join(&table.name, &table.schema, &key_of(&entries), &parts, &new.join(&path))?;
@@ -139,7 +144,7 @@ impl KeptPart {
 fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBatch]) -> Result<(usize, String, u64)> {
     let writing = |error| crate::store::writing(path, error);
     // Never over a file that is there: it may be the store's under another name.
-    let file = fs::File::create_new(path).map_err(Error::io("create", path))?;
+    let file = files::create_new(path).map_err(Error::io("create", path))?;
     let mut writer = TableWriter::new(DigestWriter::new(file), schema.clone(), key).map_err(writing)?;
     for batch in batches {
         writer.write(batch).map_err(writing)?;
@@ -153,13 +158,13 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
 /// files would only hide.
 pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Option<TableEntry>> {
     let folder = new.join(&table.name);
-    fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+    files::create_folder(&folder).map_err(Error::io("create", &folder))?;
     let (mut parts, mut rows, mut bytes) = (Vec::new(), 0, 0);
     for part in table.parts.iter() {
         run.check_interrupted()?;
         let kept = KeptPart::sound(run, part)?;
         let target = folder.join(kept.entry.file_name());
-        if !target.exists() {
+        if !files::exists(&target).map_err(Error::io("read", &target))? {
             kept.put(&target)?;
             bytes += kept.bytes;
             rows += kept.entry.rows;
@@ -167,17 +172,10 @@ pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Re
         parts.push(kept.entry);
     }
     if rows == 0 {
-        fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        files::remove(&folder).map_err(Error::io("remove", &folder))?;
         return Ok(None);
     }
     Ok(Some(entry(table, format!("{}/", table.name), rows, None, bytes, parts)))
-}
-
-fn part_entry(run: &Run<'_>, task: usize, table: &str, rows: usize) -> Result<PartEntry> {
-    let key = run.plan.tasks[task].key.clone();
-    let entry = run.store.find(&key)?;
-    let digest = entry.as_ref().and_then(|entry| entry.record.table(table)).map(|(file, _)| file.digest.clone());
-    Ok(PartEntry { key, table: table.to_owned(), rows, digest: digest.unwrap_or_default() })
 }
 
 /// Puts the claims of all included pipelines and a composition's own into one table, which takes the place of its own.
@@ -223,7 +221,7 @@ pub(super) fn collect_claims(
     if let Some(own) = tables.iter().position(|table| table.schema.kind == "claims") {
         tables.remove(own);
         // Removed, not written over: it may be the store's file under another name.
-        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        files::remove(&path).map_err(Error::io("remove", &path))?;
     }
     let (rows, digest, bytes) = write_table(&path, &schema, &key_of(&parts), &batches)?;
     tables.push(TableEntry {

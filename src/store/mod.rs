@@ -33,9 +33,8 @@ pub use record::{Record, StoredFile};
 
 use std::fmt::Debug;
 
-use tempfile::TempDir;
-
 use crate::error::Result;
+use crate::files::Scratch;
 
 /// The size in bytes from which on the file of a result and its published name are one file where that is possible. Below, a
 /// copy costs less than the surprise of a read-only file.
@@ -48,6 +47,10 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// The commit record cannot be read for another reason than that it is absent or damaged.
     fn find(&self, key: &Key) -> Result<Option<Entry>>;
+
+    /// What runs were for that ended before they could [finish](Session::finish) is done: others may collect what nothing
+    /// else refers to.
+    fn finished(&self, purpose: &Purpose);
 
     /// Registers a run. Waits for a collection that is under way.
     ///
@@ -91,7 +94,7 @@ pub trait Session: Debug + Send + Sync {
     ///
     /// # Errors
     /// It cannot be created.
-    fn workshop(&self) -> Result<TempDir>;
+    fn workshop(&self) -> Result<Scratch>;
 
     /// What the run was for is done: others may collect what nothing else refers to. A session that is dropped without this
     /// is unfinished.

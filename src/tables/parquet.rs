@@ -31,8 +31,22 @@ pub const KEY_METADATA: &str = "ojaflow.key";
 pub struct TableWriter<W: Write + Send> {
     schema: TableSchema,
     arrow_schema: SchemaRef,
-    writer: ArrowWriter<W>,
+    writer: ArrowWriter<Lent<W>>,
     rows: usize,
+}
+
+/// A sink that can be taken back. Parquet's own way to give it back makes an unwritable end of the file an error without a
+/// kind, and a full disk is to be known for what it is.
+struct Lent<W>(Option<W>);
+
+impl<W: Write> Write for Lent<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.as_mut().expect("it is taken back at the end").write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Write::flush)
+    }
 }
 
 impl<W: Write + Send> TableWriter<W> {
@@ -57,7 +71,7 @@ impl<W: Write + Send> TableWriter<W> {
                     .set_column_statistics_enabled(path, EnabledStatistics::None);
             }
         }
-        let writer = ArrowWriter::try_new(sink, arrow_schema.clone(), Some(properties.build()))?;
+        let writer = ArrowWriter::try_new(Lent(Some(sink)), arrow_schema.clone(), Some(properties.build()))?;
         Ok(Self { schema, arrow_schema, writer, rows: 0 })
     }
 
@@ -80,9 +94,9 @@ impl<W: Write + Send> TableWriter<W> {
     }
 
     /// Ends the file and returns the number of rows with the sink.
-    pub fn finish(self) -> Result<(usize, W), ParquetError> {
-        let rows = self.rows;
-        Ok((rows, self.writer.into_inner()?))
+    pub fn finish(mut self) -> Result<(usize, W), ParquetError> {
+        self.writer.finish()?;
+        Ok((self.rows, self.writer.inner_mut().0.take().expect("it is taken back once")))
     }
 }
 

@@ -8,13 +8,14 @@ use super::super::record::FILE;
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
 use super::runs::{Recorded, recorded};
-use super::{fs, lease, share};
+use super::{lease, share};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, Remembered, Verified};
 
 pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -> Result<Collected> {
     let mut collected = Collected::default();
-    if !layout.exists() {
+    if !layout.is_there()? {
         return Ok(collected);
     }
     let _alone = if how.dry_run { layout.reading() } else { Some(layout.collecting()?) };
@@ -46,7 +47,7 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
     if !how.dry_run {
         lease::sweep(layout)?;
         for path in &rubbish {
-            let _ = fs::remove(path);
+            let _ = files::remove(path);
         }
     }
     for key in layout.keys()? {
@@ -106,8 +107,8 @@ fn remove(layout: &Layout, key: &Key) -> Result<()> {
     let pending = layout.pending();
     make_folder(&pending)?;
     let aside = pending.join(format!("{COLLECTED}{}", key.short()));
-    fs::rename(&folder, &aside).map_err(Error::io("remove", &folder))?;
-    fs::remove(&aside).map_err(Error::io("remove", &aside))
+    files::rename(&folder, &aside).map_err(Error::io("remove", &folder))?;
+    files::remove(&aside).map_err(Error::io("remove", &aside))
 }
 
 pub(super) fn verify(layout: &Layout) -> Result<Verified> {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::super::entry::Entry;
 use super::super::pending::{Draft, Sink, Site};
 use super::super::record::{FILE, Record};
-use super::fs::{self, Written};
 use super::kept::{Found, entry, look};
 use super::layout::make_folder;
 use crate::error::{Error, Result};
+use crate::files::{self, File};
 
 /// How often a place may change under a commit before it gives up: each time, another run was at work there.
 const ATTEMPTS: usize = 8;
@@ -27,11 +27,8 @@ impl Site for Place {
     fn begin(self: Box<Self>) -> Result<Box<dyn Draft>> {
         // A damaged input may be made again twice at the same time: each writer gets a folder of its own.
         make_folder(&self.pending)?;
-        let folder = tempfile::Builder::new()
-            .prefix("result-")
-            .tempdir_in(&self.pending)
-            .map_err(Error::io("create a folder in", &self.pending))?
-            .keep();
+        let folder =
+            files::fresh_folder(&self.pending, "result-").map_err(Error::io("create a folder in", &self.pending))?;
         Ok(Box::new(Folder { folder, target: self.target, anew: self.anew, moved: false }))
     }
 }
@@ -52,7 +49,7 @@ impl Draft for Folder {
 
     fn create(&self, name: &str) -> Result<Box<dyn Sink>> {
         let path = self.folder.join(name);
-        let file = Written::create(&path).map_err(Error::io("create", &path))?;
+        let file = files::create(&path).map_err(Error::io("create", &path))?;
         Ok(Box::new(Buffered(BufWriter::with_capacity(1 << 18, file))))
     }
 
@@ -69,7 +66,7 @@ impl Draft for Folder {
             Some(earlier) => Ok(earlier),
             None => {
                 // Where folders cannot be synced, the digests still tell.
-                let _ = fs::sync_folder(&shard);
+                let _ = files::sync_folder(&shard);
                 Ok(entry(&self.target, record))
             }
         }
@@ -82,12 +79,12 @@ impl Folder {
     fn appear(&mut self, record: &Record) -> Result<Option<Entry>> {
         let publishing = |error| Error::io("publish", &self.target)(error);
         for _ in 0..ATTEMPTS {
-            match fs::rename(&self.folder, &self.target) {
+            match files::rename(&self.folder, &self.target) {
                 Ok(()) => {
                     self.moved = true;
                     return Ok(None);
                 }
-                Err(error) if is_in_the_way(&error) => {}
+                Err(error) if files::is_in_the_way(&error) => {}
                 Err(error) => return Err(publishing(error)),
             }
             match look(&self.target, &record.key)? {
@@ -96,16 +93,16 @@ impl Folder {
                 Found::Nothing => continue,
                 Found::Sound(_) | Found::Damaged(_) => {}
             }
-            match fs::exchange(&self.folder, &self.target) {
+            match files::exchange(&self.folder, &self.target) {
                 // What was there lies where this was written, and goes with it.
                 Ok(()) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // Not every file system can exchange two folders; then there is a moment without either.
                 Err(_) => {
                     let aside = self.folder.with_extension("replaced");
-                    fs::rename(&self.target, &aside).map_err(Error::io("move aside", &self.target))?;
-                    let moved = fs::rename(&self.folder, &self.target);
-                    let _ = fs::remove(&aside);
+                    files::rename(&self.target, &aside).map_err(Error::io("move aside", &self.target))?;
+                    let moved = files::rename(&self.folder, &self.target);
+                    let _ = files::remove(&aside);
                     moved.map_err(publishing)?;
                     self.moved = true;
                     return Ok(None);
@@ -116,22 +113,17 @@ impl Folder {
     }
 }
 
-fn is_in_the_way(error: &io::Error) -> bool {
-    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
-    matches!(error.kind(), DirectoryNotEmpty | AlreadyExists | NotADirectory)
-}
-
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.moved {
             // Best effort: what stays is removed by the next collection.
-            let _ = fs::remove(&self.folder);
+            let _ = files::remove(&self.folder);
         }
     }
 }
 
 /// One write to the file for many small ones of the table's writer.
-struct Buffered(BufWriter<Written>);
+struct Buffered(BufWriter<File>);
 
 impl Write for Buffered {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
@@ -151,7 +143,7 @@ impl Sink for Buffered {
 
 fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     let write = || {
-        let mut file = Written::create(path)?;
+        let mut file = files::create(path)?;
         file.write_all(content)?;
         file.sync()
     };

@@ -3,13 +3,12 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use super::super::entry::{Damaged, Entry, Files};
 use super::super::key::Key;
 use super::super::record::{FILE, Record};
-use super::{fs, share};
+use super::share;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The folder of a committed result.
 #[derive(Debug)]
@@ -36,23 +35,17 @@ pub(super) fn entry(folder: &Path, record: Record) -> Entry {
 pub(super) fn look(folder: &Path, key: &Key) -> Result<Found> {
     let path = folder.join(FILE);
     let damaged = |found: String| Found::Damaged(Damaged { place: path.display().to_string(), found });
-    match fs::read(&path) {
+    match files::read(&path) {
         Ok(bytes) => Ok(match Record::from_bytes(&bytes, key) {
             Some(record) => Found::Sound(entry(folder, record)),
             None => damaged("it does not match its digest".to_owned()),
         }),
-        Err(error) if is_damage(&error) => {
-            Ok(if fs::metadata(folder).is_ok() { damaged(error.to_string()) } else { Found::Nothing })
+        Err(error) if files::is_damage(&error) => {
+            let is_there = files::exists(folder).map_err(Error::io("read", folder))?;
+            Ok(if is_there { damaged(error.to_string()) } else { Found::Nothing })
         }
         Err(error) => Err(Error::io("read", &path)(error)),
     }
-}
-
-/// Whether reading failed for what lies there, not for who reads it.
-fn is_damage(error: &io::Error) -> bool {
-    let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::IsADirectory];
-    let codes = [Errno::LOOP, Errno::IO].map(Errno::raw_os_error);
-    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 impl Files for Kept {
@@ -62,7 +55,7 @@ impl Files for Kept {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Read>> {
-        Ok(Box::new(fs::open(&self.folder.join(name))?))
+        Ok(Box::new(files::open(&self.folder.join(name))?))
     }
 
     fn put(&self, name: &str, target: &Path) -> Result<()> {

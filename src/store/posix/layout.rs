@@ -1,12 +1,11 @@
 //! Where what lies in the store's folder.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::key::Key;
-use super::fs;
 use crate::error::{Error, Result};
+use crate::files::{self, Lock};
 
 /// The layout of the folder; a change of it starts a new folder beside the old one.
 const VERSION: &str = "v1";
@@ -36,8 +35,10 @@ impl Layout {
         Self { root: outputs.join(".store").join(VERSION) }
     }
 
-    pub(super) fn exists(&self) -> bool {
-        self.root.exists()
+    /// # Errors
+    /// It cannot be known.
+    pub(super) fn is_there(&self) -> Result<bool> {
+        files::exists(&self.root).map_err(Error::io("read", &self.root))
     }
 
     fn results(&self) -> PathBuf {
@@ -73,7 +74,7 @@ impl Layout {
     pub(super) fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
         for shard in list(&self.results())? {
-            let digits = name(&shard).filter(|name| is_shard(name) && shard.is_dir());
+            let digits = if is_folder(&shard)? { name(&shard).filter(|name| is_shard(name)) } else { None };
             let Some(digits) = digits else {
                 contents.strays.push(shard);
                 continue;
@@ -86,8 +87,11 @@ impl Layout {
             }
         }
         let folders = [self.results(), self.pending(), self.runs(), self.leases(), self.notes()];
-        let ours = |path: &PathBuf| folders.contains(path) && path.is_dir() || *path == self.collecting_path();
-        contents.strays.extend(list(&self.root)?.into_iter().filter(|path| !ours(path)));
+        for path in list(&self.root)? {
+            if path != self.collecting_path() && !(folders.contains(&path) && is_folder(&path)?) {
+                contents.strays.push(path);
+            }
+        }
         let begins = |path: &Path, with: &[&str]| {
             name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
         };
@@ -105,39 +109,43 @@ impl Layout {
     }
 
     /// Keeps collections out while a run starts, ends or says what it counts on.
-    pub(super) fn starting(&self) -> Result<File> {
-        let (file, path) = self.lock_file()?;
-        file.lock_shared().map_err(Error::io("lock", path))?;
-        Ok(file)
+    pub(super) fn starting(&self) -> Result<Lock> {
+        let lock = self.lock()?;
+        lock.together().map_err(Error::io("lock", lock.path()))?;
+        Ok(lock)
     }
 
     /// Keeps everyone out who starts, ends or says what it counts on.
-    pub(super) fn collecting(&self) -> Result<File> {
-        let (file, path) = self.lock_file()?;
-        file.lock().map_err(Error::io("lock", path))?;
-        Ok(file)
+    pub(super) fn collecting(&self) -> Result<Lock> {
+        let lock = self.lock()?;
+        lock.alone().map_err(Error::io("lock", lock.path()))?;
+        Ok(lock)
     }
 
     /// Keeps collections out, as far as that can be had without writing.
-    pub(super) fn reading(&self) -> Option<File> {
-        fs::open(&self.collecting_path()).ok().filter(|file| file.lock_shared().is_ok())
+    pub(super) fn reading(&self) -> Option<Lock> {
+        Lock::on(&self.collecting_path()).ok().filter(|lock| lock.together().is_ok())
     }
 
-    fn lock_file(&self) -> Result<(File, PathBuf)> {
+    fn lock(&self) -> Result<Lock> {
         let path = self.collecting_path();
-        let file = match fs::open_lock(&path) {
+        let lock = match Lock::at(&path) {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 make_way(&path)?;
-                fs::open_lock(&path)
+                Lock::at(&path)
             }
-            file => file,
+            lock => lock,
         };
-        Ok((file.map_err(Error::io("open", &path))?, path))
+        lock.map_err(Error::io("open", &path))
     }
 }
 
 fn is_shard(name: &str) -> bool {
     name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_folder(path: &Path) -> Result<bool> {
+    files::is_folder(path).map_err(Error::io("read", path))
 }
 
 pub(super) fn name(path: &Path) -> Option<&str> {
@@ -146,7 +154,7 @@ pub(super) fn name(path: &Path) -> Option<&str> {
 
 /// The entries of a folder in the order of their names; none if there is no such folder.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    match fs::list(folder) {
+    match files::list(folder) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         entries => entries.map_err(Error::io("list", folder)),
     }
@@ -154,12 +162,12 @@ pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Creates a folder of the store. A file that has its name is not ours to remove: it gets another one.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
-    let Err(error) = fs::create_folders(path) else { return Ok(()) };
-    let in_the_way = path.ancestors().find(|ancestor| fs::metadata(ancestor).is_ok_and(|found| found.is_file()));
+    let Err(error) = files::create_folders(path) else { return Ok(()) };
+    let in_the_way = path.ancestors().find(|ancestor| files::metadata(ancestor).is_ok_and(|found| found.is_file()));
     match in_the_way {
         Some(file) => {
             make_way(file)?;
-            fs::create_folders(path).map_err(Error::io("create", path))
+            files::create_folders(path).map_err(Error::io("create", path))
         }
         None => Err(Error::io("create", path)(error)),
     }
@@ -168,8 +176,8 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
 /// Gives what lies at `path` a name that the store does not use.
 fn make_way(path: &Path) -> Result<()> {
     let other = |n: u32| path.with_file_name(format!("{}.stray-{n}", path.file_name().unwrap_or_default().display()));
-    let free = (1..).map(other).find(|other| fs::metadata(other).is_err()).expect("numbers do not end");
-    match fs::rename(path, &free) {
+    let free = (1..).map(other).find(|other| files::metadata(other).is_err()).expect("numbers do not end");
+    match files::rename(path, &free) {
         // Another run was faster.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         moved => moved.map_err(Error::io("move out of the way", path)),

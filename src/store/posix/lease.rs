@@ -1,14 +1,10 @@
 //! Who is making which result: a locked file for each. They save work and nothing else: a result that is made twice is
 //! sound all the same, so a lease that cannot be had for a reason of the file system is done without.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-
 use super::super::key::Key;
-use super::fs;
 use super::layout::{Layout, list, make_folder, name};
 use crate::error::Result;
+use crate::files::{self, Lock};
 use crate::store::Lease;
 
 /// How often a file may be taken away before its lock is held.
@@ -17,14 +13,13 @@ const ATTEMPTS: usize = 8;
 /// A locked file. The operating system gives the lock up when the process ends, however it ends.
 #[derive(Debug)]
 struct Held {
-    path: PathBuf,
-    _lock: File,
+    lock: Lock,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // While it is locked: nobody else's file can be at this path.
-        let _ = fs::remove(&self.path);
+        let _ = files::remove(self.lock.path());
     }
 }
 
@@ -35,15 +30,17 @@ pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
         return Some(Lease::unheld());
     }
     for _ in 0..ATTEMPTS {
-        let Ok(lock) = fs::open_lock(&path) else { return Some(Lease::unheld()) };
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return None,
-            Err(TryLockError::Error(_)) => return Some(Lease::unheld()),
+        let Ok(lock) = Lock::at(&path) else { return Some(Lease::unheld()) };
+        match lock.try_alone() {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(_) => return Some(Lease::unheld()),
         }
-        // The last holder took the file away between our opening and locking it: then it is a lock on nothing.
-        if lock.metadata().is_ok_and(|found| found.nlink() > 0) {
-            return Some(Lease::held(Held { path, _lock: lock }));
+        match lock.is_gone() {
+            Ok(false) => return Some(Lease::held(Held { lock })),
+            // The last holder took the file away between our opening and locking it.
+            Ok(true) => {}
+            Err(_) => return Some(Lease::unheld()),
         }
     }
     None

@@ -17,7 +17,8 @@
 
 mod collect;
 mod draft;
-mod fs;
+#[cfg(test)]
+mod interleavings;
 mod kept;
 mod layout;
 mod lease;
@@ -26,15 +27,16 @@ mod session;
 mod share;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::entry::Entry;
 use super::key::Key;
 use super::{Caretaking, Collected, Collection, Purpose, Session, Store, Verified};
 use crate::error::Result;
+use crate::files;
 use kept::{Found, look};
-use layout::{Layout, RUN};
+use layout::{COLLECTED, Layout};
 use session::PosixSession;
 
 /// A store in a folder of the file system.
@@ -58,23 +60,31 @@ impl Store for PosixStore {
         })
     }
 
+    fn finished(&self, purpose: &Purpose) {
+        // Without any such run nothing is written, not even a lock.
+        let same = |run: &runs::Recorded| run.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan);
+        if runs::recorded(&self.layout).is_ok_and(|runs| runs.iter().any(same)) {
+            runs::forget(&self.layout, purpose);
+        }
+    }
+
     fn session(&self) -> Result<Box<dyn Session>> {
         Ok(Box::new(PosixSession::begin(&self.layout)?))
     }
 
     fn recall(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(&self.layout.notes().join(name)).ok()
+        files::read(&self.layout.notes().join(name)).ok()
     }
 
     fn remember(&self, name: &str, note: &[u8]) {
         let write = || -> io::Result<()> {
             let (notes, pending) = (self.layout.notes(), self.layout.pending());
-            fs::create_folders(&notes)?;
+            files::create_folders(&notes)?;
             // In `pending` first: what a run that dies leaves there, the next collection removes.
-            let mut new = fs::temporary(RUN, &pending)?;
-            new.write_all(note)?;
-            new.persist(notes.join(name))?;
-            Ok(())
+            let new = files::Scratch::new_in(&pending, COLLECTED)?;
+            let file = new.path().join(name);
+            files::write(&file, note)?;
+            files::rename(&file, &notes.join(name))
         };
         // Best effort: a store that cannot be written is still read, and what is not noted is looked at again.
         let _ = write();

@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::key::Key;
-use super::fs;
 use super::layout::{Layout, RUN, list, name};
 use crate::error::{Error, Result};
+use crate::files::{self, Lock};
 use crate::store::Purpose;
 
 /// A run that left a file.
@@ -28,13 +28,13 @@ pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
             continue;
         }
         let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let living = match fs::open(&path) {
-            Ok(file) => file.try_lock_shared().is_err(),
+        let living = match Lock::on(&path) {
+            Ok(lock) => !lock.try_together().map_err(Error::io("lock", &path))?,
             // That run ended between the listing and now.
             Err(error) if gone(&error) => continue,
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
-        let content = match fs::read(&path) {
+        let content = match files::read(&path) {
             Ok(content) => content,
             Err(error) if gone(&error) => continue,
             // A folder of that name: it says nothing.
@@ -47,6 +47,16 @@ pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
         runs.push(Recorded { path, living, purpose, keys });
     }
     Ok(runs)
+}
+
+/// Removes what dead runs for the same purpose left. Best effort: a file that stays keeps more than it has to.
+pub(super) fn forget(layout: &Layout, purpose: &Purpose) {
+    let Ok(_shared) = layout.starting() else { return };
+    for run in recorded(layout).into_iter().flatten() {
+        if !run.living && run.purpose.is_some_and(|other| other.plan == purpose.plan) {
+            let _ = files::remove(&run.path);
+        }
+    }
 }
 
 /// What a run's file says of these keys.

@@ -1,21 +1,17 @@
 //! A run's presence: a file that it holds locked for as long as it lives, and a folder for what it writes.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-use tempfile::TempDir;
 
 use super::super::key::Key;
 use super::super::pending::{Slot, Status};
 use super::draft::Place;
-use super::fs;
 use super::kept::{Found, look};
 use super::layout::{Layout, RUN, make_folder};
 use super::lease;
-use super::runs::{lines, recorded};
+use super::runs::{forget, lines, recorded};
 use crate::error::{Error, Result};
+use crate::files::{self, Lock, Scratch};
 use crate::store::{Lease, Purpose, Session};
 
 /// A living run. The operating system gives its lock up when the process ends, however it ends.
@@ -23,7 +19,7 @@ use crate::store::{Lease, Purpose, Session};
 pub(super) struct PosixSession {
     layout: Layout,
     name: String,
-    lock: File,
+    lock: Mutex<Lock>,
     /// What the run's file says, once it says something.
     purpose: Mutex<Option<Purpose>>,
 }
@@ -35,12 +31,11 @@ impl PosixSession {
             make_folder(folder)?;
         }
         let _shared = layout.starting()?;
-        let file = fs::temporary(RUN, &runs).map_err(Error::io("create a file in", &runs))?;
-        let (lock, path) = file.keep().map_err(|error| Error::io("create a file in", &runs)(error.error))?;
-        lock.lock().map_err(Error::io("lock", &path))?;
-        let name = path.file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
+        let lock = Lock::fresh(&runs, RUN).map_err(Error::io("create a file in", &runs))?;
+        lock.alone().map_err(Error::io("lock", lock.path()))?;
+        let name = lock.path().file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
         // The shared lock falls here: from now on this run's own file protects it.
-        Ok(Self { layout: layout.clone(), name, lock, purpose: Mutex::default() })
+        Ok(Self { layout: layout.clone(), name, lock: Mutex::new(lock), purpose: Mutex::default() })
     }
 
     fn path(&self) -> PathBuf {
@@ -58,11 +53,10 @@ impl PosixSession {
     }
 
     /// A fresh folder of this run.
-    fn fresh(&self, prefix: &str) -> Result<TempDir> {
+    fn fresh(&self, prefix: &str) -> Result<Scratch> {
         let folder = self.folder();
         make_folder(&folder)?;
-        let fresh = tempfile::Builder::new().prefix(prefix).tempdir_in(&folder);
-        fresh.map_err(Error::io("create a folder in", &folder))
+        Scratch::new_in(&folder, prefix).map_err(Error::io("create a folder in", &folder))
     }
 }
 
@@ -73,14 +67,11 @@ impl Session for PosixSession {
         let mut earlier = recorded(&self.layout)?;
         earlier.retain(|run| !run.living && run.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan));
         let all = keys.iter().copied().chain(earlier.iter().flat_map(|run| &run.keys));
-        let write = || {
-            (&self.lock).write_all(lines(purpose, all).as_bytes())?;
-            self.lock.sync_data()
-        };
-        write().map_err(Error::io("write", self.path()))?;
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.append(lines(purpose, all).as_bytes()).map_err(Error::io("write", self.path()))?;
         *self.purpose.lock().unwrap_or_else(PoisonError::into_inner) = Some(purpose.clone());
         for run in earlier {
-            let _ = fs::remove(&run.path);
+            let _ = files::remove(&run.path);
         }
         Ok(())
     }
@@ -102,19 +93,14 @@ impl Session for PosixSession {
     }
 
     /// On the file system of the published folders.
-    fn workshop(&self) -> Result<TempDir> {
+    fn workshop(&self) -> Result<Scratch> {
         self.fresh("publish-")
     }
 
     fn finish(self: Box<Self>) {
         let purpose = self.purpose.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Best effort: a file that stays keeps more than it has to.
-        let (Some(purpose), Ok(_shared)) = (purpose, self.layout.starting()) else { return };
-        let same = |other: &Purpose| other.plan == purpose.plan;
-        for run in recorded(&self.layout).into_iter().flatten() {
-            if !run.living && run.purpose.as_ref().is_some_and(same) {
-                let _ = fs::remove(&run.path);
-            }
+        if let Some(purpose) = purpose {
+            forget(&self.layout, &purpose);
         }
     }
 }
@@ -122,9 +108,9 @@ impl Session for PosixSession {
 impl Drop for PosixSession {
     fn drop(&mut self) {
         // Best effort: a collection removes what stays.
-        let _ = fs::remove(&self.folder());
+        let _ = files::remove(&self.folder());
         if self.purpose.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            let _ = fs::remove(&self.path());
+            let _ = files::remove(&self.path());
         }
     }
 }

@@ -9,32 +9,32 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::fs;
+use crate::files;
 use crate::store::HELD_ONCE;
 
 /// Puts a file of the store at `target`, where nothing may be.
 pub(super) fn put(file: &Path, target: &Path) -> io::Result<()> {
-    let is_large = fs::metadata(file)?.len() >= HELD_ONCE;
-    if is_large && (reflink_copy::reflink(file, target).is_ok() || link_read_only(file, target).is_ok()) {
+    let is_large = files::metadata(file)?.len() >= HELD_ONCE;
+    if is_large && (files::clone(file, target).is_ok() || link_read_only(file, target).is_ok()) {
         return Ok(());
     }
-    fs::copy(file, target)
+    files::copy(file, target)
 }
 
 /// A second name of a file that is read-only from then on. Fails, and leaves no name, on another file system, at the limit
 /// of names, for another user's file, and where a file cannot be made read-only.
 fn link_read_only(file: &Path, target: &Path) -> io::Result<()> {
-    fs::link(file, target)?;
-    let protected = fs::make_read_only(target);
+    files::link(file, target)?;
+    let protected = files::make_read_only(target);
     if protected.is_err() {
-        let _ = fs::remove(target);
+        let _ = files::remove(target);
     }
     protected
 }
 
 /// Whether a file stays on disk when its name in the store goes.
 pub(super) fn has_other_names(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|file| file.nlink() > 1)
+    files::metadata(file).is_ok_and(|file| file.nlink() > 1)
 }
 
 #[cfg(test)]
@@ -102,10 +102,10 @@ mod tests {
         let (folder, file) = file_of(HELD_ONCE);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
         let target = folder.path().join("published");
-        super::fs::copy(&file, &target).unwrap();
+        files::copy(&file, &target).unwrap();
         assert_eq!(mode(&target) & 0o200, 0o200);
         assert_ne!(fs::metadata(&target).unwrap().ino(), fs::metadata(&file).unwrap().ino());
-        let refused = super::fs::copy(&target, &file).unwrap_err();
+        let refused = files::copy(&target, &file).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     }
 }

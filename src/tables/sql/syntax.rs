@@ -1,8 +1,8 @@
 //! What a query says: which tables it reads, what its columns are made of, and what it leaves to chance.
 
 use sqlparser::ast::{
-    Distinct, Expr, FunctionArguments, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Distinct, Expr, FunctionArguments, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr,
+    Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;

@@ -13,8 +13,9 @@ use std::fs;
 
 use crate::common::root;
 use arrows::{Arrow, arrows, circles};
+use lexer::tokens;
 use page::Page;
-use source::{Module, Read, Source};
+use source::{Module, Named, Read, Source};
 
 #[test]
 fn no_room_names_one_that_it_knows_nothing_of() {
@@ -41,6 +42,13 @@ fn unsafe_stands_where_the_page_says() {
     let (page, sources) = (page(), sources());
     let found = unsafe_elsewhere(&page, &sources, &Read::new(&sources));
     assert!(found.is_empty(), "`unsafe` outside of the places that ARCHITECTURE.md names:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_store_and_what_is_published_touch_files_through_one_room() {
+    let sources = sources();
+    let found = files_elsewhere(&sources, &Read::new(&sources));
+    assert!(found.is_empty(), "not through `files`, so no test can let it fail:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -127,6 +135,33 @@ fn unsafe_elsewhere(page: &Page, sources: &[Source], read: &Read) -> Vec<String>
     let allowed = |path: &str| page.may_be_unsafe.iter().any(|place| inside(path).starts_with(place.as_str()));
     let places = read.unsafes.iter().filter(|(file, _)| !allowed(&sources[*file].path));
     places.map(|(file, line)| format!("{}:{line}", sources[*file].path)).collect()
+}
+
+/// Where a room that leaves files and folders to `files` names a library that touches them, or calls a path's own methods.
+fn files_elsewhere(sources: &[Source], read: &Read) -> Vec<String> {
+    const ROOMS: [&str; 2] = ["store", "publish"];
+    const LIBRARIES: [&str; 3] = ["tempfile", "reflink_copy", "rustix"];
+    const METHODS: [&str; 6] = ["exists", "try_exists", "read_dir", "read_link", "symlink_metadata", "canonicalize"];
+    let is_ours = |file: usize| room(&sources[file].path).is_some_and(|room| ROOMS.contains(&room.as_str()));
+    let is_for_tests = |within: &Module| read.tests.iter().any(|tests| within.starts_with(tests));
+    let touches = |named: &&Named| match named.segments.as_slice() {
+        [first, second, ..] if first == "std" => second == "fs",
+        [first, ..] => LIBRARIES.contains(&first.as_str()),
+        [] => false,
+    };
+    let named = read.named.iter().filter(|named| is_ours(named.file) && !is_for_tests(&named.within)).filter(touches);
+    let mut found: Vec<String> = named
+        .map(|named| format!("{}:{}: `{}`", sources[named.file].path, named.line, named.segments.join("::")))
+        .collect();
+    for (file, source) in sources.iter().enumerate().filter(|(file, _)| is_ours(*file)) {
+        // Unit tests stand at the end.
+        let text = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let tokens = if is_for_tests(&sources[file].module) { Vec::new() } else { tokens(text) };
+        let called = tokens.windows(3).filter(|of| of[0].text == "." && of[2].text == "(");
+        let called = called.filter(|of| METHODS.contains(&of[1].text.as_str()));
+        found.extend(called.map(|of| format!("{}:{}: `.{}()`", source.path, of[1].line, of[1].text)));
+    }
+    found
 }
 
 /// Circles with the paths that make them.
@@ -243,6 +278,20 @@ mod made_up {
         let sources = [file("src/a.rs", "fn f() {\n    unsafe { g() }\n}"), file("src/c/x.rs", "unsafe fn g() {}")];
         let found = unsafe_elsewhere(&Page::read(PAGE).unwrap(), &sources, &Read::new(&sources));
         assert_eq!(found, ["src/a.rs:2"]);
+    }
+
+    #[test]
+    fn files_that_are_touched_past_their_room_are_found() {
+        let sources = [
+            file("src/store/a.rs", "use std::{fmt, fs};\nfn f(p: &Path) -> bool {\n    p.exists()\n}"),
+            file(
+                "src/publish/a.rs",
+                "fn f() {}\n#[cfg(test)]\nmod tests {\n    use std::fs;\n    fn g() { p.exists() }\n}",
+            ),
+            file("src/files/a.rs", "use std::fs;"),
+        ];
+        let found = files_elsewhere(&sources, &Read::new(&sources));
+        assert_eq!(found, ["src/store/a.rs:1: `std::fs`", "src/store/a.rs:3: `.exists()`"]);
     }
 
     #[test]
