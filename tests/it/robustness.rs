@@ -563,8 +563,8 @@ fn the_advice_on_a_full_disk_keeps_what_was_finished() {
 #[test]
 fn a_file_that_cannot_grow_is_a_clear_error_and_the_store_stays_sound() {
     let fixture = Fixture::new().pipeline(SMALL);
-    // Blocks of 512 bytes; the data set does not fit. The signal is ignored, so that the write itself fails.
-    let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" pipeline small";
+    // Blocks of 512 bytes; not even the data set fits. The signal is ignored, so that the write itself fails.
+    let limited = "trap '' XFSZ; ulimit -f 7; exec \"$0\" pipeline small";
     let mut command = Command::new("sh");
     command.args(["-c", limited, env!("CARGO_BIN_EXE_ojaflow")]).current_dir(fixture.path(""));
     let output = command.env("OJAFLOW_DATA", common::tiny_data()).output().unwrap();
