@@ -98,6 +98,11 @@ impl Lock {
         Ok(self.file.metadata()?.nlink() == 0)
     }
 
+    /// All that is in the file, where it was there already.
+    pub(crate) fn content(&mut self) -> io::Result<Vec<u8>> {
+        self.file.content()
+    }
+
     /// Appends to the file, safe on disk.
     pub(crate) fn append(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.write_all(content)?;

@@ -37,12 +37,18 @@ const A_RUN_AND_A_COLLECTION: Meeting =
     Meeting { name: "a run, a collection", there: &[1], actors: &[RUN_OF_TWO, Collection], mortal: &[0, 1], ..NOBODY };
 
 /// Those that can be held in every order while one waits.
-const SHORT: [Meeting; 12] = [
+const SHORT: [Meeting; 13] = [
     A_RUN_AND_A_READER,
     TWO_RUNS,
     A_RUN_AND_A_COLLECTION,
     Meeting { name: "one begins, one is at it", actors: &[BEGINNING, BUSY], mortal: &[0, 1], ..NOBODY },
     Meeting { name: "one begins, one ends", there: &[1], actors: &[BEGINNING, ENDING], mortal: &[0, 1], ..NOBODY },
+    Meeting {
+        name: "one begins, one ends, a collection",
+        there: &[1],
+        actors: &[BEGINNING, ENDING, Collection],
+        ..NOBODY
+    },
     Meeting {
         name: "a run, a collection, a reader",
         there: &[1],

@@ -28,19 +28,21 @@ pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
             continue;
         }
         let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let living = match Lock::on(&path) {
-            Ok(lock) => !lock.try_together().map_err(Error::io("lock", &path))?,
+        let mut lock = match Lock::on(&path) {
+            Ok(lock) => lock,
             // That run ended between the listing and now.
             Err(error) if gone(&error) => continue,
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
-        let content = match files::read(&path) {
+        // Before the lock is tried: a run that begins locks its file before it says anything, so who has said something and
+        // is not locked is dead. The other way round, one that locked it and spoke in between would be taken for dead.
+        let content = match lock.content() {
             Ok(content) => content,
-            Err(error) if gone(&error) => continue,
             // A folder of that name: it says nothing.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => Vec::new(),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
+        let living = !lock.try_together().map_err(Error::io("lock", &path))?;
         let text = String::from_utf8_lossy(&content);
         let keys = text.lines().filter_map(Key::parse).collect();
         let purpose = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
