@@ -1,6 +1,10 @@
 //! Who is making which result: a locked file for each. They save work and nothing else: a result that is made twice is
 //! sound all the same, so a lease that cannot be had for a reason of the file system is done without.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::{Resource, getrlimit};
+
 use super::super::key::Key;
 use super::layout::{Layout, list, make_folder, name};
 use crate::error::Result;
@@ -10,14 +14,28 @@ use crate::store::Lease;
 /// How often a file may be taken away before its lock is held.
 const ATTEMPTS: usize = 8;
 
+/// Of the files that a process may have open, leases take one in so many: there are others without which nothing works.
+const SHARE: u64 = 8;
+
+/// Leases that this process holds.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
 /// A locked file. The operating system gives the lock up when the process ends, however it ends.
 #[derive(Debug)]
 struct Held {
     lock: Lock,
 }
 
+impl Held {
+    fn new(lock: Lock) -> Self {
+        HELD.fetch_add(1, Ordering::Relaxed);
+        Self { lock }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
         // While it is locked: nobody else's file can be at this path.
         let _ = files::remove(self.lock.path());
     }
@@ -26,7 +44,8 @@ impl Drop for Held {
 /// The lease of a key; none while another run holds it.
 pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
     let path = layout.leases().join(key.as_str());
-    if make_folder(&layout.leases()).is_err() {
+    let most = getrlimit(Resource::Nofile).current.map_or(u64::MAX, |files| files / SHARE);
+    if HELD.load(Ordering::Relaxed) >= most || make_folder(&layout.leases()).is_err() {
         return Some(Lease::unheld());
     }
     for _ in 0..ATTEMPTS {
@@ -37,7 +56,7 @@ pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
             Err(_) => return Some(Lease::unheld()),
         }
         match lock.is_gone() {
-            Ok(false) => return Some(Lease::held(Held { lock })),
+            Ok(false) => return Some(Lease::held(Held::new(lock))),
             // The last holder took the file away between our opening and locking it.
             Ok(true) => {}
             Err(_) => return Some(Lease::unheld()),
