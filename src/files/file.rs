@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::Metadata;
 use super::step::{Step, again, piece, sync};
 
@@ -26,6 +28,11 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 /// A new file, where there is none.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     File::new(path, Step::Create, fs::OpenOptions::new().write(true).create_new(true))
+}
+
+/// How many files this process may have open at a time.
+pub(crate) fn most_open() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// All that is in a file.

@@ -3,8 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::process::{Resource, getrlimit};
-
 use super::super::key::Key;
 use super::layout::{Layout, list, make_folder, name};
 use crate::error::Result;
@@ -44,8 +42,7 @@ impl Drop for Held {
 /// The lease of a key; none while another run holds it.
 pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
     let path = layout.leases().join(key.as_str());
-    let most = getrlimit(Resource::Nofile).current.map_or(u64::MAX, |files| files / SHARE);
-    if HELD.load(Ordering::Relaxed) >= most || make_folder(&layout.leases()).is_err() {
+    if HELD.load(Ordering::Relaxed) >= files::most_open() / SHARE || make_folder(&layout.leases()).is_err() {
         return Some(Lease::unheld());
     }
     for _ in 0..ATTEMPTS {
