@@ -38,6 +38,11 @@ impl fmt::Display for FileFault {
 }
 
 impl FileFault {
+    /// Whether there was no memory for what is in the file.
+    pub(super) fn is_want_of_memory(&self) -> bool {
+        matches!(self, Self::Unreadable(error) if error.kind() == io::ErrorKind::OutOfMemory)
+    }
+
     /// What to do about it in a file that is being imported.
     pub(super) fn import_remedy(&self) -> &'static str {
         match self {

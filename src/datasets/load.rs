@@ -54,6 +54,11 @@ pub fn verify(info: &DataSetInfo) -> Vec<FileStatus> {
 
 fn file_error(info: &DataSetInfo, role: Role, fault: FileFault) -> DataError {
     let file = info.path(role);
+    if fault.is_want_of_memory() {
+        let remedy =
+            "the file is not at fault: run fewer tasks at a time (`--jobs 1`), or allow the program more memory";
+        return DataError::File { file, fault, remedy: remedy.to_owned() };
+    }
     let remedy = format!(
         "`ojaflow data import DIR --as {}` repairs it from the original files; if the set ships with ojaflow, so does \
          `git checkout -- {}`",
@@ -94,6 +99,17 @@ mod tests {
 
     use super::*;
     use crate::datasets::{PIXELS, find};
+
+    #[test]
+    fn want_of_memory_is_no_fault_of_the_file() {
+        let info = find(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data")), "mnist").unwrap();
+        let error = |kind: std::io::ErrorKind| {
+            file_error(&info, Role::TrainImages, FileFault::Unreadable(kind.into())).to_string()
+        };
+        let memory = error(std::io::ErrorKind::OutOfMemory);
+        assert!(memory.contains("not at fault") && !memory.contains("git checkout"), "{memory}");
+        assert!(error(std::io::ErrorKind::InvalidData).contains("git checkout"));
+    }
 
     fn shipped(name: &str) -> DataSet {
         load(&find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), name).unwrap()).unwrap()

@@ -48,7 +48,9 @@ pub(super) fn memory() -> Option<u64> {
         .map(|file| fs::read_to_string(file).ok().and_then(|text| number(&text)));
     let shell = fs::read_to_string("/proc/self/limits").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
-        number(line.split_whitespace().next()?)
+        let limit = number(line.split_whitespace().next()?)?;
+        // Of addresses, the program itself and its threads have taken their part already.
+        Some(limit.saturating_sub(status("VmSize:").unwrap_or(0)))
     });
     container.into_iter().chain([all, shell]).flatten().min()
 }
@@ -60,8 +62,13 @@ pub(super) fn cores() -> usize {
 
 /// Where Linux tells.
 fn peak_memory() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// What Linux says of this process under a name, in bytes.
+fn status(name: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

@@ -12,8 +12,9 @@ use crate::store::Lease;
 /// How often a file may be taken away before its lock is held.
 const ATTEMPTS: usize = 8;
 
-/// Of the files that a process may have open, leases take one in so many: there are others without which nothing works.
-const SHARE: u64 = 8;
+/// Files that a process has open without which nothing works, and the share that leases take of the others.
+const NEEDED: u64 = 32;
+const SHARE: u64 = 4;
 
 /// Leases that this process holds.
 static HELD: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +43,9 @@ impl Drop for Held {
 /// The lease of a key; none while another run holds it.
 pub(super) fn take(layout: &Layout, key: &Key) -> Option<Lease> {
     let path = layout.leases().join(key.as_str());
-    if HELD.load(Ordering::Relaxed) >= files::most_open() / SHARE || make_folder(&layout.leases()).is_err() {
+    if HELD.load(Ordering::Relaxed) >= files::most_open().saturating_sub(NEEDED) / SHARE
+        || make_folder(&layout.leases()).is_err()
+    {
         return Some(Lease::unheld());
     }
     for _ in 0..ATTEMPTS {
