@@ -10,6 +10,7 @@
 mod activate;
 mod activation;
 mod active;
+mod active_pairs;
 mod backend;
 mod batch_product;
 mod deferred;
@@ -40,6 +41,7 @@ mod x86;
 pub(crate) use activate::{activate, softmax};
 pub use activation::Activation;
 pub(crate) use active::{Active, ActiveRows};
+pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
 pub(crate) use deferred::{DEPTH, Deferred};

@@ -11,6 +11,8 @@ pub(crate) trait Simd: Copy {
     type V: Copy;
     /// Accumulators of one [`Lanes`] each that a loop may hold beside its operands without spilling.
     const ACCUMULATORS: usize;
+    /// Pairs of accumulators that a loop may hold beside two factors and one operand.
+    const PAIRED_ACCUMULATORS: usize;
 
     fn splat(self, x: f32) -> Self::V;
     fn load(self, from: &Lanes) -> Self::V;
@@ -46,6 +48,7 @@ pub(crate) struct Portable;
 impl Simd for Portable {
     type V = [f32; WIDTH];
     const ACCUMULATORS: usize = 6;
+    const PAIRED_ACCUMULATORS: usize = 3;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

@@ -72,6 +72,7 @@ unsafe fn sums_of_eight(v: [__m256; 4]) -> [f32; 4] {
 impl Simd for Avx2 {
     type V = [__m256; 2];
     const ACCUMULATORS: usize = 6;
+    const PAIRED_ACCUMULATORS: usize = 3;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
@@ -182,6 +183,7 @@ unsafe fn halves(v: __m512) -> __m256 {
 impl Simd for Avx512 {
     type V = __m512;
     const ACCUMULATORS: usize = 12;
+    const PAIRED_ACCUMULATORS: usize = 12;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

@@ -11,24 +11,31 @@ pub struct Evaluation {
     pub n_samples: usize,
 }
 
-/// Answers added up.
-#[derive(Clone, Copy, Debug, Default)]
+/// Answers to samples, in whatever order they come; they are added up in the order of the samples.
+#[derive(Clone, Debug)]
 pub(crate) struct Tally {
     correct: usize,
-    loss: f64,
+    /// Cross-entropy of each sample, in nats.
+    losses: Vec<f64>,
 }
 
 impl Tally {
-    /// One sample's logits and its label.
-    pub(crate) fn add(&mut self, logits: &[f32], label: usize) {
-        self.correct += usize::from(arg_max(logits) == label);
-        self.loss += cross_entropy(logits, label);
+    /// For so many samples.
+    pub(crate) fn new(n_samples: usize) -> Self {
+        Self { correct: 0, losses: vec![0.0; n_samples] }
     }
 
-    /// Means over the `n_samples` that were added.
-    pub(crate) fn evaluation(self, n_samples: usize) -> Evaluation {
-        let n = n_samples as f64;
-        Evaluation { accuracy: self.correct as f64 / n, loss: self.loss / n, n_samples }
+    /// The logits of sample `index` and its label.
+    pub(crate) fn add(&mut self, index: usize, logits: &[f32], label: usize) {
+        self.correct += usize::from(arg_max(logits) == label);
+        self.losses[index] = cross_entropy(logits, label);
+    }
+
+    /// Means over all samples.
+    pub(crate) fn evaluation(self) -> Evaluation {
+        let n = self.losses.len() as f64;
+        let loss = self.losses.iter().fold(0.0, |sum, loss| sum + loss);
+        Evaluation { accuracy: self.correct as f64 / n, loss: loss / n, n_samples: self.losses.len() }
     }
 }
 

@@ -12,6 +12,7 @@ mod dynamics;
 pub mod evaluation;
 pub mod initialization;
 pub mod learner;
+mod likeness;
 pub mod meta;
 pub mod model;
 pub mod normalization;

@@ -1,9 +1,10 @@
 //! Labelled images, as the training loop sees them.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::InvalidParameter;
+use super::likeness::Arrangement;
 use crate::kernels::{Active, ActiveRows, INTENSITY};
 
 /// n images of `n_pixels` bytes with one label each.
@@ -15,8 +16,27 @@ pub struct Samples {
     labels: Vec<u16>,
     n_pixels: usize,
     n_classes: usize,
-    /// Found when first asked for.
+    found: Found,
+}
+
+/// What is found out about images when it is first asked for. It follows from them, so it is no part of what they are.
+#[derive(Debug, Default)]
+struct Found {
     active: OnceLock<ActiveRows>,
+    /// Of the ranges that were asked for: one or two in a program's life.
+    arrangements: Mutex<Vec<Arc<Arrangement>>>,
+}
+
+impl Clone for Found {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Samples {
@@ -40,7 +60,7 @@ impl Samples {
                 "samples: label {label} of sample {index} is not below the number of classes, {n_classes}"
             )));
         }
-        Ok(Self { pixels, labels, n_pixels, n_classes, active: OnceLock::new() })
+        Ok(Self { pixels, labels, n_pixels, n_classes, found: Found::default() })
     }
 
     /// Number of images.
@@ -70,7 +90,23 @@ impl Samples {
 
     /// x of image `index` by its lit pixels.
     pub(crate) fn active(&self, index: usize) -> Active<'_> {
-        self.active.get_or_init(|| ActiveRows::from_bytes(&self.pixels, self.n_pixels, &INTENSITY)).row(index)
+        self.active_rows().row(index)
+    }
+
+    /// x of all images by their lit pixels.
+    pub(crate) fn active_rows(&self) -> &ActiveRows {
+        self.found.active.get_or_init(|| ActiveRows::from_bytes(&self.pixels, self.n_pixels, &INTENSITY))
+    }
+
+    /// The images of `range` by their likeness.
+    pub(crate) fn arranged(&self, range: Range<usize>) -> Arc<Arrangement> {
+        let mut known = self.found.arrangements.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(arrangement) = known.iter().find(|arrangement| *arrangement.range() == range) {
+            return arrangement.clone();
+        }
+        let arrangement = Arc::new(Arrangement::new(range, self.n_pixels, self.active_rows()));
+        known.push(arrangement.clone());
+        arrangement
     }
 
     /// The class of image `index`.
@@ -85,7 +121,7 @@ impl Samples {
             labels: self.labels[range].to_vec(),
             n_pixels: self.n_pixels,
             n_classes: self.n_classes,
-            active: OnceLock::new(),
+            found: Found::default(),
         }
     }
 
@@ -96,7 +132,7 @@ impl Samples {
             labels: indices.iter().map(|&i| self.labels[i as usize]).collect(),
             n_pixels: self.n_pixels,
             n_classes: self.n_classes,
-            active: OnceLock::new(),
+            found: Found::default(),
         }
     }
 }

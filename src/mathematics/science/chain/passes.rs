@@ -17,7 +17,7 @@ const BLOCK: usize = 48;
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Input {
     Written,
-    /// The rows of y_0 hold nothing of meaning.
+    /// There are no rows of y_0.
     LeftOut,
 }
 
@@ -31,14 +31,19 @@ impl Network {
         let n_outputs = self.architecture().sizes()[self.n_layers()];
         assert!(n_samples > 0, "an evaluation needs at least one sample");
         assert!(samples.n_classes() <= n_outputs, "{} classes, {n_outputs} outputs", samples.n_classes());
-        let mut tally = Tally::default();
-        self.for_each_block(samples, range, Input::LeftOut, |first, layers| {
+        let arrangement = samples.arranged(range.clone());
+        let first_layer = |places: Range<usize>, z: &mut [Lanes]| {
+            arrangement.forward(self.backend, &self.forward[0], samples.active_rows(), places, z);
+        };
+        let mut tally = Tally::new(n_samples);
+        self.propagate(samples, 0..n_samples, first_layer, |places, layers| {
             let logits = layers.last().expect("a network has layers");
-            for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
-                tally.add(&as_flat(row)[..n_outputs], samples.label(first + s));
+            for (place, row) in places.zip(logits.chunks_exact(lanes_for(n_outputs))) {
+                let image = arrangement.order()[place] as usize;
+                tally.add(image - range.start, &as_flat(row)[..n_outputs], samples.label(image));
             }
         });
-        tally.evaluation(n_samples)
+        tally.evaluation()
     }
 
     /// y_ℓ (n_samples × n_ℓ) of each of `layers`: y_0 is the input, y_L the softmax.
@@ -71,8 +76,8 @@ impl Network {
         }
     }
 
-    /// Calls `visit` with the index of a block's first sample and, for ℓ = 0 … L, the block's padded rows: x, y_1 …
-    /// y_{L-1}, and the logits z_L. Blocks ascend; nothing is allocated a sample.
+    /// Calls `visit` with the index of a block's first sample and, for ℓ = 0 … L, the block's padded rows: x if it is
+    /// wanted, y_1 … y_{L-1}, and the logits z_L. Blocks ascend; nothing is allocated a sample.
     pub(crate) fn for_each_block(
         &self,
         samples: &Samples,
@@ -80,32 +85,51 @@ impl Network {
         input: Input,
         mut visit: impl FnMut(usize, &mut [Vec<Lanes>]),
     ) {
+        let first_layer = |images: Range<usize>, z: &mut [Lanes]| {
+            for (image, z) in images.zip(z.chunks_exact_mut(self.forward[0].stride())) {
+                kernels::forward_active(self.backend, &self.forward[0], samples.active(image), z);
+            }
+        };
+        let in_stride = lanes_for(self.architecture().sizes()[0]);
+        self.propagate(samples, range, first_layer, |images, layers| {
+            if input == Input::Written {
+                layers[0].resize(images.len() * in_stride, Lanes::ZERO);
+                for (image, x) in images.clone().zip(layers[0].chunks_exact_mut(in_stride)) {
+                    samples.active(image).write(x);
+                }
+            }
+            visit(images.start, layers);
+        });
+    }
+
+    /// Takes samples through the layers, a block of places at a time. `first_layer` fills in z_1 of the samples at some places.
+    /// What `visit` gets is described at [`Network::for_each_block`], but for x, which is left out.
+    fn propagate(
+        &self,
+        samples: &Samples,
+        places: Range<usize>,
+        first_layer: impl Fn(Range<usize>, &mut [Lanes]),
+        mut visit: impl FnMut(Range<usize>, &mut [Vec<Lanes>]),
+    ) {
         let sizes = self.architecture().sizes();
         assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
-        let mut layers: Vec<Vec<Lanes>> = Vec::new();
-        for first in range.clone().step_by(BLOCK) {
-            let n = BLOCK.min(range.end - first);
-            if layers.last().is_none_or(|z| z.len() != n * lanes_for(sizes[self.n_layers()])) {
-                layers = sizes.iter().map(|&size| vec![Lanes::ZERO; n * lanes_for(size)]).collect();
+        let mut layers: Vec<Vec<Lanes>> = vec![Vec::new(); sizes.len()];
+        for first in places.clone().step_by(BLOCK) {
+            let block = first..places.end.min(first + BLOCK);
+            for (layer, size) in layers.iter_mut().zip(sizes).skip(1) {
+                layer.resize(block.len() * lanes_for(*size), Lanes::ZERO);
             }
-            let (x, later) = layers.split_first_mut().expect("a network has an input");
-            if input == Input::Written {
-                for (s, x) in x.chunks_exact_mut(lanes_for(sizes[0])).enumerate() {
-                    samples.active(first + s).write(x);
-                }
-            }
-            for (s, z) in later[0].chunks_exact_mut(lanes_for(sizes[1])).enumerate() {
-                kernels::forward_active(self.backend, &self.forward[0], samples.active(first + s), z);
-            }
+            first_layer(block.clone(), &mut layers[1]);
             for layer in 1..self.n_layers() {
-                let (y, z) = later.split_at_mut(layer);
+                let (y, z) = layers.split_at_mut(layer + 1);
+                let y = &mut y[layer];
                 if let Some(normalization) = self.normalization.get(layer - 1) {
-                    normalization.apply(&mut y[layer - 1]);
+                    normalization.apply(y);
                 }
-                kernels::activate(self.backend, self.architecture().activation(), sizes[layer], &mut y[layer - 1]);
-                kernels::forward_batch(self.backend, &self.forward[layer], &y[layer - 1], &mut z[0]);
+                kernels::activate(self.backend, self.architecture().activation(), sizes[layer], y);
+                kernels::forward_batch(self.backend, &self.forward[layer], y, &mut z[0]);
             }
-            visit(first, &mut layers);
+            visit(block, &mut layers);
         }
     }
 }

@@ -17,9 +17,9 @@ impl RecurrentNetwork {
     /// # Panics
     /// If images or classes do not fit the network, or `range` exceeds the samples.
     pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
-        let n_samples = range.len();
         let (n_outputs, n_steps) = (self.architecture().n_outputs(), self.architecture().n_steps());
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(range.len());
+        let start = range.start;
         let mut logits = Vec::new();
         self.for_each_block(samples, range, |first, t, _, h| {
             if t + 1 < n_steps {
@@ -29,10 +29,10 @@ impl RecurrentNetwork {
             logits.resize(n * lanes_for(n_outputs), Lanes::ZERO);
             kernels::forward_batch(self.backend, &self.readout, h, &mut logits);
             for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
-                tally.add(&as_flat(row)[..n_outputs], samples.label(first + s));
+                tally.add(first - start + s, &as_flat(row)[..n_outputs], samples.label(first + s));
             }
         });
-        tally.evaluation(n_samples)
+        tally.evaluation()
     }
 
     /// Mean over `samples[range]` of ‖z_t‖, for t = 1 … T.
