@@ -1,7 +1,7 @@
 //! Images in the order of their likeness, so that neighbours are lit at nearly the same places.
 //!
 //! Whoever reads many images in any order that suits it, as an evaluation does, reads two at a time: see `ActivePairs`. The
-//! arrangement costs about as much as one evaluation, and is made once for a data set.
+//! arrangement costs a few evaluations, and is made once for a data set.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::kernels::{self, ActivePairs, ActiveRows, Backend, InputMajor, Lanes};
 const RUN: usize = 16;
 
 /// Images among which each one's partner is looked for. The numbers of an evaluation do not depend on it, nor on the order.
-const NEIGHBOURS: usize = 128;
+const NEIGHBOURS: usize = 64;
 
 /// The images of a range, arranged by likeness.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,13 +82,16 @@ fn divide(images: &mut [u32], pictures: &[Picture]) {
     if images.len() <= NEIGHBOURS {
         return;
     }
+    // n² times the variance of each run's counts: whole numbers have no rounding to disagree about.
     let n_runs = pictures[0].counts.len();
-    // n² times the variance of a run's counts: whole numbers have no rounding to disagree about.
-    let spread = |run: usize| {
-        let counts = images.iter().map(|&image| u64::from(pictures[image as usize].counts[run]));
-        let (sum, squares) = counts.fold((0, 0), |(sum, squares), count| (sum + count, squares + count * count));
-        images.len() as u64 * squares - sum * sum
-    };
+    let (mut sums, mut squares) = (vec![0_u64; n_runs], vec![0_u64; n_runs]);
+    for &image in images.iter() {
+        for ((sum, square), &count) in sums.iter_mut().zip(&mut squares).zip(&pictures[image as usize].counts) {
+            let count = u64::from(count);
+            (*sum, *square) = (*sum + count, *square + count * count);
+        }
+    }
+    let spread = |run: usize| images.len() as u64 * squares[run] - sums[run] * sums[run];
     let widest = (0..n_runs).max_by_key(|&run| spread(run)).expect("an image has pixels");
     images.sort_by_key(|&image| pictures[image as usize].counts[widest]);
     let half = (images.len() / 2).next_multiple_of(NEIGHBOURS);
