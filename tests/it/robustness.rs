@@ -238,11 +238,41 @@ fn four_equal_runs_at_once_compute_each_task_once() {
     }
 }
 
+/// Whether a run holds the lease of a result that is not there yet.
+fn is_at_work(fixture: &Fixture) -> bool {
+    let store = fixture.outputs().join(".store/v1");
+    let leases = fs::read_dir(store.join("leases")).into_iter().flatten().flatten();
+    leases.into_iter().any(|lease| {
+        let key = lease.file_name().into_string().unwrap();
+        let is_there = store.join("results").join(&key[..2]).join(&key).join("commit.json").exists();
+        let is_held = |file: fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
+        !is_there && fs::File::open(lease.path()).is_ok_and(is_held)
+    })
+}
+
+/// Stops a run in the middle of a task, not between two; false if it ended before.
+fn stop_at_work(run: &mut Child, fixture: &Fixture) -> bool {
+    while run.try_wait().unwrap().is_none() {
+        signal(run, "STOP");
+        if is_at_work(fixture) {
+            return true;
+        }
+        signal(run, "CONT");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
 /// A run of one job that is stopped in the middle of a task, and another that has done all that it can without it.
-fn waiting_for_another(fixture: &Fixture) -> (Child, Child) {
-    let mut holder = fixture.spawn(&["pipeline", "small", "--jobs", "1"]);
-    assert!(wait_for(&mut holder, fixture, 1));
-    signal(&holder, "STOP");
+fn waiting_for_another() -> (Fixture, Child, Child) {
+    let (fixture, holder) = loop {
+        let fixture = Fixture::new().pipeline(SMALL);
+        let mut holder = fixture.spawn(&["pipeline", "small", "--jobs", "1"]);
+        assert!(wait_for(&mut holder, &fixture, 1));
+        if stop_at_work(&mut holder, &fixture) {
+            break (fixture, holder);
+        }
+    };
     let mut waiter = fixture.spawn(&["pipeline", "small"]);
     let mut said = String::new();
     let mut stderr = std::io::BufReader::new(waiter.stderr.take().unwrap());
@@ -252,13 +282,12 @@ fn waiting_for_another(fixture: &Fixture) -> (Child, Child) {
     assert!(said.contains("waiting for it"), "{said}");
     // Nobody reads on: a line more would find a closed pipe, which the program takes for the end of the reader.
     std::thread::spawn(move || std::io::Read::read_to_string(&mut stderr, &mut said));
-    (holder, waiter)
+    (fixture, holder, waiter)
 }
 
 #[test]
 fn a_holder_that_is_killed_lets_the_others_finish() {
-    let fixture = Fixture::new().pipeline(SMALL);
-    let (mut holder, waiter) = waiting_for_another(&fixture);
+    let (fixture, mut holder, waiter) = waiting_for_another();
     assert!(committed(&fixture) < SMALL_TASKS);
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -271,8 +300,7 @@ fn a_holder_that_is_killed_lets_the_others_finish() {
 
 #[test]
 fn a_run_that_waits_for_another_can_be_interrupted() {
-    let fixture = Fixture::new().pipeline(SMALL);
-    let (holder, waiter) = waiting_for_another(&fixture);
+    let (fixture, holder, waiter) = waiting_for_another();
     let asked = Instant::now();
     signal(&waiter, "INT");
     assert_eq!(waiter.wait_with_output().unwrap().status.code(), Some(130));
