@@ -18,11 +18,8 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 /// A copy of a file that shares its blocks; an error, and no file, where the file system has no such thing.
 pub(crate) fn clone(from: &Path, to: &Path) -> io::Result<()> {
-    let cloned = create_new(to)?.clone_of(&open(from)?);
-    if cloned.is_err() {
-        let _ = remove(to);
-    }
-    cloned
+    let from = open(from)?;
+    create_new(to)?.clone_of(&from).or_else(|error| remove(to).and(Err(error)))
 }
 
 fn fill(to: &mut File, from: &Path) -> io::Result<()> {

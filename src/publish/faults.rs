@@ -134,6 +134,7 @@ fn every_kind_of_step_is_among_those_that_fail() {
         Clone,
         Sync,
         Link,
+        Protect,
         Rename,
         Exchange,
         RemoveFile,

@@ -1,8 +1,8 @@
 //! Kinds that compute next to nothing, for tests of planning and of scheduling: what they do is written down.
 //!
 //! `number` makes the table `numbers` with one row, `value`; with `passing = true` it hands `numbers` on in memory as well,
-//! as `stream`. `double` reads `numbers` (or `stream`) of the matching task, makes `doubled` and hands it on as `stream`. `total` gathers a table and
-//! sums it. `race` gathers a table and, as long as fewer than `until` parts are there, asks for one more value of the axis
+//! as `stream`. `double` reads `numbers` (or `stream`) of the matching task, makes `doubled` and hands it on as `stream`; with `more = n`, `doubled` has
+//! n rows more. `total` gathers a table and sums it. `race` gathers a table and, as long as fewer than `until` parts are there, asks for one more value of the axis
 //! `value`.
 
 use std::any::Any;
@@ -13,7 +13,7 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use super::{
-    Addition, Axes, Catalogue, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Sequel,
+    Addition, Axes, Catalogue, InputId, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Sequel, Storage,
     Surroundings, TableId, Work,
 };
 use crate::error::{Error, Result};
@@ -151,7 +151,7 @@ struct Task {
 #[derive(Debug)]
 enum What {
     Number { value: i64 },
-    Double { input: InputId, plus: i64 },
+    Double { input: InputId, plus: i64, more: i64 },
     Total { table: TableId, column: String },
     Race { table: TableId, until: i64 },
 }
@@ -176,7 +176,7 @@ impl Double {
             planning.parameters.as_table().and_then(|table| table.get("passing")).map_or(Ok(false), Node::read)?;
         let mut inputs = Inputs::new(planning);
         let (input, _) = inputs.read(if passing { "stream" } else { "numbers" })?;
-        let what = What::Double { input, plus: integer(planning, "plus")? };
+        let what = What::Double { input, plus: integer(planning, "plus")?, more: integer(planning, "more")? };
         let outputs = vec![
             Output::kept("", schema("doubled", "doubled").in_folder()),
             Output::passing("stream", schema("numbers", "number")),
@@ -208,7 +208,7 @@ impl Work for Task {
     fn parameters(&self) -> serde_json::Value {
         match &self.what {
             What::Number { value } => serde_json::json!({ "value": value }),
-            What::Double { plus, .. } => serde_json::json!({ "plus": plus }),
+            What::Double { plus, more, .. } => serde_json::json!({ "plus": plus, "more": more }),
             What::Total { .. } => serde_json::json!({}),
             What::Race { until, .. } => serde_json::json!({ "until": until }),
         }
@@ -235,10 +235,13 @@ impl Work for Task {
                 }
                 Ok(())
             }
-            What::Double { input, plus } => {
+            What::Double { input, plus, more } => {
                 let value = 2 * sum(&surroundings.batch(*input)?, "number") + plus;
                 for output in self.outputs.iter().filter(|output| surroundings.wants(output.table())) {
-                    surroundings.write(output.table(), rows(output, vec![value]))?;
+                    let more = if output.storage == Storage::Passing { 0 } else { *more };
+                    // Ascending, and far enough apart to take room.
+                    let values = (0..=more).map(|n| value + n * 1_000_003 + (n * n) % 65_537).collect();
+                    surroundings.write(output.table(), rows(output, values))?;
                 }
                 Ok(())
             }

@@ -54,7 +54,7 @@ impl Fault {
 }
 
 fn changes(step: Step) -> bool {
-    needs_space(step) && step != Step::Sync || matches!(step, Step::RemoveFile | Step::RemoveFolder)
+    needs_space(step) && step != Step::Sync || matches!(step, Step::Protect | Step::RemoveFile | Step::RemoveFolder)
 }
 
 fn needs_space(step: Step) -> bool {

@@ -45,9 +45,16 @@ impl Project {
         Self { watch: faulty.clone(), _watching: watch(&outputs, faulty), folder }
     }
 
+    /// Lets the part that is published as it lies in the store be so large that it is held once.
+    pub(super) fn enlarge(&self) {
+        let large = PIPELINE.replace("passing = true", "passing = true\nmore = 2000");
+        fs::write(self.folder.path().join("fake.toml"), large).unwrap();
+    }
+
     /// Another project with the same content, where nothing has been done yet.
     pub(super) fn copy(&self, exchanges: bool) -> Self {
         let other = Self::watched(exchanges);
+        fs::copy(self.folder.path().join("fake.toml"), other.folder.path().join("fake.toml")).unwrap();
         copy_all(&self.outputs(), &other.outputs());
         other
     }

@@ -18,8 +18,15 @@ pub(super) struct Scenario {
     pub exchanges: bool,
 }
 
-pub(super) const SCENARIOS: [Scenario; 6] = [
+pub(super) const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "a first run", prepare: |_| {}, act: Project::run, is_whole: true, exchanges: true },
+    Scenario {
+        name: "a first run with a part that is held once",
+        prepare: Project::enlarge,
+        act: Project::run,
+        is_whole: true,
+        exchanges: true,
+    },
     Scenario { name: "a run with nothing to do", prepare: publish, act: Project::run, is_whole: true, exchanges: true },
     Scenario { name: "a run over damage", prepare: spoil, act: Project::run, is_whole: false, exchanges: true },
     Scenario {

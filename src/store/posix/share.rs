@@ -15,8 +15,14 @@ use crate::store::HELD_ONCE;
 /// Puts a file of the store at `target`, where nothing may be.
 pub(super) fn put(file: &Path, target: &Path) -> io::Result<()> {
     let is_large = files::metadata(file)?.len() >= HELD_ONCE;
-    if is_large && (files::clone(file, target).is_ok() || link_read_only(file, target).is_ok()) {
-        return Ok(());
+    let ways: &[fn(&Path, &Path) -> io::Result<()>] = if is_large { &[files::clone, link_read_only] } else { &[] };
+    for way in ways {
+        match way(file, target) {
+            Ok(()) => return Ok(()),
+            // What was begun could not be taken back: nothing else can be put there.
+            Err(error) if files::exists(target)? => return Err(error),
+            Err(_) => {}
+        }
     }
     files::copy(file, target)
 }
@@ -25,11 +31,7 @@ pub(super) fn put(file: &Path, target: &Path) -> io::Result<()> {
 /// of names, for another user's file, and where a file cannot be made read-only.
 fn link_read_only(file: &Path, target: &Path) -> io::Result<()> {
     files::link(file, target)?;
-    let protected = files::make_read_only(target);
-    if protected.is_err() {
-        let _ = files::remove(target);
-    }
-    protected
+    files::make_read_only(target).or_else(|error| files::remove(target).and(Err(error)))
 }
 
 /// Whether a file stays on disk when its name in the store goes.
