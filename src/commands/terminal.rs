@@ -72,7 +72,8 @@ pub(super) fn print_exactly(text: &str) -> Result<()> {
 
 /// Says something beside the results: on stderr, long lines folded for the terminal.
 pub(super) fn say(text: &str) {
-    eprintln!("{}", for_stderr(text));
+    // There may be nobody to hear it (`2>&1 | head`), which is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{}", for_stderr(text));
 }
 
 /// Text as [`say`] would say it.

@@ -229,6 +229,19 @@ fn a_narrow_terminal_breaks_neither_words_nor_numbers() {
     }
 }
 
+#[test]
+fn a_reader_of_messages_that_has_gone_away_is_no_error() {
+    let fixture = Fixture::new().pipeline(SMALL);
+    for (args, status) in [(["plan", "nothing"], 2), (["pipeline", "small"], 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = ojaflow();
+        command.args(args).current_dir(fixture.path("")).env("OJAFLOW_DATA", tiny_data());
+        let output = command.stderr(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args:?}");
+    }
+}
+
 // -------------------------------------------------------------------------------------------------------- empty tables
 
 #[test]
