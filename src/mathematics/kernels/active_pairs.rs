@@ -4,10 +4,10 @@
 //! the same places share it; where only one of them is lit, the other adds a product with zero, which changes nothing.
 
 use super::active::ActiveRows;
-use super::backend::{Backend, Kernel, dispatch};
+use super::backend::{Backend, dispatch};
+use super::forward::{Forward, Inputs};
 use super::lanes::Lanes;
 use super::matrix::InputMajor;
-use super::simd::Simd;
 
 /// Pairs of vectors, by the places at which either has an entry. 12 bytes a place.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,75 +49,27 @@ impl ActivePairs {
 /// z = W x for both vectors of pair `pair`; `z` holds two padded rows of n_out. Each number is that of
 /// [`forward_active`](super::forward_active), for finite weights.
 pub(crate) fn forward_pair(backend: Backend, weights: &InputMajor, pairs: &ActivePairs, pair: usize, z: &mut [Lanes]) {
-    assert_eq!(z.len(), 2 * weights.stride());
     let places = pairs.start[pair]..pairs.start[pair + 1];
-    let (index, values) = (&pairs.index[places.clone()], &pairs.values[places]);
-    dispatch(backend, ForwardPair { weights, index, values, z });
+    let inputs = Pair { index: &pairs.index[places.clone()], values: &pairs.values[places] };
+    let (first, second) = z.split_at_mut(weights.stride());
+    dispatch(backend, Forward { weights, inputs, z: [first, second] });
 }
 
-struct ForwardPair<'a> {
-    weights: &'a InputMajor,
+#[derive(Clone, Copy)]
+struct Pair<'a> {
     index: &'a [u32],
     values: &'a [[f32; 2]],
-    z: &'a mut [Lanes],
 }
 
-impl Kernel for ForwardPair<'_> {
-    type Output = ();
+impl Inputs<2> for Pair<'_> {
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.index.len()
+    }
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let stride = self.weights.stride();
-        let (first, second) = self.z.split_at_mut(stride);
-        let inputs = (self.index, self.values);
-        // Columns in nearly equal tiles, each held in registers for both vectors over all places.
-        let tiles = stride.div_ceil(S::PAIRED_ACCUMULATORS);
-        for tile in 0..tiles {
-            let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-            let z = [&mut first[from..to], &mut second[from..to]];
-            match to - from {
-                1 => columns::<S, 1>(simd, self.weights, inputs, from, z),
-                2 => columns::<S, 2>(simd, self.weights, inputs, from, z),
-                3 => columns::<S, 3>(simd, self.weights, inputs, from, z),
-                4 => columns::<S, 4>(simd, self.weights, inputs, from, z),
-                5 => columns::<S, 5>(simd, self.weights, inputs, from, z),
-                6 => columns::<S, 6>(simd, self.weights, inputs, from, z),
-                7 => columns::<S, 7>(simd, self.weights, inputs, from, z),
-                8 => columns::<S, 8>(simd, self.weights, inputs, from, z),
-                9 => columns::<S, 9>(simd, self.weights, inputs, from, z),
-                10 => columns::<S, 10>(simd, self.weights, inputs, from, z),
-                11 => columns::<S, 11>(simd, self.weights, inputs, from, z),
-                12 => columns::<S, 12>(simd, self.weights, inputs, from, z),
-                _ => unreachable!("no backend has more than 12 pairs of accumulators"),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn columns<S: Simd, const T: usize>(
-    simd: S,
-    weights: &InputMajor,
-    (index, values): (&[u32], &[[f32; 2]]),
-    from: usize,
-    [first, second]: [&mut [Lanes]; 2],
-) {
-    let (rows, stride) = (weights.lanes(), weights.stride());
-    let (mut a, mut b) = ([simd.splat(0.0); T], [simd.splat(0.0); T]);
-    let values = &values[..index.len()];
-    for k in 0..index.len() {
-        let start = index[k] as usize * stride + from;
-        let row = &rows[start..start + T];
-        let (x, y) = (simd.splat(values[k][0]), simd.splat(values[k][1]));
-        for t in 0..T {
-            let w = simd.load(&row[t]);
-            a[t] = simd.mul_add(x, w, a[t]);
-            b[t] = simd.mul_add(y, w, b[t]);
-        }
-    }
-    for t in 0..T {
-        simd.store(a[t], &mut first[t]);
-        simd.store(b[t], &mut second[t]);
+    fn at(self, k: usize) -> (usize, [f32; 2]) {
+        (self.index[k] as usize, self.values[k])
     }
 }
 

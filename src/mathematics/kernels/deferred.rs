@@ -119,7 +119,7 @@ impl Kernel for ForwardDeferred<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { deferred, weights, x, z } = self;
-        Forward { weights, inputs: x, z: &mut *z }.run(simd);
+        Forward { weights, inputs: x, z: [&mut *z] }.run(simd);
         if deferred.pending == 0 {
             return;
         }

@@ -1,7 +1,7 @@
 //! z = W y: every output adds its inputs in ascending order, one fused multiply-add each, starting from zero.
 //!
-//! One vector and one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) follow that order, as does a
-//! batch of vectors (`batch_product`), so all three give the same bits.
+//! One vector, one sparse vector (silent inputs skipped; that is exact, a zero adds nothing) and two sparse vectors side by
+//! side (`active_pairs`) follow that order, as does a batch of vectors (`batch_product`), so all four give the same bits.
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
@@ -13,100 +13,115 @@ use super::simd::Simd;
 pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes]) {
     assert_eq!(y.len(), lanes_for(weights.n_in()));
     let y = &as_flat(y)[..weights.n_in()];
-    dispatch(backend, Forward { weights, inputs: Dense(y), z });
+    dispatch(backend, Forward { weights, inputs: Dense(y), z: [z] });
 }
 
 /// z = W x for an input given by its non-zero entries.
 pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: Active<'_>, z: &mut [Lanes]) {
-    dispatch(backend, Forward { weights, inputs: x, z });
+    dispatch(backend, Forward { weights, inputs: x, z: [z] });
 }
 
-/// Inputs by place: entries k = 0 … len − 1, each with its row of weights. Not an iterator: what the compiler leaves as a call
-/// of `next` is not compiled with a backend's instructions.
-pub(super) trait Inputs: Copy {
+/// `N` vectors by place: entries k = 0 … len − 1, each with its row of weights. Not an iterator: what the compiler leaves as a
+/// call of `next` is not compiled with a backend's instructions.
+pub(super) trait Inputs<const N: usize>: Copy {
     fn len(self) -> usize;
-    fn at(self, k: usize) -> (usize, f32);
+    fn at(self, k: usize) -> (usize, [f32; N]);
 }
 
 #[derive(Clone, Copy)]
 struct Dense<'a>(&'a [f32]);
 
-impl Inputs for Dense<'_> {
+impl Inputs<1> for Dense<'_> {
     #[inline(always)]
     fn len(self) -> usize {
         self.0.len()
     }
 
     #[inline(always)]
-    fn at(self, k: usize) -> (usize, f32) {
-        (k, self.0[k])
+    fn at(self, k: usize) -> (usize, [f32; 1]) {
+        (k, [self.0[k]])
     }
 }
 
-impl Inputs for Active<'_> {
+impl Inputs<1> for Active<'_> {
     #[inline(always)]
     fn len(self) -> usize {
         Active::len(self)
     }
 
     #[inline(always)]
-    fn at(self, k: usize) -> (usize, f32) {
-        Active::at(self, k)
+    fn at(self, k: usize) -> (usize, [f32; 1]) {
+        let (i, x) = Active::at(self, k);
+        (i, [x])
     }
 }
 
-pub(super) struct Forward<'a, I> {
+/// The products with `N` vectors, which share each reading of a row.
+pub(super) struct Forward<'a, I, const N: usize> {
     pub weights: &'a InputMajor,
     pub inputs: I,
-    pub z: &'a mut [Lanes],
+    pub z: [&'a mut [Lanes]; N],
 }
 
-impl<I: Inputs> Kernel for Forward<'_, I> {
+impl<I: Inputs<N>, const N: usize> Kernel for Forward<'_, I, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         let stride = self.weights.stride();
-        assert_eq!(self.z.len(), stride);
+        for n in 0..N {
+            assert_eq!(self.z[n].len(), stride);
+        }
         // Columns in nearly equal tiles, each held in registers over all inputs.
-        let tiles = stride.div_ceil(S::ACCUMULATORS);
+        let most = if N == 1 { S::ACCUMULATORS } else { S::PAIRED_ACCUMULATORS };
+        let tiles = stride.div_ceil(most);
         for tile in 0..tiles {
             let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-            let z = &mut self.z[from..to];
-            let inputs = self.inputs;
             match to - from {
-                1 => columns::<S, _, 1>(simd, self.weights, inputs, from, z),
-                2 => columns::<S, _, 2>(simd, self.weights, inputs, from, z),
-                3 => columns::<S, _, 3>(simd, self.weights, inputs, from, z),
-                4 => columns::<S, _, 4>(simd, self.weights, inputs, from, z),
-                5 => columns::<S, _, 5>(simd, self.weights, inputs, from, z),
-                6 => columns::<S, _, 6>(simd, self.weights, inputs, from, z),
-                7 => columns::<S, _, 7>(simd, self.weights, inputs, from, z),
-                8 => columns::<S, _, 8>(simd, self.weights, inputs, from, z),
-                9 => columns::<S, _, 9>(simd, self.weights, inputs, from, z),
-                10 => columns::<S, _, 10>(simd, self.weights, inputs, from, z),
-                11 => columns::<S, _, 11>(simd, self.weights, inputs, from, z),
-                12 => columns::<S, _, 12>(simd, self.weights, inputs, from, z),
+                1 => self.columns::<S, 1>(simd, from),
+                2 => self.columns::<S, 2>(simd, from),
+                3 => self.columns::<S, 3>(simd, from),
+                4 => self.columns::<S, 4>(simd, from),
+                5 => self.columns::<S, 5>(simd, from),
+                6 => self.columns::<S, 6>(simd, from),
+                7 => self.columns::<S, 7>(simd, from),
+                8 => self.columns::<S, 8>(simd, from),
+                9 => self.columns::<S, 9>(simd, from),
+                10 => self.columns::<S, 10>(simd, from),
+                11 => self.columns::<S, 11>(simd, from),
+                12 => self.columns::<S, 12>(simd, from),
                 _ => unreachable!("no backend has more than 12 accumulators"),
             }
         }
     }
 }
 
-#[inline(always)]
-fn columns<S: Simd, I: Inputs, const T: usize>(simd: S, weights: &InputMajor, inputs: I, from: usize, z: &mut [Lanes]) {
-    let (rows, stride) = (weights.lanes(), weights.stride());
-    let mut sum = [simd.splat(0.0); T];
-    for k in 0..inputs.len() {
-        let (i, y) = inputs.at(k);
-        let start = i * stride + from;
-        let row = &rows[start..start + T];
-        let y = simd.splat(y);
-        for t in 0..T {
-            sum[t] = simd.mul_add(y, simd.load(&row[t]), sum[t]);
+impl<I: Inputs<N>, const N: usize> Forward<'_, I, N> {
+    /// `T` columns of sixteen outputs.
+    #[inline(always)]
+    fn columns<S: Simd, const T: usize>(&mut self, simd: S, from: usize) {
+        let (rows, stride, inputs) = (self.weights.lanes(), self.weights.stride(), self.inputs);
+        let mut sum = [[simd.splat(0.0); T]; N];
+        for k in 0..inputs.len() {
+            let (i, y) = inputs.at(k);
+            let start = i * stride + from;
+            let row = &rows[start..start + T];
+            let mut factor = [simd.splat(0.0); N];
+            for n in 0..N {
+                factor[n] = simd.splat(y[n]);
+            }
+            for t in 0..T {
+                let w = simd.load(&row[t]);
+                for n in 0..N {
+                    sum[n][t] = simd.mul_add(factor[n], w, sum[n][t]);
+                }
+            }
         }
-    }
-    for t in 0..T {
-        simd.store(sum[t], &mut z[t]);
+        for n in 0..N {
+            let z = &mut self.z[n][from..from + T];
+            for t in 0..T {
+                simd.store(sum[n][t], &mut z[t]);
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) trait Simd: Copy {
     type V: Copy;
     /// Accumulators of one [`Lanes`] each that a loop may hold beside its operands without spilling.
     const ACCUMULATORS: usize;
-    /// Pairs of accumulators that a loop may hold beside two factors and one operand.
+    /// Pairs of accumulators that a loop may hold beside two factors and one operand; at most 12, as of single ones.
     const PAIRED_ACCUMULATORS: usize;
 
     fn splat(self, x: f32) -> Self::V;

@@ -23,7 +23,7 @@ pub(crate) struct Arrangement {
 }
 
 impl Arrangement {
-    /// Of the images `range` of `active`; `lit` says where an image is lit.
+    /// Of the images `range` of `active`.
     pub(super) fn new(range: Range<usize>, n_pixels: usize, active: &ActiveRows) -> Self {
         let order = paired(&range, n_pixels, active);
         let pairs = ActivePairs::new(active, order.chunks_exact(2).map(|two| [two[0] as usize, two[1] as usize]));
