@@ -49,6 +49,14 @@ fn slips(a: &str, b: &str) -> usize {
     rows[2][b.len()]
 }
 
+/// `60,000`
+pub(crate) fn grouped(number: impl Into<u128>) -> String {
+    let digits = number.into().to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits")).collect();
+    groups.join(",")
+}
+
 /// `90 s`, `12 min`, `2.5 h`
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
@@ -121,6 +129,13 @@ mod tests {
         {
             assert_eq!((slips(a, b), slips(b, a)), (expected, expected), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn digits_are_grouped_in_threes() {
+        let numbers = [0, 12, 123, 999, 1234, 60_000, 12_345_678, 4_294_967_295_u64];
+        let expected = ["0", "12", "123", "999", "1,234", "60,000", "12,345,678", "4,294,967,295"];
+        assert_eq!(numbers.map(grouped), expected);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 
 use super::idx::{Kind, MAX_ITEMS};
-use super::words::{counted, grouped, hex};
+use super::words::{counted, hex};
 use super::{COLS, ROWS};
+use crate::words::grouped;
 
 /// What is wrong with one IDX file. Its message has three lines; [`DataError`](super::DataError) adds file and remedy.
 #[allow(missing_docs, reason = "the message of a variant says what its fields are")]

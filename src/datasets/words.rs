@@ -1,21 +1,10 @@
 //! Names of data sets, and numbers, bytes and lists as the messages of this module write them.
 
+use crate::words::grouped;
+
 /// Names become folders and values in tables, and stand in file names of published runs.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-}
-
-/// `60000` → `60,000`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1 byte`, `2,000 bytes`.
@@ -47,12 +36,6 @@ pub(super) fn indented(text: &str, by: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_are_grouped_in_threes() {
-        let numbers = [0, 12, 123, 1234, 60_000, 4_294_967_295];
-        assert_eq!(numbers.map(grouped), ["0", "12", "123", "1,234", "60,000", "4,294,967,295"]);
-    }
 
     #[test]
     fn one_is_singular() {

@@ -17,8 +17,7 @@ impl PipelineBuilder<'_, '_> {
         let all_known = self.all_stages().all(|stage| self.find_kind(stage).is_some());
         for axis in &self.spec.matrix.axes {
             let mut changes = false;
-            let telling = if axis.is_bundle() { &axis.values[..] } else { &axis.values[..1] };
-            for value in telling {
+            for value in axis.telling() {
                 match &value.setting {
                     Setting::Plain(_) => {
                         changes |= self.spec.stages.iter().any(|stage| {
@@ -87,9 +86,7 @@ pub(super) fn own_axes(stage: &StageSpec, kind: &'static dyn Kind, matrix: &Matr
     (0..matrix.axes.len())
         .filter(|&index| {
             let axis = &matrix.axes[index];
-            // Of plain values one speaks for all: a range may have a million.
-            let telling = if axis.is_bundle() { &axis.values[..] } else { &axis.values[..1] };
-            telling.iter().any(|value| takes(&value.setting, &axis.name))
+            axis.telling().iter().any(|value| takes(&value.setting, &axis.name))
         })
         .collect()
 }

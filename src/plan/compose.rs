@@ -160,7 +160,9 @@ impl Builder<'_> {
             Some(name) if crate::spec::is_name(name) => name.to_owned(),
             Some(name) => {
                 return Err(Error::usage(match name.len() {
-                    0..=100 => format!("`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`"),
+                    0..=crate::spec::MOST_NAME => {
+                        format!("`{name}` cannot name a folder: take letters, digits, `_`, `-`, `.`")
+                    }
                     _ => format!("`--as`: {}", crate::spec::name_fault("the name to publish under", name)),
                 }));
             }

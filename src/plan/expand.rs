@@ -12,7 +12,6 @@ use super::places::Places;
 use super::{Input, Task};
 use crate::spec::StageSpec;
 use crate::spec::node::Fault;
-use crate::store::{KeyMaterial, KeyedInput};
 use crate::task::{Available, Facts, Kind, Planned, Planning, Reference, Source, Storage};
 
 /// Tasks of a stage that are worked out side by side before they enter the plan.
@@ -183,18 +182,7 @@ impl PipelineBuilder<'_, '_> {
                 passing: available[index].output.storage == Storage::Passing,
             })
             .collect();
-        let keyed = inputs.iter().map(|input| KeyedInput {
-            role: input.role.to_string(),
-            table: input.table.to_string(),
-            key: self.builder.plan.tasks[input.task].key.clone(),
-            axes: Vec::new(),
-        });
-        let material = KeyMaterial {
-            kind: kind.name().to_owned(),
-            version: kind.version(),
-            parameters: work.parameters(),
-            inputs: keyed.collect(),
-        };
+        let material = self.builder.plan.material_of((kind.name(), kind.version()), &*work, &inputs, &[]);
         let task = Task {
             key: material.key(),
             kind: kind.name(),

@@ -6,7 +6,6 @@ use super::places::Places;
 use super::{GatheredInput, PublishedTable, Task};
 use crate::spec::StageSpec;
 use crate::spec::node::{Fault, instead_of};
-use crate::store::{KeyMaterial, KeyedInput};
 use crate::task::{Gathered, Kind, Planned, Planning, Reference};
 
 impl PipelineBuilder<'_, '_> {
@@ -73,22 +72,7 @@ impl PipelineBuilder<'_, '_> {
             Ok(planned) => planned,
             Err(fault) => return vec![fault],
         };
-        let mut keyed = Vec::new();
-        for table in &sources {
-            keyed.extend(table.parts.iter().map(|part| KeyedInput {
-                role: table.name.clone(),
-                table: part.table().to_owned(),
-                key: self.builder.plan.tasks[part.task].key.clone(),
-                axes: part.named_axes(&table.schema),
-            }));
-        }
-        let material = KeyMaterial {
-            kind: kind.name().to_owned(),
-            version: kind.version(),
-            parameters: work.parameters(),
-            inputs: keyed,
-        };
-        let inputs = sources
+        let gathered: Box<[GatheredInput]> = sources
             .iter()
             .map(|table| GatheredInput {
                 name: table.name.clone(),
@@ -96,6 +80,7 @@ impl PipelineBuilder<'_, '_> {
                 parts: table.parts.clone(),
             })
             .collect();
+        let material = self.builder.plan.material_of((kind.name(), kind.version()), &*work, &[], &gathered);
         let facts = work.facts();
         let task = Task {
             key: material.key(),
@@ -105,7 +90,7 @@ impl PipelineBuilder<'_, '_> {
             stage: self.builder.word(&stage.name),
             work,
             inputs: Box::default(),
-            gathered: inputs,
+            gathered,
             keep: true,
         };
         self.sources.extend(looked_up_in);

@@ -55,14 +55,25 @@ impl Plan {
     /// What the key of a task is the digest of. Put together when it is asked for: with parameters spelled out it is larger
     /// than all the rest of a task, and a plan may have a million.
     pub fn material(&self, task: &Task) -> KeyMaterial {
+        self.material_of((task.kind, task.version), &*task.work, &task.inputs, &task.gathered)
+    }
+
+    /// The same of what is not a task yet, for want of a key: work of a kind and its version.
+    fn material_of(
+        &self,
+        (kind, version): (&str, u32),
+        work: &dyn Work,
+        inputs: &[Input],
+        gathered: &[GatheredInput],
+    ) -> KeyMaterial {
         let key = |task: usize| self.tasks[task].key.clone();
-        let single = task.inputs.iter().map(|input| KeyedInput {
+        let single = inputs.iter().map(|input| KeyedInput {
             role: input.role.to_string(),
             table: input.table.to_string(),
             key: key(input.task),
             axes: Vec::new(),
         });
-        let gathered = task.gathered.iter().flat_map(|table| {
+        let gathered = gathered.iter().flat_map(|table| {
             table.parts.iter().map(|part| KeyedInput {
                 role: table.name.clone(),
                 table: part.table().to_owned(),
@@ -71,9 +82,9 @@ impl Plan {
             })
         });
         KeyMaterial {
-            kind: task.kind.to_owned(),
-            version: task.version,
-            parameters: task.work.parameters(),
+            kind: kind.to_owned(),
+            version,
+            parameters: work.parameters(),
             inputs: single.chain(gathered).collect(),
         }
     }

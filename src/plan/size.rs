@@ -8,6 +8,7 @@ use super::{Disposition, Plan, Statuses};
 use crate::spec::node::{Fault, size};
 use crate::store::HELD_ONCE;
 use crate::task::{Reads, Reference};
+use crate::words::grouped;
 
 /// Tasks that are planned without being asked twice: more is a slip of the keyboard.
 const MOST_TASKS: u128 = 1_000_000;
@@ -107,23 +108,5 @@ impl Plan {
         let running = (0..self.tasks.len()).filter(|&task| statuses.of[task] == Disposition::Run);
         let stored = running.map(|task| self.tasks[task].work.disk());
         stored.map(|bytes| if bytes < HELD_ONCE { 2 * bytes } else { bytes }).fold(0, u64::saturating_add)
-    }
-}
-
-/// `60,000`
-fn grouped(number: u128) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits")).collect();
-    groups.join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_grouped_in_threes() {
-        assert_eq!([0, 999, 1_000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
     }
 }

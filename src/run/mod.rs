@@ -119,23 +119,20 @@ impl<'a> Run<'a> {
             let passing = task.work.outputs().iter().filter(|output| !task.keeps(output)).map(|output| output.table());
             passing.filter(|table| self.readers_of(index, table) > 0)
         };
-        let stores = self.statuses.of[index] == Disposition::Run && task.leaves_a_result();
-        let mut to_make = stores && (self.statuses.forced[index] || self.store.find(&task.key)?.is_none());
-        if !to_make && handed().next().is_none() {
+        if !self.is_to_be_stored(index)? && handed().next().is_none() {
             return Ok(Turn::Found);
         }
         // Who hands tables on keeps the lease until their readers are done: another run has the tables from nowhere else,
         // and what is read from them is there by then.
         let Some(lease) = self.session.lease(&task.key) else { return Ok(Turn::Later) };
-        let slot = if stores { self.slot(index)? } else { None };
-        to_make = slot.is_some();
+        let slot = if self.stores(index) { self.slot(index)? } else { None };
         let mut wanted = Vec::new();
         for table in handed() {
             if self.is_wanted(index, table)? {
                 wanted.push(table.to_owned());
             }
         }
-        if !to_make && wanted.is_empty() {
+        if slot.is_none() && wanted.is_empty() {
             return Ok(Turn::Found);
         }
         self.progress.started(task);
@@ -149,6 +146,17 @@ impl<'a> Run<'a> {
         Ok(Turn::Ran)
     }
 
+    /// Whether a task is run for a result that stays.
+    fn stores(&self, index: usize) -> bool {
+        self.statuses.of[index] == Disposition::Run && self.plan.tasks[index].leaves_a_result()
+    }
+
+    /// Whether such a result is not there yet, or is to be made anew.
+    fn is_to_be_stored(&self, index: usize) -> Result<bool> {
+        let is_there = || self.store.find(&self.plan.tasks[index].key).map(|entry| entry.is_some());
+        Ok(self.stores(index) && (self.statuses.forced[index] || !is_there()?))
+    }
+
     fn readers_of(&self, task: usize, table: &str) -> usize {
         self.readers.get(&(task, table.to_owned())).map_or(0, Vec::len)
     }
@@ -156,12 +164,10 @@ impl<'a> Run<'a> {
     /// Whether a task that reads this table in passing still has to run.
     fn is_wanted(&self, task: usize, table: &str) -> Result<bool> {
         for &reader in self.readers.get(&(task, table.to_owned())).into_iter().flatten() {
-            let reading = &self.plan.tasks[reader];
-            let stores = self.statuses.of[reader] == Disposition::Run && reading.leaves_a_result();
-            if stores && (self.statuses.forced[reader] || self.store.find(&reading.key)?.is_none()) {
+            if self.is_to_be_stored(reader)? {
                 return Ok(true);
             }
-            for output in reading.work.outputs() {
+            for output in self.plan.tasks[reader].work.outputs() {
                 if self.is_wanted(reader, output.table())? {
                     return Ok(true);
                 }
@@ -190,9 +196,6 @@ impl<'a> Run<'a> {
     /// A place for the task's result, unless another run has filled it in the meantime.
     fn slot(&self, index: usize) -> Result<Option<Slot>> {
         let task = &self.plan.tasks[index];
-        if !task.leaves_a_result() {
-            return Ok(None);
-        }
         if self.statuses.forced[index] {
             return self.session.renew(&task.key).map(Some);
         }

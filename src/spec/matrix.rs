@@ -146,6 +146,11 @@ fn multiplied<'a>(product: &'a Product, axes: &'a [usize]) -> impl Iterator<Item
 }
 
 impl Axis {
+    /// The values that say which parameters the axis sets: of plain values one speaks for all, for a range may have a million.
+    pub fn telling(&self) -> &[AxisValue] {
+        if self.is_bundle() { &self.values } else { &self.values[..1] }
+    }
+
     /// What stands in the axis' column, value by value.
     pub fn labels(&self) -> Arc<[Cell]> {
         self.values.iter().map(|value| value.label.clone()).collect()

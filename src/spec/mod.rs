@@ -171,7 +171,7 @@ impl Spec {
 }
 
 /// Bytes of a name: with what is added to it while a folder is written, every file system takes it.
-const MOST_NAME: usize = 150;
+pub(crate) const MOST_NAME: usize = 150;
 
 /// Published names become folders, so they are kept to what every file system and shell takes.
 pub fn is_name(name: &str) -> bool {

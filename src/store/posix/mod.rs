@@ -62,8 +62,7 @@ impl Store for PosixStore {
 
     fn finished(&self, purpose: &Purpose) {
         // Without any such run nothing is written, not even a lock.
-        let same = |run: &runs::Recorded| run.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan);
-        if runs::recorded(&self.layout).is_ok_and(|runs| runs.iter().any(same)) {
+        if runs::recorded(&self.layout).is_ok_and(|runs| runs.iter().any(|run| run.is_left_by(purpose))) {
             runs::forget(&self.layout, purpose);
         }
     }

@@ -20,6 +20,13 @@ pub(super) struct Recorded {
     pub keys: Vec<Key>,
 }
 
+impl Recorded {
+    /// Whether it is what a run for the same purpose left that ended before it had published.
+    pub(super) fn is_left_by(&self, purpose: &Purpose) -> bool {
+        !self.living && self.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan)
+    }
+}
+
 /// All runs that left a file, living or not.
 pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
     let mut runs = Vec::new();
@@ -55,7 +62,7 @@ pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
 pub(super) fn forget(layout: &Layout, purpose: &Purpose) {
     let Ok(_shared) = layout.starting() else { return };
     for run in recorded(layout).into_iter().flatten() {
-        if !run.living && run.purpose.is_some_and(|other| other.plan == purpose.plan) {
+        if run.is_left_by(purpose) {
             let _ = files::remove(&run.path);
         }
     }

@@ -51,13 +51,6 @@ impl PosixSession {
         let pending = self.folder().join(key.short());
         Slot::new(key.clone(), Place { pending, target: self.layout.folder(key), anew })
     }
-
-    /// A fresh folder of this run.
-    fn fresh(&self, prefix: &str) -> Result<Scratch> {
-        let folder = self.folder();
-        make_folder(&folder)?;
-        Scratch::new_in(&folder, prefix).map_err(Error::io("create a folder in", &folder))
-    }
 }
 
 impl Session for PosixSession {
@@ -65,7 +58,7 @@ impl Session for PosixSession {
     fn protect(&self, purpose: &Purpose, keys: &[&Key]) -> Result<()> {
         let _shared = self.layout.starting()?;
         let mut earlier = recorded(&self.layout)?;
-        earlier.retain(|run| !run.living && run.purpose.as_ref().is_some_and(|other| other.plan == purpose.plan));
+        earlier.retain(|run| run.is_left_by(purpose));
         let all = keys.iter().copied().chain(earlier.iter().flat_map(|run| &run.keys));
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         lock.append(lines(purpose, all).as_bytes()).map_err(Error::io("write", self.path()))?;
@@ -94,7 +87,9 @@ impl Session for PosixSession {
 
     /// On the file system of the published folders.
     fn workshop(&self) -> Result<Scratch> {
-        self.fresh("publish-")
+        let folder = self.folder();
+        make_folder(&folder)?;
+        Scratch::new_in(&folder, "publish-").map_err(Error::io("create a folder in", &folder))
     }
 
     fn finish(self: Box<Self>) {
