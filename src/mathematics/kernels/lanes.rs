@@ -54,6 +54,7 @@ pub(crate) fn as_flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
 }
 
 /// Whether every number is finite. `x · 0` is NaN exactly for infinities and NaN, and NaN survives a sum.
+#[inline(always)]
 pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
     let mut zero = [0.0_f32; WIDTH];
     for block in lanes {
@@ -65,6 +66,7 @@ pub(crate) fn all_finite(lanes: &[Lanes]) -> bool {
 }
 
 /// max |x|, infinite if any number is not finite.
+#[inline(always)]
 pub(crate) fn largest(lanes: &[Lanes]) -> f32 {
     // Sixteen maxima side by side: one alone would wait for itself at every number.
     let (mut max, mut zero) = ([0.0_f32; WIDTH], [0.0_f32; WIDTH]);
@@ -80,6 +82,7 @@ pub(crate) fn largest(lanes: &[Lanes]) -> f32 {
 }
 
 /// ‖x‖, in double precision.
+#[inline(always)]
 pub(crate) fn norm(lanes: &[Lanes]) -> f64 {
     let mut squares = [0.0_f64; WIDTH];
     for block in lanes {

@@ -6,15 +6,17 @@
 //! - d_i = W_i · y_ℓ = (Wᵀ y_ℓ)_i, what Oja's rule projects back;
 //! - W_i ← (1 − λ) W_i + α_i e_ℓ + γ_i y_ℓ, α_i and γ_i being linear in the local values y_{ℓ-1,i}, e_{ℓ-1,i}, d_i.
 //!
-//! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule.
+//! All terms of rule (9) have that form, so each weight is read and written once a step, whatever the rule. Where the next
+//! forward pass is known to follow, W only is read here, and that pass moves it: see `waiting`.
 
 use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, each_lane, lanes_for};
+use super::lanes::{Lanes, WIDTH, all_finite, each_lane, lanes_for, largest};
 use super::matrix::InputMajor;
 use super::rows::{dots, dots_two, update_rows};
 use super::simd::Simd;
-use super::synaptic_rule::SynapticRule;
+use super::synaptic_rule::{RowRule, SynapticRule};
+use super::waiting::Waiting;
 
 /// What the synapses of a layer see, all vectors padded.
 pub(crate) struct LayerSignals<'a> {
@@ -35,52 +37,61 @@ pub(crate) struct LayerSignals<'a> {
     pub projection: &'a mut [Lanes],
 }
 
-impl LayerSignals<'_> {
-    /// The same, to be read again after the pass.
-    pub(crate) fn reborrow(&mut self) -> LayerSignals<'_> {
-        LayerSignals { pre_error: &mut *self.pre_error, projection: &mut *self.projection, ..*self }
-    }
+/// What a pass found out about the numbers that it made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
+    /// No weight of W or B moves by more, decay aside, or will once a step that waits is carried out.
+    pub reach: f64,
+    /// Whether e_{ℓ-1}, if it was wanted or read, is finite.
+    pub finite: bool,
 }
 
-/// Runs the pass. Errors travel through `feedback` where given, else through `weights`, as they were before the update.
-///
-/// Returns Σ|α_i| and Σ|γ_i| for W, then for B: with the largest |e|, |y| they bound how much a weight can have moved.
+/// Runs the pass. Errors travel through `feedback` where given, else through `weights`, as they were before the update. With
+/// `waiting`, `weights` stay as they are and their step waits there; those of `feedback` always move at once.
 pub(crate) fn update_layer(
     backend: Backend,
     rule: &SynapticRule,
     weights: &mut InputMajor,
     feedback: Option<&mut InputMajor>,
+    waiting: Option<&mut Waiting>,
     signals: LayerSignals<'_>,
-) -> [f32; 4] {
+) -> Passed {
     let (n_in, stride) = (weights.n_in(), weights.stride());
     assert_eq!([signals.error.len(), signals.activation.len()], [stride; 2]);
     assert_eq!([signals.pre_activation.len(), signals.pre_error.len(), signals.projection.len()], [lanes_for(n_in); 3]);
     if let Some(b) = &feedback {
         assert_eq!((b.n_in(), b.n_out()), (n_in, weights.n_out()));
     }
-    dispatch(backend, Pass { rule, weights, feedback, signals })
+    dispatch(backend, Pass { rule, weights, feedback, waiting, signals })
 }
 
 struct Pass<'a> {
     rule: &'a SynapticRule,
     weights: &'a mut InputMajor,
     feedback: Option<&'a mut InputMajor>,
+    waiting: Option<&'a mut Waiting>,
     signals: LayerSignals<'a>,
 }
 
 impl Kernel for Pass<'_> {
-    type Output = [f32; 4];
+    type Output = Passed;
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) -> [f32; 4] {
+    fn run<S: Simd>(mut self, simd: S) -> Passed {
         let LayerSignals { error, activation, pre_activation, function, pre_is_input, propagate, .. } = self.signals;
         let (n_in, stride) = (self.weights.n_in(), self.weights.stride());
         let wants_error = propagate || self.rule.reads_pre_error();
         let wants_projection = self.rule.reads_projection();
         let plastic_feedback = !self.rule.feedback.is_zero();
-        let mut moved = [[0.0_f32; WIDTH]; 4];
-        // Sixteen rows at a time: they fit in the first-level cache, and their local values in one `Lanes`.
-        for (block, y) in pre_activation.iter().enumerate() {
+        let RowRule { by_error, by_activation, decay } = self.rule.forward;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.begin(1.0 - decay, [!by_error.is_zero(), !by_activation.is_zero()], error, activation);
+        }
+        let mut moved = [[0.0_f32; WIDTH]; 2];
+        // Sixteen rows at a time: they fit in the first-level cache, and their local values in one `Lanes`. From the last to the
+        // first, as the forward pass went the other way: where both turn, rows are still in the cache.
+        for block in (0..pre_activation.len()).rev() {
+            let y = &pre_activation[block];
             let first = block * WIDTH;
             let rows = WIDTH.min(n_in - first);
             let span = first * stride..(first + rows) * stride;
@@ -106,17 +117,29 @@ impl Kernel for Pass<'_> {
                 self.signals.projection[block].0 = d;
             }
 
-            let [alpha, gamma] = update_rows(simd, &self.rule.forward, w, stride, error, activation, (&y.0, &e, &d));
+            let [alpha, gamma] = match &mut self.waiting {
+                None => update_rows(simd, &self.rule.forward, w, stride, error, activation, (&y.0, &e, &d)),
+                Some(waiting) => {
+                    let (alpha, gamma) = (by_error.of(&y.0, &e, &d), by_activation.of(&y.0, &e, &d));
+                    (waiting.alpha[block].0, waiting.gamma[block].0) = (alpha, gamma);
+                    [alpha, gamma]
+                }
+            };
             accumulate(&mut moved[0], &alpha);
             accumulate(&mut moved[1], &gamma);
             if let (true, Some(b)) = (plastic_feedback, &mut b) {
                 let [alpha, gamma] =
                     update_rows(simd, &self.rule.feedback, b, stride, error, activation, (&y.0, &e, &d));
-                accumulate(&mut moved[2], &alpha);
-                accumulate(&mut moved[3], &gamma);
+                accumulate(&mut moved[0], &alpha);
+                accumulate(&mut moved[1], &gamma);
             }
         }
-        moved.map(|lanes| lanes.iter().sum())
+        // |w| moves by no more than (Σ|α|) max|e| + (Σ|γ|) max|y|, whatever the rule.
+        let [a, g] = moved.map(|lanes| f64::from(lanes.iter().sum::<f32>()));
+        Passed {
+            reach: a * f64::from(largest(error)) + g * f64::from(largest(activation)),
+            finite: !wants_error || all_finite(self.signals.pre_error),
+        }
     }
 }
 

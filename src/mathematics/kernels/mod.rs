@@ -35,6 +35,7 @@ mod rows;
 mod scatter;
 mod simd;
 mod synaptic_rule;
+mod waiting;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -58,3 +59,4 @@ pub(crate) use row_adjoint::{Differentiated, RowAdjoint, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
 pub(crate) use scatter::Scatter;
 pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};
+pub(crate) use waiting::Waiting;

@@ -176,7 +176,7 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
                 pre_error: &mut pre_error,
                 projection: &mut projection,
             };
-            update_layer(backend, &rule, &mut w, None, signals);
+            update_layer(backend, &rule, &mut w, None, None, signals);
         }));
     }
 

@@ -179,7 +179,7 @@ mod tests {
                     projection: &mut projection,
                 };
                 let feedback = through_b.then_some(&mut expected_b);
-                update_layer(Backend::Portable, &rule, &mut expected_w, feedback, signals);
+                update_layer(Backend::Portable, &rule, &mut expected_w, feedback, None, signals);
                 let pairs = [
                     (found.0.lanes(), expected_w.lanes()),
                     (found.1.lanes(), expected_b.lanes()),

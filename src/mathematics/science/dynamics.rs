@@ -19,8 +19,8 @@ pub(crate) trait Synapses {
     /// z = W x, from the lit pixels of an image into layer 1.
     fn receive(&self, image: Active<'_>, z: &mut [Lanes]);
 
-    /// z = W y, into layer `layer`.
-    fn send(&self, layer: usize, y: &[Lanes], z: &mut [Lanes]);
+    /// z = W y, into layer `layer`. A step that waited may be carried out by the way.
+    fn send(&mut self, layer: usize, y: &[Lanes], z: &mut [Lanes]);
 
     /// Hands errors on to the layer below, where they are wanted, then learns from the signals.
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize>;
@@ -29,12 +29,15 @@ pub(crate) trait Synapses {
     fn learn_from_image(&mut self, _image: Active<'_>, _error: &[Lanes], _activation: &[Lanes]) -> Result<bool, usize> {
         Ok(false)
     }
+
+    /// Carries out steps that wait for the next forward pass. That changes no bit of what follows.
+    fn settle(&mut self) {}
 }
 
 /// How signals arise in a network whose synapses are `S`: a forward pass, and errors that come back.
 pub(crate) trait Dynamics<S> {
     /// From an image to the softmax of the output. Fails with the first layer that is not finite.
-    fn forward(&mut self, synapses: &S, image: Active<'_>) -> Result<(), usize>;
+    fn forward(&mut self, synapses: &mut S, image: Active<'_>) -> Result<(), usize>;
 
     /// From the error of the output, softmax − onehot, back; synapses learn as it passes them. Fails as `forward`.
     fn backward(&mut self, synapses: &mut S, image: Active<'_>, label: usize) -> Result<(), usize>;
@@ -53,7 +56,7 @@ pub(crate) struct Online<D, S> {
     diverged: Option<Divergence>,
 }
 
-impl<S, D: Dynamics<S>> Online<D, S> {
+impl<S: Synapses, D: Dynamics<S>> Online<D, S> {
     pub(super) fn new(dynamics: D, synapses: S) -> Self {
         Self { dynamics, synapses, steps: 0, diverged: None }
     }
@@ -62,17 +65,18 @@ impl<S, D: Dynamics<S>> Online<D, S> {
     pub(super) fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence> {
         self.dynamics.check_fit(samples);
         for &index in order {
-            if let Some(divergence) = self.diverged {
-                return Err(divergence);
+            if self.diverged.is_some() {
+                break;
             }
             self.steps += 1;
             let (image, label) = (samples.active(index as usize), samples.label(index as usize));
-            self.dynamics
-                .forward(&self.synapses, image)
-                .and_then(|()| self.dynamics.backward(&mut self.synapses, image, label))
-                .map_err(|layer| *self.diverged.insert(Divergence { step: self.steps, layer: layer as u32 }))?;
+            let step = self.dynamics.forward(&mut self.synapses, image);
+            if let Err(layer) = step.and_then(|()| self.dynamics.backward(&mut self.synapses, image, label)) {
+                self.diverged = Some(Divergence { step: self.steps, layer: layer as u32 });
+            }
         }
-        Ok(())
+        self.synapses.settle();
+        self.diverged.map_or(Ok(()), Err)
     }
 
     /// Samples seen.

@@ -98,7 +98,7 @@ fn oja_alone_finds_the_leading_eigenspace_of_the_uncentred_second_moment() {
             pre_error: &mut zeros(N),
             projection: &mut zeros(N),
         };
-        kernels::update_layer(kernels::backend(), &rule, &mut w, None, signals);
+        kernels::update_layer(kernels::backend(), &rule, &mut w, None, None, signals);
     }
     let w = Array2::from_shape_fn((K, N), |(j, i)| f64::from(w.outgoing(i)[j]));
     let gram = w.dot(&w.t());

@@ -52,7 +52,7 @@ impl Chain {
 
 impl<S: Synapses> Dynamics<S> for Chain {
     /// y_1 … y_L.
-    fn forward(&mut self, synapses: &S, image: Active<'_>) -> Result<(), usize> {
+    fn forward(&mut self, synapses: &mut S, image: Active<'_>) -> Result<(), usize> {
         let Self { architecture, backend, activations, .. } = self;
         let sizes = architecture.sizes();
         for layer in 1..sizes.len() {

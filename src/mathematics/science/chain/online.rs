@@ -5,14 +5,15 @@
 //!
 //! The first layer, three quarters of all weights, has no layer below that waits for its errors. Where the rule allows it,
 //! its steps are carried out sixteen at a time (`kernels/deferred.rs`): after every sixteenth step of a training, wherever
-//! calls begin and end, so that neither they nor looking at the network between them change a trained bit.
+//! calls begin and end, so that neither they nor looking at the network between them change a trained bit. The steps of hidden
+//! layers wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
 
 use std::borrow::Cow;
 
 use super::dynamics::Chain;
 use super::network::Network;
 use crate::kernels::{
-    self, Active, DEPTH, Deferred, InputMajor, Lanes, LayerSignals, SynapticRule, all_finite, as_flat, largest, norm,
+    self, Active, DEPTH, Deferred, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest, norm,
 };
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
@@ -38,6 +39,8 @@ struct PlasticChain {
     /// Its first layer as it was before the steps that `deferred` holds.
     network: Network,
     deferred: Option<Deferred>,
+    /// The step of layer ℓ at ℓ − 1, where it waits for the next forward pass; that of the first layer never does.
+    waiting: Vec<Waiting>,
     /// The rule of layer ℓ at ℓ − 1, as the kernels take it.
     synaptic: Vec<SynapticRule>,
     /// An upper bound of |w| over W (and B) of layer ℓ at ℓ − 1; over the norms of rows where steps are deferred.
@@ -144,7 +147,8 @@ impl PlasticChain {
             true => Deferred::new(synaptic[0].forward, sizes[0], sizes[1]),
             false => None,
         };
-        let mut synapses = Self { network, deferred, synaptic, bounds: Vec::new() };
+        let waiting = sizes.windows(2).map(|pair| Waiting::new(pair[0], pair[1])).collect();
+        let mut synapses = Self { network, deferred, waiting, synaptic, bounds: Vec::new() };
         synapses.bounds = (1..=n_layers).map(|layer| synapses.bound(layer)).collect();
         synapses
     }
@@ -166,6 +170,7 @@ impl PlasticChain {
         // False for a NaN bound too, which is then looked into.
         let surely_finite = self.bounds[layer - 1] < SURELY_FINITE;
         if !surely_finite {
+            self.settle();
             self.bounds[layer - 1] = self.bound(layer);
             if !self.bounds[layer - 1].is_finite() {
                 return Err(layer);
@@ -193,29 +198,36 @@ impl Synapses for PlasticChain {
         }
     }
 
-    fn send(&self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
-        kernels::forward(self.network.backend, &self.network.forward[layer - 1], y, z);
+    fn send(&mut self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
+        let Self { network, waiting, .. } = self;
+        waiting[layer - 1].forward(network.backend, &mut network.forward[layer - 1], y, z);
     }
 
-    fn learn(&mut self, layer: usize, mut signals: LayerSignals<'_>) -> Result<(), usize> {
-        let Self { network, synaptic, bounds, .. } = self;
+    fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
+        let Self { network, waiting, synaptic, bounds, .. } = self;
         let rule = &synaptic[layer - 1];
         let (weights, feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
-        let moved = kernels::update_layer(network.backend, rule, weights, feedback, signals.reborrow());
-        if (signals.propagate || rule.reads_pre_error()) && !all_finite(signals.pre_error) {
+        // An image passes through the rows of its lit pixels only, so it cannot move the others by the way.
+        let waiting = (layer > 1).then(|| &mut waiting[layer - 1]);
+        let passed = kernels::update_layer(network.backend, rule, weights, feedback, waiting, signals);
+        if !passed.finite {
             return Err(layer - 1);
         }
-        // |w| grows by no more than (Σ|α|) max|e| + (Σ|γ|) max|y|, whatever the rule.
-        let (e, y) = (f64::from(largest(signals.error)), f64::from(largest(signals.activation)));
-        let [a, g, b_a, b_g] = moved.map(f64::from);
         let growth = (1.0 - f64::from(rule.forward.decay)).abs().max((1.0 - f64::from(rule.feedback.decay)).abs());
-        bounds[layer - 1] = bounds[layer - 1] * growth.max(1.0) + (a + b_a) * e + (g + b_g) * y;
+        bounds[layer - 1] = bounds[layer - 1] * growth.max(1.0) + passed.reach;
         self.check_bound(layer)
+    }
+
+    fn settle(&mut self) {
+        let Self { network, waiting, .. } = self;
+        for (waiting, weights) in waiting.iter_mut().zip(&mut network.forward) {
+            waiting.apply(network.backend, weights);
+        }
     }
 
     /// The step of the first layer: put off where it can be, and every so often all that was put off is carried out.
     fn learn_from_image(&mut self, image: Active<'_>, error: &[Lanes], activation: &[Lanes]) -> Result<bool, usize> {
-        let Self { network, deferred: Some(deferred), synaptic, bounds } = self else { return Ok(false) };
+        let Self { network, deferred: Some(deferred), synaptic, bounds, .. } = self else { return Ok(false) };
         deferred.push(network.backend, image, error, activation);
         // A row w becomes w + (w · y) o + x q, and no pixel exceeds 1.
         let (e, y) = (norm(error), norm(activation));

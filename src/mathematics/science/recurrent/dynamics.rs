@@ -121,7 +121,7 @@ impl Recurrence {
 
 impl<S: SynapsesInTime> Dynamics<S> for Recurrence {
     /// z_1 … z_T, h_1 … h_T, v_1 … v_{T−1} and p.
-    fn forward(&mut self, synapses: &S, image: Active<'_>) -> Result<(), usize> {
+    fn forward(&mut self, synapses: &mut S, image: Active<'_>) -> Result<(), usize> {
         let Self { architecture, backend, keeps_responses, drive, history, output, .. } = self;
         let History { hidden, activations, post } = history;
         let (n_steps, n_hidden) = (architecture.n_steps(), architecture.n_hidden());

@@ -166,7 +166,7 @@ impl Synapses for PlasticInTime {
         kernels::forward_active(self.network.backend, &self.network.input, image, z);
     }
 
-    fn send(&self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
+    fn send(&mut self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
         let weights = if layer == READOUT { &self.network.readout } else { &self.network.recurrent };
         kernels::forward(self.network.backend, weights, y, z);
     }
@@ -175,12 +175,12 @@ impl Synapses for PlasticInTime {
         let Self { network, rule, input_bound, .. } = self;
         let gradient = gradient_rule(rule.gradient);
         if layer == READOUT {
-            kernels::update_layer(network.backend, &gradient, &mut network.readout, None, signals);
+            kernels::update_layer(network.backend, &gradient, &mut network.readout, None, None, signals);
             return Ok(());
         }
         // Pixels are at most 1, so no weight moves by more than θ max|e|.
         let growth = rule.gradient.abs() as f32 * largest(signals.error);
-        kernels::update_layer(network.backend, &gradient, &mut network.input, None, signals);
+        kernels::update_layer(network.backend, &gradient, &mut network.input, None, None, signals);
         *input_bound += growth;
         if !input_bound.is_finite() || *input_bound > SURELY_FINITE {
             *input_bound = largest(network.input.lanes());
@@ -196,7 +196,7 @@ impl SynapsesInTime for PlasticInTime {
     fn back_in_time(&mut self, signals: LayerSignals<'_>) {
         // No term: the pass only takes the errors back.
         let nothing = SynapticRule::default();
-        kernels::update_layer(self.network.backend, &nothing, &mut self.network.recurrent, None, signals);
+        kernels::update_layer(self.network.backend, &nothing, &mut self.network.recurrent, None, None, signals);
     }
 
     fn learn_over_time(&mut self, history: &History) -> Result<(), usize> {
