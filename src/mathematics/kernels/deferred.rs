@@ -16,10 +16,10 @@
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
 use super::forward::Forward;
-use super::lanes::{Lanes, WIDTH, as_flat, each_lane, lanes_for};
+use super::lanes::{Lanes, WIDTH, as_flat, each_lane, each_tile, lanes_for};
 use super::matrix::InputMajor;
 use super::rows::{add, dots};
-use super::simd::Simd;
+use super::simd::{Simd, copy};
 use super::synaptic_rule::RowRule;
 
 /// Steps that can wait: one for each lane.
@@ -31,8 +31,9 @@ pub(crate) struct Deferred {
     rule: RowRule,
     stride: usize,
     pending: usize,
-    /// x_{s,i} in lane s of entry i.
+    /// x_{s,i} in lane s of entry i, and the steps s at which it is not zero, as bits.
     inputs: Vec<Lanes>,
+    lit: Vec<u16>,
     /// v_s, one padded row a step.
     gained: Vec<Lanes>,
     /// o_s and ỹ_s; empty if the rule does not read the projection.
@@ -54,6 +55,7 @@ impl Deferred {
             stride,
             pending: 0,
             inputs: vec![Lanes::ZERO; n_in],
+            lit: vec![0; n_in],
             gained: rows(true),
             outward: rows(projects),
             inward: rows(projects),
@@ -85,6 +87,7 @@ impl Deferred {
     pub(crate) fn apply(&mut self, backend: Backend, weights: &mut InputMajor) {
         self.write(backend, weights);
         self.inputs.fill(Lanes::ZERO);
+        self.lit.fill(0);
         self.pending = 0;
     }
 
@@ -211,7 +214,7 @@ impl Kernel for Push<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { deferred, x, error, activation } = self;
-        let Deferred { rule, stride, pending, inputs, gained, outward, inward } = deferred;
+        let Deferred { rule, stride, pending, inputs, lit, gained, outward, inward } = deferred;
         let (stride, step) = (*stride, *pending);
         let used = step * stride;
         if !outward.is_empty() {
@@ -226,7 +229,7 @@ impl Kernel for Push<'_> {
             dots(simd, earlier, stride, activation, &mut shares);
             let (earlier, now) = inward.split_at_mut(used);
             let y = &mut now[..stride];
-            y.copy_from_slice(activation);
+            copy(simd, activation, y);
             add_rows(simd, &shares, earlier, y);
         }
         let v = &mut gained[used..used + stride];
@@ -234,6 +237,7 @@ impl Kernel for Push<'_> {
         for k in 0..x.len() {
             let (i, value) = x.at(k);
             inputs[i].0[step] = value;
+            lit[i] |= 1 << step;
         }
         *pending += 1;
     }
@@ -277,31 +281,12 @@ impl Write<'_> {
     /// `R` rows of weights from `first` on, while they are in the first-level cache.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
-        let Deferred { stride, pending, inputs, gained, outward, .. } = self.deferred;
+        let Deferred { stride, pending, lit, inputs, gained, outward, .. } = self.deferred;
         let (stride, pending) = (*stride, *pending);
-        let inputs = &inputs[first..first + R];
         let rows = &mut self.weights.lanes_mut()[first * stride..(first + R) * stride];
-
-        // Steps of which any of these inputs saw something; the others add exact zeros.
-        let mut seen = [0_u32; WIDTH];
-        for r in 0..R {
-            for s in 0..WIDTH {
-                seen[s] |= inputs[r].0[s].to_bits();
-            }
-        }
-        let (mut steps, mut n_steps) = ([0_usize; WIDTH], 0);
-        for s in 0..pending {
-            steps[n_steps] = s;
-            n_steps += usize::from(seen[s] != 0);
-        }
-        let projects = !self.columns.is_empty();
-        if !projects && n_steps == 0 {
-            return;
-        }
-
-        // c_{r,s} = ỹ_s · row_r.
-        let mut through = [Lanes::ZERO; R];
-        if projects {
+        if !self.columns.is_empty() {
+            // c_{r,s} = ỹ_s · row_r.
+            let mut through = [Lanes::ZERO; R];
             let mut sum = [simd.splat(0.0); R];
             let flat = as_flat(rows);
             for j in 0..self.columns.len() {
@@ -313,31 +298,64 @@ impl Write<'_> {
             for r in 0..R {
                 simd.store(sum[r], &mut through[r]);
             }
-        }
-        for t in 0..stride {
-            let mut w = [simd.splat(0.0); R];
-            for r in 0..R {
-                w[r] = simd.load(&rows[r * stride + t]);
-            }
-            if projects {
+            for t in 0..stride {
+                let mut w = [simd.splat(0.0); R];
+                for r in 0..R {
+                    w[r] = simd.load(&rows[r * stride + t]);
+                }
                 for s in 0..pending {
                     let o = simd.load(&outward[s * stride + t]);
                     for r in 0..R {
                         w[r] = simd.mul_add(simd.splat(through[r].0[s]), o, w[r]);
                     }
                 }
-            }
-            for k in 0..n_steps {
-                let s = steps[k];
-                let v = simd.load(&gained[s * stride + t]);
                 for r in 0..R {
-                    w[r] = simd.mul_add(simd.splat(inputs[r].0[s]), v, w[r]);
+                    simd.store(w[r], &mut rows[r * stride + t]);
                 }
             }
-            for r in 0..R {
-                simd.store(w[r], &mut rows[r * stride + t]);
+        }
+        for r in 0..R {
+            let lit = lit[first + r];
+            if lit != 0 {
+                add_lit(simd, lit, &inputs[first + r].0, gained, &mut rows[r * stride..(r + 1) * stride]);
             }
         }
+    }
+}
+
+/// row ← row + Σ x_s v_s over the steps of which this input saw something, s ascending; the others would add exact zeros.
+#[inline(always)]
+fn add_lit<S: Simd>(simd: S, lit: u16, x: &[f32; WIDTH], gained: &[Lanes], row: &mut [Lanes]) {
+    each_tile!(row.len(), S::ACCUMULATORS, |from, _to, T| add_lit_tile::<S, T>(simd, lit, x, gained, row, from));
+}
+
+#[inline(always)]
+fn add_lit_tile<S: Simd, const T: usize>(
+    simd: S,
+    lit: u16,
+    x: &[f32; WIDTH],
+    gained: &[Lanes],
+    row: &mut [Lanes],
+    from: usize,
+) {
+    let stride = row.len();
+    let row = &mut row[from..from + T];
+    let mut w = [simd.splat(0.0); T];
+    for t in 0..T {
+        w[t] = simd.load(&row[t]);
+    }
+    let mut left = lit;
+    while left != 0 {
+        let s = left.trailing_zeros() as usize;
+        left &= left - 1;
+        let v = &gained[s * stride + from..s * stride + from + T];
+        let x = simd.splat(x[s % WIDTH]);
+        for t in 0..T {
+            w[t] = simd.mul_add(x, simd.load(&v[t]), w[t]);
+        }
+    }
+    for t in 0..T {
+        simd.store(w[t], &mut row[t]);
     }
 }
 

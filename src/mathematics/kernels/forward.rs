@@ -5,7 +5,7 @@
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, lanes_for};
+use super::lanes::{Lanes, as_flat, each_tile, lanes_for};
 use super::matrix::InputMajor;
 use super::simd::Simd;
 
@@ -72,27 +72,8 @@ impl<I: Inputs<N>, const N: usize> Kernel for Forward<'_, I, N> {
         for n in 0..N {
             assert_eq!(self.z[n].len(), stride);
         }
-        // Columns in nearly equal tiles, each held in registers over all inputs.
         let most = if N == 1 { S::ACCUMULATORS } else { S::PAIRED_ACCUMULATORS };
-        let tiles = stride.div_ceil(most);
-        for tile in 0..tiles {
-            let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-            match to - from {
-                1 => self.columns::<S, 1>(simd, from),
-                2 => self.columns::<S, 2>(simd, from),
-                3 => self.columns::<S, 3>(simd, from),
-                4 => self.columns::<S, 4>(simd, from),
-                5 => self.columns::<S, 5>(simd, from),
-                6 => self.columns::<S, 6>(simd, from),
-                7 => self.columns::<S, 7>(simd, from),
-                8 => self.columns::<S, 8>(simd, from),
-                9 => self.columns::<S, 9>(simd, from),
-                10 => self.columns::<S, 10>(simd, from),
-                11 => self.columns::<S, 11>(simd, from),
-                12 => self.columns::<S, 12>(simd, from),
-                _ => unreachable!("no backend has more than 12 accumulators"),
-            }
-        }
+        each_tile!(stride, most, |from, _to, T| self.columns::<S, T>(simd, from));
     }
 }
 

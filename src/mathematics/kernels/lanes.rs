@@ -18,6 +18,28 @@ macro_rules! each_lane {
 }
 pub(crate) use each_lane;
 
+/// Cuts `stride` columns into nearly equal tiles of at most `most` (itself at most 12), so that each is held in registers, and
+/// evaluates the body for each, with the constant `T`, its columns, and `from`, its first one.
+macro_rules! each_tile {
+    ($stride:expr, $most:expr, |$from:ident, $to:ident, $T:ident| $body:expr) => {{
+        let (stride, tiles) = ($stride, $stride.div_ceil($most));
+        for tile in 0..tiles {
+            let ($from, $to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
+            $crate::kernels::each_tile!(@ $to - $from, $T, $body, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+        }
+    }};
+    (@ $columns:expr, $T:ident, $body:expr, $($n:literal),*) => {
+        match $columns {
+            $($n => {
+                const $T: usize = $n;
+                $body
+            })*
+            _ => unreachable!("no backend has more than 12 accumulators"),
+        }
+    };
+}
+pub(crate) use each_tile;
+
 /// Sixteen `f32`, aligned to 64 bytes, so that no vector load ever straddles two cache lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]

@@ -85,7 +85,8 @@ impl Kernel for Pass<'_> {
         let plastic_feedback = !self.rule.feedback.is_zero();
         let RowRule { by_error, by_activation, decay } = self.rule.forward;
         if let Some(waiting) = &mut self.waiting {
-            waiting.begin(1.0 - decay, [!by_error.is_zero(), !by_activation.is_zero()], error, activation);
+            let parts = [!by_error.is_zero(), !by_activation.is_zero()];
+            waiting.begin(simd, 1.0 - decay, parts, [error, activation]);
         }
         let mut moved = [[0.0_f32; WIDTH]; 2];
         // Sixteen rows at a time: they fit in the first-level cache, and their local values in one `Lanes`. From the last to the

@@ -49,7 +49,7 @@ pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;
 pub use invalid::InvalidParameter;
-pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, largest, norm, zeros};
+pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, each_tile, lanes_for, largest, norm, zeros};
 pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use listed_rows::{row_products, scale_rows};
 pub(crate) use matrix::InputMajor;

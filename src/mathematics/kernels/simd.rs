@@ -40,6 +40,15 @@ pub(crate) trait Simd: Copy {
     fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles;
 }
 
+/// Copies vectors so short that a call of the library's copy takes as long as the copy.
+#[inline(always)]
+pub(super) fn copy<S: Simd>(simd: S, from: &[Lanes], to: &mut [Lanes]) {
+    let to = &mut to[..from.len()];
+    for t in 0..from.len() {
+        simd.store(simd.load(&from[t]), &mut to[t]);
+    }
+}
+
 /// Plain Rust, for any processor. Without a hardware FMA every `mul_add` is a correctly rounded library call: slow, but
 /// the same bits.
 #[derive(Clone, Copy)]

@@ -6,9 +6,9 @@
 //! no bit: neither a look at the weights between steps nor how steps are cut into calls is seen in them.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, lanes_for, zeros};
+use super::lanes::{Lanes, as_flat, each_tile, lanes_for, zeros};
 use super::matrix::InputMajor;
-use super::simd::Simd;
+use super::simd::{Simd, copy};
 
 /// W_i ← keep W_i + α_i e + γ_i y for every row i, once: what a pass over a layer found, to be carried out later.
 #[derive(Clone, Debug)]
@@ -42,12 +42,17 @@ impl Waiting {
     /// # Panics
     /// If a step is waiting already: it would be lost.
     #[inline(always)]
-    pub(super) fn begin(&mut self, keep: f32, parts: [bool; 2], error: &[Lanes], activation: &[Lanes]) {
+    pub(super) fn begin<S: Simd>(
+        &mut self,
+        simd: S,
+        keep: f32,
+        parts: [bool; 2],
+        [error, activation]: [&[Lanes]; 2],
+    ) {
         assert!(!self.waits, "a step is waiting already");
         (self.waits, self.keep, self.parts) = (true, keep, parts);
-        for t in 0..error.len() {
-            (self.error[t], self.activation[t]) = (error[t], activation[t]);
-        }
+        copy(simd, error, &mut self.error);
+        copy(simd, activation, &mut self.activation);
     }
 
     /// Carries out the step that waits, if one does.
@@ -97,7 +102,7 @@ impl Kernel for Moving<'_> {
     }
 }
 
-/// Columns in nearly equal tiles, each held in registers over all inputs. `E`, `Y` and `K` say whether e, y and a factor other
+/// Tiles of columns, each held in registers over all inputs. `E`, `Y` and `K` say whether e, y and a factor other
 /// than 1 of the weights take part.
 #[inline(always)]
 fn tiles<S: Simd, const E: bool, const Y: bool, const K: bool>(
@@ -107,27 +112,9 @@ fn tiles<S: Simd, const E: bool, const Y: bool, const K: bool>(
     x: Option<&[f32]>,
     mut z: Option<&mut [Lanes]>,
 ) {
-    let stride = weights.stride();
-    let tiles = stride.div_ceil(S::ACCUMULATORS);
-    for tile in 0..tiles {
-        let (from, to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-        let z = z.as_deref_mut().map(|z| &mut z[from..to]);
-        match to - from {
-            1 => columns::<S, E, Y, K, 1>(simd, step, weights, from, x, z),
-            2 => columns::<S, E, Y, K, 2>(simd, step, weights, from, x, z),
-            3 => columns::<S, E, Y, K, 3>(simd, step, weights, from, x, z),
-            4 => columns::<S, E, Y, K, 4>(simd, step, weights, from, x, z),
-            5 => columns::<S, E, Y, K, 5>(simd, step, weights, from, x, z),
-            6 => columns::<S, E, Y, K, 6>(simd, step, weights, from, x, z),
-            7 => columns::<S, E, Y, K, 7>(simd, step, weights, from, x, z),
-            8 => columns::<S, E, Y, K, 8>(simd, step, weights, from, x, z),
-            9 => columns::<S, E, Y, K, 9>(simd, step, weights, from, x, z),
-            10 => columns::<S, E, Y, K, 10>(simd, step, weights, from, x, z),
-            11 => columns::<S, E, Y, K, 11>(simd, step, weights, from, x, z),
-            12 => columns::<S, E, Y, K, 12>(simd, step, weights, from, x, z),
-            _ => unreachable!("no backend has more than 12 accumulators"),
-        }
-    }
+    each_tile!(weights.stride(), S::ACCUMULATORS, |from, to, T| {
+        columns::<S, E, Y, K, T>(simd, step, weights, from, x, z.as_deref_mut().map(|z| &mut z[from..to]));
+    });
 }
 
 /// `T` columns of sixteen outputs.
@@ -206,7 +193,7 @@ mod tests {
                 for keep in [1.0, 0.75] {
                     let waiting = || {
                         let mut step = Waiting::new(n_in, n_out);
-                        step.begin(keep, parts, &e, &y);
+                        step.begin(crate::kernels::simd::Portable, keep, parts, [&e, &y]);
                         if parts[0] {
                             step.alpha.clone_from(&alpha);
                         }
