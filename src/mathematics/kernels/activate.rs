@@ -71,6 +71,42 @@ impl Kernel for Softmax<'_> {
     }
 }
 
+/// max_k z_k and Σ_k e^{z_k − max} of each row of logits, added in ascending order in double precision.
+pub(crate) fn partition(backend: Backend, n_units: usize, logits: &[Lanes], found: &mut [(f32, f64)]) {
+    assert_eq!(logits.len(), found.len() * lanes_for(n_units));
+    dispatch(backend, Partition { n_units, logits, found });
+}
+
+struct Partition<'a> {
+    n_units: usize,
+    logits: &'a [Lanes],
+    found: &'a mut [(f32, f64)],
+}
+
+impl Kernel for Partition<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let (n_units, stride) = (self.n_units, lanes_for(self.n_units));
+        for row in 0..self.found.len() {
+            let logits = &self.logits[row * stride..(row + 1) * stride];
+            let mut max = f32::NEG_INFINITY;
+            for &z in &as_flat(logits)[..n_units] {
+                max = max.max(z);
+            }
+            let mut sum = 0.0;
+            for block in 0..stride {
+                let exponentials = elementary::exp(each_lane!(k => logits[block].0[k] - max));
+                for k in 0..WIDTH.min(n_units - block * WIDTH) {
+                    sum += f64::from(exponentials[k]);
+                }
+            }
+            self.found[row] = (max, sum);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ mod layer_update;
 mod listed_rows;
 mod matrix;
 #[cfg(test)]
-mod noise;
+pub(crate) mod noise;
 mod outer_sum;
 #[doc(hidden)]
 pub mod probes;
@@ -39,7 +39,7 @@ mod waiting;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use activate::{activate, softmax};
+pub(crate) use activate::{activate, partition, softmax};
 pub use activation::Activation;
 pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};

@@ -35,13 +35,11 @@ impl Network {
         let first_layer = |places: Range<usize>, z: &mut [Lanes]| {
             arrangement.forward(self.backend, &self.forward[0], samples.active_rows(), places, z);
         };
-        let mut tally = Tally::new(n_samples);
+        let mut tally = Tally::new(n_samples, n_outputs);
         self.propagate(samples, 0..n_samples, first_layer, |places, layers| {
             let logits = layers.last().expect("a network has layers");
-            for (place, row) in places.zip(logits.chunks_exact(lanes_for(n_outputs))) {
-                let image = arrangement.order()[place] as usize;
-                tally.add(image - range.start, &as_flat(row)[..n_outputs], samples.label(image));
-            }
+            let images = arrangement.order()[places].iter().map(|&image| image as usize);
+            tally.add(self.backend, logits, images.map(|image| (image - range.start, samples.label(image))));
         });
         tally.evaluation()
     }

@@ -18,7 +18,7 @@ impl RecurrentNetwork {
     /// If images or classes do not fit the network, or `range` exceeds the samples.
     pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
         let (n_outputs, n_steps) = (self.architecture().n_outputs(), self.architecture().n_steps());
-        let mut tally = Tally::new(range.len());
+        let mut tally = Tally::new(range.len(), n_outputs);
         let start = range.start;
         let mut logits = Vec::new();
         self.for_each_block(samples, range, |first, t, _, h| {
@@ -28,9 +28,8 @@ impl RecurrentNetwork {
             let n = h.len() / lanes_for(self.architecture().n_hidden());
             logits.resize(n * lanes_for(n_outputs), Lanes::ZERO);
             kernels::forward_batch(self.backend, &self.readout, h, &mut logits);
-            for (s, row) in logits.chunks_exact(lanes_for(n_outputs)).enumerate() {
-                tally.add(first - start + s, &as_flat(row)[..n_outputs], samples.label(first + s));
-            }
+            let block = first..first + n;
+            tally.add(self.backend, &logits, block.map(|image| (image - start, samples.label(image))));
         });
         tally.evaluation()
     }
