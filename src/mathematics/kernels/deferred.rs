@@ -135,7 +135,7 @@ impl Kernel for ForwardDeferred<'_> {
 
 /// x_s · x in lane s. Four partial sums, the entry k in sum k mod 4.
 #[inline(always)]
-fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
+pub(super) fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
     let mut sums = [simd.splat(0.0); 4];
     let whole = x.len() / 4 * 4;
     let mut k = 0;
@@ -160,7 +160,7 @@ fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
 
 /// z ← z + Σ_s factor_s row_s, s ascending.
 #[inline(always)]
-fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes], z: &mut [Lanes]) {
+pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes], z: &mut [Lanes]) {
     let mut t = 0;
     while t + 4 <= z.len() {
         add_rows_tile::<S, 4>(simd, factors, rows, z, t);
@@ -241,7 +241,7 @@ impl Kernel for Push<'_> {
 
 /// out = a x + b y.
 #[inline(always)]
-fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut [Lanes]) {
+pub(super) fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut [Lanes]) {
     let (a, b) = (simd.splat(a), simd.splat(b));
     for t in 0..out.len() {
         simd.store(simd.mul_add(a, simd.load(&x[t]), simd.mul(b, simd.load(&y[t]))), &mut out[t]);

@@ -3,9 +3,7 @@
 //! A list rather than a range, because of an image only the lit pixels' rows take part. No number depends on how rows are
 //! grouped here: a dot product adds its sixteen partial sums in one tree.
 
-use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH};
-use super::matrix::InputMajor;
 use super::simd::Simd;
 
 /// Rows that a pass holds in the first-level cache while it works on them: of two matrices and their adjoints, at 170
@@ -117,26 +115,6 @@ pub(super) fn dots_two<S: Simd>(
     }
 }
 
-/// out_r = row r of one matrix · row r of another.
-#[inline(always)]
-fn dots_between<S: Simd>(simd: S, [left, right]: [&[Lanes]; 2], stride: usize, rows: &[u32], out: &mut Local) {
-    let mut r = 0;
-    while r + 2 <= rows.len() {
-        let (a, b) = (row(left, stride, rows[r]), row(right, stride, rows[r]));
-        let (c, d) = (row(left, stride, rows[r + 1]), row(right, stride, rows[r + 1]));
-        let mut sum = [simd.splat(0.0); 2];
-        for t in 0..stride {
-            sum[0] = simd.mul_add(simd.load(&a[t]), simd.load(&b[t]), sum[0]);
-            sum[1] = simd.mul_add(simd.load(&c[t]), simd.load(&d[t]), sum[1]);
-        }
-        (out[r], out[r + 1]) = (simd.sum(sum[0]), simd.sum(sum[1]));
-        r += 2;
-    }
-    if r < rows.len() {
-        out[r] = dot(simd, row(left, stride, rows[r]), row(right, stride, rows[r]));
-    }
-}
-
 #[inline(always)]
 fn dot<S: Simd>(simd: S, a: &[Lanes], b: &[Lanes]) -> f32 {
     let b = &b[..a.len()];
@@ -228,64 +206,5 @@ fn combine_pairs<S: Simd, const E: bool, const Y: bool>(
             }
             simd.store(new, &mut p[t]);
         }
-    }
-}
-
-/// row_r ← factor_r row_r for the listed rows, each with its factor.
-pub(crate) fn scale_rows(backend: Backend, matrix: &mut InputMajor, rows: &[u32], factors: &[f32]) {
-    assert_eq!(rows.len(), factors.len());
-    dispatch(backend, Scale { matrix, rows, factors });
-}
-
-struct Scale<'a> {
-    matrix: &'a mut InputMajor,
-    rows: &'a [u32],
-    factors: &'a [f32],
-}
-
-impl Kernel for Scale<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        for r in 0..self.rows.len() {
-            let factor = simd.splat(self.factors[r]);
-            let row = self.matrix.row_mut(self.rows[r] as usize);
-            for t in 0..row.len() {
-                simd.store(simd.mul(factor, simd.load(&row[t])), &mut row[t]);
-            }
-        }
-    }
-}
-
-/// Row r of `left` · row r of `right`, for the listed rows, each added to `visit` with its place in the list.
-pub(crate) fn row_products(
-    backend: Backend,
-    left: &InputMajor,
-    right: &InputMajor,
-    rows: &[u32],
-    mut visit: impl FnMut(usize, f32),
-) {
-    assert_eq!((left.n_in(), left.n_out()), (right.n_in(), right.n_out()));
-    for (chunk, rows) in rows.chunks(WIDTH).enumerate() {
-        let found = dispatch(backend, Between { left, right, rows });
-        found[..rows.len()].iter().enumerate().for_each(|(r, &x)| visit(chunk * WIDTH + r, x));
-    }
-}
-
-struct Between<'a> {
-    left: &'a InputMajor,
-    right: &'a InputMajor,
-    rows: &'a [u32],
-}
-
-impl Kernel for Between<'_> {
-    type Output = Local;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Local {
-        let mut out = [0.0; WIDTH];
-        dots_between(simd, [self.left.lanes(), self.right.lanes()], self.left.stride(), self.rows, &mut out);
-        out
     }
 }
