@@ -107,11 +107,11 @@ impl BlockAdjoint {
                 outward_adjoint: &mut outward_adjoint,
                 inward_adjoint: &mut inward_adjoint,
             };
-            dispatch(backend, product);
+            self.kept = dispatch(backend, product);
             rows_of(&outward_adjoint, stride, &mut self.outward);
             rows_of(&inward_adjoint, stride, &mut self.inward);
         }
-        if block.decays {
+        if block.decays && !block.projects {
             self.kept = dispatch(backend, Between { left: adjoint.lanes(), right: weights.lanes() });
         }
     }
@@ -181,10 +181,10 @@ impl BlockAdjoint {
         let entered = (&seen.inputs[..], &self.entered[..used]);
         let errors = (&self.through_errors[..], &self.towards[..used]);
         match self.receives {
-            [true, true] => dispatch(backend, Write { keep, through, gained: [entered, errors], to: adjoint }),
-            [true, false] => dispatch(backend, Write { keep, through, gained: [entered], to: adjoint }),
-            [false, true] => dispatch(backend, Write { keep, through, gained: [errors], to: adjoint }),
-            [false, false] => dispatch(backend, Write { keep, through, gained: [], to: adjoint }),
+            [true, true] => dispatch(backend, Write { keep, from: None, through, gained: [entered, errors], to: adjoint }),
+            [true, false] => dispatch(backend, Write { keep, from: None, through, gained: [entered], to: adjoint }),
+            [false, true] => dispatch(backend, Write { keep, from: None, through, gained: [errors], to: adjoint }),
+            [false, false] => dispatch(backend, Write { keep, from: None, through, gained: [], to: adjoint }),
         }
     }
 }
@@ -212,30 +212,32 @@ struct ThroughBack<'a> {
 }
 
 impl Kernel for ThroughBack<'_> {
-    type Output = ();
+    /// The sum of all products of two matrices' entries.
+    type Output = f32;
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) -> f32 {
         let n_in = self.found.len();
-        let mut i = 0;
+        let (mut i, mut sum) = (0, 0.0);
         while i + 6 <= n_in {
-            self.rows::<S, 6>(simd, i);
+            sum += self.rows::<S, 6>(simd, i);
             i += 6;
         }
         while i < n_in {
-            self.rows::<S, 1>(simd, i);
+            sum += self.rows::<S, 1>(simd, i);
             i += 1;
         }
+        sum
     }
 }
 
 impl ThroughBack<'_> {
     /// `R` rows from `first` on; what is added over rows is added in their order.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, first: usize) -> f32 {
         let width = self.stride * WIDTH;
         let range = first * self.stride..(first + R) * self.stride;
-        let (w, v) = (as_flat(&self.weights[range.clone()]), as_flat(&self.adjoint[range]));
+        let (w, v) = (as_flat(&self.weights[range.clone()]), as_flat(&self.adjoint[range.clone()]));
         let (outward, outward_adjoint) = (&self.outward[..width], &mut self.outward_adjoint[..width]);
         let inward_adjoint = &mut self.inward_adjoint[..width];
         let (mut d, mut f) = ([simd.splat(0.0); R], [simd.splat(0.0); R]);
@@ -262,6 +264,7 @@ impl ThroughBack<'_> {
         for r in 0..R {
             simd.store(f[r], &mut self.found[first + r]);
         }
+        Between { left: &self.adjoint[range.clone()], right: &self.weights[range] }.run(simd)
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Through<'a> {
 /// row_i ← keep row_i + Σ_s through_{i,s} outward_s + Σ_s seen_{i,s} gained_s over all kinds of what was seen.
 pub(super) struct Write<'a, const KINDS: usize> {
     pub keep: f32,
+    /// The rows as they are before, where that is not what `to` holds.
+    pub from: Option<&'a InputMajor>,
     pub through: Option<(Through<'a>, &'a [Lanes])>,
     pub gained: [(&'a [Lanes], &'a [Lanes]); KINDS],
     pub to: &'a mut InputMajor,
@@ -43,16 +45,17 @@ impl Block {
         through: &mut [Lanes],
         to: &mut InputMajor,
     ) {
-        to.lanes_mut().copy_from_slice(from.lanes());
+        assert_eq!([(from.n_in(), from.n_out()), (from.n_in(), self.stride)], [(to.n_in(), to.n_out()), (seen.inputs.len(), to.stride())]);
+        let (from, keep) = (Some(from), self.kept());
         let used = self.used();
         let columns = columns(&self.inward[..if self.projects { used } else { 0 }], self.stride);
         let through = self.projects.then(|| (Through::Inward(&columns, through), &self.outward[..used]));
         let by_input = (&seen.inputs[..], &self.by_input[..used]);
         if self.reads_error {
             let gained = [by_input, (&seen.errors[..], &self.by_error[..used])];
-            dispatch(backend, Write { keep: self.kept(), through, gained, to });
+            dispatch(backend, Write { keep, from, through, gained, to });
         } else {
-            dispatch(backend, Write { keep: self.kept(), through, gained: [by_input], to });
+            dispatch(backend, Write { keep, from, through, gained: [by_input], to });
         }
     }
 }
@@ -81,6 +84,12 @@ impl<const KINDS: usize> Write<'_, KINDS> {
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
         let stride = self.to.stride();
         let rows = &mut self.to.lanes_mut()[first * stride..(first + R) * stride];
+        if let Some(from) = self.from {
+            let from = &from.lanes()[first * stride..(first + R) * stride];
+            for t in 0..R * stride {
+                simd.store(simd.load(&from[t]), &mut rows[t]);
+            }
+        }
         let mut through = [[0.0; STEPS]; R];
         let outward: &[Lanes] = match &mut self.through {
             None => &[],

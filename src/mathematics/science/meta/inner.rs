@@ -11,8 +11,8 @@ use crate::science::network::{Architecture, Network};
 /// A sample: its pixels and its class.
 pub(super) type Sample<'a> = (&'a [u8], usize);
 
-/// Steps between two checkpoints: about the square root of the usual 250.
-pub(super) const CHECKPOINT_INTERVAL: usize = 25;
+/// Steps between two checkpoints: rounding errors of so many do not matter, and copies cost time.
+pub(super) const CHECKPOINT_INTERVAL: usize = 64;
 
 /// What one step leaves behind; vectors are indexed by layer 0 … L (or L − 1), padded.
 #[derive(Clone, Debug)]
@@ -109,10 +109,7 @@ impl InnerLoop {
 
     /// Draws W and B anew: no number of an inner loop that diverged is left, nor in the padding.
     pub(super) fn initialize(&mut self, initialization: &Initialization, seed: u64) {
-        let (architecture, feedback) = (self.network.architecture().clone(), self.network.feedback());
-        let backend = self.network.backend;
-        self.network = Network::initialize(&architecture, initialization, feedback, seed);
-        self.network.backend = backend;
+        self.network.draw(initialization, seed);
     }
 
     /// Learns `samples` in their order with the coefficients `theta`, in the order of the rule's terms.
