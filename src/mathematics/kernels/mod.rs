@@ -21,7 +21,6 @@ mod intensity;
 mod invalid;
 mod lanes;
 mod layer_update;
-mod listed_rows;
 mod matrix;
 #[cfg(test)]
 mod noise;
@@ -30,7 +29,7 @@ mod outer_sum;
 pub mod probes;
 mod product_adjoint;
 mod row_adjoint;
-mod row_pairs;
+mod row_groups;
 mod row_step;
 mod rows;
 mod scatter;
@@ -54,8 +53,9 @@ pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane
 pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
-pub(crate) use product_adjoint::{ProductAdjoint, forward_back};
+pub(crate) use product_adjoint::{ProductAdjoint, add_outer, forward_back};
 pub(crate) use row_adjoint::{Differentiated, RowAdjoint, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
+pub(crate) use rows::matrix_product;
 pub(crate) use scatter::Scatter;
 pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};

@@ -33,7 +33,7 @@ use crate::kernels::deferred::{add_rows, overlaps};
 use crate::kernels::forward::{Forward, Inputs};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut};
 use crate::kernels::matrix::InputMajor;
-use crate::kernels::rows::dots;
+use crate::kernels::rows::{dots, inner_product, matrix_product};
 use crate::kernels::simd::Simd;
 use crate::kernels::synaptic_rule::RowRule;
 
@@ -112,7 +112,7 @@ impl BlockAdjoint {
             rows_of(&inward_adjoint, stride, &mut self.inward);
         }
         if block.decays && !block.projects {
-            self.kept = dispatch(backend, Between { left: adjoint.lanes(), right: weights.lanes() });
+            self.kept = matrix_product(backend, adjoint, weights);
         }
     }
 
@@ -264,36 +264,7 @@ impl ThroughBack<'_> {
         for r in 0..R {
             simd.store(f[r], &mut self.found[first + r]);
         }
-        Between { left: &self.adjoint[range.clone()], right: &self.weights[range] }.run(simd)
-    }
-}
-
-/// The sum of all products of two matrices' entries, in four partial sums.
-struct Between<'a> {
-    left: &'a [Lanes],
-    right: &'a [Lanes],
-}
-
-impl Kernel for Between<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        let (left, right) = (self.left, &self.right[..self.left.len()]);
-        let mut sum = [simd.splat(0.0); 4];
-        let whole = left.len() / 4 * 4;
-        let mut t = 0;
-        while t < whole {
-            for k in 0..4 {
-                sum[k] = simd.mul_add(simd.load(&left[t + k]), simd.load(&right[t + k]), sum[k]);
-            }
-            t += 4;
-        }
-        for t in whole..left.len() {
-            sum[t - whole] = simd.mul_add(simd.load(&left[t]), simd.load(&right[t]), sum[t - whole]);
-        }
-        let [a, b, c, d] = simd.sums(sum);
-        (a + b) + (c + d)
+        inner_product(simd, &self.adjoint[range.clone()], &self.weights[range])
     }
 }
 
@@ -407,7 +378,7 @@ impl Kernel for PushBack<'_> {
             }
             scale(simd, earlier, revive);
             if *decays {
-                of_keep += Between { left: earlier_adjoint, right: earlier }.run(simd);
+                of_keep += inner_product(simd, earlier_adjoint, earlier);
             }
             let (inward_adjoint, now) = bar.inward.split_at_mut(used);
             let now = &now[..stride];
@@ -417,9 +388,9 @@ impl Kernel for PushBack<'_> {
             add_rows(simd, &by_inward, earlier, activation_adjoint);
             move_rows(simd, earlier_adjoint, keep, &by_inward, y);
             move_rows(simd, inward_adjoint, 1.0, &shares.outward, now);
-            bar.kept = keep * bar.kept + Between { left: now, right: y }.run(simd);
-            of_rule.by_error.projection = Between { left: o_adjoint, right: e }.run(simd);
-            of_rule.by_activation.projection = Between { left: o_adjoint, right: y }.run(simd);
+            bar.kept = keep * bar.kept + inner_product(simd, now, y);
+            of_rule.by_error.projection = inner_product(simd, o_adjoint, e);
+            of_rule.by_activation.projection = inner_product(simd, o_adjoint, y);
             accumulate(simd, rule.by_error.projection, o_adjoint, error_adjoint);
             accumulate(simd, rule.by_activation.projection, o_adjoint, activation_adjoint);
         } else {
@@ -432,14 +403,14 @@ impl Kernel for PushBack<'_> {
             bar.kept *= keep;
         }
         let q = &bar.by_input[step.clone()];
-        of_rule.by_error.activation = Between { left: q, right: e }.run(simd);
-        of_rule.by_activation.activation = Between { left: q, right: y }.run(simd);
+        of_rule.by_error.activation = inner_product(simd, q, e);
+        of_rule.by_activation.activation = inner_product(simd, q, y);
         accumulate(simd, rule.by_error.activation, q, error_adjoint);
         accumulate(simd, rule.by_activation.activation, q, activation_adjoint);
         if *reads_error {
             let p = &bar.by_error[step];
-            of_rule.by_error.error = Between { left: p, right: e }.run(simd);
-            of_rule.by_activation.error = Between { left: p, right: y }.run(simd);
+            of_rule.by_error.error = inner_product(simd, p, e);
+            of_rule.by_activation.error = inner_product(simd, p, y);
             accumulate(simd, rule.by_error.error, p, error_adjoint);
             accumulate(simd, rule.by_activation.error, p, activation_adjoint);
         }
@@ -475,7 +446,7 @@ impl Gained<'_> {
             back[s] = -(shares[s] * revive);
         }
         move_rows(simd, v, revive, &back, o);
-        let of_keep = if decays { Between { left: adjoint, right: v }.run(simd) } else { 0.0 };
+        let of_keep = if decays { inner_product(simd, adjoint, v) } else { 0.0 };
         add_rows(simd, &of_shares, v, y_adjoint);
         move_rows(simd, adjoint, keep, &of_shares, y);
         of_keep
@@ -486,7 +457,7 @@ impl Gained<'_> {
 #[inline(always)]
 fn decay_back<S: Simd>(simd: S, [v, adjoint]: [&mut [Lanes]; 2], [keep, revive]: [f32; 2], decays: bool) -> f32 {
     scale(simd, v, revive);
-    let of_keep = if decays { Between { left: adjoint, right: v }.run(simd) } else { 0.0 };
+    let of_keep = if decays { inner_product(simd, adjoint, v) } else { 0.0 };
     scale(simd, adjoint, keep);
     of_keep
 }
@@ -547,7 +518,7 @@ impl Kernel for PropagateBackOf<'_> {
         let b = &mut bar.scratch[..stride];
         Forward { weights, inputs: c, z: [&mut *b] }.run(simd);
         accumulate(simd, block.kept(), b, error_adjoint);
-        bar.kept += Between { left: error, right: b }.run(simd);
+        bar.kept += inner_product(simd, error, b);
         bar.towards[now * stride..(now + 1) * stride].copy_from_slice(&made.towards);
         if used == 0 {
             return;
@@ -591,7 +562,7 @@ impl Kernel for ForwardBack<'_> {
         for t in 0..stride {
             simd.store(simd.mul(kept, simd.load(&z[t])), &mut entered[t]);
         }
-        bar.kept += Between { left: z, right: &made.base }.run(simd);
+        bar.kept += inner_product(simd, z, &made.base);
         if used == 0 {
             return;
         }

@@ -76,8 +76,6 @@ pub(super) struct InnerLoop {
     apart: usize,
     /// W and B before step n · [`CHECKPOINT_INTERVAL`].
     pub checkpoints: Vec<Checkpoint>,
-    /// 0, 1, 2 …
-    every_row: Vec<u32>,
     /// The mask of e_0 for each byte.
     mask: [f32; 256],
 }
@@ -85,7 +83,6 @@ pub(super) struct InnerLoop {
 impl InnerLoop {
     pub(super) fn new(architecture: &Architecture, feedback: Feedback, rule: LearnedRule) -> Self {
         let (sizes, activation) = (architecture.sizes().to_vec(), architecture.activation());
-        let widest = *sizes.iter().max().expect("an architecture has layers");
         let first = FirstLayer::new(&rule, activation);
         Self {
             activation,
@@ -96,7 +93,6 @@ impl InnerLoop {
             trace: Vec::new(),
             n_steps: 0,
             checkpoints: Vec::new(),
-            every_row: (0..widest as u32).collect(),
             mask: std::array::from_fn(|byte| activation.input_mask([INTENSITY[byte]; kernels::WIDTH])[0]),
             sizes,
         }
@@ -135,16 +131,6 @@ impl InnerLoop {
     /// Whether e_{ℓ-1} is wanted.
     pub(super) fn wants_error_below(&self, layer: usize) -> bool {
         layer > 1 || self.rule.pattern().reads_pre_error()
-    }
-
-    /// The rows through which an image passes: of the input only lit pixels'.
-    pub(super) fn inputs<'a>(&'a self, layer: usize, step: &'a Step) -> &'a [u32] {
-        if layer == 1 { &step.lit } else { self.rows(layer) }
-    }
-
-    /// All rows of a layer.
-    pub(super) fn rows(&self, layer: usize) -> &[u32] {
-        &self.every_row[..self.sizes[layer - 1]]
     }
 
     fn save_checkpoint(&mut self, index: usize) {
@@ -250,7 +236,6 @@ impl InnerLoop {
         let mut b = self.network.backward.get_mut(layer - 1).map(std::mem::take);
         let (below, above) = e.split_at_mut(layer);
         let row_step = RowStep {
-            rows: self.rows(layer),
             rule: self.rule.synaptic(),
             weights: &mut w,
             feedback: b.as_mut(),

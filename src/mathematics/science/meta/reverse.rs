@@ -23,8 +23,8 @@
 use super::first_layer::{FirstAdjoint, FirstLayer};
 use super::inner::{InnerLoop, Sample, Step};
 use crate::kernels::{
-    Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, as_flat, as_flat_mut, forward_back, step_rows_back,
-    zeros,
+    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, add_outer, as_flat, as_flat_mut,
+    forward_back, matrix_product, step_rows_back, zeros,
 };
 use crate::science::activation::Activation;
 
@@ -57,6 +57,8 @@ pub(super) struct Reverse {
     scratch: Step,
     /// Of the first layer, where its steps are carried out together.
     first: Option<FirstAdjoint>,
+    /// V · W and U · B at ℓ − 1, the sums of all products of their entries.
+    products: Vec<[f64; 2]>,
     /// dL/dθ, in the order of the terms.
     theta: Vec<f64>,
 }
@@ -71,6 +73,7 @@ impl Reverse {
             e: vectors(),
             scratch: Step::new(&inner.sizes),
             first: inner.first.as_ref().map(|first| FirstAdjoint::new(first, &inner.network)),
+            products: vec![[0.0; 2]; inner.n_layers()],
             theta: vec![0.0; inner.rule.n_terms()],
         }
     }
@@ -94,7 +97,9 @@ impl Reverse {
             let z = as_flat_mut(&mut self.y[n_layers]);
             z[step.label] -= 1.0;
             z.iter_mut().for_each(|z| *z *= share);
-            self.through_the_network(inner, &step, 1);
+            self.through_the_network(inner, &step, 2);
+            let x = Active::new(&step.lit, &step.intensity);
+            add_outer(inner.network.backend, x, &self.y[1], &mut self.v[0]);
         }
         self.scratch = step;
         let n = samples.len() as f64;
@@ -106,6 +111,9 @@ impl Reverse {
     /// where they began.
     pub(super) fn differentiate(&mut self, inner: &mut InnerLoop) -> Vec<f64> {
         self.theta.fill(0.0);
+        for ((products, v), w) in self.products.iter_mut().zip(&self.v).zip(&inner.network.forward) {
+            *products = [f64::from(matrix_product(inner.network.backend, v, w)), 0.0];
+        }
         let (trace, mut first) = (std::mem::take(&mut inner.trace), inner.first.take());
         let steps = &trace[..inner.n_steps];
         for t in (0..inner.n_steps).rev() {
@@ -173,14 +181,13 @@ impl Reverse {
             }
             let (below, above) = self.y.split_at_mut(layer);
             let product = ProductAdjoint {
-                rows: inner.inputs(layer, step),
                 weights: &inner.network.forward[layer - 1],
                 adjoint: &mut self.v[layer - 1],
                 pre_activation: &step.y[layer - 1],
                 pre_synaptic_adjoint: &above[0],
-                pre_activation_adjoint: if layer > 1 { Some(&mut below[layer - 1]) } else { None },
+                pre_activation_adjoint: &mut below[layer - 1],
             };
-            forward_back(inner.network.backend, product);
+            self.products[layer - 1][0] += f64::from(forward_back(inner.network.backend, product));
         }
     }
 
@@ -196,7 +203,6 @@ impl Reverse {
         let adjoint = step_rows_back(
             inner.network.backend,
             RowAdjoint {
-                rows: inner.rows(layer),
                 rule: inner.rule.synaptic(),
                 wanted: inner.rule.pattern(),
                 forward: Differentiated { weights: &mut w, adjoint: &mut self.v[layer - 1] },
@@ -212,6 +218,7 @@ impl Reverse {
                 activation_adjoint: &mut y[0],
                 pre_activation_adjoint: &mut y_below[layer - 1],
                 pre_error_adjoint: &mut e_below[layer - 1],
+                products: &mut self.products[layer - 1],
             },
         );
         inner.rule.add_derivatives(adjoint, &mut self.theta);
