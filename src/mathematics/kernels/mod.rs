@@ -54,7 +54,7 @@ pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
 pub(crate) use product_adjoint::{ProductAdjoint, add_outer, forward_back};
-pub(crate) use row_adjoint::{Differentiated, RowAdjoint, step_rows_back};
+pub(crate) use row_adjoint::{Differentiated, RowAdjoint, Scale, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
 pub(crate) use rows::matrix_product;
 pub(crate) use scatter::Scatter;

@@ -2,9 +2,10 @@
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
+use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
-use super::row_groups::{CHUNK, add_products, combine, gather, scatter};
+use super::row_adjoint::Scale;
+use super::row_groups::{CHUNK, add_products, combine, each_row, gather, scatter, total};
 use super::rows::dots;
 use super::simd::Simd;
 
@@ -13,6 +14,8 @@ pub(crate) struct ProductAdjoint<'a> {
     pub weights: &'a InputMajor,
     /// V, which is added to: V_i += y_{ℓ-1,i} z̄_ℓ.
     pub adjoint: &'a mut InputMajor,
+    /// By which both are to be multiplied.
+    pub scale: Scale,
     /// y_{ℓ-1}.
     pub pre_activation: &'a [Lanes],
     /// z̄_ℓ.
@@ -35,22 +38,24 @@ impl Kernel for ProductAdjoint<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
         let (n_in, stride, z) = (self.weights.n_in(), self.weights.stride(), self.pre_synaptic_adjoint);
-        let mut grown = [0.0; WIDTH];
+        let mut grown = [0.0; CHUNK];
         let mut from = 0;
         while from < n_in {
             let n = CHUNK.min(n_in - from);
             let lanes = from * stride..(from + n) * stride;
             let y = gather(as_flat(self.pre_activation), from, n);
-            let mut products = [0.0; WIDTH];
+            let mut products = [0.0; CHUNK];
             dots(simd, &self.weights.lanes()[lanes.clone()], stride, z, &mut products);
+            products = each_row!(k => self.scale.weights * products[k]);
             add_products(&y, &products, n, &mut grown);
             let before = gather(as_flat(self.pre_activation_adjoint), from, n);
-            let after = each_lane!(k => before[k] + products[k]);
+            let after = each_row!(k => before[k] + products[k]);
             scatter(&after, from, n, as_flat_mut(self.pre_activation_adjoint));
+            let y = each_row!(k => y[k] / self.scale.adjoint);
             combine(simd, &mut self.adjoint.lanes_mut()[lanes], stride, 1.0, [Some((&y, z)), None]);
             from += n;
         }
-        simd.sum(simd.load(&Lanes(grown)))
+        total(simd, &grown)
     }
 }
 
@@ -107,6 +112,7 @@ mod tests {
             let product = ProductAdjoint {
                 weights: &w,
                 adjoint: &mut v,
+                scale: Scale { weights: 1.0, adjoint: 1.0 },
                 pre_activation: &y,
                 pre_synaptic_adjoint: &z,
                 pre_activation_adjoint: &mut after,

@@ -19,16 +19,32 @@
 //! errors went through W; likewise U · B.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
+use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
-use super::row_groups::{CHUNK, Carried, Local, Pair, Products, add_products, carry_back, gather_if, scatter, take_back};
+use super::row_groups::{
+    ABSENT, CHUNK, Carried, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, each_row, gather_if, scatter,
+    take_back, total,
+};
 use super::simd::Simd;
 use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
 
-/// A matrix and its adjoint.
+/// A matrix and its adjoint, both to be multiplied by numbers: decay changes those alone.
 pub(crate) struct Differentiated<'a> {
     pub weights: &'a mut InputMajor,
     pub adjoint: &'a mut InputMajor,
+    pub scale: &'a mut Scale,
+}
+
+/// By what a matrix and its adjoint are to be multiplied, ω and ν.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub weights: f32,
+    pub adjoint: f32,
+}
+
+impl Scale {
+    /// By nothing.
+    pub(crate) const ONE: Self = Self { weights: 1.0, adjoint: 1.0 };
 }
 
 impl Differentiated<'_> {
@@ -81,7 +97,7 @@ pub(crate) fn step_rows_back(backend: Backend, step: RowAdjoint<'_>) -> Synaptic
     let pre = [step.pre_activation, step.pre_error, step.projection, step.slope];
     assert_eq!(pre.map(<[Lanes]>::len), [lanes_for(n_in); 4]);
     assert_eq!([step.pre_activation_adjoint.len(), step.pre_error_adjoint.len()], [lanes_for(n_in); 2]);
-    for Differentiated { weights, adjoint } in [&step.forward].into_iter().chain(&step.feedback) {
+    for Differentiated { weights, adjoint, .. } in [&step.forward].into_iter().chain(&step.feedback) {
         assert_eq!([(weights.n_in(), weights.stride()), (adjoint.n_in(), adjoint.stride())], [(n_in, stride); 2]);
     }
     dispatch(backend, step)
@@ -101,12 +117,12 @@ struct RuleAdjoint {
 }
 
 impl RuleAdjoint {
-    const ZERO: Self = Self { by_error: [[0.0; WIDTH]; 3], by_activation: [[0.0; WIDTH]; 3] };
+    const ZERO: Self = Self { by_error: [[0.0; CHUNK]; 3], by_activation: [[0.0; CHUNK]; 3] };
 
     #[inline(always)]
     fn sums<S: Simd>(self, simd: S) -> RowRule {
         let [a, b] = [self.by_error, self.by_activation];
-        let sum = |lanes: Local| simd.sum(simd.load(&Lanes(lanes)));
+        let sum = |local: Local| total(simd, &local);
         RowRule {
             by_error: PreFactor { activation: sum(a[0]), error: sum(a[1]), projection: sum(a[2]) },
             by_activation: PreFactor { activation: sum(b[0]), error: sum(b[1]), projection: sum(b[2]) },
@@ -124,13 +140,13 @@ struct Changes {
 }
 
 impl Changes {
-    const ZERO: Self = Self { updates: [0.0; WIDTH], signals: [0.0; WIDTH] };
+    const ZERO: Self = Self { updates: [0.0; CHUNK], signals: [0.0; CHUNK] };
 
     /// The derivative with respect to decay, and the product before the step.
     #[inline(always)]
     fn carry<S: Simd>(self, simd: S, rule: &RowRule, product: &mut f64) -> f32 {
         let keep = 1.0 - f64::from(rule.decay);
-        let [updates, signals] = [self.updates, self.signals].map(|sums| simd.sum(simd.load(&Lanes(sums))));
+        let [updates, signals] = [self.updates, self.signals].map(|sums| total(simd, &sums));
         let of_keep = (*product - f64::from(updates)) / keep;
         *product = keep * of_keep + f64::from(signals);
         -of_keep as f32
@@ -147,6 +163,13 @@ impl Kernel for RowAdjoint<'_> {
         let (mut of_forward, mut of_feedback) = (RuleAdjoint::ZERO, RuleAdjoint::ZERO);
         let (mut of_w, mut of_b) = (Changes::ZERO, Changes::ZERO);
         let projects = self.wanted.reads_projection();
+        // With W = ω Ŵ and V = ν V̂, decay is ω ← ω / κ and ν ← κ ν on the way back, and no weight is touched for it.
+        let before = |scale: Scale, rule: &RowRule| {
+            let keep = 1.0 - rule.decay;
+            (scale, Scale { weights: scale.weights / keep, adjoint: scale.adjoint * keep })
+        };
+        let scale_of_b = self.feedback.as_ref().map_or(Scale::ONE, |b| *b.scale);
+        let scales = [before(*self.forward.scale, &self.rule.forward), before(scale_of_b, &self.rule.feedback)];
         let (reads_activation, reads_error) = (self.wanted.reads_pre_activation(), self.wanted.reads_pre_error());
         let mut from = 0;
         while from < n_in {
@@ -157,13 +180,14 @@ impl Kernel for RowAdjoint<'_> {
             let mut pre = PreAdjoints {
                 activation: gather_if(reads_activation, as_flat(self.pre_activation_adjoint), from, n),
                 error: gather_if(self.propagate || reads_error, as_flat(self.pre_error_adjoint), from, n),
-                projection: [0.0; WIDTH],
+                projection: [0.0; CHUNK],
             };
             let local = (&y, &e, &d, n);
             let (rule, wanted) = (self.rule, self.wanted);
             let forward = first_pass(
                 simd,
                 &mut self.forward.rows(from, n),
+                scales[0].0,
                 [&rule.forward, &wanted.forward],
                 local,
                 vectors,
@@ -174,7 +198,7 @@ impl Kernel for RowAdjoint<'_> {
                 Some(b) => {
                     let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
                     let rules = [&rule.feedback, &wanted.feedback];
-                    Some(first_pass(simd, &mut b.rows(from, n), rules, local, vectors, of_rule))
+                    Some(first_pass(simd, &mut b.rows(from, n), scales[1].0, rules, local, vectors, of_rule))
                 }
             };
             if reads_activation {
@@ -190,22 +214,25 @@ impl Kernel for RowAdjoint<'_> {
             }
 
             // c and d̄, each where the signal was made.
-            let zero = [0.0; WIDTH];
             let slope = gather_if(self.propagate, as_flat(self.slope), from, n);
-            let c = each_lane!(k => pre.error[k] * slope[k]);
+            let c = each_row!(k => pre.error[k] * slope[k]);
             let through_w = self.propagate && self.feedback.is_none();
             let projection = if projects { Some(&pre.projection) } else { None };
             let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
             let through = [if through_w { Some(&c) } else { None }, projection];
-            second_pass(simd, &mut self.forward.rows(from, n), &forward, through, &zero, vectors, sums);
+            second_pass(simd, &mut self.forward.rows(from, n), scales[0], &forward, through, vectors, sums);
             if let (Some(b), Some(feedback)) = (&mut self.feedback, &feedback) {
                 let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
                 let through = [if self.propagate { Some(&c) } else { None }, None];
-                second_pass(simd, &mut b.rows(from, n), feedback, through, &zero, vectors, sums);
+                second_pass(simd, &mut b.rows(from, n), scales[1], feedback, through, vectors, sums);
             }
             from += n;
         }
         let mut adjoint = SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) };
+        *self.forward.scale = scales[0].1;
+        if let Some(b) = &mut self.feedback {
+            *b.scale = scales[1].1;
+        }
         let [v_w, u_b] = self.products;
         if self.wanted.forward.decay != 0.0 {
             adjoint.forward.decay = of_w.carry(simd, &self.rule.forward, v_w);
@@ -217,11 +244,10 @@ impl Kernel for RowAdjoint<'_> {
     }
 }
 
-/// α and γ of the rows of a chunk, `None` where no term has them, and κ.
+/// α and γ of the rows of a chunk, `None` where no term has them.
 struct Factors {
     alpha: Option<Local>,
     gamma: Option<Local>,
-    keep: f32,
 }
 
 /// The update of a matrix's rows taken back, and the derivatives that need no signal which the rows made themselves.
@@ -229,6 +255,7 @@ struct Factors {
 fn first_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
+    scale: Scale,
     [rule, wanted]: [&RowRule; 2],
     (y, e, d, n): (&Local, &Local, &Local, usize),
     vectors: [&[Lanes]; 2],
@@ -236,20 +263,17 @@ fn first_pass<S: Simd>(
 ) -> Factors {
     let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
-    let keep = 1.0 - rule.decay;
-    let revive = 1.0 / keep;
-    let a = each_lane!(k => -(alpha[k] * revive));
-    let b = each_lane!(k => -(gamma[k] * revive));
-    let mut products = Products { error: [0.0; WIDTH], activation: [0.0; WIDTH] };
+    let a = each_row!(k => -(alpha[k] / scale.weights));
+    let b = each_row!(k => -(gamma[k] / scale.weights));
+    let mut products = Products { error: [0.0; CHUNK], activation: [0.0; CHUNK] };
     match (has_error, has_activation) {
-        (true, true) => take_back::<S, true, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (true, false) => take_back::<S, true, false>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (false, true) => take_back::<S, false, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (false, false) if keep != 1.0 => {
-            take_back::<S, false, false>(simd, pair, revive, [&a, &b], vectors, &mut products);
-        }
+        (true, true) => take_back::<S, true, true>(simd, pair, [&a, &b], vectors, &mut products),
+        (true, false) => take_back::<S, true, false>(simd, pair, [&a, &b], vectors, &mut products),
+        (false, true) => take_back::<S, false, true>(simd, pair, [&a, &b], vectors, &mut products),
         (false, false) => {}
     }
+    products.error = each_row!(k => scale.adjoint * products.error[k]);
+    products.activation = each_row!(k => scale.adjoint * products.activation[k]);
     if wanted.decay != 0.0 {
         add_products(&alpha, &products.error, n, &mut changes.updates);
         add_products(&gamma, &products.activation, n, &mut changes.updates);
@@ -260,47 +284,62 @@ fn first_pass<S: Simd>(
     ] {
         // A signal that no term reads may not have been computed.
         if wanted.activation != 0.0 {
-            sum[0] = each_lane!(k => bar[k].mul_add(y[k], sum[0][k]));
-            pre.activation = each_lane!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
+            sum[0] = each_row!(k => bar[k].mul_add(y[k], sum[0][k]));
+            pre.activation = each_row!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
         }
         if wanted.error != 0.0 {
-            sum[1] = each_lane!(k => bar[k].mul_add(e[k], sum[1][k]));
-            pre.error = each_lane!(k => factor.error.mul_add(bar[k], pre.error[k]));
+            sum[1] = each_row!(k => bar[k].mul_add(e[k], sum[1][k]));
+            pre.error = each_row!(k => factor.error.mul_add(bar[k], pre.error[k]));
         }
         if wanted.projection != 0.0 {
-            sum[2] = each_lane!(k => bar[k].mul_add(d[k], sum[2][k]));
-            pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
+            sum[2] = each_row!(k => bar[k].mul_add(d[k], sum[2][k]));
+            pre.projection = each_row!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
         }
     }
-    Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma), keep }
+    Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma) }
 }
 
-/// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it.
+/// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it; `scale` as it is after
+/// the step, and ν before it.
 #[inline(always)]
 fn second_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
+    (scale, carried): (Scale, Scale),
     factors: &Factors,
-    [c, projection]: [Option<&Local>; 2],
-    zero: &Local,
-    [error, activation]: [&[Lanes]; 2],
+    through: [Option<&Local>; 2],
+    vectors: [&[Lanes]; 2],
     (error_adjoint, activation_adjoint): (&mut [Lanes], &mut [Lanes]),
 ) {
-    let Factors { alpha, gamma, keep } = factors;
-    let by_error = alpha.is_some() || c.is_some();
-    let by_activation = gamma.is_some() || projection.is_some();
-    let (alpha, gamma) = (alpha.as_ref().unwrap_or(zero), gamma.as_ref().unwrap_or(zero));
-    let (c, projection) = (c.unwrap_or(zero), projection.unwrap_or(zero));
-    let carried = [
-        Carried { vector: error, adjoint: error_adjoint, factor: alpha, through: c },
-        Carried { vector: activation, adjoint: activation_adjoint, factor: gamma, through: projection },
+    let zero = [0.0; CHUNK];
+    let [alpha, gamma] = [factors.alpha.as_ref(), factors.gamma.as_ref()];
+    let kind = |factor: Option<&Local>, through: Option<&Local>| match (factor, through) {
+        (_, Some(_)) => THROUGH,
+        (Some(_), None) => FACTOR,
+        (None, None) => ABSENT,
+    };
+    let kinds = (kind(alpha, through[0]), kind(gamma, through[1]));
+    let [alpha, gamma, c, d] = [alpha, gamma, through[0], through[1]].map(|local| local.unwrap_or(&zero));
+    let a = each_row!(k => scale.adjoint * alpha[k]);
+    let g = each_row!(k => scale.adjoint * gamma[k]);
+    let through_e = each_row!(k => carried.weights * c[k]);
+    let through_y = each_row!(k => carried.weights * d[k]);
+    let gained_e = each_row!(k => c[k] / carried.adjoint);
+    let gained_y = each_row!(k => d[k] / carried.adjoint);
+    let both = [
+        Carried { vector: vectors[0], adjoint: error_adjoint, factor: &a, through: &through_e, gained: &gained_e },
+        Carried { vector: vectors[1], adjoint: activation_adjoint, factor: &g, through: &through_y, gained: &gained_y },
     ];
-    match (by_error, by_activation) {
-        (true, true) => carry_back::<S, true, true>(simd, pair, *keep, carried),
-        (true, false) => carry_back::<S, true, false>(simd, pair, *keep, carried),
-        (false, true) => carry_back::<S, false, true>(simd, pair, *keep, carried),
-        (false, false) if *keep != 1.0 => carry_back::<S, false, false>(simd, pair, *keep, carried),
-        (false, false) => {}
+    match kinds {
+        (ABSENT, ABSENT) => {}
+        (ABSENT, FACTOR) => carry_back::<S, ABSENT, FACTOR>(simd, pair, both),
+        (ABSENT, _) => carry_back::<S, ABSENT, THROUGH>(simd, pair, both),
+        (FACTOR, ABSENT) => carry_back::<S, FACTOR, ABSENT>(simd, pair, both),
+        (FACTOR, FACTOR) => carry_back::<S, FACTOR, FACTOR>(simd, pair, both),
+        (FACTOR, _) => carry_back::<S, FACTOR, THROUGH>(simd, pair, both),
+        (_, ABSENT) => carry_back::<S, THROUGH, ABSENT>(simd, pair, both),
+        (_, FACTOR) => carry_back::<S, THROUGH, FACTOR>(simd, pair, both),
+        (_, _) => carry_back::<S, THROUGH, THROUGH>(simd, pair, both),
     }
 }
 
@@ -322,6 +361,10 @@ mod tests {
 
     fn dot(a: &[f64], b: &[f64]) -> f64 {
         a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn scaled(matrix: &mut InputMajor, factor: f32) {
+        as_flat_mut(matrix.lanes_mut()).iter_mut().for_each(|x| *x *= factor);
     }
 
     /// Lets W and B, which are as before a step, make it, with the signals that it makes itself.
@@ -379,15 +422,21 @@ mod tests {
             };
             let run = |backend: Backend| {
                 let (mut m, mut post_out, mut pre_out) = (matrices.clone(), post.clone(), pre.clone());
-                let [w, v, b, u] = &mut m[..] else { unreachable!() };
                 let [_, _, error_adjoint, activation_adjoint] = &mut post_out[..] else { unreachable!() };
                 let [_, _, _, _, pre_activation_adjoint, pre_error_adjoint] = &mut pre_out[..] else { unreachable!() };
+                let mut scales = [Scale { weights: 0.5, adjoint: 2.0 }, Scale { weights: 3.0, adjoint: 0.25 }];
+                for (pair, scale) in m.chunks_exact_mut(2).zip(scales) {
+                    scaled(&mut pair[0], 1.0 / scale.weights);
+                    scaled(&mut pair[1], 1.0 / scale.adjoint);
+                }
+                let [w, v, b, u] = &mut m[..] else { unreachable!() };
+                let [scale_of_w, scale_of_b] = &mut scales;
                 let mut products = [product(&matrices[..2]), product(&matrices[2..])];
                 let step = RowAdjoint {
                     rule: &rule,
                     wanted: &rule,
-                    forward: Differentiated { weights: w, adjoint: v },
-                    feedback: through_b.then_some(Differentiated { weights: b, adjoint: u }),
+                    forward: Differentiated { weights: w, adjoint: v, scale: scale_of_w },
+                    feedback: through_b.then_some(Differentiated { weights: b, adjoint: u, scale: scale_of_b }),
                     error: &post[0],
                     activation: &post[1],
                     pre_activation: &pre[0],
@@ -402,6 +451,10 @@ mod tests {
                     products: &mut products,
                 };
                 let of_rule = step_rows_back(backend, step);
+                for (pair, scale) in m.chunks_exact_mut(2).zip(scales) {
+                    scaled(&mut pair[0], scale.weights);
+                    scaled(&mut pair[1], scale.adjoint);
+                }
                 (of_rule, m, post_out, pre_out, products)
             };
             let (of_rule, m, post_out, pre_out, products) = run(Backend::Portable);

@@ -7,16 +7,28 @@ use super::lanes::{Lanes, WIDTH};
 use super::simd::Simd;
 
 /// Rows that a pass holds in the first-level cache while it works on them: of two matrices and their adjoints, at 170
-/// outputs, 8 are 22 KiB. At most [`WIDTH`].
+/// outputs, 8 are 22 KiB.
 pub(super) const CHUNK: usize = 8;
 
 /// One local value for each row of a chunk; beyond its rows the entries mean nothing.
-pub(super) type Local = [f32; WIDTH];
+pub(super) type Local = [f32; CHUNK];
+
+/// `[f(0) … f(7)]`, as `each_lane` does it.
+macro_rules! each_row {
+    ($k:ident => $value:expr) => {{
+        let mut out = [0.0_f32; $crate::kernels::row_groups::CHUNK];
+        for $k in 0..$crate::kernels::row_groups::CHUNK {
+            out[$k] = $value;
+        }
+        out
+    }};
+}
+pub(super) use each_row;
 
 /// The entries of a vector at `n` rows from `from` on.
 #[inline(always)]
 pub(super) fn gather(vector: &[f32], from: usize, n: usize) -> Local {
-    let mut local = [0.0; WIDTH];
+    let mut local = [0.0; CHUNK];
     let vector = &vector[from..from + n];
     if n == CHUNK {
         for r in 0..CHUNK {
@@ -33,7 +45,7 @@ pub(super) fn gather(vector: &[f32], from: usize, n: usize) -> Local {
 /// As [`gather`] where they are wanted, else zeros.
 #[inline(always)]
 pub(super) fn gather_if(wanted: bool, vector: &[f32], from: usize, n: usize) -> Local {
-    if wanted { gather(vector, from, n) } else { [0.0; WIDTH] }
+    if wanted { gather(vector, from, n) } else { [0.0; CHUNK] }
 }
 
 /// Writes them back.
@@ -57,6 +69,16 @@ pub(super) fn add_products(a: &Local, b: &Local, n: usize, sum: &mut Local) {
     for r in 0..n {
         sum[r] = a[r].mul_add(b[r], sum[r]);
     }
+}
+
+/// The sum of a chunk's values.
+#[inline(always)]
+pub(super) fn total<S: Simd>(simd: S, local: &Local) -> f32 {
+    let mut lanes = Lanes::ZERO;
+    for r in 0..CHUNK.min(WIDTH) {
+        lanes.0[r] = local[r];
+    }
+    simd.sum(simd.load(&lanes))
 }
 
 /// Sums across the lanes of each of `R` vectors.
@@ -205,13 +227,12 @@ pub(super) struct Pair<'a> {
     pub stride: usize,
 }
 
-/// W_r ← keep W_r + b_r y + a_r e, and the products. `E` and `Y` say which of the vectors take part; products with the
+/// W_r ← W_r + b_r y + a_r e, and the products. `E` and `Y` say which of the vectors take part; products with the
 /// other are left as they are.
 #[inline(always)]
 pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
     simd: S,
     pair: &mut Pair<'_>,
-    keep: f32,
     factors: [&Local; 2],
     vectors: [&[Lanes]; 2],
     out: &mut Products,
@@ -219,14 +240,13 @@ pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
     let Pair { weights, adjoint, stride } = pair;
     let stride = *stride;
     let n = weights.len() / stride;
-    in_groups!(simd, stride, r < n, [weights, adjoint], rows => take_rows_back::<S, _, E, Y>(simd, rows, keep, r, factors, vectors, out));
+    in_groups!(simd, stride, r < n, [weights, adjoint], rows => take_rows_back::<S, _, E, Y>(simd, rows, r, factors, vectors, out));
 }
 
 #[inline(always)]
 fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
     simd: S,
     (mut w, mut v): ([&mut [Lanes]; R], [&mut [Lanes]; R]),
-    keep: f32,
     first: usize,
     [a, b]: [&Local; 2],
     [e, y]: [&[Lanes]; 2],
@@ -238,14 +258,13 @@ fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
         let (w_r, v_r) = (std::mem::take(&mut w[r]), std::mem::take(&mut v[r]));
         (w[r], v[r]) = (&mut w_r[..stride], &mut v_r[..stride]);
     }
-    let keep = simd.splat(keep);
     let (a, b) = (splats::<S, R>(simd, a, first), splats::<S, R>(simd, b, first));
     let (mut by_error, mut by_activation) = ([simd.splat(0.0); R], [simd.splat(0.0); R]);
     for t in 0..stride {
         let (e, y) = (simd.load(&e[t]), simd.load(&y[t]));
         for r in 0..R {
             let v = simd.load(&v[r][t]);
-            let mut new = simd.mul(keep, simd.load(&w[r][t]));
+            let mut new = simd.load(&w[r][t]);
             if Y {
                 new = simd.mul_add(b[r], y, new);
                 by_activation[r] = simd.mul_add(v, y, by_activation[r]);
@@ -272,34 +291,38 @@ fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
 }
 
 /// One of the vectors e and y in the second pass: with x the vector and x̄ its adjoint,
-/// x̄ ← x̄ + Σ_r (factor_r V_r + through_r W_r) and V_r ← … + through_r x.
+/// x̄ ← x̄ + Σ_r (factor_r V_r + through_r W_r) and V_r ← V_r + gained_r x.
 pub(super) struct Carried<'a> {
     pub vector: &'a [Lanes],
     pub adjoint: &'a mut [Lanes],
     pub factor: &'a Local,
     pub through: &'a Local,
+    pub gained: &'a Local,
 }
 
-/// Carries V back: V_r ← keep V_r + what it receives of e and y; and e's and y's adjoints receive of V_r before that and of W_r.
-/// `E` and `Y` say which of the vectors take part.
+/// What a vector takes part in: in nothing, as V's factor alone, or also in what W made of it.
+pub(super) const ABSENT: u8 = 0;
+pub(super) const FACTOR: u8 = 1;
+pub(super) const THROUGH: u8 = 2;
+
+/// Carries V back: V_r receives of e and y, and e's and y's adjoints receive of V_r before that and of W_r. `E` and `Y` say
+/// what the vectors take part in.
 #[inline(always)]
-pub(super) fn carry_back<S: Simd, const E: bool, const Y: bool>(
+pub(super) fn carry_back<S: Simd, const E: u8, const Y: u8>(
     simd: S,
     pair: &mut Pair<'_>,
-    keep: f32,
     [mut error, mut activation]: [Carried<'_>; 2],
 ) {
     let Pair { weights, adjoint, stride } = pair;
     let stride = *stride;
     let n = weights.len() / stride;
-    in_groups!(simd, stride, r < n, [weights, adjoint], rows => carry_rows_back::<S, _, E, Y>(simd, rows, keep, r, [&mut error, &mut activation]));
+    in_groups!(simd, stride, r < n, [weights, adjoint], rows => carry_rows_back::<S, _, E, Y>(simd, rows, r, [&mut error, &mut activation]));
 }
 
 #[inline(always)]
-fn carry_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
+fn carry_rows_back<S: Simd, const R: usize, const E: u8, const Y: u8>(
     simd: S,
     (mut w, mut v): ([&mut [Lanes]; R], [&mut [Lanes]; R]),
-    keep: f32,
     first: usize,
     [error, activation]: [&mut Carried<'_>; 2],
 ) {
@@ -310,29 +333,38 @@ fn carry_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
         let (w_r, v_r) = (std::mem::take(&mut w[r]), std::mem::take(&mut v[r]));
         (w[r], v[r]) = (&mut w_r[..stride], &mut v_r[..stride]);
     }
-    let keep = simd.splat(keep);
     let (a, c) = (splats::<S, R>(simd, error.factor, first), splats::<S, R>(simd, error.through, first));
     let (g, d) = (splats::<S, R>(simd, activation.factor, first), splats::<S, R>(simd, activation.through, first));
+    let gain_e = splats::<S, R>(simd, error.gained, first);
+    let gain_y = splats::<S, R>(simd, activation.gained, first);
     for t in 0..stride {
         let (e, y) = (simd.load(&e[t]), simd.load(&y[t]));
         let (mut of_e, mut of_y) = (simd.load(&e_adjoint[t]), simd.load(&y_adjoint[t]));
         for r in 0..R {
             let (w, old) = (simd.load(&w[r][t]), simd.load(&v[r][t]));
-            let mut new = simd.mul(keep, old);
-            if Y {
-                new = simd.mul_add(d[r], y, new);
-                of_y = simd.mul_add(d[r], w, simd.mul_add(g[r], old, of_y));
+            let mut new = old;
+            if Y != ABSENT {
+                of_y = simd.mul_add(g[r], old, of_y);
             }
-            if E {
-                new = simd.mul_add(c[r], e, new);
-                of_e = simd.mul_add(c[r], w, simd.mul_add(a[r], old, of_e));
+            if Y == THROUGH {
+                new = simd.mul_add(gain_y[r], y, new);
+                of_y = simd.mul_add(d[r], w, of_y);
             }
-            simd.store(new, &mut v[r][t]);
+            if E != ABSENT {
+                of_e = simd.mul_add(a[r], old, of_e);
+            }
+            if E == THROUGH {
+                new = simd.mul_add(gain_e[r], e, new);
+                of_e = simd.mul_add(c[r], w, of_e);
+            }
+            if E == THROUGH || Y == THROUGH {
+                simd.store(new, &mut v[r][t]);
+            }
         }
-        if E {
+        if E != ABSENT {
             simd.store(of_e, &mut e_adjoint[t]);
         }
-        if Y {
+        if Y != ABSENT {
             simd.store(of_y, &mut y_adjoint[t]);
         }
     }

@@ -9,9 +9,9 @@
 //! Unlike there, a signal can be asked for although its coefficients are 0: a coefficient has a derivative there too.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
+use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
-use super::row_groups::{CHUNK, Local, Scaled, combine, gather, scatter};
+use super::row_groups::{CHUNK, Local, Scaled, combine, each_row, gather, scatter};
 use super::rows::{dots, dots_two};
 use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
@@ -65,7 +65,7 @@ impl Kernel for RowStep<'_> {
         while from < n_in {
             let n = CHUNK.min(n_in - from);
             let lanes = from * stride..(from + n) * stride;
-            let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
+            let (mut e, mut d) = ([0.0; CHUNK], [0.0; CHUNK]);
             let w = &self.weights.lanes()[lanes.clone()];
             match (&self.feedback, self.propagate, self.project) {
                 (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
@@ -78,7 +78,7 @@ impl Kernel for RowStep<'_> {
             }
             if self.propagate {
                 let slope = gather(slope, from, n);
-                e = each_lane!(k => e[k] * slope[k]);
+                e = each_row!(k => e[k] * slope[k]);
                 scatter(&e, from, n, as_flat_mut(self.pre_error));
             }
             if self.project {

@@ -6,9 +6,9 @@ use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
-/// out_r = row_r · v for up to sixteen rows.
+/// out_r = row_r · v.
 #[inline(always)]
-pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; WIDTH]) {
+pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32]) {
     let v = &v[..stride];
     let mut quads = rows.chunks_exact(4 * stride);
     let mut r = 0;
@@ -46,8 +46,8 @@ pub(super) fn dots_two<S: Simd>(
     stride: usize,
     a: &[Lanes],
     b: &[Lanes],
-    u: &mut [f32; WIDTH],
-    v: &mut [f32; WIDTH],
+    u: &mut [f32],
+    v: &mut [f32],
 ) {
     // Lengths said once, so that the loops need no bounds checks.
     let (a, b) = (&a[..stride], &b[..stride]);

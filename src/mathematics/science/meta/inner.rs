@@ -146,14 +146,16 @@ impl InnerLoop {
         }
     }
 
-    /// Back to the weights before step `t`, where there is a checkpoint of them.
-    pub(super) fn restore_checkpoint(&mut self, t: usize) {
-        if t.is_multiple_of(CHECKPOINT_INTERVAL) {
+    /// Back to the weights before step `t`, if there is a checkpoint of them, but for a first layer that needs none.
+    pub(super) fn restore_checkpoint(&mut self, t: usize) -> bool {
+        let is_there = t.is_multiple_of(CHECKPOINT_INTERVAL);
+        if is_there {
             let from = self.apart;
             let Checkpoint { w, b } = &self.checkpoints[t / CHECKPOINT_INTERVAL];
             copy(w, &mut self.network.forward[from..]);
             copy(b, self.network.backward.get_mut(from..).unwrap_or_default());
         }
+        is_there
     }
 
     /// y_0 … y_L of one image with the present weights.

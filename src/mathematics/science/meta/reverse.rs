@@ -23,10 +23,11 @@
 use super::first_layer::{FirstAdjoint, FirstLayer};
 use super::inner::{InnerLoop, Sample, Step};
 use crate::kernels::{
-    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, add_outer, as_flat, as_flat_mut,
+    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat, as_flat_mut,
     forward_back, matrix_product, step_rows_back, zeros,
 };
 use crate::science::activation::Activation;
+use crate::science::network::Network;
 
 /// How the trained network answers the query samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +58,8 @@ pub(super) struct Reverse {
     scratch: Step,
     /// Of the first layer, where its steps are carried out together.
     first: Option<FirstAdjoint>,
+    /// By what W and V, and B and U, are to be multiplied, at ℓ − 1.
+    scales: Vec<[Scale; 2]>,
     /// V · W and U · B at ℓ − 1, the sums of all products of their entries.
     products: Vec<[f64; 2]>,
     /// dL/dθ, in the order of the terms.
@@ -73,6 +76,7 @@ impl Reverse {
             e: vectors(),
             scratch: Step::new(&inner.sizes),
             first: inner.first.as_ref().map(|first| FirstAdjoint::new(first, &inner.network)),
+            scales: vec![[Scale::ONE; 2]; inner.n_layers()],
             products: vec![[0.0; 2]; inner.n_layers()],
             theta: vec![0.0; inner.rule.n_terms()],
         }
@@ -114,18 +118,31 @@ impl Reverse {
         for ((products, v), w) in self.products.iter_mut().zip(&self.v).zip(&inner.network.forward) {
             *products = [f64::from(matrix_product(inner.network.backend, v, w)), 0.0];
         }
+        self.scales.fill([Scale::ONE; 2]);
         let (trace, mut first) = (std::mem::take(&mut inner.trace), inner.first.take());
         let steps = &trace[..inner.n_steps];
         for t in (0..inner.n_steps).rev() {
             let in_block = &steps[t / STEPS * STEPS..];
             self.step(inner, t, &in_block[..in_block.len().min(STEPS)], first.as_mut());
-            inner.restore_checkpoint(t);
+            if inner.restore_checkpoint(t) {
+                self.scales.iter_mut().flatten().for_each(|scale| scale.weights = 1.0);
+            }
+            self.settle(inner);
         }
         if let Some(first) = &mut first {
             first.end(&mut inner.network);
         }
         (inner.trace, inner.first) = (trace, first);
         self.theta.clone()
+    }
+
+    /// Multiplies what has to be multiplied by numbers that are getting out of hand.
+    fn settle(&mut self, inner: &mut InnerLoop) {
+        let Network { forward, backward, .. } = &mut inner.network;
+        let of_w = forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
+        settle_all(of_w);
+        let of_b = backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
+        settle_all(of_b);
     }
 
     fn clear_signals(&mut self) {
@@ -183,6 +200,7 @@ impl Reverse {
             let product = ProductAdjoint {
                 weights: &inner.network.forward[layer - 1],
                 adjoint: &mut self.v[layer - 1],
+                scale: self.scales[layer - 1][0],
                 pre_activation: &step.y[layer - 1],
                 pre_synaptic_adjoint: &above[0],
                 pre_activation_adjoint: &mut below[layer - 1],
@@ -200,13 +218,14 @@ impl Reverse {
         let propagate = inner.wants_error_below(layer);
         // Errors that nothing reads do not go through B, and U of it is 0.
         let feedback = if propagate { b.as_mut().zip(self.u.get_mut(layer - 1)) } else { None };
+        let [of_w, of_b] = &mut self.scales[layer - 1];
         let adjoint = step_rows_back(
             inner.network.backend,
             RowAdjoint {
                 rule: inner.rule.synaptic(),
                 wanted: inner.rule.pattern(),
-                forward: Differentiated { weights: &mut w, adjoint: &mut self.v[layer - 1] },
-                feedback: feedback.map(|(weights, adjoint)| Differentiated { weights, adjoint }),
+                forward: Differentiated { weights: &mut w, adjoint: &mut self.v[layer - 1], scale: of_w },
+                feedback: feedback.map(|(weights, adjoint)| Differentiated { weights, adjoint, scale: of_b }),
                 error: &step.e[layer],
                 activation: &step.y[layer],
                 pre_activation: &step.y[layer - 1],
@@ -225,6 +244,17 @@ impl Reverse {
         inner.network.forward[layer - 1] = w;
         if let (Some(b), Some(place)) = (b, inner.network.backward.get_mut(layer - 1)) {
             *place = b;
+        }
+    }
+}
+
+fn settle_all<'a>(matrices: impl Iterator<Item = ((&'a mut InputMajor, &'a mut InputMajor), &'a mut Scale)>) {
+    for ((weights, adjoint), scale) in matrices {
+        for (matrix, scale) in [(weights, &mut scale.weights), (adjoint, &mut scale.adjoint)] {
+            if !(1e-4..1e4).contains(&scale.abs()) {
+                as_flat_mut(matrix.lanes_mut()).iter_mut().for_each(|x| *x *= *scale);
+                *scale = 1.0;
+            }
         }
     }
 }
