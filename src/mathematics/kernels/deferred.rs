@@ -135,7 +135,7 @@ impl Kernel for ForwardDeferred<'_> {
 
 /// x_s · x in lane s. Four partial sums, the entry k in sum k mod 4.
 #[inline(always)]
-pub(super) fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
+fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
     let mut sums = [simd.splat(0.0); 4];
     let whole = x.len() / 4 * 4;
     let mut k = 0;
@@ -160,7 +160,7 @@ pub(super) fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f3
 
 /// z ← z + Σ_s factor_s row_s, s ascending.
 #[inline(always)]
-pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes], z: &mut [Lanes]) {
+pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32], rows: &[Lanes], z: &mut [Lanes]) {
     let mut t = 0;
     while t + 4 <= z.len() {
         add_rows_tile::<S, 4>(simd, factors, rows, z, t);
@@ -175,7 +175,7 @@ pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes],
 #[inline(always)]
 fn add_rows_tile<S: Simd, const T: usize>(
     simd: S,
-    factors: &[f32; WIDTH],
+    factors: &[f32],
     rows: &[Lanes],
     z: &mut [Lanes],
     from: usize,

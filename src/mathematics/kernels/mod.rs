@@ -44,7 +44,9 @@ pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
-pub(crate) use block::{Block, BlockAdjoint, Forwarded, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares};
+pub(crate) use block::{
+    Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,
+};
 pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;

@@ -1,14 +1,14 @@
 //! A block of steps differentiated: from the adjoint V of the weights after it to that of the weights before it.
 //!
 //! The block's formulas (see the module above) are differentiated as they stand. A bar marks an adjoint; those of v_s, u_s,
-//! o_s and ỹ_s are sixteen vectors each, which walk back through the steps together with the vectors themselves.
+//! o_s and ỹ_s are a vector a step each, which walk back through the steps together with the vectors themselves.
 //!
 //! Of W_K = κᴷ W_0 + Σ_s (W_0 ỹ_s) o_sᵀ + x_s v_sᵀ + a_s u_sᵀ, with f_s = V o_s:
 //!
 //! - v̄_s = Vᵀ x_s, ū_s = Vᵀ a_s, ō_s = Vᵀ (W_0 ỹ_s), ỹ̄_s = W_0ᵀ f_s, ā_s = V u_s, k̄ = V · W_0 for k = κᴷ;
 //! - V_0 = κᴷ V + Σ_s f_s ỹ_sᵀ.
 //!
-//! What a silent row takes part in are the products with 16 vectors at once, V O, Vᵀ D, W_0ᵀ F and F Ỹᵀ: four multiply-adds a
+//! What a silent row takes part in are the products with all these vectors at once, V O, Vᵀ D, W_0ᵀ F and F Ỹᵀ: four multiply-adds a
 //! weight and step. Then, for each step from the last to the first, of pushing it:
 //!
 //! - σ̄_s = v̄_s · o, ō += (v_s · y) v̄_s, ȳ += σ̄_s v_s, v̄_s ← κ v̄_s + σ̄_s y with v_s as it was before the step; likewise u_s;
@@ -26,10 +26,13 @@
 //! - v̄_s += (x_s · x) z̄, ū_s += (a_s · x) z̄, ō_s += (ỹ_s · z_0) z̄, ỹ̄_s += (o_s · z̄) z_0.
 
 use super::write::{Through, Write, columns};
-use super::{Block, Forwarded, PerStep, Propagated, STEPS, Seen, Shares, move_rows, scale};
+use super::{
+    Block, Forwarded, GROUPS, NO_STEPS, PerStep, Propagated, STEPS, Seen, Shares, StepLanes, in_lanes, move_rows, of_step,
+    of_step_mut, overlaps, scale,
+};
 use crate::kernels::active::Active;
 use crate::kernels::backend::{Backend, Kernel, dispatch};
-use crate::kernels::deferred::{add_rows, overlaps};
+use crate::kernels::deferred::add_rows;
 use crate::kernels::forward::{Forward, Inputs};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut};
 use crate::kernels::matrix::InputMajor;
@@ -46,12 +49,12 @@ pub(crate) struct BlockAdjoint {
     inward: Vec<Lanes>,
     /// k̄.
     kept: f32,
-    /// f_{s,i} in lane s of entry i.
-    through: Vec<Lanes>,
-    /// z̄_0 and ẽ of each step, and c_{s,i} in lane s of entry i.
+    /// f_{s,i} as number s of entry i.
+    through: Vec<StepLanes>,
+    /// z̄_0 and ẽ of each step, and c_{s,i} as number s of entry i.
     entered: Vec<Lanes>,
     towards: Vec<Lanes>,
-    through_errors: Vec<Lanes>,
+    through_errors: Vec<StepLanes>,
     /// Whether anything entered by z and by e_{ℓ-1}.
     receives: [bool; 2],
     /// c and b of the step at hand.
@@ -69,10 +72,10 @@ impl BlockAdjoint {
             outward: block.outward.clone(),
             inward: block.inward.clone(),
             kept: 0.0,
-            through: vec![Lanes::ZERO; if block.projects { n_in } else { 0 }],
+            through: vec![NO_STEPS; if block.projects { n_in } else { 0 }],
             entered: vectors(),
             towards: vectors(),
-            through_errors: vec![Lanes::ZERO; n_in],
+            through_errors: vec![NO_STEPS; n_in],
             receives: [false; 2],
             factors: Vec::new(),
             scratch: vec![Lanes::ZERO; block.stride],
@@ -87,15 +90,15 @@ impl BlockAdjoint {
         block: &Block,
         weights: &InputMajor,
         adjoint: &InputMajor,
-        through: &[Lanes],
+        through: &[StepLanes],
     ) {
-        self.through_errors.fill(Lanes::ZERO);
+        self.through_errors.fill(NO_STEPS);
         self.receives = [false; 2];
         self.kept = 0.0;
         let (stride, used) = (block.stride, block.used());
         if block.projects {
             let outward = columns(&block.outward[..used], stride);
-            let mut outward_adjoint = vec![Lanes::ZERO; stride * WIDTH];
+            let mut outward_adjoint = vec![NO_STEPS; stride * WIDTH];
             let mut inward_adjoint = outward_adjoint.clone();
             let product = ThroughBack {
                 weights: weights.lanes(),
@@ -116,7 +119,7 @@ impl BlockAdjoint {
         }
     }
 
-    /// v̄_s and ū_s of step s, which saw x and a; and V u_s in lane s of `errors` at its places.
+    /// v̄_s and ū_s of step s, which saw x and a; and V u_s as number s of `errors` at its places.
     pub(crate) fn seen_back(
         &mut self,
         backend: Backend,
@@ -125,7 +128,7 @@ impl BlockAdjoint {
         s: usize,
         x: Active<'_>,
         a: &[f32],
-        errors: &mut [Lanes],
+        errors: &mut [StepLanes],
     ) {
         let vectors = s * block.stride..(s + 1) * block.stride;
         let by_input = &mut self.by_input[vectors.clone()];
@@ -152,7 +155,7 @@ impl BlockAdjoint {
         )
     }
 
-    /// [`Block::propagate`] taken back, after that step's push was: c = s ⊙ ā with ā of lane s of `errors`, to which earlier
+    /// [`Block::propagate`] taken back, after that step's push was: c = s ⊙ ā with ā as number s of `errors`, to which earlier
     /// steps' shares are added; ē_ℓ is added to.
     pub(crate) fn propagate_back(&mut self, backend: Backend, step: PropagateBack<'_>) {
         self.receives[1] = true;
@@ -167,7 +170,7 @@ impl BlockAdjoint {
         x: Active<'_>,
         made: &Forwarded,
         z: &[Lanes],
-        errors: &mut [Lanes],
+        errors: &mut [StepLanes],
     ) {
         self.receives[0] = true;
         dispatch(backend, ForwardBack { adjoint: self, block, x, made, z, errors });
@@ -190,9 +193,9 @@ impl BlockAdjoint {
 }
 
 /// Columns turned into rows.
-fn rows_of(columns: &[Lanes], stride: usize, rows: &mut [Lanes]) {
+fn rows_of(columns: &[StepLanes], stride: usize, rows: &mut [Lanes]) {
     for (s, row) in rows.chunks_exact_mut(stride).enumerate() {
-        as_flat_mut(row).iter_mut().zip(columns).for_each(|(x, column)| *x = column.0[s]);
+        as_flat_mut(row).iter_mut().zip(columns).for_each(|(x, column)| *x = of_step(column, s));
     }
 }
 
@@ -201,14 +204,14 @@ struct ThroughBack<'a> {
     adjoint: &'a [Lanes],
     stride: usize,
     /// o_s as columns.
-    outward: &'a [Lanes],
+    outward: &'a [StepLanes],
     /// W_0 ỹ_s.
-    through: &'a [Lanes],
+    through: &'a [StepLanes],
     /// Receives f_s.
-    found: &'a mut [Lanes],
+    found: &'a mut [StepLanes],
     /// Receive ō_s and ỹ̄_s as columns.
-    outward_adjoint: &'a mut [Lanes],
-    inward_adjoint: &'a mut [Lanes],
+    outward_adjoint: &'a mut [StepLanes],
+    inward_adjoint: &'a mut [StepLanes],
 }
 
 impl Kernel for ThroughBack<'_> {
@@ -240,29 +243,47 @@ impl ThroughBack<'_> {
         let (w, v) = (as_flat(&self.weights[range.clone()]), as_flat(&self.adjoint[range.clone()]));
         let (outward, outward_adjoint) = (&self.outward[..width], &mut self.outward_adjoint[..width]);
         let inward_adjoint = &mut self.inward_adjoint[..width];
-        let (mut d, mut f) = ([simd.splat(0.0); R], [simd.splat(0.0); R]);
+        let (mut d, mut f) = ([[simd.splat(0.0); GROUPS]; R], [[simd.splat(0.0); GROUPS]; R]);
         for r in 0..R {
-            d[r] = simd.load(&self.through[first + r]);
+            for g in 0..GROUPS {
+                d[r][g] = simd.load(&self.through[first + r][g]);
+            }
         }
         for j in 0..width {
-            let o = simd.load(&outward[j]);
-            let mut sum = simd.load(&outward_adjoint[j]);
+            let (mut o, mut sum) = ([simd.splat(0.0); GROUPS], [simd.splat(0.0); GROUPS]);
+            for g in 0..GROUPS {
+                (o[g], sum[g]) = (simd.load(&outward[j][g]), simd.load(&outward_adjoint[j][g]));
+            }
             for r in 0..R {
                 let v = simd.splat(v[r * width + j]);
-                f[r] = simd.mul_add(v, o, f[r]);
-                sum = simd.mul_add(v, d[r], sum);
+                for g in 0..GROUPS {
+                    f[r][g] = simd.mul_add(v, o[g], f[r][g]);
+                    sum[g] = simd.mul_add(v, d[r][g], sum[g]);
+                }
             }
-            simd.store(sum, &mut outward_adjoint[j]);
+            for g in 0..GROUPS {
+                simd.store(sum[g], &mut outward_adjoint[j][g]);
+            }
         }
         for j in 0..width {
-            let mut sum = simd.load(&inward_adjoint[j]);
-            for r in 0..R {
-                sum = simd.mul_add(simd.splat(w[r * width + j]), f[r], sum);
+            let mut sum = [simd.splat(0.0); GROUPS];
+            for g in 0..GROUPS {
+                sum[g] = simd.load(&inward_adjoint[j][g]);
             }
-            simd.store(sum, &mut inward_adjoint[j]);
+            for r in 0..R {
+                let w = simd.splat(w[r * width + j]);
+                for g in 0..GROUPS {
+                    sum[g] = simd.mul_add(w, f[r][g], sum[g]);
+                }
+            }
+            for g in 0..GROUPS {
+                simd.store(sum[g], &mut inward_adjoint[j][g]);
+            }
         }
         for r in 0..R {
-            simd.store(f[r], &mut self.found[first + r]);
+            for g in 0..GROUPS {
+                simd.store(f[r][g], &mut self.found[first + r][g]);
+            }
         }
         inner_product(simd, &self.adjoint[range.clone()], &self.weights[range])
     }
@@ -293,7 +314,7 @@ struct SeenBack<'a> {
     u: &'a [Lanes],
     by_input: &'a mut [Lanes],
     by_error: &'a mut [Lanes],
-    errors: &'a mut [Lanes],
+    errors: &'a mut [StepLanes],
 }
 
 impl Kernel for SeenBack<'_> {
@@ -325,7 +346,7 @@ impl Kernel for SeenBack<'_> {
                 }
                 let sums = simd.sums(sum);
                 for n in 0..4 {
-                    errors[at[n]].0[s] += sums[n];
+                    *of_step_mut(&mut errors[at[n]], s) += sums[n];
                 }
                 k += 4;
             } else {
@@ -334,7 +355,7 @@ impl Kernel for SeenBack<'_> {
                 for t in 0..stride {
                     sum = simd.mul_add(simd.load(&rows[i * stride + t]), simd.load(&u[t]), sum);
                 }
-                errors[i].0[s] += simd.sum(sum);
+                *of_step_mut(&mut errors[i], s) += simd.sum(sum);
                 k += 1;
             }
         }
@@ -462,6 +483,14 @@ fn decay_back<S: Simd>(simd: S, [v, adjoint]: [&mut [Lanes]; 2], [keep, revive]:
     of_keep
 }
 
+/// sum ← sum + factor numbers, for each step.
+#[inline(always)]
+fn add_to_steps<S: Simd>(simd: S, factor: f32, numbers: &StepLanes, sum: &mut StepLanes) {
+    for g in 0..GROUPS {
+        simd.store(simd.mul_add(simd.splat(factor), simd.load(&numbers[g]), simd.load(&sum[g])), &mut sum[g]);
+    }
+}
+
 /// sum ← sum + factor v.
 #[inline(always)]
 fn accumulate<S: Simd>(simd: S, factor: f32, v: &[Lanes], sum: &mut [Lanes]) {
@@ -485,8 +514,8 @@ pub(crate) struct PropagateBack<'a> {
     /// s, in the order of the rows.
     pub mask: &'a [f32],
     pub made: &'a Propagated,
-    /// ā_s in lane s.
-    pub errors: &'a mut [Lanes],
+    /// ā_s as number s.
+    pub errors: &'a mut [StepLanes],
     pub error_adjoint: &'a mut [Lanes],
 }
 
@@ -505,13 +534,13 @@ impl Kernel for PropagateBackOf<'_> {
         let (stride, used, now) = (block.stride, block.used(), block.pending);
         let c = &mut bar.factors;
         c.resize(rows.len(), 0.0);
-        let of_error = simd.load(&Lanes(made.errors));
+        let of_error = in_lanes(&made.errors);
         for k in 0..rows.len() {
             let i = rows[k] as usize;
-            c[k] = mask[k] * errors[i].0[now];
-            bar.through_errors[i].0[now] = c[k];
+            c[k] = mask[k] * of_step(&errors[i], now);
+            *of_step_mut(&mut bar.through_errors[i], now) = c[k];
             if block.reads_error {
-                simd.store(simd.mul_add(simd.splat(c[k]), of_error, simd.load(&errors[i])), &mut errors[i]);
+                add_to_steps(simd, c[k], &of_error, &mut errors[i]);
             }
         }
         let c = Active::new(rows, c);
@@ -547,7 +576,7 @@ struct ForwardBack<'a> {
     x: Active<'a>,
     made: &'a Forwarded,
     z: &'a [Lanes],
-    errors: &'a mut [Lanes],
+    errors: &'a mut [StepLanes],
 }
 
 impl Kernel for ForwardBack<'_> {
@@ -575,12 +604,12 @@ impl Kernel for ForwardBack<'_> {
         }
         move_rows(simd, &mut bar.by_input[..used], 1.0, &made.inputs, z);
         if block.reads_error {
-            let mut by_error = Lanes::ZERO;
-            dots(simd, &block.by_error[..used], stride, z, &mut by_error.0);
-            let by_error = simd.load(&by_error);
+            let mut by_error = [0.0; STEPS];
+            dots(simd, &block.by_error[..used], stride, z, &mut by_error);
+            let by_error = in_lanes(&by_error);
             for k in 0..x.len() {
                 let (i, value) = x.at(k);
-                simd.store(simd.mul_add(simd.splat(value), by_error, simd.load(&errors[i])), &mut errors[i]);
+                add_to_steps(simd, value, &by_error, &mut errors[i]);
             }
             move_rows(simd, &mut bar.by_error[..used], 1.0, &made.errors, z);
         }

@@ -1,4 +1,4 @@
-//! Sixteen steps of a layer whose inputs are mostly silent: carried out together, and remembered so that they can be
+//! Thirty-two steps of a layer whose inputs are mostly silent: carried out together, and remembered so that they can be
 //! differentiated together (`adjoint.rs`).
 //!
 //! With x the input, a = e_{ℓ-1} the error that reaches it, d = Wᵀ y and κ = 1 − λ, a step moves the weights, here with a row
@@ -33,7 +33,7 @@ pub(crate) use adjoint::{BlockAdjoint, PropagateBack};
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::deferred::{add_rows, combine, overlaps};
+use super::deferred::{add_rows, combine};
 use super::forward::Forward;
 use super::lanes::{Lanes, WIDTH, lanes_for};
 use super::matrix::InputMajor;
@@ -41,36 +41,97 @@ use super::rows::dots;
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
-/// Steps of a block: one for each lane.
-pub(crate) const STEPS: usize = WIDTH;
+/// Steps of a block. More cost more work on vectors, fewer more passes over weights that do not fit in the second-level cache.
+pub(crate) const STEPS: usize = 2 * WIDTH;
+
+/// [`Lanes`] with a number for each step.
+const GROUPS: usize = STEPS / WIDTH;
+
+/// A number for each step of a block, ready for the kernels.
+pub(crate) type StepLanes = [Lanes; GROUPS];
+
+pub(crate) const NO_STEPS: StepLanes = [Lanes::ZERO; GROUPS];
+
+#[inline(always)]
+fn of_step(lanes: &StepLanes, s: usize) -> f32 {
+    lanes[s / WIDTH].0[s % WIDTH]
+}
+
+#[inline(always)]
+fn of_step_mut(lanes: &mut StepLanes, s: usize) -> &mut f32 {
+    &mut lanes[s / WIDTH].0[s % WIDTH]
+}
+
+#[inline(always)]
+fn in_lanes(numbers: &PerStep) -> StepLanes {
+    let mut lanes = NO_STEPS;
+    for s in 0..STEPS {
+        *of_step_mut(&mut lanes, s) = numbers[s];
+    }
+    lanes
+}
+
+/// Sums x_i seen_i: x_s · x for each step s. Four partial sums, the entry k in sum k mod 4.
+#[inline(always)]
+fn overlaps<S: Simd>(simd: S, seen: &[StepLanes], x: Active<'_>) -> PerStep {
+    let mut sums = [[simd.splat(0.0); 4]; GROUPS];
+    let whole = x.len() / 4 * 4;
+    let mut k = 0;
+    while k < whole {
+        for part in 0..4 {
+            let (i, value) = x.at(k + part);
+            for g in 0..GROUPS {
+                sums[g][part] = simd.mul_add(simd.splat(value), simd.load(&seen[i][g]), sums[g][part]);
+            }
+        }
+        k += 4;
+    }
+    for k in whole..x.len() {
+        let (i, value) = x.at(k);
+        for g in 0..GROUPS {
+            sums[g][k - whole] = simd.mul_add(simd.splat(value), simd.load(&seen[i][g]), sums[g][k - whole]);
+        }
+    }
+    let mut out = [0.0; STEPS];
+    for g in 0..GROUPS {
+        let mut parts = [Lanes::ZERO; 4];
+        for k in 0..4 {
+            simd.store(sums[g][k], &mut parts[k]);
+        }
+        for s in 0..WIDTH {
+            out[g * WIDTH + s] = (parts[0].0[s] + parts[1].0[s]) + (parts[2].0[s] + parts[3].0[s]);
+        }
+    }
+    out
+}
 
 /// A number for each step of a block; 0 for steps that are still to come.
 pub(crate) type PerStep = [f32; STEPS];
 
-/// x_{s,i} and a_{s,i} in lane s of entry i. W and B of a layer see the same.
+/// x_{s,i} and a_{s,i} as number s of entry i. W and B of a layer see the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    pub(super) inputs: Vec<Lanes>,
-    pub(super) errors: Vec<Lanes>,
+    inputs: Vec<StepLanes>,
+    errors: Vec<StepLanes>,
 }
 
 impl Seen {
     pub(crate) fn new(n_in: usize) -> Self {
-        Self { inputs: vec![Lanes::ZERO; n_in], errors: vec![Lanes::ZERO; n_in] }
+        Self { inputs: vec![NO_STEPS; n_in], errors: vec![NO_STEPS; n_in] }
     }
 
     /// Nothing seen yet.
     pub(crate) fn clear(&mut self) {
-        self.inputs.fill(Lanes::ZERO);
-        self.errors.fill(Lanes::ZERO);
+        self.inputs.fill(NO_STEPS);
+        self.errors.fill(NO_STEPS);
     }
 
     /// What step s sees: x, and a at the same places.
     pub(crate) fn set(&mut self, s: usize, x: Active<'_>, a: &[f32]) {
         for k in 0..x.len() {
             let (i, value) = x.at(k);
-            self.inputs[i].0[s] = value;
-            self.errors[i].0[s] = a[k];
+            *of_step_mut(&mut self.inputs[i], s) = value;
+            *of_step_mut(&mut self.errors[i], s) = a[k];
         }
     }
 }
@@ -277,19 +338,19 @@ impl Kernel for PropagateBlock<'_> {
         for t in 0..stride {
             simd.store(simd.mul(kept, simd.load(&error[t])), &mut towards[t]);
         }
-        let mut inputs = Lanes::ZERO;
+        let mut inputs = [0.0; STEPS];
         if used > 0 {
             if block.projects {
                 dots(simd, &block.outward[..used], stride, error, through);
                 add_rows(simd, through, &block.inward[..used], towards);
             }
-            dots(simd, &block.by_input[..used], stride, error, &mut inputs.0);
+            dots(simd, &block.by_input[..used], stride, error, &mut inputs);
             if block.reads_error {
                 dots(simd, &block.by_error[..used], stride, error, errors);
             }
         }
         let (matrix, towards) = (weights.lanes(), &towards[..stride]);
-        let (by_input, by_error) = (simd.load(&inputs), simd.load(&Lanes(*errors)));
+        let [by_input, by_error] = [in_lanes(&inputs), in_lanes(errors)];
         let mut r = 0;
         while r < rows.len() {
             // The last ones together with some that have been done already, if there are four at all.
@@ -298,10 +359,13 @@ impl Kernel for PropagateBlock<'_> {
             if together == 4 {
                 let at = [rows[r] as usize, rows[r + 1] as usize, rows[r + 2] as usize, rows[r + 3] as usize];
                 let mut sum = [simd.splat(0.0); 4];
-                for k in 0..4 {
-                    sum[k] = simd.mul(by_input, simd.load(&seen.inputs[at[k]]));
-                    if block.reads_error {
-                        sum[k] = simd.mul_add(by_error, simd.load(&seen.errors[at[k]]), sum[k]);
+                for g in 0..GROUPS {
+                    let (by_input, by_error) = (simd.load(&by_input[g]), simd.load(&by_error[g]));
+                    for k in 0..4 {
+                        sum[k] = simd.mul_add(by_input, simd.load(&seen.inputs[at[k]][g]), sum[k]);
+                        if block.reads_error {
+                            sum[k] = simd.mul_add(by_error, simd.load(&seen.errors[at[k]][g]), sum[k]);
+                        }
                     }
                 }
                 let row = |i: usize| &matrix[i * stride..i * stride + stride];
@@ -319,9 +383,12 @@ impl Kernel for PropagateBlock<'_> {
                 }
             } else {
                 let i = rows[r] as usize;
-                let mut sum = simd.mul(by_input, simd.load(&seen.inputs[i]));
-                if block.reads_error {
-                    sum = simd.mul_add(by_error, simd.load(&seen.errors[i]), sum);
+                let mut sum = simd.splat(0.0);
+                for g in 0..GROUPS {
+                    sum = simd.mul_add(simd.load(&by_input[g]), simd.load(&seen.inputs[i][g]), sum);
+                    if block.reads_error {
+                        sum = simd.mul_add(simd.load(&by_error[g]), simd.load(&seen.errors[i][g]), sum);
+                    }
                 }
                 for t in 0..stride {
                     sum = simd.mul_add(simd.load(&matrix[i * stride + t]), simd.load(&towards[t]), sum);

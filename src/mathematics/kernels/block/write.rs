@@ -1,17 +1,17 @@
 //! The steps of a block carried out on all rows.
 
-use super::{Block, PerStep, STEPS, Seen};
+use super::{Block, GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
-use crate::kernels::lanes::{Lanes, as_flat};
+use crate::kernels::lanes::{Lanes, WIDTH, as_flat};
 use crate::kernels::matrix::InputMajor;
 use crate::kernels::simd::Simd;
 
-/// W_{0,i} · ỹ_s in lane s of entry i.
+/// W_{0,i} · ỹ_s as number s of entry i.
 pub(super) enum Through<'a> {
-    /// To be found; ỹ_{s,j} in lane s of entry j.
-    Inward(&'a [Lanes], &'a mut [Lanes]),
+    /// To be found; ỹ_{s,j} as number s of entry j.
+    Inward(&'a [StepLanes], &'a mut [StepLanes]),
     /// Known.
-    Known(&'a [Lanes]),
+    Known(&'a [StepLanes]),
 }
 
 /// row_i ← keep row_i + Σ_s through_{i,s} outward_s + Σ_s seen_{i,s} gained_s over all kinds of what was seen.
@@ -20,29 +20,29 @@ pub(super) struct Write<'a, const KINDS: usize> {
     /// The rows as they are before, where that is not what `to` holds.
     pub from: Option<&'a InputMajor>,
     pub through: Option<(Through<'a>, &'a [Lanes])>,
-    pub gained: [(&'a [Lanes], &'a [Lanes]); KINDS],
+    pub gained: [(&'a [StepLanes], &'a [Lanes]); KINDS],
     pub to: &'a mut InputMajor,
 }
 
-/// Rows of a block's vectors turned: entry j has in lane s entry j of row s.
-pub(super) fn columns(rows: &[Lanes], stride: usize) -> Vec<Lanes> {
-    let mut columns = vec![Lanes::ZERO; stride * STEPS];
+/// Rows of a block's vectors turned: entry j has as number s entry j of row s.
+pub(super) fn columns(rows: &[Lanes], stride: usize) -> Vec<StepLanes> {
+    let mut columns = vec![NO_STEPS; stride * WIDTH];
     for (s, row) in rows.chunks_exact(stride).enumerate() {
         for (column, &x) in columns.iter_mut().zip(as_flat(row)) {
-            column.0[s] = x;
+            *of_step_mut(column, s) = x;
         }
     }
     columns
 }
 
 impl Block {
-    /// W_t, and W_0 ỹ_s in lane s of the entries of `through`, which has one for each row where the rule reads the projection.
+    /// W_t, and W_0 ỹ_s as number s of the entries of `through`, which has one for each row where the rule reads the projection.
     pub(crate) fn write(
         &self,
         backend: Backend,
         from: &InputMajor,
         seen: &Seen,
-        through: &mut [Lanes],
+        through: &mut [StepLanes],
         to: &mut InputMajor,
     ) {
         assert_eq!([(from.n_in(), from.n_out()), (from.n_in(), self.stride)], [(to.n_in(), to.n_out()), (seen.inputs.len(), to.stride())]);
@@ -95,7 +95,7 @@ impl<const KINDS: usize> Write<'_, KINDS> {
             None => &[],
             Some((Through::Known(known), outward)) => {
                 for r in 0..R {
-                    through[r] = known[first + r].0;
+                    through[r] = numbers(&known[first + r]);
                 }
                 outward
             }
@@ -103,7 +103,7 @@ impl<const KINDS: usize> Write<'_, KINDS> {
                 let found = &mut found[first..first + R];
                 dots_with_columns(simd, rows, stride, columns, found);
                 for r in 0..R {
-                    through[r] = found[r].0;
+                    through[r] = numbers(&found[r]);
                 }
                 outward
             }
@@ -116,7 +116,7 @@ impl<const KINDS: usize> Write<'_, KINDS> {
             let mut bits = [0_u32; STEPS];
             for r in 0..R {
                 for s in 0..STEPS {
-                    bits[s] |= seen[first + r].0[s].to_bits();
+                    bits[s] |= of_step(&seen[first + r], s).to_bits();
                 }
             }
             for s in 0..gained.len() / stride {
@@ -171,7 +171,7 @@ impl<const KINDS: usize> Write<'_, KINDS> {
                 let s = steps[kind][k];
                 let mut factors = [0.0; R];
                 for r in 0..R {
-                    factors[r] = seen[r].0[s];
+                    factors[r] = of_step(&seen[r], s);
                 }
                 add(simd, &gained[s * stride + from..][..T], &factors, &mut w);
             }
@@ -199,9 +199,24 @@ fn add<S: Simd, const R: usize, const T: usize>(simd: S, v: &[Lanes], factors: &
     }
 }
 
-/// Row r · each of sixteen vectors that are given as columns, a sum over the row's entries that needs none across lanes.
 #[inline(always)]
-fn dots_with_columns<S: Simd>(simd: S, rows: &[Lanes], stride: usize, columns: &[Lanes], out: &mut [Lanes]) {
+fn numbers(lanes: &StepLanes) -> PerStep {
+    let mut numbers = [0.0; STEPS];
+    for s in 0..STEPS {
+        numbers[s] = of_step(lanes, s);
+    }
+    numbers
+}
+
+/// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes.
+#[inline(always)]
+fn dots_with_columns<S: Simd>(
+    simd: S,
+    rows: &[Lanes],
+    stride: usize,
+    columns: &[StepLanes],
+    out: &mut [StepLanes],
+) {
     if out.len() == 6 {
         dots_of_rows::<S, 6>(simd, rows, stride, columns, out);
     } else {
@@ -216,18 +231,27 @@ fn dots_of_rows<S: Simd, const R: usize>(
     simd: S,
     rows: &[Lanes],
     stride: usize,
-    columns: &[Lanes],
-    out: &mut [Lanes],
+    columns: &[StepLanes],
+    out: &mut [StepLanes],
 ) {
-    let flat = as_flat(rows);
-    let mut sum = [simd.splat(0.0); R];
-    for j in 0..columns.len().min(stride * STEPS) {
-        let column = simd.load(&columns[j]);
+    let width = stride * WIDTH;
+    let (flat, columns) = (&as_flat(rows)[..R * width], &columns[..width]);
+    let mut sum = [[simd.splat(0.0); GROUPS]; R];
+    for j in 0..width {
+        let mut column = [simd.splat(0.0); GROUPS];
+        for g in 0..GROUPS {
+            column[g] = simd.load(&columns[j][g]);
+        }
         for r in 0..R {
-            sum[r] = simd.mul_add(simd.splat(flat[r * stride * STEPS + j]), column, sum[r]);
+            let w = simd.splat(flat[r * width + j]);
+            for g in 0..GROUPS {
+                sum[r][g] = simd.mul_add(w, column[g], sum[r][g]);
+            }
         }
     }
     for r in 0..R {
-        simd.store(sum[r], &mut out[r]);
+        for g in 0..GROUPS {
+            simd.store(sum[r][g], &mut out[r][g]);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The first layer of an inner loop, whose steps are carried out and differentiated sixteen at a time (`kernels/block`): it
+//! The first layer of an inner loop, whose steps are carried out and differentiated many at a time (`kernels/block`): it
 //! holds three quarters of all weights, and four fifths of its rows belong to silent pixels.
 //!
 //! In the first layer a silent pixel has y_0 = 0 and, with softplus or where no term reads it, e_0 = 0. What that leaves of a
@@ -8,8 +8,8 @@ use super::inner::Step;
 use super::learned_rule::LearnedRule;
 use super::reverse::Signals;
 use crate::kernels::{
-    Active, Backend, Block, BlockAdjoint, Forwarded, InputMajor, Lanes, Propagate, PropagateBack, Propagated, STEPS, Seen,
-    Shares, SynapticRule,
+    Active, Backend, Block, BlockAdjoint, Forwarded, InputMajor, Lanes, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS,
+    Seen, Shares, StepLanes, SynapticRule,
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
@@ -26,7 +26,7 @@ pub(super) struct FirstStep {
     shares: [Shares; 2],
 }
 
-/// Sixteen steps, or what is left of them.
+/// The steps of a block, or what is left of them.
 #[derive(Clone, Debug)]
 struct Steps {
     /// W_{0,1} and B_{1,0} before them.
@@ -34,7 +34,7 @@ struct Steps {
     feedback: Option<InputMajor>,
     seen: Seen,
     /// W ỹ_s.
-    through: Vec<Lanes>,
+    through: Vec<StepLanes>,
     of_weights: Block,
     of_feedback: Block,
 }
@@ -92,7 +92,7 @@ impl FirstLayer {
             weights,
             feedback: network.backward.first().cloned(),
             seen: Seen::new(n_in),
-            through: vec![Lanes::ZERO; if projects { n_in } else { 0 }],
+            through: vec![NO_STEPS; if projects { n_in } else { 0 }],
             of_weights: Block::new(&self.pattern.forward, n_out),
             of_feedback: Block::new(&self.pattern.feedback, n_out),
         }
@@ -155,8 +155,8 @@ impl FirstLayer {
 pub(super) struct FirstAdjoint {
     of_weights: BlockAdjoint,
     of_feedback: BlockAdjoint,
-    /// ē_0 of step s of a block before its mask, in lane s.
-    errors: Vec<Lanes>,
+    /// ē_0 of step s of a block before its mask, as number s.
+    errors: Vec<StepLanes>,
 }
 
 impl FirstAdjoint {
@@ -164,14 +164,14 @@ impl FirstAdjoint {
         let (n_in, n_out) = (network.forward[0].n_in(), network.forward[0].n_out());
         let [of_weights, of_feedback] = [&first.pattern.forward, &first.pattern.feedback]
             .map(|pattern| BlockAdjoint::new(&Block::new(pattern, n_out), n_in));
-        Self { of_weights, of_feedback, errors: vec![Lanes::ZERO; n_in] }
+        Self { of_weights, of_feedback, errors: vec![NO_STEPS; n_in] }
     }
 
     /// Begins the block whose steps are `steps`, with V and, where errors go through B, U after it.
     pub(super) fn begin(&mut self, first: &FirstLayer, block: usize, steps: &[Step], v: &InputMajor, u: Option<&InputMajor>) {
         let backend = first.backend;
         let Steps { weights, feedback, through, of_weights, of_feedback, .. } = &first.blocks[block];
-        self.errors.fill(Lanes::ZERO);
+        self.errors.fill(NO_STEPS);
         self.of_weights.write_back(backend, of_weights, weights, v, through);
         let through_b = feedback.as_ref().zip(u).filter(|_| first.pattern.reads_pre_error());
         if let Some((feedback, u)) = through_b {
