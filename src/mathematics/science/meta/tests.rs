@@ -129,10 +129,10 @@ fn cases() -> Vec<Case> {
     let forward_only = || of_rule_nine(&NINE[..4]);
     let everything = [("gradient", 0.05), ("hebb", 0.01), ("cross", 0.02), ("decay", 0.01), ("cross_feedback", 0.02)];
     vec![
-        // More steps than two checkpoint intervals; fewer than one; exactly one; one.
-        case(SOFTPLUS, Feedback::Plastic, all(), 60),
+        // More steps than two checkpoint intervals; fewer than a block of the first layer; exactly two; one.
+        case(SOFTPLUS, Feedback::Plastic, all(), 140),
         case(SOFTPLUS, Feedback::Plastic, all(), 7),
-        case(SOFTPLUS, Feedback::Plastic, all(), 25),
+        case(SOFTPLUS, Feedback::Plastic, all(), 32),
         case(SOFTPLUS, Feedback::Plastic, all(), 1),
         case(SOFTPLUS, Feedback::Plastic, no_oja(), 60),
         case(
