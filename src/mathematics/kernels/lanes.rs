@@ -19,24 +19,23 @@ macro_rules! each_lane {
 pub(crate) use each_lane;
 
 /// Cuts `stride` columns into nearly equal tiles of at most `most` (itself at most 12), so that each is held in registers, and
-/// evaluates the body for each, with the constant `T`, its columns, and `from`, its first one.
+/// evaluates the body for each, with the constant `T`, its columns, and `from`, its first one. Sizes beyond `most` are not even
+/// compiled.
 macro_rules! each_tile {
     ($stride:expr, $most:expr, |$from:ident, $to:ident, $T:ident| $body:expr) => {{
         let (stride, tiles) = ($stride, $stride.div_ceil($most));
         for tile in 0..tiles {
             let ($from, $to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
-            $crate::kernels::each_tile!(@ $to - $from, $T, $body, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+            $crate::kernels::each_tile!(@ $to - $from, $most, $T, $body, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
         }
     }};
-    (@ $columns:expr, $T:ident, $body:expr, $($n:literal),*) => {
-        match $columns {
-            $($n => {
-                const $T: usize = $n;
-                $body
-            })*
-            _ => unreachable!("no backend has more than 12 accumulators"),
-        }
-    };
+    (@ $columns:expr, $most:expr, $T:ident, $body:expr, $($n:literal),*) => {{
+        let columns = $columns;
+        $(if const { $n <= $most } && columns == $n {
+            const $T: usize = $n;
+            $body
+        })*
+    }};
 }
 pub(crate) use each_tile;
 

@@ -56,8 +56,9 @@ pub(crate) struct Portable;
 
 impl Simd for Portable {
     type V = [f32; WIDTH];
-    const ACCUMULATORS: usize = 6;
-    const PAIRED_ACCUMULATORS: usize = 3;
+    // It is slow anyway, and what is unrolled here would be most of the library.
+    const ACCUMULATORS: usize = 2;
+    const PAIRED_ACCUMULATORS: usize = 1;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

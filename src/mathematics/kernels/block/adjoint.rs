@@ -179,15 +179,15 @@ impl BlockAdjoint {
     /// V_0 in place of V, after all steps were taken back.
     pub(crate) fn apply(&mut self, backend: Backend, block: &Block, n_steps: usize, seen: &Seen, adjoint: &mut InputMajor) {
         let used = n_steps * block.stride;
-        let keep = block.powers[n_steps];
+        let (keep, lit) = (block.powers[n_steps], &seen.lit[..]);
         let through = block.projects.then(|| (Through::Known(&self.through), &block.inward[..used]));
         let entered = (&seen.inputs[..], &self.entered[..used]);
         let errors = (&self.through_errors[..], &self.towards[..used]);
         match self.receives {
-            [true, true] => dispatch(backend, Write { keep, from: None, through, gained: [entered, errors], to: adjoint }),
-            [true, false] => dispatch(backend, Write { keep, from: None, through, gained: [entered], to: adjoint }),
-            [false, true] => dispatch(backend, Write { keep, from: None, through, gained: [errors], to: adjoint }),
-            [false, false] => dispatch(backend, Write { keep, from: None, through, gained: [], to: adjoint }),
+            [true, true] => dispatch(backend, Write { keep, from: None, through, lit, gained: [entered, errors], to: adjoint }),
+            [true, false] => dispatch(backend, Write { keep, from: None, through, lit, gained: [entered], to: adjoint }),
+            [false, true] => dispatch(backend, Write { keep, from: None, through, lit, gained: [errors], to: adjoint }),
+            [false, false] => dispatch(backend, Write { keep, from: None, through, lit, gained: [], to: adjoint }),
         }
     }
 }

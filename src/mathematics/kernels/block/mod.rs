@@ -113,17 +113,20 @@ pub(crate) type PerStep = [f32; STEPS];
 pub(crate) struct Seen {
     inputs: Vec<StepLanes>,
     errors: Vec<StepLanes>,
+    /// The steps at which entry i saw something, as bits.
+    lit: Vec<u32>,
 }
 
 impl Seen {
     pub(crate) fn new(n_in: usize) -> Self {
-        Self { inputs: vec![NO_STEPS; n_in], errors: vec![NO_STEPS; n_in] }
+        Self { inputs: vec![NO_STEPS; n_in], errors: vec![NO_STEPS; n_in], lit: vec![0; n_in] }
     }
 
     /// Nothing seen yet.
     pub(crate) fn clear(&mut self) {
         self.inputs.fill(NO_STEPS);
         self.errors.fill(NO_STEPS);
+        self.lit.fill(0);
     }
 
     /// What step s sees: x, and a at the same places.
@@ -132,6 +135,7 @@ impl Seen {
             let (i, value) = x.at(k);
             *of_step_mut(&mut self.inputs[i], s) = value;
             *of_step_mut(&mut self.errors[i], s) = a[k];
+            self.lit[i] |= 1 << s;
         }
     }
 }

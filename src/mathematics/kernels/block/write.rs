@@ -2,14 +2,14 @@
 
 use super::{Block, GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
-use crate::kernels::lanes::{Lanes, WIDTH, as_flat};
+use crate::kernels::lanes::{Lanes, WIDTH, as_flat, each_tile};
 use crate::kernels::matrix::InputMajor;
 use crate::kernels::simd::Simd;
 
 /// W_{0,i} · ỹ_s as number s of entry i.
 pub(super) enum Through<'a> {
-    /// To be found; ỹ_{s,j} as number s of entry j.
-    Inward(&'a [StepLanes], &'a mut [StepLanes]),
+    /// To be found, and kept if somebody wants them; ỹ_{s,j} as number s of entry j.
+    Inward(&'a [StepLanes], Option<&'a mut [StepLanes]>),
     /// Known.
     Known(&'a [StepLanes]),
 }
@@ -20,6 +20,8 @@ pub(super) struct Write<'a, const KINDS: usize> {
     /// The rows as they are before, where that is not what `to` holds.
     pub from: Option<&'a InputMajor>,
     pub through: Option<(Through<'a>, &'a [Lanes])>,
+    /// The steps at which each row saw something.
+    pub lit: &'a [u32],
     pub gained: [(&'a [StepLanes], &'a [Lanes]); KINDS],
     pub to: &'a mut InputMajor,
 }
@@ -36,26 +38,30 @@ pub(super) fn columns(rows: &[Lanes], stride: usize) -> Vec<StepLanes> {
 }
 
 impl Block {
-    /// W_t, and W_0 ỹ_s as number s of the entries of `through`, which has one for each row where the rule reads the projection.
+    /// W_t in `to`. W_0 is `from` or else what `to` holds. Where they are wanted, W_0 ỹ_s is left as number s of the entries of
+    /// `through`, one for each row.
     pub(crate) fn write(
         &self,
         backend: Backend,
-        from: &InputMajor,
+        from: Option<&InputMajor>,
         seen: &Seen,
-        through: &mut [StepLanes],
+        through: Option<&mut [StepLanes]>,
         to: &mut InputMajor,
     ) {
-        assert_eq!([(from.n_in(), from.n_out()), (from.n_in(), self.stride)], [(to.n_in(), to.n_out()), (seen.inputs.len(), to.stride())]);
-        let (from, keep) = (Some(from), self.kept());
+        assert_eq!([self.stride, seen.inputs.len()], [to.stride(), to.n_in()]);
+        if let Some(from) = from {
+            assert_eq!((from.n_in(), from.n_out()), (to.n_in(), to.n_out()));
+        }
+        let (keep, lit) = (self.kept(), &seen.lit[..]);
         let used = self.used();
         let columns = columns(&self.inward[..if self.projects { used } else { 0 }], self.stride);
         let through = self.projects.then(|| (Through::Inward(&columns, through), &self.outward[..used]));
         let by_input = (&seen.inputs[..], &self.by_input[..used]);
         if self.reads_error {
             let gained = [by_input, (&seen.errors[..], &self.by_error[..used])];
-            dispatch(backend, Write { keep, from, through, gained, to });
+            dispatch(backend, Write { keep, from, through, lit, gained, to });
         } else {
-            dispatch(backend, Write { keep, from, through, gained: [by_input], to });
+            dispatch(backend, Write { keep, from, through, lit, gained: [by_input], to });
         }
     }
 }
@@ -67,21 +73,26 @@ impl<const KINDS: usize> Kernel for Write<'_, KINDS> {
     fn run<S: Simd>(mut self, simd: S) {
         let n_in = self.to.n_in();
         let mut i = 0;
-        while i + 6 <= n_in {
-            self.rows::<S, 6>(simd, i);
-            i += 6;
-        }
         while i < n_in {
-            self.rows::<S, 1>(simd, i);
-            i += 1;
+            let rows = if i + 6 <= n_in { 6 } else { 1 };
+            if rows == 6 {
+                self.alike::<S, 6>(simd, i);
+            } else {
+                self.alike::<S, 1>(simd, i);
+            }
+            // Written once: what is inlined here is large.
+            for row in i..i + rows {
+                self.apart(simd, row);
+            }
+            i += rows;
         }
     }
 }
 
 impl<const KINDS: usize> Write<'_, KINDS> {
-    /// `R` rows from `first` on, while they are in the first-level cache.
+    /// What happens to `R` rows from `first` on alike, while they are in the first-level cache.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
+    fn alike<S: Simd, const R: usize>(&mut self, simd: S, first: usize) {
         let stride = self.to.stride();
         let rows = &mut self.to.lanes_mut()[first * stride..(first + R) * stride];
         if let Some(from) = self.from {
@@ -99,88 +110,109 @@ impl<const KINDS: usize> Write<'_, KINDS> {
                 }
                 outward
             }
-            Some((Through::Inward(columns, found), outward)) => {
-                let found = &mut found[first..first + R];
-                dots_with_columns(simd, rows, stride, columns, found);
+            Some((Through::Inward(columns, wanted), outward)) => {
+                let mut found = [NO_STEPS; R];
+                dots_with_columns::<S, R>(simd, rows, stride, columns, &mut found);
                 for r in 0..R {
                     through[r] = numbers(&found[r]);
+                }
+                if let Some(wanted) = wanted {
+                    wanted[first..first + R].copy_from_slice(&found);
                 }
                 outward
             }
         };
-
-        // Steps of which any of these rows saw something; the others add exact zeros.
-        let (mut steps, mut n_steps) = ([[0_usize; STEPS]; KINDS], [0; KINDS]);
-        for kind in 0..KINDS {
-            let (seen, gained) = self.gained[kind];
-            let mut bits = [0_u32; STEPS];
-            for r in 0..R {
-                for s in 0..STEPS {
-                    bits[s] |= of_step(&seen[first + r], s).to_bits();
-                }
+        if !outward.is_empty() || self.keep != 1.0 {
+            let mut t = 0;
+            while t + 2 <= stride && S::ACCUMULATORS >= 12 {
+                alike::<S, R, 2>(simd, self.keep, rows, t, (&through, outward));
+                t += 2;
             }
-            for s in 0..gained.len() / stride {
-                steps[kind][n_steps[kind]] = s;
-                n_steps[kind] += usize::from(bits[s] != 0);
+            while t < stride {
+                alike::<S, R, 1>(simd, self.keep, rows, t, (&through, outward));
+                t += 1;
             }
-        }
-        if outward.is_empty() && self.keep == 1.0 && n_steps == [0; KINDS] {
-            return;
-        }
-        let mut t = 0;
-        while t + 2 <= stride && S::ACCUMULATORS >= 12 {
-            self.tile::<S, R, 2>(simd, first, t, (&through, outward), (&steps, &n_steps));
-            t += 2;
-        }
-        while t < stride {
-            self.tile::<S, R, 1>(simd, first, t, (&through, outward), (&steps, &n_steps));
-            t += 1;
         }
     }
 
-    /// `T` lanes of `R` rows.
+    /// What sets row `i` apart: the steps at which it saw something.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const T: usize>(
-        &mut self,
-        simd: S,
-        first: usize,
-        from: usize,
-        (through, outward): (&[PerStep; R], &[Lanes]),
-        (steps, n_steps): (&[[usize; STEPS]; KINDS], &[usize; KINDS]),
-    ) {
-        let stride = self.to.stride();
-        let rows = &mut self.to.lanes_mut()[first * stride..(first + R) * stride];
-        let keep = simd.splat(self.keep);
-        let mut w = [[simd.splat(0.0); T]; R];
+    fn apart<S: Simd>(&mut self, simd: S, i: usize) {
+        let (lit, stride) = (self.lit[i], self.to.stride());
+        if lit != 0 {
+            let mut seen = [&NO_STEPS; KINDS];
+            let mut gained: [&[Lanes]; KINDS] = [&[]; KINDS];
+            for kind in 0..KINDS {
+                (seen[kind], gained[kind]) = (&self.gained[kind].0[i], self.gained[kind].1);
+            }
+            let row = self.to.row_mut(i);
+            each_tile!(stride, S::ACCUMULATORS, |from, _to, T| {
+                add_lit::<S, KINDS, T>(simd, lit, &seen, &gained, row, from);
+            });
+        }
+    }
+}
+
+/// `T` lanes of `R` rows, for what happens to all rows alike: row_r ← keep row_r + Σ_s through_{r,s} outward_s.
+#[inline(always)]
+fn alike<S: Simd, const R: usize, const T: usize>(
+    simd: S,
+    keep: f32,
+    rows: &mut [Lanes],
+    from: usize,
+    (through, outward): (&[PerStep; R], &[Lanes]),
+) {
+    let (stride, keep) = (rows.len() / R, simd.splat(keep));
+    let mut w = [[keep; T]; R];
+    for r in 0..R {
+        for t in 0..T {
+            w[r][t] = simd.mul(keep, simd.load(&rows[r * stride + from + t]));
+        }
+    }
+    for s in 0..outward.len() / stride {
+        let mut factors = [0.0; R];
         for r in 0..R {
-            for t in 0..T {
-                w[r][t] = simd.mul(keep, simd.load(&rows[r * stride + from + t]));
-            }
+            factors[r] = through[r][s];
         }
-        for s in 0..outward.len() / stride {
-            let mut factors = [0.0; R];
-            for r in 0..R {
-                factors[r] = through[r][s];
-            }
-            add(simd, &outward[s * stride + from..][..T], &factors, &mut w);
+        add(simd, &outward[s * stride + from..][..T], &factors, &mut w);
+    }
+    for r in 0..R {
+        for t in 0..T {
+            simd.store(w[r][t], &mut rows[r * stride + from + t]);
         }
+    }
+}
+
+/// `T` lanes of a row: adds Σ seen_s gained_s over the steps at which it saw something, s ascending.
+#[inline(always)]
+fn add_lit<S: Simd, const KINDS: usize, const T: usize>(
+    simd: S,
+    lit: u32,
+    seen: &[&StepLanes; KINDS],
+    gained: &[&[Lanes]; KINDS],
+    row: &mut [Lanes],
+    from: usize,
+) {
+    let stride = row.len();
+    let row = &mut row[from..from + T];
+    let mut w = [simd.splat(0.0); T];
+    for t in 0..T {
+        w[t] = simd.load(&row[t]);
+    }
+    let mut left = lit;
+    while left != 0 {
+        let s = left.trailing_zeros() as usize;
+        left &= left - 1;
         for kind in 0..KINDS {
-            let (seen, gained) = self.gained[kind];
-            let seen = &seen[first..first + R];
-            for k in 0..n_steps[kind] {
-                let s = steps[kind][k];
-                let mut factors = [0.0; R];
-                for r in 0..R {
-                    factors[r] = of_step(&seen[r], s);
-                }
-                add(simd, &gained[s * stride + from..][..T], &factors, &mut w);
-            }
-        }
-        for r in 0..R {
+            let v = &gained[kind][s * stride + from..s * stride + from + T];
+            let factor = simd.splat(of_step(seen[kind], s));
             for t in 0..T {
-                simd.store(w[r][t], &mut rows[r * stride + from + t]);
+                w[t] = simd.mul_add(factor, simd.load(&v[t]), w[t]);
             }
         }
+    }
+    for t in 0..T {
+        simd.store(w[t], &mut row[t]);
     }
 }
 
@@ -210,29 +242,12 @@ fn numbers(lanes: &StepLanes) -> PerStep {
 
 /// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes.
 #[inline(always)]
-fn dots_with_columns<S: Simd>(
+fn dots_with_columns<S: Simd, const R: usize>(
     simd: S,
     rows: &[Lanes],
     stride: usize,
     columns: &[StepLanes],
-    out: &mut [StepLanes],
-) {
-    if out.len() == 6 {
-        dots_of_rows::<S, 6>(simd, rows, stride, columns, out);
-    } else {
-        for r in 0..out.len() {
-            dots_of_rows::<S, 1>(simd, &rows[r * stride..(r + 1) * stride], stride, columns, &mut out[r..=r]);
-        }
-    }
-}
-
-#[inline(always)]
-fn dots_of_rows<S: Simd, const R: usize>(
-    simd: S,
-    rows: &[Lanes],
-    stride: usize,
-    columns: &[StepLanes],
-    out: &mut [StepLanes],
+    out: &mut [StepLanes; R],
 ) {
     let width = stride * WIDTH;
     let (flat, columns) = (&as_flat(rows)[..R * width], &columns[..width]);

@@ -143,9 +143,9 @@ impl FirstLayer {
             Some(next) => (&mut next.weights, next.feedback.as_mut()),
             None => (&mut network.forward[0], network.backward.first_mut()),
         };
-        of_weights.write(self.backend, weights, seen, through, to);
+        of_weights.write(self.backend, Some(weights), seen, Some(&mut through[..]).filter(|through| !through.is_empty()), to);
         if let Some((from, to)) = feedback.as_ref().zip(feedback_to) {
-            of_feedback.write(self.backend, from, seen, &mut [], to);
+            of_feedback.write(self.backend, Some(from), seen, None, to);
         }
     }
 }
