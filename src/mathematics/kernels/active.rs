@@ -28,6 +28,16 @@ impl Active<'_> {
         }
     }
 
+    /// The places, ascending.
+    pub(crate) fn places(&self) -> &[u32] {
+        self.index
+    }
+
+    /// The entries, in the order of their places.
+    pub(crate) fn values(&self) -> &[f32] {
+        self.value
+    }
+
     /// How many entries are not zero.
     #[inline(always)]
     pub(crate) fn len(self) -> usize {

@@ -17,7 +17,7 @@ use crate::kernels::{Active, Lanes, LayerSignals};
 /// number that is not finite.
 pub(crate) trait Synapses {
     /// z = W x, from the lit pixels of an image into layer 1.
-    fn receive(&self, image: Active<'_>, z: &mut [Lanes]);
+    fn receive(&mut self, image: Active<'_>, z: &mut [Lanes]);
 
     /// z = W y, into layer `layer`. A step that waited may be carried out by the way.
     fn send(&mut self, layer: usize, y: &[Lanes], z: &mut [Lanes]);

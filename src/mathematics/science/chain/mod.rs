@@ -7,6 +7,7 @@
 pub mod batch;
 mod diagnostics;
 mod dynamics;
+mod first_layer;
 mod model;
 pub mod network;
 pub mod online;

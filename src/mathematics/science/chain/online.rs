@@ -3,17 +3,16 @@
 //! Of every step: forward (1); e_L = softmax(z_L) − onehot; then, from the output down, each layer's errors (7), its
 //! projection and its plasticity in one pass over its weights.
 //!
-//! The first layer, three quarters of all weights, has no layer below that waits for its errors. Where the rule allows it,
-//! its steps are carried out sixteen at a time (`kernels/deferred.rs`): after every sixteenth step of a training, wherever
-//! calls begin and end, so that neither they nor looking at the network between them change a trained bit. The steps of hidden
-//! layers wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
+//! Where the rule allows it, the first layer's steps are carried out many at a time (`first_layer.rs`). Those of other layers
+//! wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
 
 use std::borrow::Cow;
 
 use super::dynamics::Chain;
+use super::first_layer::FirstLayer;
 use super::network::Network;
 use crate::kernels::{
-    self, Active, DEPTH, Deferred, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest, norm,
+    self, Active, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest,
 };
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
@@ -36,14 +35,14 @@ pub struct OnlineTrainer {
 /// The weights of a chain, moved by the terms of a rule.
 #[derive(Clone, Debug)]
 struct PlasticChain {
-    /// Its first layer as it was before the steps that `deferred` holds.
+    /// Its first layer as it was before the steps that `first` holds.
     network: Network,
-    deferred: Option<Deferred>,
+    first: Option<FirstLayer>,
     /// The step of layer ℓ at ℓ − 1, where it waits for the next forward pass; that of the first layer never does.
     waiting: Vec<Waiting>,
     /// The rule of layer ℓ at ℓ − 1, as the kernels take it.
     synaptic: Vec<SynapticRule>,
-    /// An upper bound of |w| over W (and B) of layer ℓ at ℓ − 1; over the norms of rows where steps are deferred.
+    /// An upper bound of |w| over W (and B) of layer ℓ at ℓ − 1; over the norms of rows where steps wait for one another.
     bounds: Vec<f64>,
 }
 
@@ -91,7 +90,7 @@ impl OnlineTrainer {
         let before = self.network().into_owned().forward;
         self.advance(samples, &[*last])?;
         let Online { dynamics, synapses, .. } = &mut self.online;
-        if synapses.deferred.is_some() {
+        if synapses.first.is_some() {
             // What a step that is put off does not need.
             let Chain { activations, projections, .. } = dynamics;
             samples.active(*last as usize).write(&mut activations[0]);
@@ -101,7 +100,7 @@ impl OnlineTrainer {
         Ok((1..=network.n_layers()).map(|layer| self.update_norms(layer, &before, &network.forward)).collect())
     }
 
-    /// The network as it is now; a copy if steps are deferred.
+    /// The network as it is now; a copy if steps wait.
     pub fn network(&self) -> Cow<'_, Network> {
         self.online.synapses.network()
     }
@@ -143,22 +142,19 @@ impl PlasticChain {
     fn new(network: Network, rule: &Rule) -> Self {
         let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
         let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
-        let deferred = match synaptic[0].feedback.is_zero() {
-            true => Deferred::new(synaptic[0].forward, sizes[0], sizes[1]),
-            false => None,
-        };
+        let first = FirstLayer::new(&network, &synaptic[0]);
         let waiting = sizes.windows(2).map(|pair| Waiting::new(pair[0], pair[1])).collect();
-        let mut synapses = Self { network, deferred, waiting, synaptic, bounds: Vec::new() };
+        let mut synapses = Self { network, first, waiting, synaptic, bounds: Vec::new() };
         synapses.bounds = (1..=n_layers).map(|layer| synapses.bound(layer)).collect();
         synapses
     }
 
     /// The network with the steps that wait.
     fn network(&self) -> Cow<'_, Network> {
-        match &self.deferred {
-            Some(deferred) if deferred.pending() > 0 => {
+        match &self.first {
+            Some(first) if first.pending() > 0 => {
                 let mut network = self.network.clone();
-                deferred.write(network.backend, &mut network.forward[0]);
+                first.write(network.backend, &mut network.forward[0], network.backward.first_mut());
                 Cow::Owned(network)
             }
             _ => Cow::Borrowed(&self.network),
@@ -185,15 +181,15 @@ impl PlasticChain {
         let backward = network.backward.get(layer - 1).map_or(0.0, |b| largest(b.lanes()));
         let forward = &network.forward[layer - 1];
         let largest = f64::from(largest(forward.lanes()).max(backward));
-        if layer == 1 && self.deferred.is_some() { largest * (forward.n_out() as f64).sqrt() } else { largest }
+        if layer == 1 && self.first.is_some() { largest * (forward.n_out() as f64).sqrt() } else { largest }
     }
 }
 
 impl Synapses for PlasticChain {
-    fn receive(&self, image: Active<'_>, z: &mut [Lanes]) {
-        let Self { network, deferred, .. } = self;
-        match deferred {
-            Some(deferred) => deferred.forward(network.backend, &network.forward[0], image, z),
+    fn receive(&mut self, image: Active<'_>, z: &mut [Lanes]) {
+        let Self { network, first, .. } = self;
+        match first {
+            Some(first) => first.forward(network, image, z),
             None => kernels::forward_active(network.backend, &network.forward[0], image, z),
         }
     }
@@ -225,22 +221,10 @@ impl Synapses for PlasticChain {
         }
     }
 
-    /// The step of the first layer: put off where it can be, and every so often all that was put off is carried out.
     fn learn_from_image(&mut self, image: Active<'_>, error: &[Lanes], activation: &[Lanes]) -> Result<bool, usize> {
-        let Self { network, deferred: Some(deferred), synaptic, bounds, .. } = self else { return Ok(false) };
-        deferred.push(network.backend, image, error, activation);
-        // A row w becomes w + (w · y) o + x q, and no pixel exceeds 1.
-        let (e, y) = (norm(error), norm(activation));
-        let longest =
-            |by_error: f32, by_activation: f32| f64::from(by_error.abs()) * e + f64::from(by_activation.abs()) * y;
-        let kernels::RowRule { by_error, by_activation, .. } = synaptic[0].forward;
-        let o = longest(by_error.projection, by_activation.projection);
-        let q = longest(by_error.activation, by_activation.activation);
-        bounds[0] = bounds[0] * (1.0 + o * y) + q;
-        // Every step waits in turn, so these are the steps that `DEPTH` divides.
-        if deferred.pending() == DEPTH {
-            deferred.apply(network.backend, &mut network.forward[0]);
-        }
+        let Self { network, first: Some(first), bounds, .. } = self else { return Ok(false) };
+        let [factor, summand] = first.learn(network, image, error, activation);
+        bounds[0] = bounds[0] * factor + summand;
         self.check_bound(1).map(|()| true)
     }
 }

@@ -162,7 +162,7 @@ impl PlasticInTime {
 }
 
 impl Synapses for PlasticInTime {
-    fn receive(&self, image: Active<'_>, z: &mut [Lanes]) {
+    fn receive(&mut self, image: Active<'_>, z: &mut [Lanes]) {
         kernels::forward_active(self.network.backend, &self.network.input, image, z);
     }
 
