@@ -13,6 +13,7 @@ mod active;
 mod active_pairs;
 mod backend;
 mod batch_product;
+mod bits;
 mod deferred;
 pub(crate) mod elementary;
 mod forward;
@@ -22,6 +23,8 @@ mod lanes;
 mod layer_update;
 mod listed_rows;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(test)]
 mod noise;
 mod outer_sum;
@@ -44,6 +47,7 @@ pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use bits::pair_alike;
 pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;
