@@ -17,6 +17,7 @@ mod bits;
 mod deferred;
 pub(crate) mod elementary;
 mod forward;
+mod fused;
 mod intensity;
 mod invalid;
 mod lanes;

@@ -3,6 +3,7 @@
 //! Every implementation rounds once an operation, fuses exactly the multiply-adds that are written as such, and sums in
 //! the one order that [`Simd::sum`] fixes. So all of them return the same bits.
 
+use super::fused;
 use super::lanes::{Lanes, WIDTH, each_lane};
 
 /// Sixteen-wide arithmetic. A value of the type is proof that the processor can do it.
@@ -40,8 +41,8 @@ pub(crate) trait Simd: Copy {
     fn mul_add_doubles(self, a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles;
 }
 
-/// Plain Rust, for any processor. Without a hardware FMA every `mul_add` is a correctly rounded library call: slow, but
-/// the same bits.
+/// Plain Rust, for any processor. Without instructions for them, fused multiply-adds are computed in double precision
+/// (`fused.rs`), and those of doubles are calls of a library: slow, but the same bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -72,7 +73,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        each_lane!(k => a[k].mul_add(b[k], c[k]))
+        fused::mul_add(a, b, c)
     }
 
     #[inline(always)]
