@@ -1,5 +1,5 @@
 //! Each kernel, and whole online steps, against the roofline that this run measures: peak of fused multiply-adds and bandwidth
-//! of the second-level cache, one core. `cargo bench --bench kernels`; `OJAFLOW_KERNELS=portable|avx2|avx512` chooses the
+//! of the second-level cache, one core. `cargo bench --bench kernels`; `OJAFLOW_KERNELS=portable|avx2|avx512|neon` chooses the
 //! instructions.
 
 use std::path::Path;

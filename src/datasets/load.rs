@@ -14,7 +14,8 @@ pub fn load(info: &DataSetInfo) -> Result<DataSet, DataError> {
     let (train, test) = (read(Role::TrainLabels)?, read(Role::TestLabels)?);
     check_class_count(info, &train, &test).map_err(|(role, fault)| file_error(info, role, fault))?;
     let split = |labels, pixels| Split { pixels, labels, rows: ROWS, cols: COLS };
-    Ok(DataSet { train: split(train, read(Role::TrainImages)?), test: split(test, read(Role::TestImages)?) })
+    let (train_images, test_images) = rayon::join(|| read(Role::TrainImages), || read(Role::TestImages));
+    Ok(DataSet { train: split(train, train_images?), test: split(test, test_images?) })
 }
 
 /// One file of a data set and whether it holds what it should.

@@ -29,8 +29,8 @@ impl Machine {
     }
 }
 
-/// Whether the kernels are the portable ones of x86-64: a fused multiply-add without instructions of its own is a call of a
-/// function there.
+/// Whether the kernels are the portable ones of x86-64: a fused multiply-add has no instruction there and is computed in double
+/// precision.
 pub(super) fn portable_kernels() -> bool {
     let portable = Backend::choose().is_ok_and(|backend| backend.to_string() == "portable");
     portable && cfg!(all(target_arch = "x86_64", not(target_feature = "fma")))

@@ -9,7 +9,7 @@ use arrow::compute::concat_batches;
 
 use super::Run;
 use crate::error::{Error, Result};
-use crate::plan::{GatheredInput, Task};
+use crate::plan::{GatheredInput, Input, Task};
 use crate::store::{Key, Pending, PendingTable};
 use crate::tables::frame::{Cell, cells_to_array, type_of_cells};
 use crate::tables::{Table, TableSchema};
@@ -38,7 +38,7 @@ impl<'a> Context<'a> {
         Error::Internal { task: self.task.label.to_string(), message: message.to_string() }
     }
 
-    fn input(&self, InputId(index): InputId) -> Result<&crate::plan::Input> {
+    fn input(&self, InputId(index): InputId) -> Result<&Input> {
         self.task
             .inputs
             .get(index)
@@ -94,6 +94,16 @@ impl Surroundings for Context<'_> {
         let planned = self.input(input)?;
         let key = &self.run.plan.tasks[planned.task].key;
         self.run.state.decoded.get((key, &planned.table), || decode(&*self.table(input)?))
+    }
+
+    fn is_shared(&self, output: &str) -> bool {
+        let (plan, statuses) = (self.run.plan, self.run.statuses);
+        let is_it = |input: &Input| *input.table == *output && plan.tasks[input.task].key == self.task.key;
+        plan.tasks.iter().enumerate().any(|(index, task)| statuses.runs(index) && task.inputs.iter().any(is_it))
+    }
+
+    fn share(&self, output: &str, decoded: Shared) {
+        self.run.state.decoded.put((&self.task.key, output), decoded);
     }
 
     fn gathered(&self, TableId(index): TableId, axes: Axes) -> Result<RecordBatch> {

@@ -1,6 +1,9 @@
-//! Which task is carried out when: inputs first, and what another run is making after everything else.
+//! Which task is carried out when: inputs first; of those that can begin, the one with the longest way to the end of the plan,
+//! so that no worker is left with a long task when the others are done; and what another run is making after everything else.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +20,8 @@ const PAUSE_A_TASK: Duration = Duration::from_micros(200);
 struct Graph<'a> {
     readers: &'a [Vec<usize>],
     waiting: &'a [AtomicUsize],
+    /// By task: estimated microseconds from its beginning to the end of the longest chain of tasks that wait for it.
+    to_the_end: &'a [u64],
     queue: &'a Queue,
 }
 
@@ -30,7 +35,26 @@ struct Queue {
 #[derive(Default)]
 struct Queued {
     active: usize,
+    /// What a worker takes up next: the greatest.
+    due: BinaryHeap<Due>,
     postponed: Vec<usize>,
+}
+
+/// A task that can begin.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    when: When,
+    to_the_end: u64,
+    index: Reverse<usize>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum When {
+    /// Another run was making it.
+    AfterAll,
+    InTurn,
+    /// It reads what another task has handed on in memory, which is soon dropped then.
+    AtOnce,
 }
 
 impl Queue {
@@ -79,6 +103,7 @@ impl Run<'_> {
             }
             waiting.push(AtomicUsize::new(count));
         }
+        let to_the_end = self.to_the_end(&readers);
         let ready: Vec<usize> = (0..n_tasks)
             .filter(|&index| self.statuses.runs(index) && waiting[index].load(Ordering::Relaxed) == 0)
             .collect();
@@ -88,16 +113,9 @@ impl Run<'_> {
             .build()
             .map_err(|error| Error::Internal { task: "scheduler".into(), message: error.to_string() })?;
         let queue = Queue::default();
-        let graph = Graph { readers: &readers, waiting: &waiting, queue: &queue };
-        let ready = &ready;
+        let graph = Graph { readers: &readers, waiting: &waiting, to_the_end: &to_the_end, queue: &queue };
         pool.in_place_scope(|scope| {
-            let active = Active::begin(graph.queue);
-            // A worker takes what it spawned last, so a task's readers run right after it and what it handed on is soon
-            // dropped; hence the reverse order here, which starts the first task first.
-            scope.spawn(move |scope| {
-                let _active = active;
-                ready.iter().rev().for_each(|&index| self.spawn(scope, index, graph));
-            });
+            self.spawn(scope, &ready, graph);
             self.attend(scope, graph);
         });
         let error = self.state.error.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -108,12 +126,41 @@ impl Run<'_> {
         }
     }
 
-    fn spawn<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
-        let active = Active::begin(graph.queue);
-        scope.spawn(move |scope| {
-            let _active = active;
-            self.step(scope, index, graph);
-        });
+    /// By task, how long the longest chain of tasks takes that begins with it.
+    fn to_the_end(&self, readers: &[Vec<usize>]) -> Vec<u64> {
+        let mut to_the_end = vec![0; readers.len()];
+        for index in (0..readers.len()).rev() {
+            let after = readers[index].iter().map(|&reader| to_the_end[reader]).max().unwrap_or(0);
+            to_the_end[index] = after + (self.plan.seconds(index) * 1e6) as u64;
+        }
+        to_the_end
+    }
+
+    /// Tasks that can begin: all of them are due before a worker chooses one.
+    fn spawn<'scope>(&'scope self, scope: &rayon::Scope<'scope>, tasks: &[usize], graph: Graph<'scope>) {
+        let reads_in_passing = |index: usize| self.plan.tasks[index].inputs.iter().any(|input| input.passing);
+        let when = |index: usize| if reads_in_passing(index) { When::AtOnce } else { When::InTurn };
+        self.spawn_when(scope, tasks.iter().map(|&index| (when(index), index)), graph);
+    }
+
+    fn spawn_when<'scope>(
+        &'scope self,
+        scope: &rayon::Scope<'scope>,
+        tasks: impl Iterator<Item = (When, usize)>,
+        graph: Graph<'scope>,
+    ) {
+        let tasks: Vec<Due> = tasks
+            .map(|(when, index)| Due { when, to_the_end: graph.to_the_end[index], index: Reverse(index) })
+            .collect();
+        let active: Vec<Active<'_>> = tasks.iter().map(|_| Active::begin(graph.queue)).collect();
+        graph.queue.lock().due.extend(tasks);
+        for active in active {
+            scope.spawn(move |scope| {
+                let _active = active;
+                let due = graph.queue.lock().due.pop().expect("one task is due for each that was spawned");
+                self.step(scope, due.index.0, graph);
+            });
+        }
     }
 
     /// Brings tasks up again that another run was making, until there is nothing left to do. Asking is left to the workers,
@@ -152,9 +199,7 @@ impl Run<'_> {
                     ));
                 }
             }
-            for index in postponed {
-                self.spawn(scope, index, graph);
-            }
+            self.spawn_when(scope, postponed.into_iter().map(|index| (When::AfterAll, index)), graph);
         }
     }
 
@@ -185,11 +230,9 @@ impl Run<'_> {
             }
         }
         self.release(task);
-        for &reader in graph.readers[index].iter().rev() {
-            if graph.waiting[reader].fetch_sub(1, Ordering::AcqRel) == 1 {
-                self.spawn(scope, reader, graph);
-            }
-        }
+        let was_last = |reader: &usize| graph.waiting[*reader].fetch_sub(1, Ordering::AcqRel) == 1;
+        let ready: Vec<usize> = graph.readers[index].iter().copied().filter(was_last).collect();
+        self.spawn(scope, &ready, graph);
     }
 }
 

@@ -16,6 +16,12 @@ pub(super) struct Memo {
 }
 
 impl Memo {
+    /// Remembers what somebody has made without decoding anything.
+    pub(super) fn put(&self, (key, table): (&Key, &str), shared: Shared) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((key.clone(), table.to_owned()), Arc::new(Mutex::new(Some(shared))));
+    }
+
     /// What is remembered, or else what `decode` makes.
     pub(super) fn get(&self, (key, table): (&Key, &str), decode: impl FnOnce() -> Result<Shared>) -> Result<Shared> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,14 +89,24 @@ fn value(table: &Table) -> i64 {
 }
 
 #[test]
-fn a_task_runs_after_what_it_reads_and_its_readers_follow_it_at_once() {
+fn a_task_runs_after_what_it_reads_and_the_longest_way_to_the_end_comes_first() {
     let bench = Bench::new(DOUBLES);
     let (result, ran) = bench.run();
     assert_eq!(result.unwrap(), 7);
+    let stage = |stage: &'static str| [1, 2, 3].map(|value| format!("{stage} value={value}"));
+    assert_eq!(ran, [&stage("number")[..], &stage("double"), &["total".to_owned()]].concat());
+    assert_eq!(bench.number(&bench.plan(), "total", "total"), 12);
+    let bench = Bench::new(&DOUBLES.replace("value = [1, 2, 3]", "plus = [1, 3, 2]").replace("total", "race"));
+    let ran = bench.run().1;
+    assert_eq!(ran, ["number", "double plus=3", "double plus=2", "double plus=1", "race"]);
+}
+
+#[test]
+fn what_is_handed_on_in_memory_is_read_at_once() {
+    let bench = Bench::new(&DOUBLES.replace("of   = \"number\"", "of   = \"number\"\npassing = true"));
     let one = |value: i64| [format!("number value={value}"), format!("double value={value}")];
     let expected: Vec<String> = [1, 2, 3].into_iter().flat_map(one).chain(["total".to_owned()]).collect();
-    assert_eq!(ran, expected);
-    assert_eq!(bench.number(&bench.plan(), "total", "total"), 12);
+    assert_eq!(bench.run().1, expected);
 }
 
 #[test]
@@ -162,9 +172,9 @@ fn a_failure_stops_what_waits_for_it_and_keeps_what_is_done() {
     *bench.fakes.diary.fails.lock().unwrap() = Some("double value=2".to_owned());
     let (result, ran) = bench.run();
     assert_eq!(result.unwrap_err().to_string(), "double value=2: as it was told");
-    assert_eq!(ran, ["number value=1", "double value=1", "number value=2"]);
+    assert_eq!(ran, ["number value=1", "number value=2", "number value=3", "double value=1"]);
     *bench.fakes.diary.fails.lock().unwrap() = None;
-    assert_eq!(bench.run().1, ["number value=3", "double value=3", "double value=2", "total"]);
+    assert_eq!(bench.run().1, ["double value=2", "double value=3", "total"]);
 }
 
 #[test]
@@ -173,11 +183,11 @@ fn an_interruption_is_no_failure_and_the_next_run_goes_on() {
     *bench.fakes.diary.interrupts.lock().unwrap() = Some(("double value=2".to_owned(), bench.interrupt.clone()));
     let (result, ran) = bench.run();
     assert!(matches!(result, Err(Error::Interrupted)));
-    assert_eq!(ran.len(), 3);
+    assert_eq!(ran.len(), 4);
     *bench.fakes.diary.interrupts.lock().unwrap() = None;
     bench.interrupt.store(false, Ordering::Relaxed);
     let (result, ran) = bench.run();
-    assert_eq!((result.unwrap(), ran.len()), (4, 4));
+    assert_eq!((result.unwrap(), ran.len()), (3, 3));
 }
 
 /// Runs a plan so many times at once, and says which tasks ran.

@@ -4,19 +4,32 @@ use std::sync::Arc;
 
 use super::load::ImageRow;
 use super::parameters::{Split, tuning_samples};
+use crate::datasets::{self, DataSet, PIXELS};
 use crate::error::Result;
 use crate::science::samples::Samples;
 use crate::tables::Table;
 use crate::task::{InputId, Shared, Surroundings};
 
 /// The splits of a data set.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct DataSplits {
     pub train: Samples,
     pub test: Samples,
 }
 
 impl DataSplits {
+    /// Of the files' content: what [`DataSplits::from_table`] makes of the table that has it.
+    ///
+    /// # Errors
+    /// A label is not below `n_classes`.
+    pub fn new(data: DataSet, n_classes: usize) -> Result<Self, String> {
+        let samples = |split: datasets::Split| {
+            let labels = split.labels.into_iter().map(u16::from).collect();
+            Samples::new(split.pixels, labels, PIXELS, n_classes).map_err(|error| error.to_string())
+        };
+        Ok(Self { train: samples(data.train)?, test: samples(data.test)? })
+    }
+
     /// Decodes a `dataset` table.
     ///
     /// # Errors
@@ -37,6 +50,12 @@ impl DataSplits {
             Samples::new(pixels, labels, n_pixels, n_classes).map_err(|error| error.to_string())
         };
         Ok(Self { train: split("train")?, test: split("test")? })
+    }
+
+    /// Finds out now what trainings ask of the images first, beside their pixels.
+    pub fn prepare(&self) {
+        self.test.prepare();
+        self.train.prepare();
     }
 
     /// Images that networks are trained on: all of the training set but the tuning split at its end.

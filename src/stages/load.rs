@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::DataSplits;
 use super::parameters::{MOST_TUNING_SAMPLES, tuning_samples};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
@@ -134,24 +135,17 @@ impl Work for LoadTask {
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
-        let data = datasets::load(info)?;
-        // Sorted by the key columns: `test` comes before `train`.
-        for (name, split) in [("test", &data.test), ("train", &data.train)] {
-            for start in (0..split.len()).step_by(BATCH) {
-                context.check_interrupted()?;
-                let end = (start + BATCH).min(split.len());
-                let images = split.pixels[start * PIXELS..end * PIXELS].chunks_exact(PIXELS);
-                let rows: Vec<ImageRow<'_>> = (start..end)
-                    .zip(images)
-                    .map(|(index, pixels)| ImageRow {
-                        split: name,
-                        sample_index: index as i32,
-                        label: split.labels[index].into(),
-                        pixels,
-                    })
-                    .collect();
-                context.write("dataset", ImageRow::batch(&rows))?;
+        let data = DataSplits::new(datasets::load(info)?, info.n_classes).map_err(|error| context.internal(error))?;
+        let is_shared = context.is_shared("dataset");
+        // Writing takes longer than anything else here; meanwhile another worker finds out what all readers will ask for.
+        rayon::in_place_scope(|scope| {
+            if is_shared {
+                scope.spawn(|_| data.prepare());
             }
+            write(context, &data)
+        })?;
+        if is_shared {
+            context.share("dataset", Arc::new(data));
         }
         Ok(())
     }
@@ -169,6 +163,24 @@ impl Work for LoadTask {
         // Mostly empty paper: digits and clothes take a fifth to two fifths.
         self.n_pixels() / 3
     }
+}
+
+/// The rows of a data set, sorted by the key columns: `test` comes before `train`.
+fn write(context: &dyn Surroundings, data: &DataSplits) -> Result<()> {
+    for (name, split) in [("test", &data.test), ("train", &data.train)] {
+        for start in (0..split.len()).step_by(BATCH) {
+            context.check_interrupted()?;
+            let image = |index: usize| ImageRow {
+                split: name,
+                sample_index: index as i32,
+                label: split.label(index) as i32,
+                pixels: split.pixels(index),
+            };
+            let rows: Vec<ImageRow<'_>> = (start..split.len().min(start + BATCH)).map(image).collect();
+            context.write("dataset", ImageRow::batch(&rows))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -212,6 +224,8 @@ mod tests {
         let train = [("train", 0, 1, 0), ("train", 1, 0, 1), ("train", 2, 2, 2)];
         assert_eq!(found, [&test[..], &train].concat());
         assert!(rows.iter().all(|row| row.pixels == [row.pixels[0]; PIXELS]), "no image runs into the next");
+        let shared = made.shared["dataset"].downcast_ref::<DataSplits>().unwrap();
+        assert_eq!(*shared, DataSplits::from_table(&made.tables["dataset"]).unwrap(), "what readers would decode");
     }
 
     #[test]

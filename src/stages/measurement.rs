@@ -19,7 +19,7 @@ use crate::task::{InputId, Inputs, Planning, Reads, Reference, Surroundings};
 pub const SAMPLES: usize = 1000;
 
 /// How many times longer passes through a network take with portable kernels.
-pub(super) const FORWARD_SLOWDOWN: f64 = 15.0;
+pub(super) const FORWARD_SLOWDOWN: f64 = 22.0;
 
 /// The layers of a network that has a time.
 pub(super) const LAYERS_IN_TIME: &str =

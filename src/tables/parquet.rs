@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -21,6 +23,12 @@ use super::{ColumnType, Table, TableSchema};
 /// little memory; narrow tables reach `ROW_GROUP_ROWS` first.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Parquet looks at a column for the end of a page after so many values, and at a list's after the row in which they end.
+const VALUES_A_LOOK: usize = 1024;
+/// Rows that are decoded at a time take about so many bytes: what Parquet needs beside them stays in the cache and is not
+/// asked of the system anew.
+const READ_BYTES: usize = 2 << 20;
+const READ_ROWS: usize = 1 << 16;
 
 /// Metadata key of the schema, as JSON.
 pub const SCHEMA_METADATA: &str = "ojaflow.schema";
@@ -83,8 +91,11 @@ impl<W: Write + Send> TableWriter<W> {
         let bytes_per_row = (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
         let step = (ROW_GROUP_BYTES / bytes_per_row).max(1);
         for start in (0..batch.num_rows()).step_by(step) {
-            let slice = batch.slice(start, step.min(batch.num_rows() - start));
-            self.writer.write(&slice)?;
+            let end = batch.num_rows().min(start + step);
+            let at_a_time = rows_at_a_time(&batch);
+            for start in (start..end).step_by(at_a_time) {
+                self.writer.write(&cut(&batch, start, at_a_time.min(end - start))?)?;
+            }
             if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
                 self.writer.flush()?;
             }
@@ -100,9 +111,50 @@ impl<W: Write + Send> TableWriter<W> {
     }
 }
 
+/// How many rows Parquet is given at a time. It takes twelve bytes an element for what it has to know of a list, which for
+/// images is fifteen times their own size, so wide rows are given in pieces. These end where Parquet would look at its pages
+/// anyway: how rows come changes no byte of the file.
+fn rows_at_a_time(batch: &RecordBatch) -> usize {
+    let lists = batch.columns().iter().filter_map(|column| column.as_list_opt::<i32>());
+    let mut wide = false;
+    for list in lists {
+        let offsets = list.value_offsets();
+        let length = (offsets[offsets.len() - 1] - offsets[0]) as usize / list.len().max(1);
+        let are_equal = offsets.windows(2).all(|two| (two[1] - two[0]) as usize == length);
+        if length == 0 || !are_equal || VALUES_A_LOOK % VALUES_A_LOOK.div_ceil(length) != 0 {
+            return usize::MAX;
+        }
+        wide |= length >= VALUES_A_LOOK / 2;
+    }
+    if wide { VALUES_A_LOOK } else { usize::MAX }
+}
+
+/// Some rows of a batch, and no elements of other rows behind their lists: Parquet converts all that lie there.
+fn cut(batch: &RecordBatch, start: usize, n_rows: usize) -> Result<RecordBatch, ParquetError> {
+    let rows = batch.slice(start, n_rows);
+    let columns = rows.columns().iter().map(|column| match column.data_type() {
+        DataType::List(item) => {
+            let list = column.as_list::<i32>();
+            let offsets = list.offsets();
+            let (first, end) = (offsets[0], offsets[offsets.len() - 1]);
+            let elements = list.values().slice(first as usize, (end - first) as usize);
+            let offsets = OffsetBuffer::new(offsets.iter().map(|offset| offset - first).collect());
+            Arc::new(ListArray::new(item.clone(), offsets, elements, list.nulls().cloned())) as ArrayRef
+        }
+        _ => column.clone(),
+    });
+    Ok(RecordBatch::try_new(rows.schema(), columns.collect())?)
+}
+
 /// Reads a whole table from the bytes of a Parquet file whose schema is known.
 pub fn read(bytes: Bytes, schema: &TableSchema) -> Result<Table, ParquetError> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(1 << 16).build()?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let groups = builder.metadata().row_groups();
+    let (rows, size) = groups.iter().fold((0, 0), |(rows, size), group| {
+        (rows + group.num_rows().max(0) as usize, size + group.total_byte_size().max(0) as usize)
+    });
+    let rows_at_a_time = (READ_BYTES / (size / rows.max(1)).max(1)).clamp(1, READ_ROWS);
+    let reader = builder.with_batch_size(rows_at_a_time).build()?;
     let arrow_schema = schema.to_arrow();
     let mut batches = Vec::new();
     for batch in reader {

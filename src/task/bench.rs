@@ -153,6 +153,7 @@ pub(crate) struct Made {
     pub(crate) tables: BTreeMap<String, Table>,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) notices: Vec<String>,
+    pub(crate) shared: BTreeMap<String, Shared>,
 }
 
 impl Made {
@@ -191,6 +192,15 @@ impl Surroundings for OnBench<'_> {
 
     fn shared(&self, input: InputId, decode: &dyn Fn(&Table) -> Result<Shared>) -> Result<Shared> {
         decode(&*self.table(input)?)
+    }
+
+    fn is_shared(&self, _: &str) -> bool {
+        true
+    }
+
+    fn share(&self, output: &str, decoded: Shared) {
+        assert!(self.outputs.iter().any(|known| known.table() == output), "`{output}` is no output of the stage");
+        self.made.borrow_mut().shared.insert(output.to_owned(), decoded);
     }
 
     fn gathered(&self, TableId(index): TableId, _: Axes) -> Result<RecordBatch> {

@@ -2,7 +2,7 @@
 //!
 //! `number` makes the table `numbers` with one row, `value`; with `passing = true` it hands `numbers` on in memory as well,
 //! as `stream`. `double` reads `numbers` (or `stream`) of the matching task, makes `doubled` and hands it on as `stream`; with `more = n`, `doubled` has
-//! n rows more. `total` gathers a table and sums it. `race` gathers a table and, as long as fewer than `until` parts are there, asks for one more value of the axis
+//! n rows more; it is said to take `plus` seconds. `total` gathers a table and sums it. `race` gathers a table and, as long as fewer than `until` parts are there, asks for one more value of the axis
 //! `value`.
 
 use std::any::Any;
@@ -216,6 +216,13 @@ impl Work for Task {
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    fn cost(&self) -> f64 {
+        match self.what {
+            What::Double { plus, .. } => 0.05 + plus as f64,
+            _ => 0.05,
+        }
     }
 
     fn sequel(&self) -> Option<&dyn Sequel> {

@@ -33,6 +33,13 @@ pub trait Surroundings {
     /// The table cannot be had, or `decode` fails.
     fn shared(&self, input: InputId, decode: &dyn Fn(&Table) -> Result<Shared>) -> Result<Shared>;
 
+    /// Whether a task of this run reads an output, and may ask for what it is decoded into.
+    fn is_shared(&self, output: &str) -> bool;
+
+    /// What [`Surroundings::shared`] gives of an output from now on: whoever makes a table may have at hand what readers would
+    /// decode it into. It must be what they would.
+    fn share(&self, output: &str, decoded: Shared);
+
     /// A table as published: all parts in the order of the matrix, axes as columns.
     ///
     /// # Errors

@@ -50,7 +50,8 @@ pub trait Work: Send + Sync + fmt::Debug {
         0.05
     }
 
-    /// How many times longer it takes with portable kernels on x86-64, where a fused multiply-add is a call of a function.
+    /// How many times longer it takes with portable kernels on x86-64, where a fused multiply-add has no instruction and
+    /// is computed in double precision, as against AVX2.
     fn slowdown(&self) -> f64 {
         1.0
     }

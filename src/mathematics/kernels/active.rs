@@ -65,15 +65,19 @@ impl ActiveRows {
     /// Of vectors of `n` bytes each, a byte standing for `value_of[byte]`; `value_of[0]` must be 0.
     pub(crate) fn from_bytes(bytes: &[u8], n: usize, value_of: &[f32; 256]) -> Self {
         let n_active = bytes.iter().filter(|&&byte| byte != 0).count();
-        let (mut index, mut value) = (Vec::with_capacity(n_active), Vec::with_capacity(n_active));
-        let mut start = vec![0];
+        // Every byte is written down, and the next one over it if it was zero: which bytes are, no processor can guess. What
+        // follows the last entry has a place of its own.
+        let (mut index, mut value) = (vec![0; n_active + 1], vec![0.0; n_active + 1]);
+        let (mut start, mut next) = (vec![0], 0);
         for row in bytes.chunks_exact(n) {
-            for (i, &byte) in row.iter().enumerate().filter(|(_, byte)| **byte != 0) {
-                index.push(i as u32);
-                value.push(value_of[usize::from(byte)]);
+            for (i, &byte) in row.iter().enumerate() {
+                (index[next], value[next]) = (i as u32, value_of[usize::from(byte)]);
+                next += usize::from(byte != 0);
             }
-            start.push(index.len());
+            start.push(next);
         }
+        index.truncate(next);
+        value.truncate(next);
         Self { start, index, value }
     }
 

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::invalid::InvalidParameter;
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 use super::simd::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
@@ -23,11 +25,13 @@ pub enum Backend {
     Avx2,
     /// AVX-512.
     Avx512,
+    /// NEON, of 64-bit ARM.
+    Neon,
 }
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Backend; 3] = [Backend::Portable, Backend::Avx2, Backend::Avx512];
+    pub const ALL: [Backend; 4] = [Backend::Portable, Backend::Avx2, Backend::Avx512, Backend::Neon];
 
     /// Whether this processor has the instructions.
     pub fn is_available(self) -> bool {
@@ -39,6 +43,10 @@ impl Backend {
             Backend::Avx512 => Avx512::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Backend::Avx2 | Backend::Avx512 => false,
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon => Neon::detect().is_some(),
+            #[cfg(not(target_arch = "aarch64"))]
+            Backend::Neon => false,
         }
     }
 
@@ -87,6 +95,7 @@ impl fmt::Display for Backend {
             Backend::Portable => "portable",
             Backend::Avx2 => "avx2",
             Backend::Avx512 => "avx512",
+            Backend::Neon => "neon",
         })
     }
 }
@@ -95,10 +104,10 @@ impl FromStr for Backend {
     type Err = InvalidParameter;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|b| b.to_string() == name)
-            .ok_or_else(|| InvalidParameter::new(format!("`{name}` is none of: portable, avx2, avx512")))
+        Self::ALL.into_iter().find(|b| b.to_string() == name).ok_or_else(|| {
+            let choices = Self::ALL.map(|b| b.to_string()).join(", ");
+            InvalidParameter::new(format!("`{name}` is none of: {choices}"))
+        })
     }
 }
 
@@ -130,6 +139,14 @@ pub(crate) fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
         }
         #[cfg(not(target_arch = "x86_64"))]
         Backend::Avx2 | Backend::Avx512 => unreachable!("not available on this architecture"),
+        #[cfg(target_arch = "aarch64")]
+        Backend::Neon => {
+            let simd = Neon::detect().expect("the backend was chosen among the available ones");
+            // SAFETY: `simd` proves that the processor has NEON.
+            unsafe { with_neon(simd, kernel) }
+        }
+        #[cfg(not(target_arch = "aarch64"))]
+        Backend::Neon => unreachable!("not available on this architecture"),
     }
 }
 
@@ -145,6 +162,12 @@ fn with_avx512<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
     kernel.run(simd)
 }
 
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn with_neon<K: Kernel>(simd: Neon, kernel: K) -> K::Output {
+    kernel.run(simd)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +177,6 @@ mod tests {
         for backend in Backend::ALL {
             assert_eq!(backend.to_string().parse::<Backend>().unwrap(), backend);
         }
-        assert_eq!("sse".parse::<Backend>().unwrap_err().to_string(), "`sse` is none of: portable, avx2, avx512");
+        assert_eq!("sse".parse::<Backend>().unwrap_err().to_string(), "`sse` is none of: portable, avx2, avx512, neon");
     }
 }

@@ -13,15 +13,19 @@ mod active;
 mod active_pairs;
 mod backend;
 mod batch_product;
+mod bits;
 mod block;
 mod deferred;
 pub(crate) mod elementary;
 mod forward;
+mod fused;
 mod intensity;
 mod invalid;
 mod lanes;
 mod layer_update;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(test)]
 pub(crate) mod noise;
 mod outer_sum;
@@ -45,6 +49,7 @@ pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use bits::pair_alike;
 pub(crate) use block::{
     Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,
 };

@@ -3,6 +3,7 @@
 //! Every implementation rounds once an operation, fuses exactly the multiply-adds that are written as such, and sums in
 //! the one order that [`Simd::sum`] fixes. So all of them return the same bits.
 
+use super::fused;
 use super::lanes::{Lanes, WIDTH, each_lane};
 
 /// Sixteen-wide arithmetic. A value of the type is proof that the processor can do it.
@@ -49,8 +50,8 @@ pub(super) fn copy<S: Simd>(simd: S, from: &[Lanes], to: &mut [Lanes]) {
     }
 }
 
-/// Plain Rust, for any processor. Without a hardware FMA every `mul_add` is a correctly rounded library call: slow, but
-/// the same bits.
+/// Plain Rust, for any processor. Without instructions for them, fused multiply-adds are computed in double precision
+/// (`fused.rs`), and those of doubles are calls of a library: slow, but the same bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -82,7 +83,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        each_lane!(k => a[k].mul_add(b[k], c[k]))
+        fused::mul_add(a, b, c)
     }
 
     #[inline(always)]

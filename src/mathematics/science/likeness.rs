@@ -66,13 +66,11 @@ fn paired(range: &Range<usize>, n_pixels: usize, active: &ActiveRows) -> Vec<u32
     let pictures: Vec<Picture> = range.clone().map(|image| Picture::of(image, n_pixels, active)).collect();
     let mut order: Vec<u32> = (0..pictures.len() as u32).collect();
     divide(&mut order, &pictures);
+    let backend = kernels::backend();
     for neighbours in order.chunks_mut(NEIGHBOURS) {
-        for first in (0..neighbours.len().saturating_sub(2)).step_by(2) {
-            let picture = &pictures[neighbours[first] as usize];
-            let apart = |other: usize| picture.differences(&pictures[neighbours[other] as usize]);
-            let nearest = (first + 1..neighbours.len()).min_by_key(|&other| apart(other)).expect("there is another");
-            neighbours.swap(first + 1, nearest);
-        }
+        let mut lit: Vec<u64> =
+            neighbours.iter().flat_map(|&picture| &pictures[picture as usize].lit).copied().collect();
+        kernels::pair_alike(backend, neighbours, &mut lit, n_pixels.div_ceil(u64::BITS as usize));
     }
     order.into_iter().map(|picture| range.start as u32 + picture).collect()
 }
@@ -118,11 +116,6 @@ impl Picture {
             picture.lit[pixel / u64::BITS as usize] |= 1 << (pixel % u64::BITS as usize);
         }
         picture
-    }
-
-    /// How many pixels are lit in one of the two only.
-    fn differences(&self, other: &Self) -> u32 {
-        self.lit.iter().zip(&other.lit).map(|(a, b)| (a ^ b).count_ones()).sum()
     }
 }
 

@@ -24,6 +24,8 @@ pub mod reconstruction;
 pub mod recurrent;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod same_bits;
 pub mod samples;
 pub mod seed;
 #[cfg(test)]

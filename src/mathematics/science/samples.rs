@@ -88,6 +88,11 @@ impl Samples {
         &self.pixels[index * self.n_pixels..(index + 1) * self.n_pixels]
     }
 
+    /// Finds the lit pixels of all images now, which is otherwise done when they are first asked for.
+    pub fn prepare(&self) {
+        self.active_rows();
+    }
+
     /// x of image `index` by its lit pixels.
     pub(crate) fn active(&self, index: usize) -> Active<'_> {
         self.active_rows().row(index)

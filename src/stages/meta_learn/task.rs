@@ -151,7 +151,7 @@ impl Work for MetaLearnTask {
     }
 
     fn slowdown(&self) -> f64 {
-        10.0
+        12.0
     }
 
     fn memory(&self) -> u64 {

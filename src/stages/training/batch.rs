@@ -280,7 +280,7 @@ impl Recipe for Batches {
 
     fn slowdown(&self) -> f64 {
         // Measured on the networks of the paper.
-        20.0
+        28.0
     }
 
     fn cost(&self) -> f64 {

@@ -249,7 +249,7 @@ impl Recipe for Online {
 
     fn slowdown(&self) -> f64 {
         // Measured on the networks of the paper.
-        15.0
+        22.0
     }
 
     fn cost(&self) -> f64 {

@@ -337,7 +337,7 @@ impl Recipe for Recurrent {
 
     fn slowdown(&self) -> f64 {
         // Measured on the networks of the paper.
-        55.0
+        25.0
     }
 
     fn cost(&self) -> f64 {
