@@ -17,16 +17,18 @@ from sides import OURS, Side
 from worker import HERE
 
 ROOT = HERE.parent.parent
-# Title, and how large the numbers that have to agree may differ. Accuracies are means over the seeds of one condition at one
-# step: single trainings part from each other after some thousand steps, as what one rounding changes grows.
+# Title, and the pipeline that is the same and more; of one figure, as the next tells nothing new.
 EXPERIMENTS = {
     "figure-1": ("Figure 1: BP and BP+Oja, 5 and 10 layers, evaluated every 250 of 5,000 samples", "fig1"),
-    "figure-7": ("Figure 7: BPTT and BPTT+Oja, evaluated every 250 of 5,000 samples", "fig7"),
+    "figure-7": ("Figure 7: BPTT and BPTT+Oja, evaluated every 250 of 5,000 samples", None),
     "episodes": ("Meta-episodes of BP and of rule (9), side by side", None),
 }
 N_CONDITIONS = {"figure-1": 4, "figure-7": 2}
-# Of an accuracy, mean over the seeds; and of losses, accuracies and coefficients of meta-learning.
-TOLERANCE = {"figure-1": 2e-3, "figure-7": 2e-3, "episodes": 2e-3}
+# Of an accuracy; of losses, accuracies and coefficients of meta-learning, relative to the largest.
+TOLERANCE = {"figure-1": 2e-3, "figure-7": 2e-3, "episodes": 1e-2}
+# For so many evaluations every training has to agree. Then some part from each other, as learning enlarges what one rounding
+# changes: those of 10 layers by BP after some 3,000 samples.
+N_EARLY = 8
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ FORMS = {
 
 def run(name, executables, inputs, cores, n_seeds, with_jax, try_forms):
     executable, program = executables
-    folder, setting = inputs.folder, inputs.setting["experiments"]
+    folder, setting = inputs.folder, inputs.setting
     title, pipeline = EXPERIMENTS[name]
-    count = f"{setting['episodes']} episodes each" if name == "episodes" else f"{n_seeds} seeds"
+    count = f"{setting['experiments']['episodes']} episodes each" if name == "episodes" else f"{n_seeds} seeds"
     say(f"{name}: ojaflow")
     numbers, _, seconds = by_ours(f"{name}/{n_seeds}", executable, folder, cores)
     sides = [{"title": f"{OURS}, the library", "seconds": seconds, "preparation": 0.0}]
@@ -69,7 +71,7 @@ def run(name, executables, inputs, cores, n_seeds, with_jax, try_forms):
         form = min(tried, key=tried.get) if tried else FORMS[name][0]
         say(f"{name}: JAX, {form.title}")
         theirs, compiled, seconds = by_jax(form, f"{name}/{n_seeds}", folder, cores)
-        agreement = agree(name, setting["samples"] // setting["every"] + 1, numbers, theirs)
+        agreement = agree(name, setting, numbers, theirs)
         sides.append({"title": f"JAX, {form.title}", "seconds": seconds, "preparation": compiled})
     if pipeline:
         say(f"{name}: ojaflow pipeline {pipeline}")
@@ -130,19 +132,39 @@ def times_of_forms(name, folder, cores, n_seeds):
     return times
 
 
-def agree(name, n_steps, ours, theirs):
+def agree(name, setting, ours, theirs):
     """In words, how far the numbers are from each other; ends the comparison if that is too far."""
+    tolerance, experiments = TOLERANCE[name], setting["experiments"]
+    n_steps = experiments["samples"] // experiments["every"] + 1
     if name == "episodes":
-        deviation = np.abs(ours[0] - np.concatenate(theirs)).max()
-        what = "losses, accuracies and coefficients of all episodes"
+        deviation = episodes_apart(setting, ours[0], np.concatenate(theirs))
+        found = f"losses, accuracies and coefficients of all episodes agree to {deviation:.1e} of the largest of each"
     else:
         # Conditions, seeds, evaluations: each process has some of the seeds.
         joined = lambda arrays: np.concatenate([a.reshape(N_CONDITIONS[name], -1, n_steps) for a in arrays], axis=1)
-        deviation = np.abs(joined(ours).mean(axis=1) - joined(theirs).mean(axis=1)).max()
-        what = "mean accuracies of every condition at every evaluation"
-    if not deviation <= TOLERANCE[name]:
-        sys.exit(f"{name}: {what} differ by up to {deviation:.1e}, more than {TOLERANCE[name]:.0e}")
-    return f"{what} agree to {deviation:.1e} ({TOLERANCE[name]:.0e} is asked)"
+        apart = np.abs(joined(ours) - joined(theirs))
+        deviation, whole = apart[..., : N_EARLY + 1].max(), apart.max(axis=-1) <= tolerance
+        found = (
+            f"accuracies of every training at its first {N_EARLY} evaluations agree to {deviation:.1e}, and to the end so do "
+            f"{whole.sum()} of {whole.size}"
+        )
+        if whole.mean() < 0.5:
+            sys.exit(f"{name}: {found}, fewer than half")
+    if not deviation <= tolerance:
+        sys.exit(f"{name}: {found}; {tolerance:.0e} is asked")
+    return f"{found} ({tolerance:.0e} is asked)"
+
+
+def episodes_apart(setting, ours, theirs):
+    """Of each rule's columns, loss, accuracy and coefficients, relative to the largest of the column."""
+    deviations, first = [], 0
+    for learning in setting["episode"]["rules"].values():
+        columns = 2 + len(learning["terms"])
+        end = first + setting["experiments"]["episodes"] * columns
+        a, b = (array[first:end].reshape(-1, columns) for array in (ours, theirs))
+        deviations.append((np.abs(a - b) / np.abs(a).max(axis=0)).max())
+        first = end
+    return np.max(deviations)
 
 
 def by_pipeline(program, pipeline, cores, n_seeds):

@@ -32,8 +32,8 @@ class Peer:
         """
         samples, every = self.experiments["samples"], self.experiments["every"]
         x, labels = self.inputs.training(self.seeds, samples)
-        parts = x.reshape(len(self.seeds), -1, every, x.shape[-1]), labels.reshape(len(self.seeds), -1, every)
-        n_parts = parts[0].shape[1]
+        n_parts = samples // every
+        x, labels = x.reshape(-1, n_parts, every, x.shape[-1]), labels.reshape(-1, n_parts, every)
 
         def advance(state, x, labels):
             return train(state, (x, jax.nn.one_hot(labels, 10)))
@@ -46,8 +46,11 @@ class Peer:
             groups, evaluate = list(range(len(self.seeds))), accuracy
         test = tuple(map(jnp.asarray, worker.images("t10k")))
         chosen = [jax.tree.map(lambda array: jnp.asarray(array)[group], start) for group in groups]
-        images = [[tuple(jnp.asarray(a[group][..., k, :, :] if a.ndim == 4 else a[group][..., k, :]) for a in parts)
-                   for k in range(n_parts)] for group in groups]
+        # One array a part, so that no copy is made while the clock runs.
+        images = [
+            [(jnp.asarray(x[group][..., k, :, :]), jnp.asarray(labels[group][..., k, :])) for k in range(n_parts)]
+            for group in groups
+        ]
         advance = jax.jit(advance).lower(chosen[0], *images[0][0]).compile()
         evaluate = jax.jit(evaluate).lower(chosen[0], *test).compile()
 
@@ -73,10 +76,9 @@ class Peer:
                 theta = self.inputs.tuned()[network][rule]
                 train = partial(jax_chain.trained, layout, self.beta, theta, unroll=4)
 
-                def accuracy(state, x, labels):
+                def accuracy(state, *test):
                     forward = [w.T for w in state[0]] if self.vmap else state[0]
-                    found = jax_chain.logits(jax_chain.InputRows, self.beta, forward, x)
-                    return (found.argmax(1) == labels).mean()
+                    return jax_chain.in_blocks(500, partial(jax_chain.scores, self.beta, forward), *test)[0]
 
                 runs.append(self.curves(train, accuracy, start))
         return lambda: [run() for run in runs], np.stack
@@ -85,8 +87,9 @@ class Peer:
         setting, runs = self.inputs.setting["recurrent"], []
         start = self.inputs.matrices(self.inputs.file("recurrent"), self.inputs.recurrent_shapes(), self.seeds)
         for rule in ("bptt", "bptt_oja"):
-            train = partial(jax_time.trained, setting, 7, self.inputs.tuned()["rnn"][rule])
-            runs.append(self.curves(train, partial(jax_time.accuracy, setting), start))
+            train = partial(jax_time.trained, setting, 1, self.inputs.tuned()["rnn"][rule])
+            accuracy = lambda weights, *test: jax_chain.in_blocks(250, partial(jax_time.accuracy, setting, weights), *test)
+            runs.append(self.curves(train, accuracy, start))
         return lambda: [run() for run in runs], np.stack
 
     def episodes(self):

@@ -53,13 +53,14 @@ class Peer:
         weights = self.inputs.matrices(ends, self.inputs.forward_shapes(network), [0])
         forward, _ = jax_chain.InputRows.arrays([w[0] for w in weights], [])
         x, labels = map(jnp.asarray, worker.images("t10k"))
-        evaluate = jax.jit(partial(jax_chain.scores, self.beta))
+        evaluate = lambda forward, *test: jax_chain.in_blocks(500, partial(jax_chain.scores, self.beta, forward), *test)
+        evaluate = jax.jit(evaluate)
         return lambda: jax.block_until_ready(evaluate(forward, x, labels)), np.asarray
 
     def recurrent(self, _, rule):
         setting = self.inputs.setting["recurrent"]
         x, labels = self.inputs.training(self.seeds, setting["steps"])
-        loop = partial(jax_time.trained, setting, 7, setting["rules"][rule])
+        loop = partial(jax_time.trained, setting, 1, setting["rules"][rule])
         start = self.inputs.matrices(self.inputs.file("recurrent"), self.inputs.recurrent_shapes(), self.seeds)
         samples = jnp.asarray(x), jax.nn.one_hot(labels, 10)
         train, *arrays = self.for_seeds(loop, [jnp.asarray(w) for w in start], samples)
