@@ -1,122 +1,96 @@
 """JAX: `scan`, one compiled loop over the samples, and `vmap`, the same over all seeds at once."""
 
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+import jax_chain
+import jax_experiments
+import jax_meta
+import jax_time
 import numpy as np
 import worker
 
 
-class Scan:
-    """Coefficients go to the vectors before the outer product, and σ′ comes from σ: of the ways tried the fastest. W is held
-    with a row an input, n_in × n_out, which takes half the time of rows of outputs under BP+Oja.
-    """
+class Peer:
+    """`layout` and how many samples of a chain a turn of the loop takes; `seeds` at once."""
 
-    n_seeds = 1
-    # Samples a turn of the compiled loop: 8 to 15 % faster than one.
-    unroll = 4
-
-    def __init__(self, inputs):
-        self.inputs = inputs
+    def __init__(self, inputs, vmap):
+        self.inputs, self.vmap = inputs, vmap
+        self.seeds = range(inputs.seeds if vmap else 1)
+        self.layout = jax_chain.OutputRows if vmap else jax_chain.InputRows
         self.beta = float(inputs.beta)
 
-    def weights(self, network, state):
-        return [jnp.asarray(w[0].T.copy()) for w in self.inputs.weights(network, state)]
+    def prepare(self, work):
+        kind, *names = work.split("/")
+        return getattr(self, kind)(work, *names)
 
-    def published(self, weights):
-        return [w.T for w in weights]
+    def for_seeds(self, function, start, samples):
+        """`function` of all seeds' arrays, or of the only one's without its axis; and the arrays."""
+        if self.vmap:
+            return jax.jit(jax.vmap(function)), start, samples
+        alone = partial(jax.tree.map, lambda array: array[0])
+        return jax.jit(function), alone(start), alone(samples)
 
-    def forward(self, w, y):
-        return y @ w
+    def with_seeds(self, state):
+        return state if self.vmap else jax.tree.map(lambda array: array[None], state)
 
-    def backward(self, w, e):
-        return w @ e
+    def online(self, work, network, _):
+        feedback, theta = self.inputs.rule(work)
+        x, labels = self.inputs.training(self.seeds, self.inputs.setting["online"]["steps"])
+        loop = partial(jax_chain.trained, self.layout, self.beta, theta, unroll=4)
+        start = self.layout.arrays(*self.inputs.start(network, feedback, self.seeds))
+        train, *arrays = self.for_seeds(loop, start, (jnp.asarray(x), jax.nn.one_hot(labels, 10)))
 
-    def outer(self, post, pre):
-        return jnp.outer(pre, post)
+        def numbers(state):
+            return worker.flat(jax_chain.published(self.layout, self.with_seeds(state)))
 
-    def softplus(self, z):
-        return jnp.maximum(z, 0) + jnp.log1p(jnp.exp(-self.beta * jnp.abs(z))) / self.beta
+        return lambda: jax.block_until_ready(train(*arrays)), numbers
 
-    def step(self, theta, weights, sample):
-        x, onehot = sample
-        y = [x]
-        for w in weights[:-1]:
-            y.append(self.softplus(self.forward(w, y[-1])))
-        y.append(jax.nn.softmax(self.forward(weights[-1], y[-1])))
-        e, changed = y[-1] - onehot, [None] * len(weights)
-        for layer in range(len(weights), 0, -1):
-            w, post, pre = weights[layer - 1], y[layer], y[layer - 1]
-            change = self.outer(-theta["gradient"] * e, pre)
-            if theta["oja"]:
-                change += self.outer(theta["oja"] * post, pre - self.backward(w, post))
-            if layer > 1:
-                e = self.backward(w, e) * (1 - jnp.exp(-self.beta * pre))
-            changed[layer - 1] = w + change
-        return changed, None
-
-    def samples(self):
-        x, labels = self.inputs.training(0)
-        return jnp.asarray(x), jax.nn.one_hot(labels, 10)
-
-    def loop(self, theta):
-        step = lambda weights, sample: self.step(theta, weights, sample)
-        return lambda weights, samples: jax.lax.scan(step, weights, samples, unroll=self.unroll)[0]
-
-    def training(self, network, rule):
-        weights, samples = self.weights(network, "initial"), self.samples()
-        train = jax.jit(self.loop(self.inputs.rules[rule]))
-        return lambda: jax.block_until_ready(train(weights, samples))
-
-    def evaluation(self, network):
-        weights = self.weights(network, worker.EVALUATED)
+    def evaluation(self, _, network):
+        ends = self.inputs.file(f"online/{network}/{worker.EVALUATED}")
+        weights = self.inputs.matrices(ends, self.inputs.forward_shapes(network), [0])
+        forward, _ = jax_chain.InputRows.arrays([w[0] for w in weights], [])
         x, labels = map(jnp.asarray, worker.images("t10k"))
+        evaluate = lambda forward, *test: jax_chain.in_blocks(500, partial(jax_chain.scores, self.beta, forward), *test)
+        evaluate = jax.jit(evaluate)
+        return lambda: jax.block_until_ready(evaluate(forward, x, labels)), np.asarray
 
-        @jax.jit
-        def evaluate(weights, x, labels):
-            y = x
-            for w in weights[:-1]:
-                y = self.softplus(y @ w)
-            logits = y @ weights[-1]
-            losses = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)
-            return (logits.argmax(1) == labels).mean(), losses.mean()
+    def recurrent(self, _, rule):
+        setting = self.inputs.setting["recurrent"]
+        x, labels = self.inputs.training(self.seeds, setting["steps"])
+        loop = partial(jax_time.trained, setting, 1, setting["rules"][rule])
+        start = self.inputs.matrices(self.inputs.file("recurrent"), self.inputs.recurrent_shapes(), self.seeds)
+        samples = jnp.asarray(x), jax.nn.one_hot(labels, 10)
+        train, *arrays = self.for_seeds(loop, [jnp.asarray(w) for w in start], samples)
+        return lambda: jax.block_until_ready(train(*arrays)), lambda state: worker.flat(self.with_seeds(state))
 
-        return lambda: jax.block_until_ready(evaluate(weights, x, labels))
+    def episode(self, work, _):
+        """Under `vmap` all episodes at once, else one after the other."""
+        feedback, theta = self.inputs.rule(work)
+        theta = {term: jnp.float32(theta[term]) for term in sorted(theta)}
+        n = self.inputs.setting["episode"]["episodes"]
+        arrays = jax_meta.arrays(self.layout, feedback, self.inputs.tasks(n))
+        episode = partial(jax_meta.episode, self.layout, self.beta, theta)
+        if self.vmap:
+            run = jax.jit(jax.vmap(episode))
+            return lambda: [jax.block_until_ready(run(*arrays))], self.of_episodes
+        run, each = jax.jit(episode), [jax.tree.map(lambda array: array[k], arrays) for k in range(n)]
+        return lambda: [jax.block_until_ready(run(*one)) for one in each], self.of_episodes
 
-
-class Vmap(Scan):
-    """With a row an output: under vmap that is the faster way."""
-
-    def __init__(self, inputs):
-        super().__init__(inputs)
-        self.n_seeds = inputs.seeds
-
-    def weights(self, network, state):
-        return [jnp.asarray(w) for w in self.inputs.weights(network, state, self.n_seeds)]
-
-    def published(self, weights):
-        return weights
-
-    def forward(self, w, y):
-        return w @ y
-
-    def backward(self, w, e):
-        return w.T @ e
-
-    def outer(self, post, pre):
-        return jnp.outer(post, pre)
-
-    def samples(self):
-        trainings = [self.inputs.training(seed) for seed in range(self.n_seeds)]
-        x, labels = map(np.stack, zip(*trainings))
-        return jnp.asarray(x), jax.nn.one_hot(labels, 10)
-
-    def loop(self, theta):
-        return jax.vmap(super().loop(theta))
+    @staticmethod
+    def of_episodes(found):
+        """For each episode loss, accuracy and the gradient by term."""
+        columns = [np.atleast_1d(np.asarray(c)) for c in zip(*(jax.tree.leaves(one) for one in found))]
+        return np.stack([column.reshape(-1) for column in columns], axis=1)
 
 
 if __name__ == "__main__":
-    variant, folder = sys.argv[1:]
-    peer = {"scan": Scan, "vmap": Vmap}[variant]
-    worker.serve(f"JAX {jax.__version__}", peer(worker.Inputs(folder)))
+    folder, variant, *share = sys.argv[1:]
+    inputs = worker.Inputs(folder)
+    if share:
+        prepare = jax_experiments.Peer(inputs, variant == "vmap", *map(int, share)).prepare
+    else:
+        prepare = Peer(inputs, variant == "vmap").prepare
+    worker.serve(f"JAX {jax.__version__}", prepare)

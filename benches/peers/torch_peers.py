@@ -9,28 +9,31 @@ import worker
 
 
 class Peer:
-    n_seeds = 1
-
     def __init__(self, inputs):
         self.inputs = inputs
         self.beta = float(inputs.beta)
-        x, labels = inputs.training(0)
+        x, labels = (array[0] for array in inputs.training([0], inputs.setting["online"]["steps"]))
         # Sliced into tensors beforehand: indexing one row at a time would be a good part of a step.
         self.images = list(torch.from_numpy(x))
         self.labels = list(torch.from_numpy(labels))
         self.onehots = list(F.one_hot(torch.from_numpy(labels), 10).float())
 
-    def start(self, network):
-        return [torch.from_numpy(w[0]) for w in self.inputs.weights(network, "initial")]
+    def prepare(self, work):
+        kind, network, *_ = work.split("/")
+        if kind == "evaluation":
+            return self.evaluation(network), list
+        feedback, theta = self.inputs.rule(work)
+        start = [torch.from_numpy(w[0]) for w in self.inputs.start(network, feedback, [0])[0]]
+        train = self.training(start, theta["gradient"], theta.get("oja", 0))
+        return train, lambda weights: worker.flat([w[None] for w in weights])
 
     def softplus(self, z):
         return F.softplus(z, beta=self.beta)
 
-    def published(self, weights):
-        return weights
-
     def evaluation(self, network):
-        weights = [torch.from_numpy(w[0]) for w in self.inputs.weights(network, worker.EVALUATED)]
+        ends = self.inputs.file(f"online/{network}/{worker.EVALUATED}")
+        weights = self.inputs.matrices(ends, self.inputs.forward_shapes(network), [0])
+        weights = [torch.from_numpy(w[0]) for w in weights]
         x, labels = map(torch.from_numpy, worker.images("t10k"))
 
         @torch.inference_mode()
@@ -45,10 +48,7 @@ class Peer:
 
 
 class ByHand(Peer):
-    def training(self, network, rule):
-        start, theta = self.start(network), self.inputs.rules[rule]
-        gradient, oja = theta["gradient"], theta["oja"]
-
+    def training(self, start, gradient, oja):
         @torch.inference_mode()
         def train():
             weights = [w.clone() for w in start]
@@ -76,10 +76,7 @@ class ByHand(Peer):
 
 
 class Autograd(Peer):
-    def training(self, network, rule):
-        start, theta = self.start(network), self.inputs.rules[rule]
-        gradient, oja = theta["gradient"], theta["oja"]
-
+    def training(self, start, gradient, oja):
         def train():
             weights = [w.clone().requires_grad_() for w in start]
             for x, label, onehot in zip(self.images, self.labels, self.onehots):
@@ -101,8 +98,8 @@ class Autograd(Peer):
 
 
 if __name__ == "__main__":
-    variant, folder = sys.argv[1:]
+    folder, variant = sys.argv[1:]
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     peer = {"by-hand": ByHand, "autograd": Autograd}[variant]
-    worker.serve(f"PyTorch {torch.__version__}", peer(worker.Inputs(folder)))
+    worker.serve(f"PyTorch {torch.__version__}", peer(worker.Inputs(folder)).prepare)

@@ -3,11 +3,11 @@
 A peer is a process of its own, so that no library's threads or caches meet another's, and stays alive: it compiles and
 warms up once. It answers one line to each line of standard input:
 
-    train NETWORK RULE REPEATS      seconds a training of `steps` online steps, of all its seeds if it trains several
-    evaluate NETWORK REPEATS        seconds an evaluation of the test images, accuracy, loss
-    weights NETWORK RULE FILE       trains once and writes the weights that it ends at, in the order of the exported ones
+    prepare WORK                seconds that it took to prepare or compile the work, once
+    run WORK REPEATS [FILE]     seconds a run, of all its seeds if it works on several; writes the numbers that the last run
+                                ended at, in the order of the exported ones
 
-Only the work itself lies between the two looks at the clock; how it is prepared is each peer's own affair, once.
+Only the work itself lies between the two looks at the clock. `works.py` says which works there are.
 """
 
 import gzip
@@ -42,53 +42,90 @@ def images(part):
 
 
 class Inputs:
-    """What `ours.rs` exported."""
+    """What `ours/export.rs` exported."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        setting = json.loads((HERE / "setting.json").read_text())
-        self.steps, self.seeds, self.beta = setting["steps"], setting["seeds"], setting["softplus_beta"]
-        self.networks, self.rules = setting["networks"], setting["rules"]
-        self.orders = np.fromfile(self.folder / "order.u32", "<u4").reshape(self.seeds, self.steps)
+        self.setting = json.loads((HERE / "setting.json").read_text())
+        self.seeds, self.beta, self.networks = (self.setting[k] for k in ("seeds", "softplus_beta", "networks"))
+        self.orders = np.fromfile(self.folder / "order.u32", "<u4").reshape(self.seeds, -1)
 
-    def file(self, network, state):
-        return self.folder / f"{network}.{state}.f32"
+    def rule(self, work):
+        """Feedback and coefficients of an online work or an episode."""
+        kind, *_, rule = work.split("/")
+        found = self.setting[kind]["rules"][rule]
+        return found["feedback"], found["terms"]
 
-    def weights(self, network, state, n_seeds=1):
-        """By layer, of the first seeds, n_seeds × n_out × n_in; `state` is "initial", or the rule after whose training."""
+    def file(self, name):
+        return self.folder / f"{name.replace('/', '.')}.f32"
+
+    def forward_shapes(self, network):
         sizes = self.networks[network]
-        flat = np.fromfile(self.file(network, state), "<f4")
-        shapes = [(n_out, n_in) for n_in, n_out in zip(sizes, sizes[1:])]
-        ends = np.cumsum([n_out * n_in for n_out, n_in in shapes])
-        flat = flat.reshape(-1, ends[-1])[:n_seeds]
+        return [(n_out, n_in) for n_in, n_out in zip(sizes, sizes[1:])]
+
+    def feedback_shapes(self, network):
+        return [shape[::-1] for shape in self.forward_shapes(network)]
+
+    def recurrent_shapes(self):
+        n_in, n_hidden, n_out = self.setting["recurrent"]["sizes"]
+        return [(n_hidden, n_in), (n_hidden, n_hidden), (n_out, n_hidden)]
+
+    def matrices(self, file, shapes, seeds):
+        """By matrix, for these seeds, seeds × shape."""
+        ends = np.cumsum([rows * columns for rows, columns in shapes])
+        flat = np.fromfile(file, "<f4").reshape(-1, ends[-1])[list(seeds)]
         parts = np.split(flat, ends[:-1], axis=1)
         return [np.ascontiguousarray(part.reshape(-1, *shape)) for part, shape in zip(parts, shapes)]
 
-    def training(self, seed):
-        """The images of a training in their order, steps × 784, and labels."""
+    def start(self, network, feedback, seeds):
+        """W of each layer (n_out × n_in), and B of each (n_in × n_out) where feedback has weights of its own."""
+        forward = self.matrices(self.file(f"{network}.forward"), self.forward_shapes(network), seeds)
+        if feedback == "symmetric":
+            return forward, []
+        return forward, self.matrices(self.file(f"{network}.feedback"), self.feedback_shapes(network), seeds)
+
+    def training(self, seeds, steps):
+        """The first images of these seeds' trainings, seeds × steps × 784, and labels."""
         x, labels = images("train")
-        return x[self.orders[seed]], labels[self.orders[seed]]
+        orders = self.orders[list(seeds), :steps]
+        return x[orders], labels[orders]
+
+    def tasks(self, n):
+        """For each of n episodes (images, labels) of what is learned, and of what is asked; (W, B) at the start."""
+        episode = self.setting["episode"]
+        network, n_training = episode["network"], episode["classes"] * episode["training"]
+        n_samples = n_training + episode["classes"] * episode["query"]
+        drawn = np.fromfile(self.folder / "tasks.u32", "<u4").reshape(-1, n_samples, 2)[:n].astype(np.int64)
+        x, labels = images("train")[0][drawn[..., 1]], drawn[..., 0]
+        shapes = self.forward_shapes(network) + self.feedback_shapes(network)
+        weights = self.matrices(self.file("tasks"), shapes, range(n))
+        n_layers = len(shapes) // 2
+        learned, asked = np.s_[:, :n_training], np.s_[:, n_training:]
+        return (x[learned], labels[learned]), (x[asked], labels[asked]), (weights[:n_layers], weights[n_layers:])
+
+    def tuned(self):
+        """The coefficients of the figures, by setting and rule."""
+        return json.loads((self.folder / "tuned.json").read_text())
 
 
-def serve(title, peer):
-    """`peer.training(network, rule)` returns a function that trains from the start and returns, when all is computed, the
-    weights by layer as the peer holds them; `peer.published` turns these into n_out × n_in, behind seeds if there are
-    several; `peer.evaluation(network)` returns a function that returns accuracy and loss.
+def serve(title, prepare):
+    """`prepare(work)` returns a function that does the work and returns, when all is computed, what it ends at; and one that
+    makes the numbers of that.
     """
-    training, evaluation = cache(peer.training), cache(peer.evaluation)
+    prepared = {}
     print(title, flush=True)
     for line in sys.stdin:
         match line.split():
-            case ["train", network, rule, repeats]:
-                seconds, _ = timed(training(network, rule), int(repeats))
+            case ["prepare", work]:
+                start = time.perf_counter()
+                prepared[work] = prepare(work)
+                print(time.perf_counter() - start, flush=True)
+            case ["run", work, repeats, *files]:
+                run, numbers = prepared[work]
+                seconds, result = timed(run, int(repeats))
+                for file in files:
+                    np.asarray(numbers(result), "<f4").tofile(file)
                 print(seconds, flush=True)
-            case ["evaluate", network, repeats]:
-                seconds, (accuracy, loss) = timed(evaluation(network), int(repeats))
-                print(seconds, float(accuracy), float(loss), flush=True)
-            case ["weights", network, rule, file]:
-                weights = [np.asarray(w, dtype="<f4") for w in peer.published(training(network, rule)())]
-                np.concatenate([w.reshape(peer.n_seeds, -1) for w in weights], axis=1).tofile(file)
-                print("written", flush=True)
             case _:
                 sys.exit(f"no such request: {line}")
 
@@ -98,3 +135,9 @@ def timed(work, repeats):
     for _ in range(repeats):
         result = work()
     return (time.perf_counter() - start) / repeats, result
+
+
+def flat(matrices):
+    """Matrices, seeds first, as they are exported: seed by seed."""
+    matrices = [np.asarray(matrix, "<f4") for matrix in matrices]
+    return np.concatenate([matrix.reshape(len(matrix), -1) for matrix in matrices], axis=1)

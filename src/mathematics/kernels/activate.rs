@@ -71,6 +71,36 @@ impl Kernel for Softmax<'_> {
     }
 }
 
+/// The factors by which errors of inputs `x` are masked, in their order.
+pub(crate) fn input_masks(backend: Backend, activation: Activation, x: &[f32], masks: &mut Vec<f32>) {
+    masks.resize(x.len(), 0.0);
+    dispatch(backend, InputMasks { activation, x, masks });
+}
+
+struct InputMasks<'a> {
+    activation: Activation,
+    x: &'a [f32],
+    masks: &'a mut [f32],
+}
+
+impl Kernel for InputMasks<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let n = self.x.len();
+        let mut first = 0;
+        while first < n {
+            let end = n.min(first + WIDTH);
+            let mut x = [0.0; WIDTH];
+            x[..end - first].copy_from_slice(&self.x[first..end]);
+            let masks = self.activation.input_mask(x);
+            self.masks[first..end].copy_from_slice(&masks[..end - first]);
+            first = end;
+        }
+    }
+}
+
 /// max_k z_k and Σ_k e^{z_k − max} of each row of logits, added in ascending order in double precision.
 pub(crate) fn partition(backend: Backend, n_units: usize, logits: &[Lanes], found: &mut [(f32, f64)]) {
     assert_eq!(logits.len(), found.len() * lanes_for(n_units));

@@ -23,7 +23,7 @@ pub(crate) use each_lane;
 /// compiled.
 macro_rules! each_tile {
     ($stride:expr, $most:expr, |$from:ident, $to:ident, $T:ident| $body:expr) => {{
-        let (stride, tiles) = ($stride, $stride.div_ceil($most));
+        let (stride, tiles) = ($stride, $stride.div_ceil(const { $most }));
         for tile in 0..tiles {
             let ($from, $to) = (tile * stride / tiles, (tile + 1) * stride / tiles);
             $crate::kernels::each_tile!(@ $to - $from, $most, $T, $body, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);

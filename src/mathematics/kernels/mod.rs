@@ -15,7 +15,6 @@ mod backend;
 mod batch_product;
 mod bits;
 mod block;
-mod deferred;
 pub(crate) mod elementary;
 mod forward;
 mod fused;
@@ -43,7 +42,7 @@ mod waiting;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use activate::{activate, partition, softmax};
+pub(crate) use activate::{activate, input_masks, partition, softmax};
 pub use activation::Activation;
 pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
@@ -53,7 +52,6 @@ pub(crate) use bits::pair_alike;
 pub(crate) use block::{
     Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,
 };
-pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;
 pub use invalid::InvalidParameter;

@@ -1,30 +1,50 @@
-//! Kernels one at a time, for `benches/`: each with its arithmetic and traffic, beside two that measure the machine itself.
+//! Kernels one at a time, for `benches/`: each with the arithmetic and the traffic that nothing can spare it, beside probes
+//! that measure the machine itself ([`limits`]).
+//!
+//! Weights come from the second-level cache here, as they do in a training: a network does not fit the first. Where one
+//! matrix would, copies of it take turns.
+
+pub mod limits;
 
 use super::activation::Activation;
-use super::backend::{Backend, Kernel, dispatch};
+use super::backend::Backend;
 use super::intensity::INTENSITY;
-use super::lanes::{Lanes, WIDTH, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
-use super::simd::Simd;
 use super::{
-    ActiveRows, DEPTH, Deferred, LayerSignals, PreFactor, RowRule, SynapticRule, activate, forward, forward_active,
-    forward_batch, outer_sum, project_batch, update_layer,
+    ActivePairs, ActiveRows, Block, Differentiated, Forwarded, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
+    RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active, forward_back, forward_batch, forward_pair,
+    outer_sum, project_batch, softmax, step_rows, step_rows_back, update_layer,
 };
+
+/// How many steps of the first layer are carried out together where a rule allows it.
+pub const STEPS_TOGETHER: usize = STEPS;
+
+/// Bytes of weights that pass before the same ones are used again: several times a first-level cache, well within a second.
+const APART: usize = 1 << 18;
 
 /// One kernel on made-up numbers.
 pub struct Probe {
     /// Kernel and sizes.
     pub name: String,
-    /// Additions and multiplications a run.
-    pub flops: f64,
-    /// Bytes of weights read and written a run.
-    pub bytes: f64,
+    /// Multiply-adds a run; those with zeros, and of zeros that pad, do not count.
+    pub multiply_adds: f64,
+    /// Bytes a run that come from the second-level cache: weights, without what pads them.
+    pub read: f64,
+    /// Bytes a run that go there.
+    pub written: f64,
     run: Box<dyn FnMut()>,
 }
 
 impl Probe {
-    fn new(name: impl Into<String>, flops: usize, bytes: usize, run: impl FnMut() + 'static) -> Self {
-        Self { name: name.into(), flops: flops as f64, bytes: bytes as f64, run: Box::new(run) }
+    fn new(
+        name: impl Into<String>,
+        multiply_adds: usize,
+        [read, written]: [usize; 2],
+        run: impl FnMut() + 'static,
+    ) -> Self {
+        let [multiply_adds, read, written] = [multiply_adds, read, written].map(|amount| amount as f64);
+        Self { name: name.into(), multiply_adds, read, written, run: Box::new(run) }
     }
 
     /// Runs the kernel once.
@@ -33,65 +53,37 @@ impl Probe {
     }
 }
 
-/// Fused multiply-adds on registers only: the peak of one core.
-pub fn fma_peak(backend: Backend) -> Probe {
-    const ROUNDS: usize = 10_000;
-    Probe::new("FMA peak", ROUNDS * CHAINS * WIDTH * 2, 0, move || {
-        std::hint::black_box(dispatch(backend, RegisterOnly { rounds: ROUNDS }));
-    })
-}
-
-/// As many as hide the latency of an FMA and fit the registers of AVX2.
-const CHAINS: usize = 6;
-
-struct RegisterOnly {
-    rounds: usize,
-}
-
-impl Kernel for RegisterOnly {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        // x ← x / 2 + 1 converges to 2: no denormal, no overflow.
-        let (half, one) = (simd.splat(std::hint::black_box(0.5)), simd.splat(std::hint::black_box(1.0)));
-        let mut x = [simd.splat(0.0); CHAINS];
-        for _ in 0..self.rounds {
-            for x in &mut x {
-                *x = simd.mul_add(*x, half, one);
-            }
-        }
-        x.into_iter().map(|x| simd.sum(x)).sum()
+/// Multiplications and multiply-adds in σ(z), and in σ′ from it, as the kernels' polynomials have them. Divisions are not
+/// counted: they have a unit of their own.
+pub fn arithmetic_of(activation: Activation) -> [usize; 2] {
+    /// eˣ and eˣ − 1, and ln(1 + t).
+    const EXP: usize = 11;
+    const LN_1P: usize = 10;
+    match activation {
+        Activation::Softplus { .. } => [1 + EXP + LN_1P, 1 + EXP],
+        Activation::Tanh => [1 + EXP, 1],
+        Activation::Relu => [0, 0],
+        Activation::Sigmoid => [EXP, 1],
     }
 }
 
-/// Reads and writes half a megabyte, the size of the first layer: the bandwidth of the second-level cache.
-pub fn l2_bandwidth(backend: Backend) -> Probe {
-    let mut data = vec![Lanes([1.0; WIDTH]); 8192];
-    let bytes = 2 * size_of_val(data.as_slice());
-    Probe::new("L2 read + write", data.len() * WIDTH, bytes, move || {
-        dispatch(backend, Stream { data: &mut data });
-    })
+/// Copies of a matrix, of which the next is used each time.
+struct Weights {
+    copies: Vec<InputMajor>,
+    next: usize,
 }
 
-struct Stream<'a> {
-    data: &'a mut [Lanes],
-}
-
-impl Kernel for Stream<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let one = simd.splat(std::hint::black_box(1.0));
-        for lanes in self.data {
-            simd.store(simd.mul(one, simd.load(lanes)), lanes);
-        }
+impl Weights {
+    fn new(n_in: usize, n_out: usize) -> Self {
+        let weights = InputMajor::from_fn(n_in, n_out, |i, j| ((i * 31 + j * 17) % 97) as f32 / 970.0 - 0.05);
+        let n = APART.div_ceil(size_of_val(weights.lanes()));
+        Self { copies: vec![weights; n], next: 0 }
     }
-}
 
-fn weights(n_in: usize, n_out: usize) -> InputMajor {
-    InputMajor::from_fn(n_in, n_out, |i, j| ((i * 31 + j * 17) % 97) as f32 / 970.0 - 0.05)
+    fn next(&mut self) -> &mut InputMajor {
+        self.next = (self.next + 1) % self.copies.len();
+        &mut self.copies[self.next]
+    }
 }
 
 fn vectors(n: usize, samples: usize) -> Vec<Lanes> {
@@ -102,98 +94,323 @@ fn vectors(n: usize, samples: usize) -> Vec<Lanes> {
     rows
 }
 
-/// The kernels of online learning and of evaluation, at the sizes of the paper's networks.
-pub fn probes(backend: Backend) -> Vec<Probe> {
-    let mut probes = Vec::new();
-    let (n_in, n_out) = (784, 170);
+/// Bytes of a matrix.
+fn bytes(n_in: usize, n_out: usize) -> usize {
+    n_in * n_out * size_of::<f32>()
+}
 
-    // As in MNIST, a fifth of the pixels are not silent, and they lie together: rectangles of 12 × 13 that move about.
-    let lit = |image: usize, i: usize| {
-        let (row, column) = (i / 28, i % 28);
-        (4 + image % 7..16 + image % 7).contains(&row) && (4 + image % 5..17 + image % 5).contains(&column)
-    };
-    let bytes: Vec<u8> = (0..DEPTH * n_in).map(|k| if lit(k / n_in, k % n_in) { 200 } else { 0 }).collect();
-    let images = ActiveRows::from_bytes(&bytes, n_in, &INTENSITY);
-    let (w, x, mut z) = (weights(n_in, n_out), images.clone(), vectors(n_out, 1));
-    let n_active = images.row(0).len();
-    let row = lanes_for(n_out) * WIDTH * 4;
-    probes.push(Probe::new("forward 784→170, a fifth active", 2 * n_active * n_out, n_active * row, move || {
-        forward_active(backend, &w, x.row(0), &mut z);
+/// Coefficients so small that no number moves, however long a probe runs.
+const TINY: f32 = 1e-9;
+
+fn gradient() -> SynapticRule {
+    let by_error = PreFactor { activation: -TINY, ..PreFactor::default() };
+    SynapticRule { forward: RowRule { by_error, ..RowRule::default() }, ..SynapticRule::default() }
+}
+
+fn gradient_and_oja() -> SynapticRule {
+    let by_activation = PreFactor { activation: TINY, error: 0.0, projection: -TINY };
+    SynapticRule { forward: RowRule { by_activation, ..gradient().forward }, ..SynapticRule::default() }
+}
+
+/// The paper's, equation (9).
+fn rule_nine() -> SynapticRule {
+    let RowRule { by_error, by_activation, .. } = gradient_and_oja().forward;
+    SynapticRule {
+        forward: RowRule { by_error: PreFactor { error: TINY, ..by_error }, by_activation, decay: TINY },
+        feedback: RowRule { by_error, decay: TINY, ..RowRule::default() },
+    }
+}
+
+/// The kernels of online learning, evaluation and meta-learning, at the sizes of the paper's networks.
+pub fn probes(backend: Backend) -> Vec<Probe> {
+    let mut probes = first_layer(backend);
+    probes.extend(forward_and_updates(backend));
+    probes.extend(functions(backend));
+    probes.extend(batches(backend));
+    probes.extend(meta_learning(backend));
+    probes
+}
+
+const N_PIXELS: usize = 784;
+const N_FIRST: usize = 170;
+
+/// As in MNIST, a fifth of the pixels are not silent, and they lie together: rectangles of 12 × 13 that move about.
+fn is_lit(image: usize, i: usize) -> bool {
+    let (row, column) = (i / 28, i % 28);
+    (4 + image % 7..16 + image % 7).contains(&row) && (4 + image % 5..17 + image % 5).contains(&column)
+}
+
+/// Pixels that any of the first `n` images lights.
+fn lit_by_any(n: usize) -> usize {
+    (0..N_PIXELS).filter(|&i| (0..n).any(|image| is_lit(image, i))).count()
+}
+
+fn first_layer(backend: Backend) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    let pixels = (0..STEPS * N_PIXELS).map(|k| if is_lit(k / N_PIXELS, k % N_PIXELS) { 200 } else { 0 });
+    let images = ActiveRows::from_bytes(&pixels.collect::<Vec<u8>>(), N_PIXELS, &INTENSITY);
+    let n_lit = images.row(0).len();
+    let (mut w, x, mut z) = (Weights::new(N_PIXELS, N_FIRST), images.clone(), vectors(N_FIRST, 1));
+    let name = format!("forward {N_PIXELS}→{N_FIRST}, {n_lit} lit");
+    probes.push(Probe::new(name, n_lit * N_FIRST, [bytes(n_lit, N_FIRST), 0], move || {
+        forward_active(backend, w.next(), x.row(0), &mut z);
     }));
 
-    for (n_in, n_out) in [(170, 130), (100, 70)] {
-        let (w, y, mut z) = (weights(n_in, n_out), vectors(n_in, 1), vectors(n_out, 1));
-        let traffic = n_in * lanes_for(n_out) * WIDTH * 4;
-        probes.push(Probe::new(format!("forward {n_in}→{n_out}"), 2 * n_in * n_out, traffic, move || {
-            forward(backend, &w, &y, &mut z);
+    let (mut w, pairs, mut z) =
+        (Weights::new(N_PIXELS, N_FIRST), ActivePairs::new(&images, [[0, 1]]), vectors(N_FIRST, 2));
+    let name = format!("the same of two images, {} lit", lit_by_any(2));
+    probes.push(Probe::new(name, 2 * n_lit * N_FIRST, [bytes(lit_by_any(2), N_FIRST), 0], move || {
+        forward_pair(backend, w.next(), &pairs, 0, &mut z);
+    }));
+
+    for (name, rule) in [("BP", gradient().forward), ("BP+Oja", gradient_and_oja().forward)] {
+        let (mut block, mut seen) = (Block::new(&rule, N_FIRST), Seen::new(N_PIXELS));
+        let (mut forwarded, mut shares) = (Forwarded::default(), Shares::default());
+        let errors = vec![0.0; N_PIXELS];
+        let (mut w, x, e, y) =
+            (Weights::new(N_PIXELS, N_FIRST), images.clone(), vectors(N_FIRST, 1), vectors(N_FIRST, 1));
+        let mut z = vectors(N_FIRST, 1);
+        let (moved, dense) = match rule.reads_projection() {
+            true => (N_PIXELS, 2 * N_PIXELS * N_FIRST),
+            false => (lit_by_any(STEPS), 0),
+        };
+        let multiply_adds = STEPS * (2 * n_lit * N_FIRST + dense);
+        let traffic = [bytes(STEPS * n_lit + moved, N_FIRST), bytes(moved, N_FIRST)];
+        let name = format!("{STEPS} steps of {N_PIXELS}→{N_FIRST}, {name}");
+        probes.push(Probe::new(name, multiply_adds, traffic, move || {
+            let w = w.next();
+            seen.clear();
+            block.begin(&rule);
+            for step in 0..STEPS {
+                block.forward(backend, w, &seen, x.row(step), &mut forwarded, &mut z);
+                block.push(backend, &e, &y, &mut shares);
+                seen.set(step, x.row(step), &errors);
+            }
+            block.write(backend, None, &seen, None, w);
         }));
     }
+    probes
+}
 
-    let gradient = PreFactor { activation: -1e-9, ..PreFactor::default() };
-    let oja = PreFactor { activation: 1e-9, error: 0.0, projection: -1e-9 };
-    let bp = SynapticRule { forward: RowRule { by_error: gradient, ..RowRule::default() }, ..SynapticRule::default() };
-    let with_oja = SynapticRule { forward: RowRule { by_activation: oja, ..bp.forward }, ..bp };
-    for (name, rule) in [("BP", bp.forward), ("BP+Oja", with_oja.forward)] {
-        let mut deferred = Deferred::new(rule, n_in, n_out).expect("the rule reads no e_0");
-        let (mut w, x, e, y) = (weights(n_in, n_out), images.clone(), vectors(n_out, 1), vectors(n_out, 1));
-        let mut z = vectors(n_out, 1);
-        let (rows, dense) = (n_active * n_out, if rule.reads_projection() { 2 * n_in * n_out } else { 0 });
-        let traffic = DEPTH * n_active * row + 2 * lanes_for(n_out) * WIDTH * 4 * n_in;
-        let name = format!("{DEPTH} steps of 784→170, {name}");
-        probes.push(Probe::new(name, 2 * DEPTH * (2 * rows + dense), traffic, move || {
-            for step in 0..DEPTH {
-                deferred.forward(backend, &w, x.row(step), &mut z);
-                deferred.push(backend, x.row(step), &e, &y);
-            }
-            deferred.apply(backend, &mut w);
+fn forward_and_updates(backend: Backend) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for (n_in, n_out) in [(170, 130), (100, 70)] {
+        let (mut w, y, mut z) = (Weights::new(n_in, n_out), vectors(n_in, 1), vectors(n_out, 1));
+        let name = format!("forward {n_in}→{n_out}");
+        probes.push(Probe::new(name, n_in * n_out, [bytes(n_in, n_out), 0], move || {
+            forward(backend, w.next(), &y, &mut z);
         }));
     }
     for (n_in, n_out, name, rule) in [
-        (784, 170, "BP+Oja", with_oja),
-        (170, 130, "BP", bp),
-        (170, 130, "BP+Oja", with_oja),
-        (70, 10, "BP+Oja", with_oja),
+        (170, 130, "BP", gradient()),
+        (170, 130, "BP+Oja", gradient_and_oja()),
+        (170, 130, "rule (9)", rule_nine()),
+        (70, 10, "BP+Oja", gradient_and_oja()),
+        (128, 128, "errors only", SynapticRule::default()),
     ] {
-        let propagate = n_in != 784;
-        let dots = usize::from(propagate) + usize::from(rule.reads_projection());
-        let updates = 1 + usize::from(rule.reads_projection());
-        let (mut w, mut x) = (weights(n_in, n_out), vectors(n_in, 1));
-        if !propagate {
-            as_flat_mut(&mut x).iter_mut().enumerate().filter(|(i, _)| i % 5 != 0).for_each(|(_, x)| *x = 0.0);
-        }
-        let (e, y) = (vectors(n_out, 1), vectors(n_out, 1));
+        let mut w = Weights::new(n_in, n_out);
+        let mut b = (!rule.feedback.is_zero()).then(|| Weights::new(n_in, n_out));
+        let updates = [&rule.forward, &rule.feedback]
+            .map(|rule| usize::from(!rule.by_error.is_zero()) + usize::from(!rule.by_activation.is_zero()));
+        let products = 1 + usize::from(rule.reads_projection());
+        let multiply_adds = (products + updates[0] + updates[1]) * n_in * n_out;
+        let matrices = 1 + usize::from(b.is_some());
+        let written = if rule == SynapticRule::default() { 0 } else { matrices };
+        let traffic = [matrices, written].map(|matrices| matrices * bytes(n_in, n_out));
+        let (x, e, y) = (vectors(n_in, 1), vectors(n_out, 1), vectors(n_out, 1));
         let (mut pre_error, mut projection) = (vectors(n_in, 1), vectors(n_in, 1));
-        let traffic = 2 * n_in * lanes_for(n_out) * WIDTH * 4;
-        let flops = 2 * n_in * n_out * (dots + updates);
-        probes.push(Probe::new(format!("update {n_in}→{n_out}, {name}"), flops, traffic, move || {
+        probes.push(Probe::new(format!("update {n_in}→{n_out}, {name}"), multiply_adds, traffic, move || {
             let signals = LayerSignals {
                 error: &e,
                 activation: &y,
                 pre_activation: &x,
-                function: Activation::Softplus { beta: 10.0 },
-                pre_is_input: !propagate,
-                propagate,
+                function: Activation::Tanh,
+                pre_is_input: false,
+                propagate: true,
                 pre_error: &mut pre_error,
                 projection: &mut projection,
             };
-            update_layer(backend, &rule, &mut w, None, None, signals);
+            update_layer(backend, &rule, w.next(), b.as_mut().map(Weights::next), None, signals);
         }));
     }
-
-    let mut y = vectors(170, 1);
-    probes.push(Probe::new("softplus of 170", 0, 0, move || {
-        activate(backend, Activation::Softplus { beta: 10.0 }, 170, &mut y);
-    }));
-
-    let (n_in, n_out, samples) = (170, 130, 48);
-    let flops = 2 * n_in * n_out * samples;
-    let (w, y, mut z) = (weights(n_in, n_out), vectors(n_in, samples), vectors(n_out, samples));
-    probes.push(Probe::new("batch of 48, forward 170→130", flops, 0, move || forward_batch(backend, &w, &y, &mut z)));
-    let (w, e, mut d) = (weights(n_in, n_out), vectors(n_out, samples), vectors(n_in, samples));
-    probes.push(Probe::new("batch of 48, projection 130→170", flops, 0, move || {
-        project_batch(backend, &w, &e, &mut d)
-    }));
-    let (mut g, y, e) = (weights(n_in, n_out), vectors(n_in, samples), vectors(n_out, samples));
-    probes.push(Probe::new("batch of 48, gradient 170→130", flops, 0, move || outer_sum(backend, &y, &e, &mut g)));
+    // The two passes of a hidden layer's step: errors and factors, then the weights as the next forward pass moves them.
+    for (name, rule) in [("BP", gradient()), ("BP+Oja", gradient_and_oja())] {
+        let (n_in, n_out) = (170, 130);
+        let mut w = Weights::new(n_in, n_out);
+        let mut waiting = Waiting::new(n_in, n_out);
+        let updates = if rule.reads_projection() { 2 } else { 1 };
+        let (x, e, y, mut z) = (vectors(n_in, 1), vectors(n_out, 1), vectors(n_out, 1), vectors(n_out, 1));
+        let (mut pre_error, mut projection) = (vectors(n_in, 1), vectors(n_in, 1));
+        let traffic = [2 * bytes(n_in, n_out), bytes(n_in, n_out)];
+        let name = format!("errors, then forward {n_in}→{n_out}, {name}");
+        probes.push(Probe::new(name, (2 * updates + 1) * n_in * n_out, traffic, move || {
+            let signals = LayerSignals {
+                error: &e,
+                activation: &y,
+                pre_activation: &x,
+                function: Activation::Tanh,
+                pre_is_input: false,
+                propagate: true,
+                pre_error: &mut pre_error,
+                projection: &mut projection,
+            };
+            // Another copy's turn: between the two passes of a layer a training reads all others.
+            update_layer(backend, &rule, w.next(), None, Some(&mut waiting), signals);
+            waiting.forward(backend, w.next(), &x, &mut z);
+        }));
+    }
     probes
+}
+
+fn functions(backend: Backend) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for (name, function, n) in
+        [("softplus", Activation::Softplus { beta: 10.0 }, N_FIRST), ("tanh", Activation::Tanh, 128)]
+    {
+        let mut y = vectors(n, 1);
+        probes.push(Probe::new(format!("{name} of {n}"), n * arithmetic_of(function)[0], [0, 0], move || {
+            activate(backend, function, n, &mut y);
+        }));
+    }
+    let mut y = vectors(10, 1);
+    probes.push(Probe::new("softmax of 10", 10 * arithmetic_of(Activation::Sigmoid)[0], [0, 0], move || {
+        softmax(backend, 10, &mut y);
+    }));
+    probes
+}
+
+fn batches(backend: Backend) -> Vec<Probe> {
+    let (n_in, n_out, samples) = (170, 130, 48);
+    let multiply_adds = n_in * n_out * samples;
+    let traffic = [bytes(n_in, n_out), 0];
+    let (mut w, y, mut z) = (Weights::new(n_in, n_out), vectors(n_in, samples), vectors(n_out, samples));
+    let forward = Probe::new("batch of 48, forward 170→130", multiply_adds, traffic, move || {
+        forward_batch(backend, w.next(), &y, &mut z);
+    });
+    let (mut w, e, mut d) = (Weights::new(n_in, n_out), vectors(n_out, samples), vectors(n_in, samples));
+    let project = Probe::new("batch of 48, projection 130→170", multiply_adds, traffic, move || {
+        project_batch(backend, w.next(), &e, &mut d);
+    });
+    let (mut g, y, e) = (Weights::new(n_in, n_out), vectors(n_in, samples), vectors(n_out, samples));
+    let written = [0, bytes(n_in, n_out)];
+    let gradient = Probe::new("batch of 48, gradient 170→130", multiply_adds, written, move || {
+        outer_sum(backend, &y, &e, g.next());
+    });
+    vec![forward, project, gradient]
+}
+
+/// One layer's step of the inner loop, and both parts of it on the way back.
+fn meta_learning(backend: Backend) -> Vec<Probe> {
+    let (n_in, n_out) = (170, 130);
+    let (size, traffic) = (n_in * n_out, bytes(n_in, n_out));
+    let mut probes = Vec::new();
+    // Multiply-adds a weight, forward and back; the derivations are in `row_step` and `row_adjoint`.
+    for (name, rule, [there, back]) in [("BP", gradient(), [2, 5]), ("rule (9)", rule_nine(), [5, 15])] {
+        let matrices = if rule.feedback.is_zero() { 1 } else { 2 };
+        let (post, pre) = (vectors(n_out, 1), vectors(n_in, 1));
+        let mut w = Weights::new(n_in, n_out);
+        let mut b = (matrices == 2).then(|| Weights::new(n_in, n_out));
+        let (mut pre_error, mut projection) = (pre.clone(), pre.clone());
+        let step = {
+            let (post, pre) = (post.clone(), pre.clone());
+            move || {
+                let step = RowStep {
+                    rule: &rule,
+                    weights: w.next(),
+                    feedback: b.as_mut().map(Weights::next),
+                    error: &post,
+                    activation: &post,
+                    pre_activation: &pre,
+                    slope: &pre,
+                    propagate: true,
+                    project: rule.reads_projection(),
+                    pre_error: &mut pre_error,
+                    projection: &mut projection,
+                };
+                step_rows(backend, step);
+            }
+        };
+        let name_of = |part: &str| format!("meta, {part} {n_in}→{n_out}, {name}");
+        probes.push(Probe::new(name_of("step"), there * size, [matrices * traffic; 2], step));
+
+        let (mut w, mut v) = (Weights::new(n_in, n_out), Weights::new(n_in, n_out));
+        let mut b = (matrices == 2).then(|| (Weights::new(n_in, n_out), Weights::new(n_in, n_out)));
+        let mut adjoints = [post.clone(), post.clone(), pre.clone(), pre.clone()];
+        let differentiated = move || {
+            // They are added to: from zero each time, so that they do not grow.
+            adjoints.iter_mut().for_each(|adjoint| adjoint.fill(Lanes::ZERO));
+            let [error, activation, pre_activation, pre_error] = &mut adjoints;
+            let [mut of_w, mut of_b] = [Scale::ONE; 2];
+            let step = RowAdjoint {
+                rule: &rule,
+                wanted: &rule,
+                forward: Differentiated { weights: w.next(), adjoint: v.next(), scale: &mut of_w },
+                feedback: b.as_mut().map(|(b, u)| Differentiated {
+                    weights: b.next(),
+                    adjoint: u.next(),
+                    scale: &mut of_b,
+                }),
+                error: &post,
+                activation: &post,
+                pre_activation: &pre,
+                pre_error: &pre,
+                projection: &pre,
+                slope: &pre,
+                propagate: true,
+                error_adjoint: error,
+                activation_adjoint: activation,
+                pre_activation_adjoint: pre_activation,
+                pre_error_adjoint: pre_error,
+                products: &mut [0.0; 2],
+            };
+            step_rows_back(backend, step);
+        };
+        probes.push(Probe::new(name_of("step back"), back * size, [2 * matrices * traffic; 2], differentiated));
+    }
+    let (mut w, mut v) = (Weights::new(n_in, n_out), Weights::new(n_in, n_out));
+    let (pre, mut pre_adjoint) = (vectors(n_in, 1), vectors(n_in, 1));
+    let post = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
+    let name = format!("meta, product back {n_in}→{n_out}");
+    probes.push(Probe::new(name, 2 * size, [2 * traffic, traffic], move || {
+        let product = ProductAdjoint {
+            weights: w.next(),
+            adjoint: v.next(),
+            scale: Scale::ONE,
+            pre_activation: &pre,
+            pre_synaptic_adjoint: &post,
+            pre_activation_adjoint: &mut pre_adjoint,
+        };
+        forward_back(backend, product);
+    }));
+    probes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A probe that met a size it is not made for would panic; one that counted nothing would have no floor.
+    #[test]
+    fn every_probe_runs_on_every_backend_and_has_a_floor() {
+        for backend in Backend::available() {
+            for mut probe in probes(backend) {
+                probe.run();
+                assert!(probe.multiply_adds > 0.0, "{}", probe.name);
+                assert!(probe.read + probe.written <= 6.0 * probe.multiply_adds, "{}", probe.name);
+            }
+        }
+    }
+
+    #[test]
+    fn weights_take_turns_until_a_first_level_cache_has_forgotten_them() {
+        for (n_in, n_out) in [(N_PIXELS, N_FIRST), (70, 10)] {
+            let mut weights = Weights::new(n_in, n_out);
+            let first = weights.next().lanes().as_ptr();
+            let mut passed = size_of_val(weights.copies[0].lanes());
+            while weights.next().lanes().as_ptr() != first {
+                passed += size_of_val(weights.copies[0].lanes());
+            }
+            assert!(passed >= APART, "{n_in}→{n_out}: {passed} bytes");
+        }
+    }
 }

@@ -210,3 +210,52 @@ impl Kernel for Between<'_> {
         inner_product(simd, self.left, self.right)
     }
 }
+
+/// z ← z + Σ_s factor_s row_s, s ascending.
+#[inline(always)]
+pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32], rows: &[Lanes], z: &mut [Lanes]) {
+    let mut t = 0;
+    while t + 4 <= z.len() {
+        add_rows_tile::<S, 4>(simd, factors, rows, z, t);
+        t += 4;
+    }
+    while t < z.len() {
+        add_rows_tile::<S, 1>(simd, factors, rows, z, t);
+        t += 1;
+    }
+}
+
+#[inline(always)]
+fn add_rows_tile<S: Simd, const T: usize>(
+    simd: S,
+    factors: &[f32],
+    rows: &[Lanes],
+    z: &mut [Lanes],
+    from: usize,
+) {
+    let stride = z.len();
+    let z = &mut z[from..from + T];
+    let mut sum = [simd.splat(0.0); T];
+    for t in 0..T {
+        sum[t] = simd.load(&z[t]);
+    }
+    for s in 0..rows.len() / stride {
+        let row = &rows[s * stride + from..s * stride + from + T];
+        let factor = simd.splat(factors[s]);
+        for t in 0..T {
+            sum[t] = simd.mul_add(factor, simd.load(&row[t]), sum[t]);
+        }
+    }
+    for t in 0..T {
+        simd.store(sum[t], &mut z[t]);
+    }
+}
+
+/// out = a x + b y.
+#[inline(always)]
+pub(super) fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut [Lanes]) {
+    let (a, b) = (simd.splat(a), simd.splat(b));
+    for t in 0..out.len() {
+        simd.store(simd.mul_add(a, simd.load(&x[t]), simd.mul(b, simd.load(&y[t]))), &mut out[t]);
+    }
+}

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::kernels::active::Active;
 use crate::kernels::backend::{Backend, Kernel, dispatch};
-use crate::kernels::deferred::add_rows;
+use crate::kernels::rows::add_rows;
 use crate::kernels::forward::{Forward, Inputs};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut};
 use crate::kernels::matrix::InputMajor;

@@ -23,21 +23,21 @@
 //!
 //! A silent row costs two multiply-adds a weight and step, in registers, when the steps are carried out; and no memory is read
 //! or written for it in between. All of it is exact in algebra, so what it does to rounding depends on where blocks begin.
-//! Unlike `deferred.rs` it knows a, decay and derivatives.
+//! Online training and the inner loop of meta-learning both are made of it.
 
 mod adjoint;
-
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use adjoint::{BlockAdjoint, PropagateBack};
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::deferred::{add_rows, combine};
 use super::forward::Forward;
 use super::lanes::{Lanes, WIDTH, lanes_for};
 use super::matrix::InputMajor;
-use super::rows::dots;
+use super::rows::{add_rows, combine, dots};
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
