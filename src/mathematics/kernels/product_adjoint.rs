@@ -2,10 +2,10 @@
 
 use super::active::Active;
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::row_adjoint::Scale;
-use super::row_groups::{CHUNK, add_products, combine, each_row, gather, scatter, total};
+use super::row_groups::{CHUNK, add_products, combine, total};
 use super::rows::dots;
 use super::simd::Simd;
 
@@ -39,21 +39,20 @@ impl Kernel for ProductAdjoint<'_> {
     fn run<S: Simd>(self, simd: S) -> f32 {
         let (n_in, stride, z) = (self.weights.n_in(), self.weights.stride(), self.pre_synaptic_adjoint);
         let mut grown = [0.0; CHUNK];
-        let mut from = 0;
-        while from < n_in {
+        let revived = 1.0 / self.scale.adjoint;
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
             let n = CHUNK.min(n_in - from);
             let lanes = from * stride..(from + n) * stride;
-            let y = gather(as_flat(self.pre_activation), from, n);
+            let y = self.pre_activation[chunk].0;
             let mut products = [0.0; CHUNK];
             dots(simd, &self.weights.lanes()[lanes.clone()], stride, z, &mut products);
-            products = each_row!(k => self.scale.weights * products[k]);
-            add_products(&y, &products, n, &mut grown);
-            let before = gather(as_flat(self.pre_activation_adjoint), from, n);
-            let after = each_row!(k => before[k] + products[k]);
-            scatter(&after, from, n, as_flat_mut(self.pre_activation_adjoint));
-            let y = each_row!(k => y[k] / self.scale.adjoint);
+            products = each_lane!(k => self.scale.weights * products[k]);
+            add_products(&y, &products, &mut grown);
+            let sum = &mut self.pre_activation_adjoint[chunk].0;
+            *sum = each_lane!(k => sum[k] + products[k]);
+            let y = each_lane!(k => y[k] * revived);
             combine(simd, &mut self.adjoint.lanes_mut()[lanes], stride, 1.0, [Some((&y, z)), None]);
-            from += n;
         }
         total(simd, &grown)
     }
@@ -89,7 +88,7 @@ impl Kernel for AddOuter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::zeros;
+    use crate::kernels::{as_flat, as_flat_mut, zeros};
     use crate::science::seed::{Purpose, stream};
 
     #[test]

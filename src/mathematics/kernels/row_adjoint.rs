@@ -19,11 +19,10 @@
 //! errors went through W; likewise U · B.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::row_groups::{
-    ABSENT, CHUNK, Carried, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, each_row, gather_if, scatter,
-    take_back, total,
+    ABSENT, CHUNK, Carried, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, gather_if, take_back, total,
 };
 use super::simd::Simd;
 use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
@@ -146,7 +145,7 @@ impl Changes {
     #[inline(always)]
     fn carry<S: Simd>(self, simd: S, rule: &RowRule, product: &mut f64) -> f32 {
         let keep = 1.0 - f64::from(rule.decay);
-        let [updates, signals] = [self.updates, self.signals].map(|sums| total(simd, &sums));
+        let (updates, signals) = (total(simd, &self.updates), total(simd, &self.signals));
         let of_keep = (*product - f64::from(updates)) / keep;
         *product = keep * of_keep + f64::from(signals);
         -of_keep as f32
@@ -171,19 +170,28 @@ impl Kernel for RowAdjoint<'_> {
         let scale_of_b = self.feedback.as_ref().map_or(Scale::ONE, |b| *b.scale);
         let scales = [before(*self.forward.scale, &self.rule.forward), before(scale_of_b, &self.rule.feedback)];
         let (reads_activation, reads_error) = (self.wanted.reads_pre_activation(), self.wanted.reads_pre_error());
-        let mut from = 0;
-        while from < n_in {
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
             let n = CHUNK.min(n_in - from);
-            let y = gather_if(reads_activation, as_flat(self.pre_activation), from, n);
-            let e = gather_if(self.propagate || reads_error, as_flat(self.pre_error), from, n);
-            let d = gather_if(projects, as_flat(self.projection), from, n);
+            let y = gather_if(reads_activation, self.pre_activation, chunk);
+            let e = gather_if(self.propagate || reads_error, self.pre_error, chunk);
+            let d = gather_if(projects, self.projection, chunk);
             let mut pre = PreAdjoints {
-                activation: gather_if(reads_activation, as_flat(self.pre_activation_adjoint), from, n),
-                error: gather_if(self.propagate || reads_error, as_flat(self.pre_error_adjoint), from, n),
+                activation: gather_if(reads_activation, self.pre_activation_adjoint, chunk),
+                error: gather_if(self.propagate || reads_error, self.pre_error_adjoint, chunk),
                 projection: [0.0; CHUNK],
             };
-            let local = (&y, &e, &d, n);
+            let local = (&y, &e, &d);
             let (rule, wanted) = (self.rule, self.wanted);
+            // B first: what is used last of W is still in the cache when W is next.
+            let feedback = match &mut self.feedback {
+                None => None,
+                Some(b) => {
+                    let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
+                    let rules = [&rule.feedback, &wanted.feedback];
+                    Some(first_pass(simd, &mut b.rows(from, n), scales[1].0, rules, local, vectors, of_rule))
+                }
+            };
             let forward = first_pass(
                 simd,
                 &mut self.forward.rows(from, n),
@@ -193,29 +201,21 @@ impl Kernel for RowAdjoint<'_> {
                 vectors,
                 (&mut pre, &mut of_forward, &mut of_w),
             );
-            let feedback = match &mut self.feedback {
-                None => None,
-                Some(b) => {
-                    let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
-                    let rules = [&rule.feedback, &wanted.feedback];
-                    Some(first_pass(simd, &mut b.rows(from, n), scales[1].0, rules, local, vectors, of_rule))
-                }
-            };
             if reads_activation {
-                scatter(&pre.activation, from, n, as_flat_mut(self.pre_activation_adjoint));
+                self.pre_activation_adjoint[chunk].0 = pre.activation;
             }
             if reads_error {
-                scatter(&pre.error, from, n, as_flat_mut(self.pre_error_adjoint));
+                self.pre_error_adjoint[chunk].0 = pre.error;
             }
-            add_products(&pre.projection, &d, n, &mut of_w.signals);
+            add_products(&pre.projection, &d, &mut of_w.signals);
             if self.propagate {
                 let through = if self.feedback.is_some() { &mut of_b } else { &mut of_w };
-                add_products(&pre.error, &e, n, &mut through.signals);
+                add_products(&pre.error, &e, &mut through.signals);
             }
 
             // c and d̄, each where the signal was made.
-            let slope = gather_if(self.propagate, as_flat(self.slope), from, n);
-            let c = each_row!(k => pre.error[k] * slope[k]);
+            let slope = gather_if(self.propagate, self.slope, chunk);
+            let c = each_lane!(k => pre.error[k] * slope[k]);
             let through_w = self.propagate && self.feedback.is_none();
             let projection = if projects { Some(&pre.projection) } else { None };
             let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
@@ -226,7 +226,6 @@ impl Kernel for RowAdjoint<'_> {
                 let through = [if self.propagate { Some(&c) } else { None }, None];
                 second_pass(simd, &mut b.rows(from, n), scales[1], feedback, through, vectors, sums);
             }
-            from += n;
         }
         let mut adjoint = SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) };
         *self.forward.scale = scales[0].1;
@@ -257,14 +256,15 @@ fn first_pass<S: Simd>(
     pair: &mut Pair<'_>,
     scale: Scale,
     [rule, wanted]: [&RowRule; 2],
-    (y, e, d, n): (&Local, &Local, &Local, usize),
+    (y, e, d): (&Local, &Local, &Local),
     vectors: [&[Lanes]; 2],
     (pre, of_rule, changes): (&mut PreAdjoints, &mut RuleAdjoint, &mut Changes),
 ) -> Factors {
     let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
-    let a = each_row!(k => -(alpha[k] / scale.weights));
-    let b = each_row!(k => -(gamma[k] / scale.weights));
+    let revived = -1.0 / scale.weights;
+    let a = each_lane!(k => alpha[k] * revived);
+    let b = each_lane!(k => gamma[k] * revived);
     let mut products = Products { error: [0.0; CHUNK], activation: [0.0; CHUNK] };
     match (has_error, has_activation) {
         (true, true) => take_back::<S, true, true>(simd, pair, [&a, &b], vectors, &mut products),
@@ -272,11 +272,11 @@ fn first_pass<S: Simd>(
         (false, true) => take_back::<S, false, true>(simd, pair, [&a, &b], vectors, &mut products),
         (false, false) => {}
     }
-    products.error = each_row!(k => scale.adjoint * products.error[k]);
-    products.activation = each_row!(k => scale.adjoint * products.activation[k]);
+    products.error = each_lane!(k => scale.adjoint * products.error[k]);
+    products.activation = each_lane!(k => scale.adjoint * products.activation[k]);
     if wanted.decay != 0.0 {
-        add_products(&alpha, &products.error, n, &mut changes.updates);
-        add_products(&gamma, &products.activation, n, &mut changes.updates);
+        add_products(&alpha, &products.error, &mut changes.updates);
+        add_products(&gamma, &products.activation, &mut changes.updates);
     }
     for (factor, wanted, bar, sum) in [
         (&rule.by_error, &wanted.by_error, &products.error, &mut of_rule.by_error),
@@ -284,19 +284,28 @@ fn first_pass<S: Simd>(
     ] {
         // A signal that no term reads may not have been computed.
         if wanted.activation != 0.0 {
-            sum[0] = each_row!(k => bar[k].mul_add(y[k], sum[0][k]));
-            pre.activation = each_row!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
+            sum[0] = each_lane!(k => bar[k].mul_add(y[k], sum[0][k]));
+            pre.activation = each_lane!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
         }
         if wanted.error != 0.0 {
-            sum[1] = each_row!(k => bar[k].mul_add(e[k], sum[1][k]));
-            pre.error = each_row!(k => factor.error.mul_add(bar[k], pre.error[k]));
+            sum[1] = each_lane!(k => bar[k].mul_add(e[k], sum[1][k]));
+            pre.error = each_lane!(k => factor.error.mul_add(bar[k], pre.error[k]));
         }
         if wanted.projection != 0.0 {
-            sum[2] = each_row!(k => bar[k].mul_add(d[k], sum[2][k]));
-            pre.projection = each_row!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
+            sum[2] = each_lane!(k => bar[k].mul_add(d[k], sum[2][k]));
+            pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
         }
     }
     Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma) }
+}
+
+#[inline(always)]
+fn kind(has_factor: bool, has_through: bool) -> u8 {
+    match (has_factor, has_through) {
+        (_, true) => THROUGH,
+        (true, false) => FACTOR,
+        (false, false) => ABSENT,
+    }
 }
 
 /// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it; `scale` as it is after
@@ -313,19 +322,16 @@ fn second_pass<S: Simd>(
 ) {
     let zero = [0.0; CHUNK];
     let [alpha, gamma] = [factors.alpha.as_ref(), factors.gamma.as_ref()];
-    let kind = |factor: Option<&Local>, through: Option<&Local>| match (factor, through) {
-        (_, Some(_)) => THROUGH,
-        (Some(_), None) => FACTOR,
-        (None, None) => ABSENT,
-    };
-    let kinds = (kind(alpha, through[0]), kind(gamma, through[1]));
-    let [alpha, gamma, c, d] = [alpha, gamma, through[0], through[1]].map(|local| local.unwrap_or(&zero));
-    let a = each_row!(k => scale.adjoint * alpha[k]);
-    let g = each_row!(k => scale.adjoint * gamma[k]);
-    let through_e = each_row!(k => carried.weights * c[k]);
-    let through_y = each_row!(k => carried.weights * d[k]);
-    let gained_e = each_row!(k => c[k] / carried.adjoint);
-    let gained_y = each_row!(k => d[k] / carried.adjoint);
+    let kinds = (kind(alpha.is_some(), through[0].is_some()), kind(gamma.is_some(), through[1].is_some()));
+    let (alpha, gamma) = (alpha.unwrap_or(&zero), gamma.unwrap_or(&zero));
+    let (c, d) = (through[0].unwrap_or(&zero), through[1].unwrap_or(&zero));
+    let revived = 1.0 / carried.adjoint;
+    let a = each_lane!(k => scale.adjoint * alpha[k]);
+    let g = each_lane!(k => scale.adjoint * gamma[k]);
+    let through_e = each_lane!(k => carried.weights * c[k]);
+    let through_y = each_lane!(k => carried.weights * d[k]);
+    let gained_e = each_lane!(k => c[k] * revived);
+    let gained_y = each_lane!(k => d[k] * revived);
     let both = [
         Carried { vector: vectors[0], adjoint: error_adjoint, factor: &a, through: &through_e, gained: &gained_e },
         Carried { vector: vectors[1], adjoint: activation_adjoint, factor: &g, through: &through_y, gained: &gained_y },
@@ -346,7 +352,7 @@ fn second_pass<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::zeros;
+    use crate::kernels::{as_flat, as_flat_mut, zeros};
     use crate::science::seed::{Purpose, stream};
 
     /// A row of W or B with everything that the derivative of its update adds up to, in double precision.

@@ -6,67 +6,23 @@
 use super::lanes::{Lanes, WIDTH};
 use super::simd::Simd;
 
-/// Rows that a pass holds in the first-level cache while it works on them: of two matrices and their adjoints, at 170
-/// outputs, 8 are 22 KiB.
-pub(super) const CHUNK: usize = 8;
+/// Rows that a pass holds in the first-level cache while it works on them, as nearly as may be: of two matrices and their
+/// adjoints, at 130 outputs, 36 KiB. Their local values are one [`Lanes`].
+pub(super) const CHUNK: usize = WIDTH;
 
-/// One local value for each row of a chunk; beyond its rows the entries mean nothing.
+/// One local value for each row of a chunk, 0 beyond the last row of a matrix.
 pub(super) type Local = [f32; CHUNK];
 
-/// `[f(0) … f(7)]`, as `each_lane` does it.
-macro_rules! each_row {
-    ($k:ident => $value:expr) => {{
-        let mut out = [0.0_f32; $crate::kernels::row_groups::CHUNK];
-        for $k in 0..$crate::kernels::row_groups::CHUNK {
-            out[$k] = $value;
-        }
-        out
-    }};
-}
-pub(super) use each_row;
-
-/// The entries of a vector at `n` rows from `from` on.
+/// A chunk's entries of a vector where they are wanted, else zeros.
 #[inline(always)]
-pub(super) fn gather(vector: &[f32], from: usize, n: usize) -> Local {
-    let mut local = [0.0; CHUNK];
-    let vector = &vector[from..from + n];
-    if n == CHUNK {
-        for r in 0..CHUNK {
-            local[r] = vector[r];
-        }
-    } else {
-        for r in 0..n {
-            local[r] = vector[r];
-        }
-    }
-    local
+pub(super) fn gather_if(wanted: bool, vector: &[Lanes], chunk: usize) -> Local {
+    if wanted { vector[chunk].0 } else { [0.0; CHUNK] }
 }
 
-/// As [`gather`] where they are wanted, else zeros.
+/// Adds the products of two values of each row to one partial sum a row.
 #[inline(always)]
-pub(super) fn gather_if(wanted: bool, vector: &[f32], from: usize, n: usize) -> Local {
-    if wanted { gather(vector, from, n) } else { [0.0; CHUNK] }
-}
-
-/// Writes them back.
-#[inline(always)]
-pub(super) fn scatter(local: &Local, from: usize, n: usize, vector: &mut [f32]) {
-    let vector = &mut vector[from..from + n];
-    if n == CHUNK {
-        for r in 0..CHUNK {
-            vector[r] = local[r];
-        }
-    } else {
-        for r in 0..n {
-            vector[r] = local[r];
-        }
-    }
-}
-
-/// Adds the products of two values of the first `n` rows to one partial sum a row.
-#[inline(always)]
-pub(super) fn add_products(a: &Local, b: &Local, n: usize, sum: &mut Local) {
-    for r in 0..n {
+pub(super) fn add_products(a: &Local, b: &Local, sum: &mut Local) {
+    for r in 0..CHUNK {
         sum[r] = a[r].mul_add(b[r], sum[r]);
     }
 }
@@ -74,11 +30,7 @@ pub(super) fn add_products(a: &Local, b: &Local, n: usize, sum: &mut Local) {
 /// The sum of a chunk's values.
 #[inline(always)]
 pub(super) fn total<S: Simd>(simd: S, local: &Local) -> f32 {
-    let mut lanes = Lanes::ZERO;
-    for r in 0..CHUNK.min(WIDTH) {
-        lanes.0[r] = local[r];
-    }
-    simd.sum(simd.load(&lanes))
+    simd.sum(simd.load(&Lanes(*local)))
 }
 
 /// Sums across the lanes of each of `R` vectors.
