@@ -22,7 +22,7 @@ use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::row_groups::{
-    ABSENT, CHUNK, Carried, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, gather_if, take_back, total,
+    ABSENT, CHUNK, Carried, Entering, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, gather_if, take_back, total,
 };
 use super::simd::Simd;
 use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
@@ -83,6 +83,8 @@ pub(crate) struct RowAdjoint<'a> {
     pub activation_adjoint: &'a mut [Lanes],
     pub pre_activation_adjoint: &'a mut [Lanes],
     pub pre_error_adjoint: &'a mut [Lanes],
+    /// y_{ℓ-1} and z̄_ℓ of the step after this one, of whose forward pass V is still to receive y_{ℓ-1,i} z̄_ℓ.
+    pub entering: Option<[&'a [Lanes]; 2]>,
     /// V · W and U · B, after the step when it begins and before it when it ends; where a derivative with respect to decay is
     /// wanted.
     pub products: &'a mut [f64; 2],
@@ -95,6 +97,9 @@ pub(crate) fn step_rows_back(backend: Backend, step: RowAdjoint<'_>) -> Synaptic
     assert_eq!(post.map(<[Lanes]>::len), [stride; 4]);
     let pre = [step.pre_activation, step.pre_error, step.projection, step.slope];
     assert_eq!(pre.map(<[Lanes]>::len), [lanes_for(n_in); 4]);
+    if let Some([y, z]) = step.entering {
+        assert_eq!([y.len(), z.len()], [lanes_for(n_in), stride]);
+    }
     assert_eq!([step.pre_activation_adjoint.len(), step.pre_error_adjoint.len()], [lanes_for(n_in); 2]);
     for Differentiated { weights, adjoint, .. } in [&step.forward].into_iter().chain(&step.feedback) {
         assert_eq!([(weights.n_in(), weights.stride()), (adjoint.n_in(), adjoint.stride())], [(n_in, stride); 2]);
@@ -189,13 +194,21 @@ impl Kernel for RowAdjoint<'_> {
                 Some(b) => {
                     let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
                     let rules = [&rule.feedback, &wanted.feedback];
-                    Some(first_pass(simd, &mut b.rows(from, n), scales[1].0, rules, local, vectors, of_rule))
+                    Some(first_pass(simd, &mut b.rows(from, n), (scales[1].0, None), rules, local, vectors, of_rule))
+                }
+            };
+            let x;
+            let entering = match self.entering {
+                None => None,
+                Some([y, z]) => {
+                    x = each_lane!(k => y[chunk].0[k] / scales[0].0.adjoint);
+                    Some(Entering { x: &x, z })
                 }
             };
             let forward = first_pass(
                 simd,
                 &mut self.forward.rows(from, n),
-                scales[0].0,
+                (scales[0].0, entering),
                 [&rule.forward, &wanted.forward],
                 local,
                 vectors,
@@ -254,7 +267,7 @@ struct Factors {
 fn first_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
-    scale: Scale,
+    (scale, entering): (Scale, Option<Entering<'_>>),
     [rule, wanted]: [&RowRule; 2],
     (y, e, d): (&Local, &Local, &Local),
     vectors: [&[Lanes]; 2],
@@ -265,12 +278,19 @@ fn first_pass<S: Simd>(
     let revived = -1.0 / scale.weights;
     let a = each_lane!(k => alpha[k] * revived);
     let b = each_lane!(k => gamma[k] * revived);
+    let zero = [0.0; CHUNK];
+    let nothing = Entering { x: &zero, z: vectors[0] };
     let mut products = Products { error: [0.0; CHUNK], activation: [0.0; CHUNK] };
-    match (has_error, has_activation) {
-        (true, true) => take_back::<S, true, true>(simd, pair, [&a, &b], vectors, &mut products),
-        (true, false) => take_back::<S, true, false>(simd, pair, [&a, &b], vectors, &mut products),
-        (false, true) => take_back::<S, false, true>(simd, pair, [&a, &b], vectors, &mut products),
-        (false, false) => {}
+    let factors = [&a, &b];
+    match (has_error, has_activation, entering) {
+        (true, true, Some(x)) => take_back::<S, true, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, true, None) => take_back::<S, true, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (true, false, Some(x)) => take_back::<S, true, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, false, None) => take_back::<S, true, false, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, true, Some(x)) => take_back::<S, false, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, true, None) => take_back::<S, false, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, false, Some(x)) => take_back::<S, false, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, false, None) => {}
     }
     products.error = each_lane!(k => scale.adjoint * products.error[k]);
     products.activation = each_lane!(k => scale.adjoint * products.activation[k]);
@@ -426,10 +446,17 @@ mod tests {
                 let [w, v] = [0, 1].map(|k| as_flat(m[k].lanes()).iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
                 dot(&w, &v)
             };
+            // V without what is entering.
+            let entering = (pre[4].clone(), post[2].clone());
             let run = |backend: Backend| {
                 let (mut m, mut post_out, mut pre_out) = (matrices.clone(), post.clone(), pre.clone());
                 let [_, _, error_adjoint, activation_adjoint] = &mut post_out[..] else { unreachable!() };
                 let [_, _, _, _, pre_activation_adjoint, pre_error_adjoint] = &mut pre_out[..] else { unreachable!() };
+                for i in 0..n_in {
+                    let x = as_flat(&entering.0)[i];
+                    let row = as_flat_mut(m[1].row_mut(i));
+                    row.iter_mut().zip(as_flat(&entering.1)).for_each(|(v, z)| *v -= x * z);
+                }
                 let mut scales = [Scale { weights: 0.5, adjoint: 2.0 }, Scale { weights: 3.0, adjoint: 0.25 }];
                 for (pair, scale) in m.chunks_exact_mut(2).zip(scales) {
                     scaled(&mut pair[0], 1.0 / scale.weights);
@@ -454,6 +481,7 @@ mod tests {
                     activation_adjoint,
                     pre_activation_adjoint,
                     pre_error_adjoint,
+                    entering: Some([&entering.0, &entering.1]),
                     products: &mut products,
                 };
                 let of_rule = step_rows_back(backend, step);

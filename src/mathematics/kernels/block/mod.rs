@@ -27,6 +27,8 @@
 
 mod adjoint;
 
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use adjoint::{BlockAdjoint, PropagateBack};
