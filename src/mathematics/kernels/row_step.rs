@@ -113,7 +113,7 @@ fn update<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{as_flat, as_flat_mut, LayerSignals, PreFactor, update_layer, zeros};
+    use crate::kernels::{LayerSignals, PreFactor, as_flat, as_flat_mut, update_layer, zeros};
     use crate::science::activation::Activation;
     use crate::science::seed::{Purpose, stream};
 

@@ -111,7 +111,8 @@ impl Case {
         let n_out = w.n_out();
         let [mut expected_w, mut expected_b] = [0, 1].map(|k| in_double(&self.start[k]));
         for (s, ((lit, x, mask), signals)) in self.images.iter().zip(&self.signals).enumerate() {
-            let [e, y] = [0, 1].map(|k| as_flat(&signals[k])[..n_out].iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+            let [e, y] =
+                [0, 1].map(|k| as_flat(&signals[k])[..n_out].iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
             let mut z = vec![0.0; n_out];
             let (mut x_of, mut a_of) = (vec![0.0; w.n_in()], vec![0.0; w.n_in()]);
             for ((&i, &x), &mask) in lit.iter().zip(x).zip(mask) {

@@ -1,6 +1,7 @@
 //! The steps of a block carried out on all rows.
 
-use super::{Block, GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
+use super::Block;
+use super::seen::{GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat};
 use crate::kernels::matrix::InputMajor;
@@ -45,7 +46,10 @@ impl Block {
         through: &mut [StepLanes],
         to: &mut InputMajor,
     ) {
-        assert_eq!([(from.n_in(), from.n_out()), (from.n_in(), self.stride)], [(to.n_in(), to.n_out()), (seen.inputs.len(), to.stride())]);
+        assert_eq!(
+            [(from.n_in(), from.n_out()), (from.n_in(), self.stride)],
+            [(to.n_in(), to.n_out()), (seen.inputs.len(), to.stride())]
+        );
         let (from, keep) = (Some(from), self.kept());
         let used = self.used();
         let columns = columns(&self.inward[..if self.projects { used } else { 0 }], self.stride);
@@ -210,13 +214,7 @@ fn numbers(lanes: &StepLanes) -> PerStep {
 
 /// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes.
 #[inline(always)]
-fn dots_with_columns<S: Simd>(
-    simd: S,
-    rows: &[Lanes],
-    stride: usize,
-    columns: &[StepLanes],
-    out: &mut [StepLanes],
-) {
+fn dots_with_columns<S: Simd>(simd: S, rows: &[Lanes], stride: usize, columns: &[StepLanes], out: &mut [StepLanes]) {
     if out.len() == 6 {
         dots_of_rows::<S, 6>(simd, rows, stride, columns, out);
     } else {

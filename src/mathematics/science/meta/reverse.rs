@@ -4,10 +4,10 @@
 //! The adjoints of W and B, called V and U here, walk back through the steps. Before it, the weights themselves are taken
 //! back one step by subtracting what the step had added, which the trajectory holds as vectors; so the memory is that of
 //! the vectors and of a checkpoint every [`CHECKPOINT_INTERVAL`](super::inner::CHECKPOINT_INTERVAL) steps, which stops
-//! rounding errors from growing.
+//! rounding errors from growing. The first layer does this for many steps together (`first_layer.rs`).
 //!
 //! Why not forward mode: each coefficient's tangent of W and B is as dense as they are. A weight takes about 6 multiply-adds
-//! in a step of the loop, 12 in each tangent, and 17 here; so the six tangents of rule (9) cost 78, and reverse mode 23,
+//! in a step of the loop, 12 in each tangent, and 15 here; so the six tangents of rule (9) cost 78, and reverse mode 21,
 //! whatever the number of coefficients.
 //!
 //! Nothing here knows a term: the kernel (`kernels/row_adjoint.rs`) has the derivative with respect to each product of two
@@ -23,8 +23,8 @@
 use super::first_layer::{FirstAdjoint, FirstLayer};
 use super::inner::{InnerLoop, Sample, Step};
 use crate::kernels::{
-    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat, as_flat_mut,
-    forward_back, matrix_product, step_rows_back, zeros,
+    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat,
+    as_flat_mut, forward_back, matrix_product, step_rows_back, zeros,
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
@@ -151,9 +151,11 @@ impl Reverse {
     /// Multiplies what has to be multiplied by numbers that are getting out of hand.
     fn settle(&mut self, inner: &mut InnerLoop) {
         let Network { forward, backward, .. } = &mut inner.network;
-        let of_w = forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
+        let of_w =
+            forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
         settle_all(of_w);
-        let of_b = backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
+        let of_b =
+            backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
         settle_all(of_b);
     }
 

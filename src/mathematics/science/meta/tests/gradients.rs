@@ -164,7 +164,7 @@ fn views(matrices: &[Array2<f32>]) -> Vec<ArrayView2<'_, f32>> {
 fn patches(n: usize) -> Vec<Vec<u8>> {
     let lit = |s: usize, row: usize, column: usize| {
         let (row, column) = (row.abs_diff(8 + s % 13), column.abs_diff(8 + s * s % 11));
-        row < 7 && column < 6 && (row * 3 + column * 5 + s) % 4 != 0
+        row < 7 && column < 6 && !(row * 3 + column * 5 + s).is_multiple_of(4)
     };
     let pixel = |s: usize, i: usize| if lit(s, i / 28, i % 28) { (37 * s + 91 * i) as u8 | 1 } else { 0 };
     (0..n).map(|s| (0..784).map(|i| pixel(s, i)).collect()).collect()
