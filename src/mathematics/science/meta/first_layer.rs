@@ -4,27 +4,14 @@
 //! A silent pixel has y_0 = 0 and, with softplus or where no term reads it, e_0 = 0. What that leaves of a
 //! rule are decay and the terms that read Wᵀ y, which do to all rows the same.
 
-use super::inner::Step;
 use super::learned_rule::LearnedRule;
-use super::reverse::Signals;
+use super::step::{FirstStep, Step};
 use crate::kernels::{
-    Active, Backend, Block, BlockAdjoint, Forwarded, InputMajor, Lanes, NO_STEPS, Propagate, PropagateBack, Propagated,
-    STEPS, Seen, Shares, StepLanes, SynapticRule,
+    Active, Backend, Block, BlockAdjoint, InputMajor, Lanes, NO_STEPS, Propagate, PropagateBack, STEPS, Seen,
+    StepLanes, SynapticRule,
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
-
-/// What a step leaves behind in the first layer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FirstStep {
-    /// Of z_1.
-    forwarded: Forwarded,
-    /// Of e_0, and e_0 at the lit pixels.
-    propagated: Propagated,
-    errors: Vec<f32>,
-    /// Of W_{0,1} and B_{1,0}.
-    shares: [Shares; 2],
-}
 
 /// The steps of a block, or what is left of them.
 #[derive(Clone, Debug)]
@@ -148,6 +135,14 @@ impl FirstLayer {
             of_feedback.write(self.backend, from, seen, &mut [], to);
         }
     }
+}
+
+/// Adjoints of a layer's signals, which are added to.
+pub(super) struct Signals<'a> {
+    /// ē_ℓ.
+    pub error: &'a mut [Lanes],
+    /// ȳ_ℓ.
+    pub activation: &'a mut [Lanes],
 }
 
 /// The adjoints of the first layer's blocks.

@@ -20,8 +20,9 @@
 //!
 //! ē_{ℓ-1} is complete once the passes over layer ℓ − 1 and row i of W in layer ℓ are done, so layers ascend.
 
-use super::first_layer::{FirstAdjoint, FirstLayer};
-use super::inner::{InnerLoop, Sample, Step};
+use super::first_layer::{FirstAdjoint, FirstLayer, Signals};
+use super::inner::{InnerLoop, Sample};
+use super::step::Step;
 use crate::kernels::{
     Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat,
     as_flat_mut, forward_back, matrix_product, step_rows_back, zeros,
@@ -36,14 +37,6 @@ pub(super) struct Query {
     pub loss: f64,
     /// Share of samples whose largest output is that of their label; of equal ones the first counts.
     pub accuracy: f64,
-}
-
-/// Adjoints of a layer's signals, which are added to.
-pub(super) struct Signals<'a> {
-    /// ē_ℓ.
-    pub error: &'a mut [Lanes],
-    /// ȳ_ℓ.
-    pub activation: &'a mut [Lanes],
 }
 
 /// The adjoints, kept from one episode to the next as room.
