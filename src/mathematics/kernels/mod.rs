@@ -5,7 +5,8 @@
 //! sums in one tree), never in one that a block size, a register count or a thread chooses.
 
 // Loops count rather than iterate: what the compiler leaves as a call of `next` is not compiled with a backend's instructions.
-#![allow(clippy::needless_range_loop)]
+// And a copy of a few numbers is a loop rather than a call that costs more than the numbers do.
+#![allow(clippy::needless_range_loop, clippy::manual_memcpy)]
 
 mod activate;
 mod activation;

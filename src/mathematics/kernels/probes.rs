@@ -186,7 +186,7 @@ fn first_layer(backend: Backend) -> Vec<Probe> {
                 block.push(backend, &e, &y, &mut shares);
                 seen.set(step, x.row(step), &errors);
             }
-            block.write(backend, None, &seen, None, w);
+            block.write(backend, None, &seen, &mut [], w);
         }));
     }
     probes

@@ -19,10 +19,10 @@
 //! errors went through W; likewise U · B.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::row_groups::{
-    ABSENT, CHUNK, Carried, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, each_row, gather_if, scatter,
+    ABSENT, CHUNK, Carried, Entering, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, gather_if,
     take_back, total,
 };
 use super::simd::Simd;
@@ -84,6 +84,8 @@ pub(crate) struct RowAdjoint<'a> {
     pub activation_adjoint: &'a mut [Lanes],
     pub pre_activation_adjoint: &'a mut [Lanes],
     pub pre_error_adjoint: &'a mut [Lanes],
+    /// y_{ℓ-1} and z̄_ℓ of the step after this one, of whose forward pass V is still to receive y_{ℓ-1,i} z̄_ℓ.
+    pub entering: Option<[&'a [Lanes]; 2]>,
     /// V · W and U · B, after the step when it begins and before it when it ends; where a derivative with respect to decay is
     /// wanted.
     pub products: &'a mut [f64; 2],
@@ -96,6 +98,9 @@ pub(crate) fn step_rows_back(backend: Backend, step: RowAdjoint<'_>) -> Synaptic
     assert_eq!(post.map(<[Lanes]>::len), [stride; 4]);
     let pre = [step.pre_activation, step.pre_error, step.projection, step.slope];
     assert_eq!(pre.map(<[Lanes]>::len), [lanes_for(n_in); 4]);
+    if let Some([y, z]) = step.entering {
+        assert_eq!([y.len(), z.len()], [lanes_for(n_in), stride]);
+    }
     assert_eq!([step.pre_activation_adjoint.len(), step.pre_error_adjoint.len()], [lanes_for(n_in); 2]);
     for Differentiated { weights, adjoint, .. } in [&step.forward].into_iter().chain(&step.feedback) {
         assert_eq!([(weights.n_in(), weights.stride()), (adjoint.n_in(), adjoint.stride())], [(n_in, stride); 2]);
@@ -146,7 +151,7 @@ impl Changes {
     #[inline(always)]
     fn carry<S: Simd>(self, simd: S, rule: &RowRule, product: &mut f64) -> f32 {
         let keep = 1.0 - f64::from(rule.decay);
-        let [updates, signals] = [self.updates, self.signals].map(|sums| total(simd, &sums));
+        let (updates, signals) = (total(simd, &self.updates), total(simd, &self.signals));
         let of_keep = (*product - f64::from(updates)) / keep;
         *product = keep * of_keep + f64::from(signals);
         -of_keep as f32
@@ -171,51 +176,60 @@ impl Kernel for RowAdjoint<'_> {
         let scale_of_b = self.feedback.as_ref().map_or(Scale::ONE, |b| *b.scale);
         let scales = [before(*self.forward.scale, &self.rule.forward), before(scale_of_b, &self.rule.feedback)];
         let (reads_activation, reads_error) = (self.wanted.reads_pre_activation(), self.wanted.reads_pre_error());
-        let mut from = 0;
-        while from < n_in {
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
             let n = CHUNK.min(n_in - from);
-            let y = gather_if(reads_activation, as_flat(self.pre_activation), from, n);
-            let e = gather_if(self.propagate || reads_error, as_flat(self.pre_error), from, n);
-            let d = gather_if(projects, as_flat(self.projection), from, n);
+            let y = gather_if(reads_activation, self.pre_activation, chunk);
+            let e = gather_if(self.propagate || reads_error, self.pre_error, chunk);
+            let d = gather_if(projects, self.projection, chunk);
             let mut pre = PreAdjoints {
-                activation: gather_if(reads_activation, as_flat(self.pre_activation_adjoint), from, n),
-                error: gather_if(self.propagate || reads_error, as_flat(self.pre_error_adjoint), from, n),
+                activation: gather_if(reads_activation, self.pre_activation_adjoint, chunk),
+                error: gather_if(self.propagate || reads_error, self.pre_error_adjoint, chunk),
                 projection: [0.0; CHUNK],
             };
-            let local = (&y, &e, &d, n);
+            let local = (&y, &e, &d);
             let (rule, wanted) = (self.rule, self.wanted);
-            let forward = first_pass(
-                simd,
-                &mut self.forward.rows(from, n),
-                scales[0].0,
-                [&rule.forward, &wanted.forward],
-                local,
-                vectors,
-                (&mut pre, &mut of_forward, &mut of_w),
-            );
+            // B first: what is used last of W is still in the cache when W is next.
             let feedback = match &mut self.feedback {
                 None => None,
                 Some(b) => {
                     let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
                     let rules = [&rule.feedback, &wanted.feedback];
-                    Some(first_pass(simd, &mut b.rows(from, n), scales[1].0, rules, local, vectors, of_rule))
+                    Some(first_pass(simd, &mut b.rows(from, n), (scales[1].0, None), rules, local, vectors, of_rule))
                 }
             };
+            let x;
+            let entering = match self.entering {
+                None => None,
+                Some([y, z]) => {
+                    x = each_lane!(k => y[chunk].0[k] / scales[0].0.adjoint);
+                    Some(Entering { x: &x, z })
+                }
+            };
+            let forward = first_pass(
+                simd,
+                &mut self.forward.rows(from, n),
+                (scales[0].0, entering),
+                [&rule.forward, &wanted.forward],
+                local,
+                vectors,
+                (&mut pre, &mut of_forward, &mut of_w),
+            );
             if reads_activation {
-                scatter(&pre.activation, from, n, as_flat_mut(self.pre_activation_adjoint));
+                self.pre_activation_adjoint[chunk].0 = pre.activation;
             }
             if reads_error {
-                scatter(&pre.error, from, n, as_flat_mut(self.pre_error_adjoint));
+                self.pre_error_adjoint[chunk].0 = pre.error;
             }
-            add_products(&pre.projection, &d, n, &mut of_w.signals);
+            add_products(&pre.projection, &d, &mut of_w.signals);
             if self.propagate {
                 let through = if self.feedback.is_some() { &mut of_b } else { &mut of_w };
-                add_products(&pre.error, &e, n, &mut through.signals);
+                add_products(&pre.error, &e, &mut through.signals);
             }
 
             // c and d̄, each where the signal was made.
-            let slope = gather_if(self.propagate, as_flat(self.slope), from, n);
-            let c = each_row!(k => pre.error[k] * slope[k]);
+            let slope = gather_if(self.propagate, self.slope, chunk);
+            let c = each_lane!(k => pre.error[k] * slope[k]);
             let through_w = self.propagate && self.feedback.is_none();
             let projection = if projects { Some(&pre.projection) } else { None };
             let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
@@ -226,7 +240,6 @@ impl Kernel for RowAdjoint<'_> {
                 let through = [if self.propagate { Some(&c) } else { None }, None];
                 second_pass(simd, &mut b.rows(from, n), scales[1], feedback, through, vectors, sums);
             }
-            from += n;
         }
         let mut adjoint = SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) };
         *self.forward.scale = scales[0].1;
@@ -255,28 +268,36 @@ struct Factors {
 fn first_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
-    scale: Scale,
+    (scale, entering): (Scale, Option<Entering<'_>>),
     [rule, wanted]: [&RowRule; 2],
-    (y, e, d, n): (&Local, &Local, &Local, usize),
+    (y, e, d): (&Local, &Local, &Local),
     vectors: [&[Lanes]; 2],
     (pre, of_rule, changes): (&mut PreAdjoints, &mut RuleAdjoint, &mut Changes),
 ) -> Factors {
     let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
-    let a = each_row!(k => -(alpha[k] / scale.weights));
-    let b = each_row!(k => -(gamma[k] / scale.weights));
+    let revived = -1.0 / scale.weights;
+    let a = each_lane!(k => alpha[k] * revived);
+    let b = each_lane!(k => gamma[k] * revived);
+    let zero = [0.0; CHUNK];
+    let nothing = Entering { x: &zero, z: vectors[0] };
     let mut products = Products { error: [0.0; CHUNK], activation: [0.0; CHUNK] };
-    match (has_error, has_activation) {
-        (true, true) => take_back::<S, true, true>(simd, pair, [&a, &b], vectors, &mut products),
-        (true, false) => take_back::<S, true, false>(simd, pair, [&a, &b], vectors, &mut products),
-        (false, true) => take_back::<S, false, true>(simd, pair, [&a, &b], vectors, &mut products),
-        (false, false) => {}
+    let factors = [&a, &b];
+    match (has_error, has_activation, entering) {
+        (true, true, Some(x)) => take_back::<S, true, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, true, None) => take_back::<S, true, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (true, false, Some(x)) => take_back::<S, true, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, false, None) => take_back::<S, true, false, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, true, Some(x)) => take_back::<S, false, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, true, None) => take_back::<S, false, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, false, Some(x)) => take_back::<S, false, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, false, None) => {}
     }
-    products.error = each_row!(k => scale.adjoint * products.error[k]);
-    products.activation = each_row!(k => scale.adjoint * products.activation[k]);
+    products.error = each_lane!(k => scale.adjoint * products.error[k]);
+    products.activation = each_lane!(k => scale.adjoint * products.activation[k]);
     if wanted.decay != 0.0 {
-        add_products(&alpha, &products.error, n, &mut changes.updates);
-        add_products(&gamma, &products.activation, n, &mut changes.updates);
+        add_products(&alpha, &products.error, &mut changes.updates);
+        add_products(&gamma, &products.activation, &mut changes.updates);
     }
     for (factor, wanted, bar, sum) in [
         (&rule.by_error, &wanted.by_error, &products.error, &mut of_rule.by_error),
@@ -284,19 +305,28 @@ fn first_pass<S: Simd>(
     ] {
         // A signal that no term reads may not have been computed.
         if wanted.activation != 0.0 {
-            sum[0] = each_row!(k => bar[k].mul_add(y[k], sum[0][k]));
-            pre.activation = each_row!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
+            sum[0] = each_lane!(k => bar[k].mul_add(y[k], sum[0][k]));
+            pre.activation = each_lane!(k => factor.activation.mul_add(bar[k], pre.activation[k]));
         }
         if wanted.error != 0.0 {
-            sum[1] = each_row!(k => bar[k].mul_add(e[k], sum[1][k]));
-            pre.error = each_row!(k => factor.error.mul_add(bar[k], pre.error[k]));
+            sum[1] = each_lane!(k => bar[k].mul_add(e[k], sum[1][k]));
+            pre.error = each_lane!(k => factor.error.mul_add(bar[k], pre.error[k]));
         }
         if wanted.projection != 0.0 {
-            sum[2] = each_row!(k => bar[k].mul_add(d[k], sum[2][k]));
-            pre.projection = each_row!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
+            sum[2] = each_lane!(k => bar[k].mul_add(d[k], sum[2][k]));
+            pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
         }
     }
     Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma) }
+}
+
+#[inline(always)]
+fn kind(has_factor: bool, has_through: bool) -> u8 {
+    match (has_factor, has_through) {
+        (_, true) => THROUGH,
+        (true, false) => FACTOR,
+        (false, false) => ABSENT,
+    }
 }
 
 /// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it; `scale` as it is after
@@ -313,19 +343,16 @@ fn second_pass<S: Simd>(
 ) {
     let zero = [0.0; CHUNK];
     let [alpha, gamma] = [factors.alpha.as_ref(), factors.gamma.as_ref()];
-    let kind = |factor: Option<&Local>, through: Option<&Local>| match (factor, through) {
-        (_, Some(_)) => THROUGH,
-        (Some(_), None) => FACTOR,
-        (None, None) => ABSENT,
-    };
-    let kinds = (kind(alpha, through[0]), kind(gamma, through[1]));
-    let [alpha, gamma, c, d] = [alpha, gamma, through[0], through[1]].map(|local| local.unwrap_or(&zero));
-    let a = each_row!(k => scale.adjoint * alpha[k]);
-    let g = each_row!(k => scale.adjoint * gamma[k]);
-    let through_e = each_row!(k => carried.weights * c[k]);
-    let through_y = each_row!(k => carried.weights * d[k]);
-    let gained_e = each_row!(k => c[k] / carried.adjoint);
-    let gained_y = each_row!(k => d[k] / carried.adjoint);
+    let kinds = (kind(alpha.is_some(), through[0].is_some()), kind(gamma.is_some(), through[1].is_some()));
+    let (alpha, gamma) = (alpha.unwrap_or(&zero), gamma.unwrap_or(&zero));
+    let (c, d) = (through[0].unwrap_or(&zero), through[1].unwrap_or(&zero));
+    let revived = 1.0 / carried.adjoint;
+    let a = each_lane!(k => scale.adjoint * alpha[k]);
+    let g = each_lane!(k => scale.adjoint * gamma[k]);
+    let through_e = each_lane!(k => carried.weights * c[k]);
+    let through_y = each_lane!(k => carried.weights * d[k]);
+    let gained_e = each_lane!(k => c[k] * revived);
+    let gained_y = each_lane!(k => d[k] * revived);
     let both = [
         Carried { vector: vectors[0], adjoint: error_adjoint, factor: &a, through: &through_e, gained: &gained_e },
         Carried { vector: vectors[1], adjoint: activation_adjoint, factor: &g, through: &through_y, gained: &gained_y },
@@ -344,187 +371,4 @@ fn second_pass<S: Simd>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::zeros;
-    use crate::science::seed::{Purpose, stream};
-
-    /// A row of W or B with everything that the derivative of its update adds up to, in double precision.
-    struct Row {
-        /// The weights before the step, their adjoint after it and before it.
-        before: Vec<f64>,
-        adjoint: Vec<f64>,
-        carried: Vec<f64>,
-        by_error: f64,
-        by_activation: f64,
-    }
-
-    fn dot(a: &[f64], b: &[f64]) -> f64 {
-        a.iter().zip(b).map(|(a, b)| a * b).sum()
-    }
-
-    fn scaled(matrix: &mut InputMajor, factor: f32) {
-        as_flat_mut(matrix.lanes_mut()).iter_mut().for_each(|x| *x *= factor);
-    }
-
-    /// Lets W and B, which are as before a step, make it, with the signals that it makes itself.
-    fn make_step(
-        rule: &SynapticRule,
-        through_b: bool,
-        matrices: &mut [InputMajor],
-        post: &[Vec<Lanes>],
-        pre: &mut [Vec<Lanes>],
-    ) {
-        for i in 0..matrices[0].n_in() {
-            let product = |matrix: usize, v: &[Lanes]| -> f32 {
-                matrices[matrix].outgoing(i).iter().zip(as_flat(v)).map(|(w, v)| w * v).sum()
-            };
-            let e = as_flat(&pre[3])[i] * product(if through_b { 2 } else { 0 }, &post[0]);
-            let d = product(0, &post[1]);
-            (as_flat_mut(&mut pre[1])[i], as_flat_mut(&mut pre[2])[i]) = (e, d);
-            let y = as_flat(&pre[0])[i];
-            for (matrix, rule) in [(0, &rule.forward), (2, &rule.feedback)].into_iter().take(1 + usize::from(through_b)) {
-                let [alpha, gamma] = [rule.by_error, rule.by_activation]
-                    .map(|factor| factor.activation * y + factor.error * e + factor.projection * d);
-                let n_out = matrices[matrix].n_out();
-                let row = &mut as_flat_mut(matrices[matrix].row_mut(i))[..n_out];
-                for ((w, e), y) in row.iter_mut().zip(as_flat(&post[0])).zip(as_flat(&post[1])) {
-                    *w = (1.0 - rule.decay) * *w + alpha * e + gamma * y;
-                }
-            }
-        }
-    }
-
-    /// The equations of the module, number by number, against the kernel; the same bits on every backend.
-    #[test]
-    fn adjoints_are_those_of_the_product_rule() {
-        let mut random = stream(5, Purpose::Task, 2);
-        let mut number = || 0.3 * random.normal() as f32;
-        for (n_in, n_out, through_b) in [(1, 1, true), (13, 17, true), (21, 100, false), (19, 170, true)] {
-            let mut factor = || PreFactor { activation: number(), error: number(), projection: number() };
-            let [forward, feedback] =
-                [0.02, 0.05].map(|decay| RowRule { by_error: factor(), by_activation: factor(), decay });
-            let rule = SynapticRule { forward, feedback };
-            let mut matrices: Vec<InputMajor> = (0..4).map(|_| InputMajor::from_fn(n_in, n_out, |_, _| number())).collect();
-            let mut vectors = |n: usize, count: usize| -> Vec<Vec<Lanes>> {
-                let vector = |_| {
-                    let mut v = zeros(n);
-                    as_flat_mut(&mut v)[..n].iter_mut().for_each(|x| *x = number());
-                    v
-                };
-                (0..count).map(vector).collect()
-            };
-            let (post, mut pre) = (vectors(n_out, 4), vectors(n_in, 6));
-            make_step(&rule, through_b, &mut matrices, &post, &mut pre);
-            let product = |m: &[InputMajor]| -> f64 {
-                let [w, v] = [0, 1].map(|k| as_flat(m[k].lanes()).iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
-                dot(&w, &v)
-            };
-            let run = |backend: Backend| {
-                let (mut m, mut post_out, mut pre_out) = (matrices.clone(), post.clone(), pre.clone());
-                let [_, _, error_adjoint, activation_adjoint] = &mut post_out[..] else { unreachable!() };
-                let [_, _, _, _, pre_activation_adjoint, pre_error_adjoint] = &mut pre_out[..] else { unreachable!() };
-                let mut scales = [Scale { weights: 0.5, adjoint: 2.0 }, Scale { weights: 3.0, adjoint: 0.25 }];
-                for (pair, scale) in m.chunks_exact_mut(2).zip(scales) {
-                    scaled(&mut pair[0], 1.0 / scale.weights);
-                    scaled(&mut pair[1], 1.0 / scale.adjoint);
-                }
-                let [w, v, b, u] = &mut m[..] else { unreachable!() };
-                let [scale_of_w, scale_of_b] = &mut scales;
-                let mut products = [product(&matrices[..2]), product(&matrices[2..])];
-                let step = RowAdjoint {
-                    rule: &rule,
-                    wanted: &rule,
-                    forward: Differentiated { weights: w, adjoint: v, scale: scale_of_w },
-                    feedback: through_b.then_some(Differentiated { weights: b, adjoint: u, scale: scale_of_b }),
-                    error: &post[0],
-                    activation: &post[1],
-                    pre_activation: &pre[0],
-                    pre_error: &pre[1],
-                    projection: &pre[2],
-                    slope: &pre[3],
-                    propagate: true,
-                    error_adjoint,
-                    activation_adjoint,
-                    pre_activation_adjoint,
-                    pre_error_adjoint,
-                    products: &mut products,
-                };
-                let of_rule = step_rows_back(backend, step);
-                for (pair, scale) in m.chunks_exact_mut(2).zip(scales) {
-                    scaled(&mut pair[0], scale.weights);
-                    scaled(&mut pair[1], scale.adjoint);
-                }
-                (of_rule, m, post_out, pre_out, products)
-            };
-            let (of_rule, m, post_out, pre_out, products) = run(Backend::Portable);
-            for backend in Backend::available() {
-                let expected = (of_rule, m.clone(), post_out.clone(), pre_out.clone(), products);
-                assert_eq!(run(backend), expected, "{backend}");
-            }
-            for (k, found) in products.into_iter().enumerate() {
-                let expected = product(&m[2 * k..2 * k + 2]);
-                assert!((found - expected).abs() < 2e-4, "{n_in} × {n_out}, product {k}: {found}, {expected}");
-            }
-
-            let double = |v: &[Lanes], n: usize| as_flat(v)[..n].iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-            let post: Vec<_> = post.iter().map(|v| double(v, n_out)).collect();
-            let pre: Vec<_> = pre.iter().map(|v| double(v, n_in)).collect();
-            let (e, y) = (&post[0], &post[1]);
-            let (mut error_adjoint, mut activation_adjoint) = (post[2].clone(), post[3].clone());
-            let mut of_coefficients = [[0.0; 7]; 2];
-            let close = |found: f32, expected: f64, what: &str| {
-                assert!((f64::from(found) - expected).abs() < 2e-4, "{n_in} × {n_out}, {what}: {found}, {expected}");
-            };
-            for i in 0..n_in {
-                let signals = [pre[0][i], pre[1][i], pre[2][i]];
-                let mut bars = [pre[4][i], pre[5][i], 0.0];
-                let mut both = Vec::new();
-                for (which, rule) in [forward, feedback].into_iter().enumerate().take(1 + usize::from(through_b)) {
-                    let factors = [rule.by_error, rule.by_activation]
-                        .map(|f| [f.activation, f.error, f.projection].map(f64::from));
-                    let [alpha, gamma] = factors.map(|factor| dot(&factor, &signals));
-                    let (after, adjoint) =
-                        (double(matrices[2 * which].row(i), n_out), double(matrices[2 * which + 1].row(i), n_out));
-                    let keep = 1.0 - f64::from(rule.decay);
-                    let before: Vec<f64> =
-                        (0..n_out).map(|j| (after[j] - alpha * e[j] - gamma * y[j]) / keep).collect();
-                    let of_factors = [dot(&adjoint, e), dot(&adjoint, y)];
-                    for k in 0..3 {
-                        for side in 0..2 {
-                            of_coefficients[which][3 * side + k] += of_factors[side] * signals[k];
-                            bars[k] += factors[side][k] * of_factors[side];
-                        }
-                    }
-                    of_coefficients[which][6] -= dot(&adjoint, &before);
-                    let carried = adjoint.iter().map(|v| keep * v).collect();
-                    both.push(Row { before, adjoint, carried, by_error: alpha, by_activation: gamma });
-                }
-                let c = bars[1] * pre[3][i];
-                for (which, row) in both.iter_mut().enumerate() {
-                    let projected = if which == 0 { bars[2] } else { 0.0 };
-                    let error = if which == usize::from(through_b) { c } else { 0.0 };
-                    for j in 0..n_out {
-                        error_adjoint[j] += row.by_error * row.adjoint[j] + error * row.before[j];
-                        activation_adjoint[j] += row.by_activation * row.adjoint[j] + projected * row.before[j];
-                        row.carried[j] += error * e[j] + projected * y[j];
-                        close(as_flat(m[2 * which].row(i))[j], row.before[j], "weight");
-                        close(as_flat(m[2 * which + 1].row(i))[j], row.carried[j], "adjoint of a weight");
-                    }
-                }
-                close(as_flat(&pre_out[4])[i], bars[0], "y below");
-                close(as_flat(&pre_out[5])[i], bars[1], "e below");
-            }
-            for j in 0..n_out {
-                close(as_flat(&post_out[2])[j], error_adjoint[j], "e");
-                close(as_flat(&post_out[3])[j], activation_adjoint[j], "y");
-            }
-            for (found, expected) in [of_rule.forward, of_rule.feedback].into_iter().zip(of_coefficients) {
-                let [a, g] = [found.by_error, found.by_activation].map(|f| [f.activation, f.error, f.projection]);
-                for (found, expected) in a.into_iter().chain(g).chain([found.decay]).zip(expected) {
-                    close(found, expected, "coefficient");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -6,67 +6,23 @@
 use super::lanes::{Lanes, WIDTH};
 use super::simd::Simd;
 
-/// Rows that a pass holds in the first-level cache while it works on them: of two matrices and their adjoints, at 170
-/// outputs, 8 are 22 KiB.
-pub(super) const CHUNK: usize = 8;
+/// Rows that a pass holds in the first-level cache while it works on them, as nearly as may be: of two matrices and their
+/// adjoints, at 130 outputs, 36 KiB. Their local values are one [`Lanes`].
+pub(super) const CHUNK: usize = WIDTH;
 
-/// One local value for each row of a chunk; beyond its rows the entries mean nothing.
+/// One local value for each row of a chunk, 0 beyond the last row of a matrix.
 pub(super) type Local = [f32; CHUNK];
 
-/// `[f(0) … f(7)]`, as `each_lane` does it.
-macro_rules! each_row {
-    ($k:ident => $value:expr) => {{
-        let mut out = [0.0_f32; $crate::kernels::row_groups::CHUNK];
-        for $k in 0..$crate::kernels::row_groups::CHUNK {
-            out[$k] = $value;
-        }
-        out
-    }};
-}
-pub(super) use each_row;
-
-/// The entries of a vector at `n` rows from `from` on.
+/// A chunk's entries of a vector where they are wanted, else zeros.
 #[inline(always)]
-pub(super) fn gather(vector: &[f32], from: usize, n: usize) -> Local {
-    let mut local = [0.0; CHUNK];
-    let vector = &vector[from..from + n];
-    if n == CHUNK {
-        for r in 0..CHUNK {
-            local[r] = vector[r];
-        }
-    } else {
-        for r in 0..n {
-            local[r] = vector[r];
-        }
-    }
-    local
+pub(super) fn gather_if(wanted: bool, vector: &[Lanes], chunk: usize) -> Local {
+    if wanted { vector[chunk].0 } else { [0.0; CHUNK] }
 }
 
-/// As [`gather`] where they are wanted, else zeros.
+/// Adds the products of two values of each row to one partial sum a row.
 #[inline(always)]
-pub(super) fn gather_if(wanted: bool, vector: &[f32], from: usize, n: usize) -> Local {
-    if wanted { gather(vector, from, n) } else { [0.0; CHUNK] }
-}
-
-/// Writes them back.
-#[inline(always)]
-pub(super) fn scatter(local: &Local, from: usize, n: usize, vector: &mut [f32]) {
-    let vector = &mut vector[from..from + n];
-    if n == CHUNK {
-        for r in 0..CHUNK {
-            vector[r] = local[r];
-        }
-    } else {
-        for r in 0..n {
-            vector[r] = local[r];
-        }
-    }
-}
-
-/// Adds the products of two values of the first `n` rows to one partial sum a row.
-#[inline(always)]
-pub(super) fn add_products(a: &Local, b: &Local, n: usize, sum: &mut Local) {
-    for r in 0..n {
+pub(super) fn add_products(a: &Local, b: &Local, sum: &mut Local) {
+    for r in 0..CHUNK {
         sum[r] = a[r].mul_add(b[r], sum[r]);
     }
 }
@@ -74,11 +30,7 @@ pub(super) fn add_products(a: &Local, b: &Local, n: usize, sum: &mut Local) {
 /// The sum of a chunk's values.
 #[inline(always)]
 pub(super) fn total<S: Simd>(simd: S, local: &Local) -> f32 {
-    let mut lanes = Lanes::ZERO;
-    for r in 0..CHUNK.min(WIDTH) {
-        lanes.0[r] = local[r];
-    }
-    simd.sum(simd.load(&lanes))
+    simd.sum(simd.load(&Lanes(*local)))
 }
 
 /// Sums across the lanes of each of `R` vectors.
@@ -227,12 +179,20 @@ pub(super) struct Pair<'a> {
     pub stride: usize,
 }
 
-/// W_r ← W_r + b_r y + a_r e, and the products. `E` and `Y` say which of the vectors take part; products with the
+/// What V is still to receive of a forward pass before anything else: V_r ← V_r + x_r z̄.
+#[derive(Clone, Copy)]
+pub(super) struct Entering<'a> {
+    pub x: &'a Local,
+    pub z: &'a [Lanes],
+}
+
+/// W_r ← W_r + b_r y + a_r e, and the products, after V has received what is `entering` if `Z` says that there is anything. `E` and `Y` say which of the vectors take part; products with the
 /// other are left as they are.
 #[inline(always)]
-pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
+pub(super) fn take_back<S: Simd, const E: bool, const Y: bool, const Z: bool>(
     simd: S,
     pair: &mut Pair<'_>,
+    entering: Entering<'_>,
     factors: [&Local; 2],
     vectors: [&[Lanes]; 2],
     out: &mut Products,
@@ -240,20 +200,22 @@ pub(super) fn take_back<S: Simd, const E: bool, const Y: bool>(
     let Pair { weights, adjoint, stride } = pair;
     let stride = *stride;
     let n = weights.len() / stride;
-    in_groups!(simd, stride, r < n, [weights, adjoint], rows => take_rows_back::<S, _, E, Y>(simd, rows, r, factors, vectors, out));
+    in_groups!(simd, stride, r < n, [weights, adjoint], rows => take_rows_back::<S, _, E, Y, Z>(simd, rows, entering, r, factors, vectors, out));
 }
 
 #[inline(always)]
-fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
+fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool, const Z: bool>(
     simd: S,
     (mut w, mut v): ([&mut [Lanes]; R], [&mut [Lanes]; R]),
+    entering: Entering<'_>,
     first: usize,
     [a, b]: [&Local; 2],
     [e, y]: [&[Lanes]; 2],
     out: &mut Products,
 ) {
     let stride = w[0].len();
-    let (e, y) = (&e[..stride], &y[..stride]);
+    let (e, y, z) = (&e[..stride], &y[..stride], &entering.z[..stride]);
+    let x = splats::<S, R>(simd, entering.x, first);
     for r in 0..R {
         let (w_r, v_r) = (std::mem::take(&mut w[r]), std::mem::take(&mut v[r]));
         (w[r], v[r]) = (&mut w_r[..stride], &mut v_r[..stride]);
@@ -261,17 +223,21 @@ fn take_rows_back<S: Simd, const R: usize, const E: bool, const Y: bool>(
     let (a, b) = (splats::<S, R>(simd, a, first), splats::<S, R>(simd, b, first));
     let (mut by_error, mut by_activation) = ([simd.splat(0.0); R], [simd.splat(0.0); R]);
     for t in 0..stride {
-        let (e, y) = (simd.load(&e[t]), simd.load(&y[t]));
+        let (e, y, z) = (simd.load(&e[t]), simd.load(&y[t]), simd.load(&z[t]));
         for r in 0..R {
-            let v = simd.load(&v[r][t]);
+            let mut adjoint = simd.load(&v[r][t]);
+            if Z {
+                adjoint = simd.mul_add(x[r], z, adjoint);
+                simd.store(adjoint, &mut v[r][t]);
+            }
             let mut new = simd.load(&w[r][t]);
             if Y {
                 new = simd.mul_add(b[r], y, new);
-                by_activation[r] = simd.mul_add(v, y, by_activation[r]);
+                by_activation[r] = simd.mul_add(adjoint, y, by_activation[r]);
             }
             if E {
                 new = simd.mul_add(a[r], e, new);
-                by_error[r] = simd.mul_add(v, e, by_error[r]);
+                by_error[r] = simd.mul_add(adjoint, e, by_error[r]);
             }
             simd.store(new, &mut w[r][t]);
         }

@@ -9,9 +9,9 @@
 //! Unlike there, a signal can be asked for although its coefficients are 0: a coefficient has a derivative there too.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, as_flat, as_flat_mut, lanes_for};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
-use super::row_groups::{CHUNK, Local, Scaled, combine, each_row, gather, scatter};
+use super::row_groups::{CHUNK, Local, Scaled, combine};
 use super::rows::{dots, dots_two};
 use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
@@ -59,10 +59,9 @@ impl Kernel for RowStep<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let stride = self.weights.stride();
         let (error, activation) = (self.error, self.activation);
-        let (pre_activation, slope) = (as_flat(self.pre_activation), as_flat(self.slope));
         let n_in = self.weights.n_in();
-        let mut from = 0;
-        while from < n_in {
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
             let n = CHUNK.min(n_in - from);
             let lanes = from * stride..(from + n) * stride;
             let (mut e, mut d) = ([0.0; CHUNK], [0.0; CHUNK]);
@@ -77,21 +76,20 @@ impl Kernel for RowStep<'_> {
                 dots(simd, w, stride, activation, &mut d);
             }
             if self.propagate {
-                let slope = gather(slope, from, n);
-                e = each_row!(k => e[k] * slope[k]);
-                scatter(&e, from, n, as_flat_mut(self.pre_error));
+                let slope = &self.slope[chunk].0;
+                e = each_lane!(k => e[k] * slope[k]);
+                self.pre_error[chunk].0 = e;
             }
             if self.project {
-                scatter(&d, from, n, as_flat_mut(self.projection));
+                self.projection[chunk].0 = d;
             }
 
-            let y = gather(pre_activation, from, n);
+            let y = self.pre_activation[chunk].0;
             let signals = (&y, &e, &d, error, activation);
             update(simd, &mut self.weights.lanes_mut()[lanes.clone()], stride, &self.rule.forward, signals);
             if let Some(b) = &mut self.feedback {
                 update(simd, &mut b.lanes_mut()[lanes], stride, &self.rule.feedback, signals);
             }
-            from += n;
         }
     }
 }
@@ -115,7 +113,7 @@ fn update<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{LayerSignals, PreFactor, update_layer, zeros};
+    use crate::kernels::{LayerSignals, PreFactor, as_flat, as_flat_mut, update_layer, zeros};
     use crate::science::activation::Activation;
     use crate::science::seed::{Purpose, stream};
 

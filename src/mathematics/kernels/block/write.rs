@@ -1,6 +1,7 @@
 //! The steps of a block carried out on all rows.
 
-use super::{Block, GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
+use super::Block;
+use super::seen::{GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, each_tile};
 use crate::kernels::matrix::InputMajor;
@@ -8,8 +9,8 @@ use crate::kernels::simd::Simd;
 
 /// W_{0,i} · ỹ_s as number s of entry i.
 pub(super) enum Through<'a> {
-    /// To be found, and kept if somebody wants them; ỹ_{s,j} as number s of entry j.
-    Inward(&'a [StepLanes], Option<&'a mut [StepLanes]>),
+    /// To be found, and kept where there is room for them; ỹ_{s,j} as number s of entry j.
+    Inward(&'a [StepLanes], &'a mut [StepLanes]),
     /// Known.
     Known(&'a [StepLanes]),
 }
@@ -26,9 +27,9 @@ pub(super) struct Write<'a, const KINDS: usize> {
     pub to: &'a mut InputMajor,
 }
 
-/// Rows of a block's vectors turned: entry j has as number s entry j of row s.
-pub(super) fn columns(rows: &[Lanes], stride: usize) -> Vec<StepLanes> {
-    let mut columns = vec![NO_STEPS; stride * WIDTH];
+/// Rows of a block's vectors, of `n` numbers and padded, turned: entry j has as number s entry j of row s.
+pub(super) fn columns(rows: &[Lanes], stride: usize, n: usize) -> Vec<StepLanes> {
+    let mut columns = vec![NO_STEPS; n];
     for (s, row) in rows.chunks_exact(stride).enumerate() {
         for (column, &x) in columns.iter_mut().zip(as_flat(row)) {
             *of_step_mut(column, s) = x;
@@ -38,14 +39,14 @@ pub(super) fn columns(rows: &[Lanes], stride: usize) -> Vec<StepLanes> {
 }
 
 impl Block {
-    /// W_t in `to`. W_0 is `from` or else what `to` holds. Where they are wanted, W_0 ỹ_s is left as number s of the entries of
-    /// `through`, one for each row.
+    /// W_t in `to`. W_0 is `from` or else what `to` holds. W_0 ỹ_s is left as number s of the entries of `through`, one for each
+    /// row, unless it is empty.
     pub(crate) fn write(
         &self,
         backend: Backend,
         from: Option<&InputMajor>,
         seen: &Seen,
-        through: Option<&mut [StepLanes]>,
+        through: &mut [StepLanes],
         to: &mut InputMajor,
     ) {
         assert_eq!([self.stride, seen.inputs.len()], [to.stride(), to.n_in()]);
@@ -54,7 +55,8 @@ impl Block {
         }
         let (keep, lit) = (self.kept(), &seen.lit[..]);
         let used = self.used();
-        let columns = columns(&self.inward[..if self.projects { used } else { 0 }], self.stride);
+        let inward = if self.projects { &self.inward[..used] } else { &[] };
+        let columns = columns(inward, self.stride, to.n_out());
         let through = self.projects.then(|| (Through::Inward(&columns, through), &self.outward[..used]));
         let by_input = (&seen.inputs[..], &self.by_input[..used]);
         if self.reads_error {
@@ -74,9 +76,13 @@ impl<const KINDS: usize> Kernel for Write<'_, KINDS> {
         let n_in = self.to.n_in();
         let mut i = 0;
         while i < n_in {
-            let rows = if i + 6 <= n_in { 6 } else { 1 };
-            if rows == 6 {
+            // As many rows as registers hold sums for.
+            let most = if S::ACCUMULATORS >= 12 { 6 } else { 3 };
+            let rows = if i + most <= n_in { most } else { 1 };
+            if S::ACCUMULATORS >= 12 && rows == 6 {
                 self.alike::<S, 6>(simd, i);
+            } else if S::ACCUMULATORS < 12 && rows == 3 {
+                self.alike::<S, 3>(simd, i);
             } else {
                 self.alike::<S, 1>(simd, i);
             }
@@ -116,7 +122,7 @@ impl<const KINDS: usize> Write<'_, KINDS> {
                 for r in 0..R {
                     through[r] = numbers(&found[r]);
                 }
-                if let Some(wanted) = wanted {
+                if !wanted.is_empty() {
                     wanted[first..first + R].copy_from_slice(&found);
                 }
                 outward
@@ -250,9 +256,9 @@ fn dots_with_columns<S: Simd, const R: usize>(
     out: &mut [StepLanes; R],
 ) {
     let width = stride * WIDTH;
-    let (flat, columns) = (&as_flat(rows)[..R * width], &columns[..width]);
+    let (flat, n) = (&as_flat(rows)[..R * width], columns.len().min(width));
     let mut sum = [[simd.splat(0.0); GROUPS]; R];
-    for j in 0..width {
+    for j in 0..n {
         let mut column = [simd.splat(0.0); GROUPS];
         for g in 0..GROUPS {
             column[g] = simd.load(&columns[j][g]);

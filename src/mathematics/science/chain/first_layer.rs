@@ -108,9 +108,9 @@ impl FirstLayer {
     /// Carries out the steps that wait on W and B, or on copies of them: they go on waiting.
     pub(super) fn write(&self, backend: Backend, w: &mut InputMajor, b: Option<&mut InputMajor>) {
         if self.pending() > 0 {
-            self.weights.write(backend, None, &self.seen, None, w);
+            self.weights.write(backend, None, &self.seen, &mut [], w);
             if let Some((feedback, b)) = self.feedback.as_ref().zip(b) {
-                feedback.write(backend, None, &self.seen, None, b);
+                feedback.write(backend, None, &self.seen, &mut [], b);
             }
         }
     }

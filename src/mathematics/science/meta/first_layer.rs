@@ -1,30 +1,17 @@
 //! The first layer of an inner loop, whose steps are carried out and differentiated many at a time (`kernels/block`): it
 //! holds three quarters of all weights, and four fifths of its rows belong to silent pixels.
 //!
-//! In the first layer a silent pixel has y_0 = 0 and, with softplus or where no term reads it, e_0 = 0. What that leaves of a
+//! A silent pixel has y_0 = 0 and, with softplus or where no term reads it, e_0 = 0. What that leaves of a
 //! rule are decay and the terms that read Wᵀ y, which do to all rows the same.
 
-use super::inner::Step;
 use super::learned_rule::LearnedRule;
-use super::reverse::Signals;
+use super::step::{FirstStep, Step};
 use crate::kernels::{
-    Active, Backend, Block, BlockAdjoint, Forwarded, InputMajor, Lanes, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS,
-    Seen, Shares, StepLanes, SynapticRule,
+    Active, Backend, Block, BlockAdjoint, InputMajor, Lanes, NO_STEPS, Propagate, PropagateBack, STEPS, Seen,
+    StepLanes, SynapticRule,
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
-
-/// What a step leaves behind in the first layer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FirstStep {
-    /// Of z_1.
-    forwarded: Forwarded,
-    /// Of e_0, and e_0 at the lit pixels.
-    propagated: Propagated,
-    errors: Vec<f32>,
-    /// Of W_{0,1} and B_{1,0}.
-    shares: [Shares; 2],
-}
 
 /// The steps of a block, or what is left of them.
 #[derive(Clone, Debug)]
@@ -143,11 +130,19 @@ impl FirstLayer {
             Some(next) => (&mut next.weights, next.feedback.as_mut()),
             None => (&mut network.forward[0], network.backward.first_mut()),
         };
-        of_weights.write(self.backend, Some(weights), seen, Some(&mut through[..]).filter(|through| !through.is_empty()), to);
+        of_weights.write(self.backend, Some(weights), seen, through, to);
         if let Some((from, to)) = feedback.as_ref().zip(feedback_to) {
-            of_feedback.write(self.backend, Some(from), seen, None, to);
+            of_feedback.write(self.backend, Some(from), seen, &mut [], to);
         }
     }
+}
+
+/// Adjoints of a layer's signals, which are added to.
+pub(super) struct Signals<'a> {
+    /// ē_ℓ.
+    pub error: &'a mut [Lanes],
+    /// ȳ_ℓ.
+    pub activation: &'a mut [Lanes],
 }
 
 /// The adjoints of the first layer's blocks.
@@ -168,7 +163,14 @@ impl FirstAdjoint {
     }
 
     /// Begins the block whose steps are `steps`, with V and, where errors go through B, U after it.
-    pub(super) fn begin(&mut self, first: &FirstLayer, block: usize, steps: &[Step], v: &InputMajor, u: Option<&InputMajor>) {
+    pub(super) fn begin(
+        &mut self,
+        first: &FirstLayer,
+        block: usize,
+        steps: &[Step],
+        v: &InputMajor,
+        u: Option<&InputMajor>,
+    ) {
         let backend = first.backend;
         let Steps { weights, feedback, through, of_weights, of_feedback, .. } = &first.blocks[block];
         self.errors.fill(NO_STEPS);
@@ -178,16 +180,22 @@ impl FirstAdjoint {
             self.of_feedback.write_back(backend, of_feedback, feedback, u, &[]);
         }
         for (s, step) in steps.iter().enumerate() {
-            let (x, a) = (Active::new(&step.lit, &step.intensity), &step.first.errors);
-            self.of_weights.seen_back(backend, of_weights, v, s, x, a, &mut self.errors);
+            let saw = (s, Active::new(&step.lit, &step.intensity), &step.first.errors[..]);
+            self.of_weights.seen_back(backend, of_weights, v, saw, &mut self.errors);
             if let Some((_, u)) = through_b {
-                self.of_feedback.seen_back(backend, of_feedback, u, s, x, a, &mut self.errors);
+                self.of_feedback.seen_back(backend, of_feedback, u, saw, &mut self.errors);
             }
         }
     }
 
     /// Takes the last step back that the block holds, but for its forward pass; to ē_1 and ȳ_1 is added.
-    pub(super) fn learn_back(&mut self, first: &mut FirstLayer, block: usize, step: &Step, bar: Signals<'_>) -> SynapticRule {
+    pub(super) fn learn_back(
+        &mut self,
+        first: &mut FirstLayer,
+        block: usize,
+        step: &Step,
+        bar: Signals<'_>,
+    ) -> SynapticRule {
         let backend = first.backend;
         let through_b = first.pattern.reads_pre_error();
         let Steps { weights, feedback, seen, of_weights, of_feedback, .. } = &mut first.blocks[block];

@@ -1,9 +1,10 @@
 //! The inner loop: a freshly initialised network learns a task online by the rule, and remembers enough of it to be
 //! differentiated.
 
-use super::first_layer::{FirstLayer, FirstStep};
+use super::first_layer::FirstLayer;
 use super::learned_rule::LearnedRule;
-use crate::kernels::{self, Active, INTENSITY, InputMajor, Lanes, RowStep, as_flat_mut, step_rows, zeros};
+use super::step::Step;
+use crate::kernels::{self, Active, INTENSITY, InputMajor, Lanes, RowStep, as_flat_mut, step_rows};
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::{Architecture, Network};
@@ -13,46 +14,6 @@ pub(super) type Sample<'a> = (&'a [u8], usize);
 
 /// Steps between two checkpoints: rounding errors of so many do not matter, and copies cost time.
 pub(super) const CHECKPOINT_INTERVAL: usize = 64;
-
-/// What one step leaves behind; vectors are indexed by layer 0 … L (or L − 1), padded.
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    pub label: usize,
-    /// The lit pixels with their x and the mask of e_0.
-    pub lit: Vec<u32>,
-    pub intensity: Vec<f32>,
-    pub mask: Vec<f32>,
-    /// Of the first layer, where its steps are carried out together; y_0, e_0 and d_0 are not kept then.
-    pub first: FirstStep,
-    /// y_ℓ, and the logits.
-    pub y: Vec<Vec<Lanes>>,
-    pub logits: Vec<Lanes>,
-    /// σ′(z_ℓ); at ℓ = 0 the mask of e_0.
-    pub slope: Vec<Vec<Lanes>>,
-    /// e_ℓ.
-    pub e: Vec<Vec<Lanes>>,
-    /// Wᵀ y_{ℓ+1}.
-    pub d: Vec<Vec<Lanes>>,
-}
-
-impl Step {
-    pub(super) fn new(sizes: &[usize]) -> Self {
-        let vectors = |n: usize| sizes[..n].iter().map(|&n| zeros(n)).collect::<Vec<_>>();
-        let n_layers = sizes.len() - 1;
-        Self {
-            label: 0,
-            lit: Vec::with_capacity(sizes[0]),
-            intensity: Vec::with_capacity(sizes[0]),
-            mask: Vec::with_capacity(sizes[0]),
-            first: FirstStep::default(),
-            y: vectors(n_layers + 1),
-            logits: zeros(sizes[n_layers]),
-            slope: vectors(n_layers),
-            e: vectors(n_layers + 1),
-            d: vectors(n_layers),
-        }
-    }
-}
 
 /// W and B of all layers before a step.
 #[derive(Clone, Debug)]
@@ -169,14 +130,19 @@ impl InnerLoop {
         step.label = label;
         let Step { lit, intensity, mask, y, slope, .. } = step;
         lit.clear();
-        [intensity, mask].into_iter().for_each(Vec::clear);
-        let (y, slope) = (as_flat_mut(&mut y[0]), as_flat_mut(&mut slope[0]));
-        for (i, &byte) in pixels.iter().enumerate() {
-            (y[i], slope[i]) = (INTENSITY[usize::from(byte)], self.mask[usize::from(byte)]);
-            if byte != 0 {
-                step.lit.push(i as u32);
-                step.intensity.push(y[i]);
-                step.mask.push(slope[i]);
+        [&mut *intensity, &mut *mask].into_iter().for_each(Vec::clear);
+        // Most of an image is silent, and silent pixels lie side by side.
+        for (eight, bytes) in pixels.chunks(8).enumerate().filter(|(_, bytes)| bytes.iter().any(|&byte| byte != 0)) {
+            for (i, &byte) in (8 * eight..).zip(bytes).filter(|(_, byte)| **byte != 0) {
+                lit.push(i as u32);
+                intensity.push(INTENSITY[usize::from(byte)]);
+                mask.push(self.mask[usize::from(byte)]);
+            }
+        }
+        if self.apart == 0 {
+            for (i, &byte) in pixels.iter().enumerate() {
+                as_flat_mut(&mut y[0])[i] = INTENSITY[usize::from(byte)];
+                as_flat_mut(&mut slope[0])[i] = self.mask[usize::from(byte)];
             }
         }
     }

@@ -16,6 +16,7 @@ mod learned_rule;
 mod learner;
 mod reverse;
 mod settings;
+mod step;
 mod task;
 
 pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner};

@@ -4,10 +4,10 @@
 //! The adjoints of W and B, called V and U here, walk back through the steps. Before it, the weights themselves are taken
 //! back one step by subtracting what the step had added, which the trajectory holds as vectors; so the memory is that of
 //! the vectors and of a checkpoint every [`CHECKPOINT_INTERVAL`](super::inner::CHECKPOINT_INTERVAL) steps, which stops
-//! rounding errors from growing.
+//! rounding errors from growing. The first layer does this for many steps together (`first_layer.rs`).
 //!
 //! Why not forward mode: each coefficient's tangent of W and B is as dense as they are. A weight takes about 6 multiply-adds
-//! in a step of the loop, 12 in each tangent, and 17 here; so the six tangents of rule (9) cost 78, and reverse mode 23,
+//! in a step of the loop, 12 in each tangent, and 15 here; so the six tangents of rule (9) cost 78, and reverse mode 21,
 //! whatever the number of coefficients.
 //!
 //! Nothing here knows a term: the kernel (`kernels/row_adjoint.rs`) has the derivative with respect to each product of two
@@ -20,11 +20,12 @@
 //!
 //! ē_{ℓ-1} is complete once the passes over layer ℓ − 1 and row i of W in layer ℓ are done, so layers ascend.
 
-use super::first_layer::{FirstAdjoint, FirstLayer};
-use super::inner::{InnerLoop, Sample, Step};
+use super::first_layer::{FirstAdjoint, FirstLayer, Signals};
+use super::inner::{InnerLoop, Sample};
+use super::step::Step;
 use crate::kernels::{
-    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat, as_flat_mut,
-    forward_back, matrix_product, step_rows_back, zeros,
+    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat,
+    as_flat_mut, forward_back, matrix_product, step_rows_back, zeros,
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
@@ -38,14 +39,6 @@ pub(super) struct Query {
     pub accuracy: f64,
 }
 
-/// Adjoints of a layer's signals, which are added to.
-pub(super) struct Signals<'a> {
-    /// ē_ℓ.
-    pub error: &'a mut [Lanes],
-    /// ȳ_ℓ.
-    pub activation: &'a mut [Lanes],
-}
-
 /// The adjoints, kept from one episode to the next as room.
 #[derive(Clone, Debug)]
 pub(super) struct Reverse {
@@ -55,6 +48,10 @@ pub(super) struct Reverse {
     /// ȳ_ℓ, which becomes z̄_ℓ, and ē_ℓ.
     y: Vec<Vec<Lanes>>,
     e: Vec<Vec<Lanes>>,
+    /// z̄_ℓ of the step after the one at hand.
+    later_y: Vec<Vec<Lanes>>,
+    /// 0, 1, 2 …
+    every_row: Vec<u32>,
     scratch: Step,
     /// Of the first layer, where its steps are carried out together.
     first: Option<FirstAdjoint>,
@@ -74,6 +71,8 @@ impl Reverse {
             u: inner.network.backward.clone(),
             y: vectors(),
             e: vectors(),
+            later_y: vectors(),
+            every_row: (0..*inner.sizes.iter().max().expect("an architecture has layers") as u32).collect(),
             scratch: Step::new(&inner.sizes),
             first: inner.first.as_ref().map(|first| FirstAdjoint::new(first, &inner.network)),
             scales: vec![[Scale::ONE; 2]; inner.n_layers()],
@@ -102,8 +101,14 @@ impl Reverse {
             z[step.label] -= 1.0;
             z.iter_mut().for_each(|z| *z *= share);
             self.through_the_network(inner, &step, 2);
-            let x = Active::new(&step.lit, &step.intensity);
-            add_outer(inner.network.backend, x, &self.y[1], &mut self.v[0]);
+            for layer in 1..=n_layers {
+                let n_in = inner.sizes[layer - 1];
+                let x = match layer {
+                    1 => Active::new(&step.lit, &step.intensity),
+                    _ => Active::new(&self.every_row[..n_in], &as_flat(&step.y[layer - 1])[..n_in]),
+                };
+                add_outer(inner.network.backend, x, &self.y[layer], &mut self.v[layer - 1]);
+            }
         }
         self.scratch = step;
         let n = samples.len() as f64;
@@ -123,7 +128,7 @@ impl Reverse {
         let steps = &trace[..inner.n_steps];
         for t in (0..inner.n_steps).rev() {
             let in_block = &steps[t / STEPS * STEPS..];
-            self.step(inner, t, &in_block[..in_block.len().min(STEPS)], first.as_mut());
+            self.step(inner, t, &in_block[..in_block.len().min(STEPS)], steps.get(t + 1), first.as_mut());
             if inner.restore_checkpoint(t) {
                 self.scales.iter_mut().flatten().for_each(|scale| scale.weights = 1.0);
             }
@@ -139,9 +144,11 @@ impl Reverse {
     /// Multiplies what has to be multiplied by numbers that are getting out of hand.
     fn settle(&mut self, inner: &mut InnerLoop) {
         let Network { forward, backward, .. } = &mut inner.network;
-        let of_w = forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
+        let of_w =
+            forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
         settle_all(of_w);
-        let of_b = backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
+        let of_b =
+            backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
         settle_all(of_b);
     }
 
@@ -150,13 +157,21 @@ impl Reverse {
     }
 
     /// Step `t` back, the last of `block`, which begins as those of the first layer do that are carried out together.
-    fn step(&mut self, inner: &mut InnerLoop, t: usize, block: &[Step], first: Option<&mut FirstLayer>) {
+    fn step(
+        &mut self,
+        inner: &mut InnerLoop,
+        t: usize,
+        block: &[Step],
+        later: Option<&Step>,
+        first: Option<&mut FirstLayer>,
+    ) {
         let (n_layers, step) = (inner.n_layers(), &block[t % STEPS]);
+        std::mem::swap(&mut self.y, &mut self.later_y);
         self.clear_signals();
         let mut of_first = self.first.take();
         let mut apart = of_first.as_mut().zip(first);
         match &mut apart {
-            None => self.plasticity(inner, 1, step),
+            None => self.plasticity(inner, 1, step, later),
             Some((adjoint, first)) => {
                 if t % STEPS + 1 == block.len() {
                     adjoint.begin(first, t / STEPS, block, &self.v[0], self.u.first());
@@ -166,7 +181,7 @@ impl Reverse {
             }
         }
         for layer in 2..=n_layers {
-            self.plasticity(inner, layer, step);
+            self.plasticity(inner, layer, step, later);
         }
         // e_L = y_L − onehot, and softmax: z̄ = y ⊙ (ȳ − ȳ · y).
         let (y, e) = (as_flat_mut(&mut self.y[n_layers]), as_flat(&self.e[n_layers]));
@@ -184,7 +199,7 @@ impl Reverse {
         self.first = of_first;
     }
 
-    /// From z̄_L at the output to z̄_1, and to V of the layers from `lowest` on.
+    /// From z̄_L at the output to z̄_1, through the weights of the layers from `lowest` on.
     fn through_the_network(&mut self, inner: &InnerLoop, step: &Step, lowest: usize) {
         let n_layers = inner.n_layers();
         for layer in (1..=n_layers).rev() {
@@ -199,8 +214,7 @@ impl Reverse {
             let (below, above) = self.y.split_at_mut(layer);
             let product = ProductAdjoint {
                 weights: &inner.network.forward[layer - 1],
-                adjoint: &mut self.v[layer - 1],
-                scale: self.scales[layer - 1][0],
+                scale: self.scales[layer - 1][0].weights,
                 pre_activation: &step.y[layer - 1],
                 pre_synaptic_adjoint: &above[0],
                 pre_activation_adjoint: &mut below[layer - 1],
@@ -209,8 +223,9 @@ impl Reverse {
         }
     }
 
-    /// Takes W and B of a layer back before the step, and V and U with them, but for z_ℓ = W y_{ℓ-1}.
-    fn plasticity(&mut self, inner: &mut InnerLoop, layer: usize, step: &Step) {
+    /// Takes W and B of a layer back before the step, and V and U with them, but for z_ℓ = W y_{ℓ-1}. Of the `later` step's
+    /// forward pass V receives its share now.
+    fn plasticity(&mut self, inner: &mut InnerLoop, layer: usize, step: &Step, later: Option<&Step>) {
         let mut w = std::mem::take(&mut inner.network.forward[layer - 1]);
         let mut b = inner.network.backward.get_mut(layer - 1).map(std::mem::take);
         let (y_below, y) = self.y.split_at_mut(layer);
@@ -237,6 +252,7 @@ impl Reverse {
                 activation_adjoint: &mut y[0],
                 pre_activation_adjoint: &mut y_below[layer - 1],
                 pre_error_adjoint: &mut e_below[layer - 1],
+                entering: later.map(|later| [&later.y[layer - 1][..], &self.later_y[layer][..]]),
                 products: &mut self.products[layer - 1],
             },
         );
