@@ -14,7 +14,7 @@ use super::matrix::InputMajor;
 use super::{
     ActivePairs, ActiveRows, DEPTH, Deferred, Differentiated, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
     RowRule, RowStep, SynapticRule, activate, forward, forward_active, forward_back, forward_batch, forward_pair,
-    outer_sum, project_batch, softmax, step_rows, step_rows_back, update_layer,
+    outer_sum, project_batch, step_rows, step_rows_back, update_layer,
 };
 
 /// How many steps of the first layer are carried out together where a rule allows it.
@@ -231,6 +231,7 @@ fn forward_and_updates(backend: Backend) -> Vec<Probe> {
     probes
 }
 
+/// Of whole layers: what ten outputs take is latency, which has no floor here.
 fn functions(backend: Backend) -> Vec<Probe> {
     let mut probes = Vec::new();
     for (name, function, n) in
@@ -241,10 +242,6 @@ fn functions(backend: Backend) -> Vec<Probe> {
             activate(backend, function, n, &mut y);
         }));
     }
-    let mut y = vectors(10, 1);
-    probes.push(Probe::new("softmax of 10", 10 * arithmetic_of(Activation::Sigmoid)[0], [0, 0], move || {
-        softmax(backend, 10, &mut y);
-    }));
     probes
 }
 
