@@ -68,6 +68,7 @@ def all_works(inputs, n_images):
     for network in sorted(inputs.networks, key=lambda name: len(inputs.networks[name])):
         group = f"ms an evaluation of {n_images:,} images"
         works.append(Work(f"evaluation/{network}", network.replace("-", " "), group, 1))
+    works.append(Work("evaluation/recurrent", "recurrent", f"ms an evaluation of {n_images:,} images", 1))
     for rule in setting["episode"]["rules"]:
         works.append(Work(f"episode/{rule}", RULES[rule], "ms an episode of meta-learning", setting["episode"]["episodes"]))
     return works
