@@ -40,6 +40,7 @@ struct Learning {
 
 const BP: Learning = Learning { name: "BP", feedback: Feedback::Symmetric, terms: &["gradient"] };
 const BP_OJA: Learning = Learning { name: "BP+Oja", feedback: Feedback::Symmetric, terms: &["gradient", "oja"] };
+const FA: Learning = Learning { name: "FA", feedback: Feedback::Random, terms: &["gradient"] };
 const FA_OJA: Learning = Learning { name: "FA+Oja", feedback: Feedback::Random, terms: &["gradient", "oja"] };
 const RULE_NINE: Learning = Learning {
     name: "rule (9)",
@@ -202,7 +203,7 @@ impl<'a> Bench<'a> {
         let (order, lit) = ((0..STEPS as u32).collect::<Vec<_>>(), Lit::of(&self.samples, STEPS));
         let mut rows = Vec::new();
         for (name, sizes) in NETWORKS {
-            for learning in [BP, BP_OJA, FA_OJA, RULE_NINE] {
+            for learning in [BP, BP_OJA, FA, FA_OJA, RULE_NINE] {
                 let network = Network::initialize(&architecture(sizes), &Initialization::Xavier, learning.feedback, 1);
                 let mut trainer = OnlineTrainer::new(network, learning.rule()).expect("the rule fits the network");
                 let phases = Chain::of(sizes).step(learning, lit, self.limits);
@@ -261,14 +262,12 @@ impl<'a> Bench<'a> {
             };
             rows.push(self.row(format!("evaluation of {n} images, {name}"), 1, &Phases(vec![work]), run));
         }
-        // A tenth of them, as it takes longest.
-        let n = n / 10;
         let network = recurrent_network();
         let architecture = network.architecture();
         let [value, _] = arithmetic_of(architecture.activation()).map(|n| n as f64);
         let (n_hidden, n_outputs) = (architecture.n_hidden() as f64, architecture.n_outputs() as f64);
         let moments = architecture.n_steps() as f64;
-        let image = Lit::of(&self.samples, n).one * n_hidden
+        let image = lit.one * n_hidden
             + (moments - 1.0) * n_hidden * n_hidden
             + moments * value * n_hidden
             + n_hidden * n_outputs;

@@ -89,8 +89,8 @@ pub(crate) struct Limits {
 impl Limits {
     /// The best that each probe reaches: a limit is what was reached once.
     pub(crate) fn measure(backend: Backend) -> Self {
-        // Half a megabyte, the size of the first layer.
-        const SECOND_LEVEL: usize = 512 << 10;
+        // Several times a first-level cache, and so little of a second-level one that no page gets in another's way there.
+        const SECOND_LEVEL: usize = 256 << 10;
         const FIRST_LEVEL: usize = 12 << 10;
         let least = |mut probe: Probe| (Times::of(|| probe.run()).least, probe);
         let (seconds, peak) = least(limits::multiply_adds(backend));

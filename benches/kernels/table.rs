@@ -12,7 +12,8 @@ pub(crate) struct Row {
     pub(crate) name: String,
     median: f64,
     least: f64,
-    /// Seconds that no program can undercut, and the median over it.
+    /// Seconds that no program can undercut, and the least over it: the limits are the best of many tries too, and a busy
+    /// machine adds to all others.
     floor: f64,
     times_floor: f64,
     work: Work,
@@ -22,7 +23,7 @@ impl Row {
     /// `times` of `pieces` pieces at once; `floor` and `work` of one.
     pub(crate) fn new(name: String, times: Times, pieces: f64, floor: f64, work: Work) -> Self {
         let (median, least) = (times.median / pieces, times.least / pieces);
-        Self { name, median, least, floor, times_floor: median / floor, work }
+        Self { name, median, least, floor, times_floor: least / floor, work }
     }
 }
 

@@ -62,15 +62,16 @@ def run(name, executables, inputs, cores, n_seeds, with_jax, try_forms):
     folder, setting = inputs.folder, inputs.setting
     title, pipeline = EXPERIMENTS[name]
     count = f"{setting['experiments']['episodes']} episodes each" if name == "episodes" else f"{n_seeds} seeds"
+    n_shares = len(setting["episode"]["rules"]) if name == "episodes" else n_seeds
     say(f"{name}: ojaflow")
     numbers, _, seconds = by_ours(f"{name}/{n_seeds}", executable, folder, cores)
     sides = [{"title": f"{OURS}, the library", "seconds": seconds, "preparation": 0.0}]
     agreement = "nothing to agree with"
     if with_jax:
-        tried = times_of_forms(name, folder, cores, n_seeds) if try_forms else {}
+        tried = times_of_forms(name, folder, cores, n_shares) if try_forms else {}
         form = min(tried, key=tried.get) if tried else FORMS[name][0]
         say(f"{name}: JAX, {form.title}")
-        theirs, compiled, seconds = by_jax(form, f"{name}/{n_seeds}", folder, cores)
+        theirs, compiled, seconds = by_jax(form, f"{name}/{n_seeds}", folder, cores, n_shares)
         agreement = agree(name, setting, numbers, theirs)
         sides.append({"title": f"JAX, {form.title}", "seconds": seconds, "preparation": compiled})
     if pipeline:
@@ -94,8 +95,9 @@ def by_ours(work, executable, folder, cores):
     return together([side], work, folder)
 
 
-def by_jax(form, work, folder, cores):
-    shares = [cores] if form.one_process else [{core} for core in sorted(cores)]
+def by_jax(form, work, folder, cores, n_shares):
+    """On no more cores than there are seeds, or rules, to go round."""
+    shares = [cores] if form.one_process else [{core} for core in sorted(cores)[:n_shares]]
     command = [sys.executable, HERE / "jax_peers.py", folder, form.variant]
     sides = [
         Side(f"JAX, {form.title}", [*command, index, len(shares)], share, one_thread=not form.one_process)
@@ -123,12 +125,12 @@ def together(sides, work, folder):
     return [np.fromfile(file, "<f4") for file in files], prepared - start, end - prepared
 
 
-def times_of_forms(name, folder, cores, n_seeds):
+def times_of_forms(name, folder, cores, n_shares):
     """With as few seeds as give each core one and `vmap` something to do."""
-    few, times = min(n_seeds, 2 * len(cores)), {}
+    few, times = min(n_shares, 2 * len(cores)), {}
     for form in FORMS[name]:
         say(f"{name}: trying JAX, {form.title}")
-        times[form] = by_jax(form, f"{name}/{few}", folder, cores)[2]
+        times[form] = by_jax(form, f"{name}/{few}", folder, cores, few)[2]
     return times
 
 

@@ -88,7 +88,7 @@ class Peer:
         start = self.inputs.matrices(self.inputs.file("recurrent"), self.inputs.recurrent_shapes(), self.seeds)
         for rule in ("bptt", "bptt_oja"):
             train = partial(jax_time.trained, setting, 1, self.inputs.tuned()["rnn"][rule])
-            accuracy = lambda weights, *test: jax_chain.in_blocks(250, partial(jax_time.accuracy, setting, weights), *test)
+            accuracy = lambda weights, *test: jax_chain.in_blocks(250, partial(jax_time.scores, setting, weights), *test)[0]
             runs.append(self.curves(train, accuracy, start))
         return lambda: [run() for run in runs], np.stack
 

@@ -49,13 +49,19 @@ class Peer:
         return lambda: jax.block_until_ready(train(*arrays)), numbers
 
     def evaluation(self, _, network):
-        ends = self.inputs.file(f"online/{network}/{worker.EVALUATED}")
-        weights = self.inputs.matrices(ends, self.inputs.forward_shapes(network), [0])
-        forward, _ = jax_chain.InputRows.arrays([w[0] for w in weights], [])
         x, labels = map(jnp.asarray, worker.images("t10k"))
-        evaluate = lambda forward, *test: jax_chain.in_blocks(500, partial(jax_chain.scores, self.beta, forward), *test)
-        evaluate = jax.jit(evaluate)
-        return lambda: jax.block_until_ready(evaluate(forward, x, labels)), np.asarray
+        if network == "recurrent":
+            ends = self.inputs.file(f"recurrent/{worker.EVALUATED_IN_TIME}")
+            found = self.inputs.matrices(ends, self.inputs.recurrent_shapes(), [0])
+            weights, size = [jnp.asarray(w[0]) for w in found], 250
+            scores = partial(jax_time.scores, self.inputs.setting["recurrent"])
+        else:
+            ends = self.inputs.file(f"online/{network}/{worker.EVALUATED}")
+            found = self.inputs.matrices(ends, self.inputs.forward_shapes(network), [0])
+            weights, size = jax_chain.InputRows.arrays([w[0] for w in found], [])[0], 500
+            scores = partial(jax_chain.scores, self.beta)
+        evaluate = jax.jit(lambda weights, *test: jax_chain.in_blocks(size, partial(scores, weights), *test))
+        return lambda: jax.block_until_ready(evaluate(weights, x, labels)), np.asarray
 
     def recurrent(self, _, rule):
         setting = self.inputs.setting["recurrent"]

@@ -55,8 +55,8 @@ def trained(setting, unroll, theta, weights, samples):
     return jax.lax.scan(partial(step, setting, unroll, theta), weights, samples)[0]
 
 
-def accuracy(setting, weights, x, labels):
-    """Of a batch; only the last hidden state is kept."""
+def scores(setting, weights, x, labels):
+    """Accuracy and mean cross-entropy of a batch; only the last hidden state is kept."""
     given, recurrent, readout = weights
     drive = x @ given.T
 
@@ -64,4 +64,6 @@ def accuracy(setting, weights, x, labels):
         return jnp.tanh(z) @ recurrent.T + jnp.where(t < setting["image_steps"], drive, 0)
 
     z = jax.lax.fori_loop(1, setting["time_steps"], forward, drive)
-    return ((jnp.tanh(z) @ readout.T).argmax(1) == labels).mean()
+    found = jnp.tanh(z) @ readout.T
+    losses = -jnp.take_along_axis(jax.nn.log_softmax(found), labels[:, None], axis=1)
+    return (found.argmax(1) == labels).mean(), losses.mean()

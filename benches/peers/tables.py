@@ -1,6 +1,7 @@
 """Writes the tables of speed in benches/README.md and README.md from a saved run, between markers: no number there is typed.
 
-    benches/tables [FOLDER]     a folder of benches/runs; the newest that is complete if left out
+    benches/tables [FOLDER]     from a folder of benches/runs; the newest that is complete if left out
+    benches/tables --check      writes nothing, and fails if the tables are not those of the newest
 """
 
 import json
@@ -16,16 +17,19 @@ SIDES = ["JAX, scan", "JAX, vmap over seeds", "Eigen", "Eigen, -ffast-math", "Py
 FLOORS = {
     "online/5-layers/bp": "5 layers, BP",
     "online/5-layers/bp_oja": "5 layers, BP+Oja",
+    "online/5-layers/fa": "5 layers, FA",
     "online/5-layers/fa_oja": "5 layers, FA+Oja",
     "online/5-layers/rule_9": "5 layers, rule (9)",
     "online/10-layers/bp": "10 layers, BP",
     "online/10-layers/bp_oja": "10 layers, BP+Oja",
+    "online/10-layers/fa": "10 layers, FA",
     "online/10-layers/fa_oja": "10 layers, FA+Oja",
     "online/10-layers/rule_9": "10 layers, rule (9)",
     "recurrent/bptt": "recurrent, BPTT",
     "recurrent/bptt_oja": "recurrent, BPTT+Oja",
     "evaluation/5-layers": "evaluation of 10000 images, 5 layers",
     "evaluation/10-layers": "evaluation of 10000 images, 10 layers",
+    "evaluation/recurrent": "evaluation of 10000 images, recurrent",
     "episode/bp": "meta-episode, 5 layers, BP",
     "episode/rule_9": "meta-episode, 5 layers, rule (9)",
 }
@@ -41,25 +45,45 @@ def newest():
 
 
 def write(run):
+    for file, text in filled(run).items():
+        file.write_text(text)
+
+
+def check():
+    run = newest()
+    for file, text in filled(run).items():
+        if file.read_text() != text:
+            name = file.relative_to(ROOT)
+            sys.exit(f"{name}: its tables are not those of {run.relative_to(ROOT)}; `benches/tables` writes them")
+
+
+def filled(run):
+    """Both READMEs with the tables of a run."""
     peers, kernels = (json.loads((run / name).read_text()) for name in NEEDED)
-    place = run.relative_to(ROOT)
-    between(ROOT / "benches" / "README.md", "machine", f"`{place}`, {where(peers, kernels)}")
-    between(ROOT / "benches" / "README.md", "works", works(peers, kernels, list(FLOORS), SIDES))
-    between(ROOT / "benches" / "README.md", "experiments", experiments(peers))
-    between(ROOT / "benches" / "README.md", "floors", floors(kernels))
     short = works(peers, kernels, SHORT, SHORT_SIDES)
-    between(ROOT / "README.md", "speed", "\n\n".join([short, experiments(peers)]))
+    parts = {
+        ROOT / "benches" / "README.md": {
+            "machine": f"`{run.relative_to(ROOT)}`, {where(peers, kernels)}",
+            "works": works(peers, kernels, list(FLOORS), SIDES),
+            "experiments": experiments(peers),
+            "floors": floors(kernels),
+        },
+        ROOT / "README.md": {"speed": "\n\n".join([short, experiments(peers)])},
+    }
+    return {file: with_parts(file, contents) for file, contents in parts.items()}
 
 
-def between(file, name, content):
-    """Replaces what stands between `<!-- NAME -->` and `<!-- end of NAME -->`."""
-    first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
+def with_parts(file, contents):
+    """Its text with something else between `<!-- NAME -->` and `<!-- end of NAME -->`."""
     text = file.read_text()
-    if text.count(first) != 1 or text.count(last) != 1:
-        sys.exit(f"{file.relative_to(ROOT)}: {first} and {last} have to be there once each")
-    before, rest = text.split(first)
-    _, after = rest.split(last)
-    file.write_text(f"{before}{first}\n\n{content}\n\n{last}{after}")
+    for name, content in contents.items():
+        first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if text.count(first) != 1 or text.count(last) != 1:
+            sys.exit(f"{file.relative_to(ROOT)}: {first} and {last} have to be there once each")
+        before, rest = text.split(first)
+        _, after = rest.split(last)
+        text = f"{before}{first}\n\n{content}\n\n{last}{after}"
+    return text
 
 
 def where(peers, kernels):
@@ -82,7 +106,7 @@ def works(peers, kernels, names, sides):
     floors = {r["name"]: r["floor"] for section in kernels["sections"] for r in section["rows"]}
     sides = [side for side in sides if any((name, side) in found for name in names)]
     lines = [row(["", "ojaflow", "floor", "× floor", *sides]), row(["---"] + ["---:"] * (3 + len(sides)))]
-    for name in names:
+    for name in (name for name in names if (name, "ojaflow") in found):
         ours = found[name, "ojaflow"]
         unit, factor = ("µs", 1e6) if ours["group"].startswith("µs") else ("ms", 1e3)
         floor = floors[FLOORS[name]] * factor
@@ -110,12 +134,18 @@ def floors(kernels):
     lines = []
     for section in kernels["sections"]:
         factor, unit = {"microseconds": (1e6, "µs"), "milliseconds": (1e3, "ms")}[section["unit"]]
-        lines.append(row([f"{section['title']}, {unit}", "median", "floor", "× floor"]) + "\n" + row(["---"] + ["---:"] * 3))
+        lines.append(row([f"{section['title']}, {unit}", "least", "floor", "× floor"]) + "\n" + row(["---"] + ["---:"] * 3))
         for r in section["rows"]:
-            times = [f"{factor * r[name]:.2f}" for name in ("median", "floor")]
+            times = [f"{factor * r[name]:.2f}" for name in ("least", "floor")]
             lines[-1] += "\n" + row([r["name"], *times, f"{r['times_floor']:.2f}"])
     return "\n\n".join(lines)
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else newest())
+    match sys.argv[1:]:
+        case []:
+            write(newest())
+        case ["--check"]:
+            check()
+        case [folder]:
+            write(Path(folder).resolve())

@@ -21,8 +21,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 MNIST = HERE.parent.parent / "data" / "mnist"
-# The rule after which a network is evaluated.
-EVALUATED = "bp_oja"
+# The rules after which a chain and the recurrent network are evaluated.
+EVALUATED, EVALUATED_IN_TIME = "bp_oja", "bptt_oja"
 
 
 def read_idx(name):

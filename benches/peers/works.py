@@ -68,6 +68,7 @@ def all_works(inputs, n_images):
     for network in sorted(inputs.networks, key=lambda name: len(inputs.networks[name])):
         group = f"ms an evaluation of {n_images:,} images"
         works.append(Work(f"evaluation/{network}", network.replace("-", " "), group, 1))
+    works.append(Work("evaluation/recurrent", "recurrent", f"ms an evaluation of {n_images:,} images", 1))
     for rule in setting["episode"]["rules"]:
         works.append(Work(f"episode/{rule}", RULES[rule], "ms an episode of meta-learning", setting["episode"]["episodes"]))
     return works
@@ -88,22 +89,23 @@ def check(inputs, side, work, n_images):
 
 def check_weights(inputs, side, work, file, _):
     """Every matrix, relative to its largest weight."""
-    seeds = range(side.n_seeds)
+    seeds, fixed = range(side.n_seeds), []
     if work.kind == "recurrent":
-        shapes, start = inputs.recurrent_shapes(), inputs.file("recurrent")
-        starts = inputs.matrices(start, shapes, seeds)
+        moving = inputs.matrices(inputs.file("recurrent"), inputs.recurrent_shapes(), seeds)
     else:
         network, feedback = work.name.split("/")[1], inputs.rule(work.name)[0]
-        starts = sum(inputs.start(network, feedback, seeds), [])
-        shapes = [matrix.shape[1:] for matrix in starts]
+        moving, own = inputs.start(network, feedback, seeds)
+        moving, fixed = (moving, own) if feedback == "random" else (moving + own, [])
+    starts = moving + fixed
+    shapes = [matrix.shape[1:] for matrix in starts]
     ours, theirs = inputs.matrices(inputs.file(work.name), shapes, seeds), inputs.matrices(file, shapes, seeds)
     worst, what = 0.0, "nothing"
     for number, (start, a, b) in enumerate(zip(starts, ours, theirs), 1):
         scale = np.abs(a).max(axis=(1, 2))
         deviation = (np.abs(a - b).max(axis=(1, 2)) / scale).max()
         moved = (np.abs(a - start).max(axis=(1, 2)) / scale).min()
-        # Fixed feedback does not move; any other matrix that hardly does would agree whatever was done to it.
-        if moved < 10 * TOLERANCE and moved > 0:
+        # A matrix that hardly moves would agree whatever was done to it.
+        if number <= len(moving) and moved < 10 * TOLERANCE:
             sys.exit(f"{work.name}: matrix {number} hardly moved, so that it agrees says nothing")
         if not deviation <= worst:
             worst, what = deviation, f"matrix {number}"

@@ -40,6 +40,15 @@ fn python_agrees() {
     python.run_tests(&outputs);
 }
 
+/// No number of the READMEs' tables of speed was typed: they are what `benches/tables` writes from the newest kept run.
+#[test]
+fn tables_of_speed_are_those_of_the_kept_run() {
+    let script = format!("{ROOT}/benches/peers/tables.py");
+    let with = |python| Command::new(python).args(["-B", &script, "--check"]).output().ok();
+    let output = ["python3", "python"].into_iter().find_map(with).expect("Python is on the PATH");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Runs the program in `folder`, with `outputs` in it.
 fn publish(folder: &Path, pipeline: &str, overrides: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ojaflow"));

@@ -49,7 +49,8 @@ pub(crate) fn export(bench: &Bench<'_>, folder: &Path) -> Result<()> {
         let ends = (0..setting.seeds).map(|seed| Ok(bench.work(&name, seed)?()?.numbers()));
         write(&name.replace('/', "."), &ends.collect::<Result<Vec<_>>>()?.concat())?;
     }
-    for name in networks.map(|network| format!("evaluation/{network}")) {
+    let evaluated = networks.map(String::as_str).chain(["recurrent"]);
+    for name in evaluated.map(|network| format!("evaluation/{network}")) {
         write(&name.replace('/', "."), &bench.work(&name, 0)?()?.numbers())?;
     }
     for rule in setting.episode.rules.keys() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ojaflow::science::evaluation::Evaluation;
 use ojaflow::science::initialization::Feedback;
 use ojaflow::science::meta::{ClassPool, EpisodeRecord};
 use ojaflow::science::network::Network;
@@ -14,6 +15,7 @@ use crate::setting::{Setting, Terms, recurrent_rule, rule, trained, trained_in_t
 
 /// The rule after which a network is evaluated.
 const EVALUATED: &str = "bp_oja";
+const EVALUATED_IN_TIME: &str = "bptt_oja";
 /// An outer learning rate that leaves coefficients what they are, so that every episode has the same ones.
 const STANDSTILL: f64 = 1e-15;
 
@@ -70,14 +72,17 @@ impl<'a> Bench<'a> {
                 let order = setting.order(seed, setting.online.steps);
                 Ok(Box::new(move || Ok(Outcome::Network(Box::new(trained(&start, &rule, train, &order)?)))))
             }
+            ["evaluation", "recurrent"] => {
+                let rule = recurrent_rule(&setting.recurrent.rules[EVALUATED_IN_TIME])?;
+                let (start, order) = (setting.recurrent_network(seed)?, setting.order(seed, setting.recurrent.steps));
+                let network = trained_in_time(&start, rule, train, &order)?;
+                Ok(Box::new(move || Ok(scores_of(&network.evaluate(test, 0..test.len())))))
+            }
             ["evaluation", network] => {
                 let start = setting.network(network, Feedback::Symmetric, seed)?;
                 let order = setting.order(seed, setting.online.steps);
                 let network = trained(&start, &rule(&setting.online.rules[EVALUATED].terms)?, train, &order)?;
-                Ok(Box::new(move || {
-                    let found = network.evaluate(test, 0..test.len());
-                    Ok(Outcome::Numbers(vec![found.accuracy as f32, found.loss as f32]))
-                }))
+                Ok(Box::new(move || Ok(scores_of(&network.evaluate(test, 0..test.len())))))
             }
             ["recurrent", rule_name] => {
                 let rule = recurrent_rule(setting.recurrent.rules.get(rule_name).ok_or("no such rule")?)?;
@@ -118,6 +123,10 @@ impl<'a> Bench<'a> {
         };
         learning.terms.keys().map(of_term).collect()
     }
+}
+
+fn scores_of(found: &Evaluation) -> Outcome {
+    Outcome::Numbers(vec![found.accuracy as f32, found.loss as f32])
 }
 
 /// Loss, accuracy and the norm of the gradient; NaN where there is none.

@@ -14,7 +14,7 @@ use super::matrix::InputMajor;
 use super::{
     ActivePairs, ActiveRows, Block, Differentiated, Forwarded, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
     RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active, forward_back, forward_batch, forward_pair,
-    outer_sum, project_batch, softmax, step_rows, step_rows_back, update_layer,
+    outer_sum, project_batch, step_rows, step_rows_back, update_layer,
 };
 
 /// How many steps of the first layer are carried out together where a rule allows it.
@@ -262,6 +262,7 @@ fn forward_and_updates(backend: Backend) -> Vec<Probe> {
     probes
 }
 
+/// Of whole layers: what ten outputs take is latency, which has no floor here.
 fn functions(backend: Backend) -> Vec<Probe> {
     let mut probes = Vec::new();
     for (name, function, n) in
@@ -272,10 +273,6 @@ fn functions(backend: Backend) -> Vec<Probe> {
             activate(backend, function, n, &mut y);
         }));
     }
-    let mut y = vectors(10, 1);
-    probes.push(Probe::new("softmax of 10", 10 * arithmetic_of(Activation::Sigmoid)[0], [0, 0], move || {
-        softmax(backend, 10, &mut y);
-    }));
     probes
 }
 
@@ -361,21 +358,20 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
                 activation_adjoint: activation,
                 pre_activation_adjoint: pre_activation,
                 pre_error_adjoint: pre_error,
+                entering: None,
                 products: &mut [0.0; 2],
             };
             step_rows_back(backend, step);
         };
         probes.push(Probe::new(name_of("step back"), back * size, [2 * matrices * traffic; 2], differentiated));
     }
-    let (mut w, mut v) = (Weights::new(n_in, n_out), Weights::new(n_in, n_out));
-    let (pre, mut pre_adjoint) = (vectors(n_in, 1), vectors(n_in, 1));
+    let (mut w, pre, mut pre_adjoint) = (Weights::new(n_in, n_out), vectors(n_in, 1), vectors(n_in, 1));
     let post = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
     let name = format!("meta, product back {n_in}→{n_out}");
-    probes.push(Probe::new(name, 2 * size, [2 * traffic, traffic], move || {
+    probes.push(Probe::new(name, size, [traffic, 0], move || {
         let product = ProductAdjoint {
             weights: w.next(),
-            adjoint: v.next(),
-            scale: Scale::ONE,
+            scale: 1.0,
             pre_activation: &pre,
             pre_synaptic_adjoint: &post,
             pre_activation_adjoint: &mut pre_adjoint,

@@ -100,7 +100,7 @@ impl BlockAdjoint {
         self.kept = 0.0;
         let (stride, used) = (block.stride, block.used());
         if block.projects {
-            let outward = columns(&block.outward[..used], stride);
+            let outward = columns(&block.outward[..used], stride, stride * WIDTH);
             let mut outward_adjoint = vec![NO_STEPS; stride * WIDTH];
             let mut inward_adjoint = outward_adjoint.clone();
             let product = ThroughBack {
