@@ -52,5 +52,7 @@ mod tests {
             *memo.get((&key, table), || Ok(Arc::new(value))).unwrap().downcast::<u32>().unwrap()
         };
         assert_eq!([get("a", 1), get("a", 2), get("b", 3)], [1, 1, 3]);
+        memo.put((&key, "c"), Arc::new(4_u32));
+        assert_eq!(get("c", 5), 4, "what somebody has at hand is not decoded at all");
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{Caretaking, PosixStore, Store};
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::fake::Fakes;
-use crate::task::{Axes, Surroundings, TableId};
+use crate::task::{Axes, InputId, Surroundings, TableId};
 
 const DOUBLES: &str = r#"
 [matrix]
@@ -99,6 +99,24 @@ fn a_task_runs_after_what_it_reads_and_the_longest_way_to_the_end_comes_first() 
     let bench = Bench::new(&DOUBLES.replace("value = [1, 2, 3]", "plus = [1, 3, 2]").replace("total", "race"));
     let ran = bench.run().1;
     assert_eq!(ran, ["number", "double plus=3", "double plus=2", "double plus=1", "race"]);
+}
+
+#[test]
+fn what_a_task_shares_is_what_its_readers_get_and_only_where_there_are_any() {
+    let bench = Bench::new(DOUBLES);
+    let plan = bench.plan();
+    let store = bench.store();
+    let session = store.session().unwrap();
+    let statuses = Statuses::predict(&plan, &store, None).unwrap();
+    let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+    let task = |stage: &str| plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
+    let context = |stage: &str| Context::new(&run, task(stage), None, &[]);
+    let (number, double, total) = (context("number"), context("double"), context("total"));
+    assert!(number.is_shared("numbers") && !number.is_shared("stream"));
+    assert!(!total.is_shared("total"));
+    number.share("numbers", Arc::new(7_i64));
+    let decode = |_: &Table| unreachable!("nothing has run, so there is no table to decode");
+    assert_eq!(*double.shared(InputId(0), &decode).unwrap().downcast::<i64>().unwrap(), 7);
 }
 
 #[test]
