@@ -72,7 +72,8 @@ impl<I: Inputs<N>, const N: usize> Kernel for Forward<'_, I, N> {
         for n in 0..N {
             assert_eq!(self.z[n].len(), stride);
         }
-        each_tile!(stride, if N == 1 { S::ACCUMULATORS } else { S::PAIRED_ACCUMULATORS }, |from, _to, T| self.columns::<S, T>(simd, from));
+        each_tile!(stride, if N == 1 { S::ACCUMULATORS } else { S::PAIRED_ACCUMULATORS }, |from, _to, T| self
+            .columns::<S, T>(simd, from));
     }
 }
 

@@ -56,7 +56,9 @@ pub(crate) use block::{
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;
 pub use invalid::InvalidParameter;
-pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, each_tile, lanes_for, largest, norm, zeros};
+pub(crate) use lanes::{
+    Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, each_tile, lanes_for, largest, norm, zeros,
+};
 pub(crate) use layer_update::{LayerSignals, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;

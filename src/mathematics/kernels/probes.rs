@@ -13,8 +13,8 @@ use super::lanes::{Lanes, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::{
     ActivePairs, ActiveRows, Block, Differentiated, Forwarded, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
-    RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active, forward_back, forward_batch, forward_pair,
-    outer_sum, project_batch, step_rows, step_rows_back, update_layer,
+    RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active,
+    forward_back, forward_batch, forward_pair, outer_sum, project_batch, step_rows, step_rows_back, update_layer,
 };
 
 /// How many steps of the first layer are carried out together where a rule allows it.

@@ -226,13 +226,7 @@ pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32], rows: &[Lanes], z: &mu
 }
 
 #[inline(always)]
-fn add_rows_tile<S: Simd, const T: usize>(
-    simd: S,
-    factors: &[f32],
-    rows: &[Lanes],
-    z: &mut [Lanes],
-    from: usize,
-) {
+fn add_rows_tile<S: Simd, const T: usize>(simd: S, factors: &[f32], rows: &[Lanes], z: &mut [Lanes], from: usize) {
     let stride = z.len();
     let z = &mut z[from..from + T];
     let mut sum = [simd.splat(0.0); T];

@@ -42,13 +42,7 @@ impl Waiting {
     /// # Panics
     /// If a step is waiting already: it would be lost.
     #[inline(always)]
-    pub(super) fn begin<S: Simd>(
-        &mut self,
-        simd: S,
-        keep: f32,
-        parts: [bool; 2],
-        [error, activation]: [&[Lanes]; 2],
-    ) {
+    pub(super) fn begin<S: Simd>(&mut self, simd: S, keep: f32, parts: [bool; 2], [error, activation]: [&[Lanes]; 2]) {
         assert!(!self.waits, "a step is waiting already");
         (self.waits, self.keep, self.parts) = (true, keep, parts);
         copy(simd, error, &mut self.error);

@@ -34,13 +34,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// For so many samples.
     pub(crate) fn new(n_samples: usize, n_outputs: usize) -> Self {
-        Self {
-            n_outputs,
-            correct: 0,
-            sums: vec![1.0; n_samples],
-            margins: vec![0.0; n_samples],
-            found: Vec::new(),
-        }
+        Self { n_outputs, correct: 0, sums: vec![1.0; n_samples], margins: vec![0.0; n_samples], found: Vec::new() }
     }
 
     /// The padded rows of logits of some samples; `samples` gives the index and the label of each.

@@ -7,8 +7,8 @@
 //! them change a trained bit.
 
 use crate::kernels::{
-    self, Activation, Active, Backend, Block, Forwarded, InputMajor, Lanes, Propagate, Propagated, RowRule, STEPS, Seen, Shares,
-    SynapticRule, norm,
+    self, Activation, Active, Backend, Block, Forwarded, InputMajor, Lanes, Propagate, Propagated, RowRule, STEPS,
+    Seen, Shares, SynapticRule, norm,
 };
 use crate::science::network::Network;
 
@@ -118,7 +118,9 @@ impl FirstLayer {
 
 /// A row w becomes κ w + (w · y) o + x q + a p, and no pixel exceeds 1.
 fn growth(rule: &SynapticRule, errors: &[f32], e: f64, y: f64) -> [f64; 2] {
-    let a = errors.iter().fold(0.0, |max, &a| if a.is_finite() { f64::max(max, f64::from(a.abs())) } else { f64::INFINITY });
+    let a = errors
+        .iter()
+        .fold(0.0, |max, &a| if a.is_finite() { f64::max(max, f64::from(a.abs())) } else { f64::INFINITY });
     let of = |rule: &RowRule| {
         let longest =
             |by_error: f32, by_activation: f32| f64::from(by_error.abs()) * e + f64::from(by_activation.abs()) * y;

@@ -11,9 +11,7 @@ use std::borrow::Cow;
 use super::dynamics::Chain;
 use super::first_layer::FirstLayer;
 use super::network::Network;
-use crate::kernels::{
-    self, Active, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest,
-};
+use crate::kernels::{self, Active, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest};
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::initialization::Feedback;

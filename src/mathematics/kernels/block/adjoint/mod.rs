@@ -195,7 +195,9 @@ impl BlockAdjoint {
             [true, true] => {
                 dispatch(backend, Write { keep, from: None, through, lit, gained: [entered, errors], to: adjoint })
             }
-            [true, false] => dispatch(backend, Write { keep, from: None, through, lit, gained: [entered], to: adjoint }),
+            [true, false] => {
+                dispatch(backend, Write { keep, from: None, through, lit, gained: [entered], to: adjoint })
+            }
             [false, true] => dispatch(backend, Write { keep, from: None, through, lit, gained: [errors], to: adjoint }),
             [false, false] => dispatch(backend, Write { keep, from: None, through, lit, gained: [], to: adjoint }),
         }
