@@ -121,7 +121,7 @@ fn rows_at_a_time(batch: &RecordBatch) -> usize {
         let offsets = list.value_offsets();
         let length = (offsets[offsets.len() - 1] - offsets[0]) as usize / list.len().max(1);
         let are_equal = offsets.windows(2).all(|two| (two[1] - two[0]) as usize == length);
-        if length == 0 || !are_equal || VALUES_A_LOOK % VALUES_A_LOOK.div_ceil(length) != 0 {
+        if length == 0 || !are_equal || !VALUES_A_LOOK.is_multiple_of(VALUES_A_LOOK.div_ceil(length)) {
             return usize::MAX;
         }
         wide |= length >= VALUES_A_LOOK / 2;
@@ -223,5 +223,39 @@ impl<W: Write> Write for DigestWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::Column;
+    use crate::tables::cells::{CellType, Int32, UInt8List};
+
+    /// Images are cut into pieces; lists of 300 elements, whose ends no piece of 1024 rows meets, are not.
+    #[test]
+    fn how_rows_are_given_to_parquet_changes_no_byte() {
+        for (length, n_rows, pieces) in
+            [(784, 5000, 1024), (512, 3000, 1024), (300, 5000, usize::MAX), (20, 90_000, usize::MAX)]
+        {
+            let columns = vec![
+                Column::new("index", ColumnType::Int32, "", "its place"),
+                Column::new("pixels", ColumnType::UInt8List, "", "an image"),
+            ];
+            let schema = TableSchema::new("images", 1, columns, &["index"]);
+            let elements: Vec<u8> = (0..n_rows * length).map(|k| (k * k % 251 * (k / 97 % 3)) as u8).collect();
+            let index = Int32::collect((0..n_rows).map(|row| Some(row as i32)));
+            let pixels = UInt8List::collect(elements.chunks_exact(length).map(Some));
+            let batch = RecordBatch::try_new(schema.to_arrow(), vec![index, pixels]).unwrap();
+            assert_eq!(rows_at_a_time(&batch), pieces, "{length}");
+            let new = || TableWriter::new(Vec::new(), schema.clone(), "key").unwrap();
+            let (mut cut, mut whole) = (new(), new());
+            cut.write(&batch).unwrap();
+            whole.writer.write(&batch).unwrap();
+            let (rows, bytes) = cut.finish().unwrap();
+            assert!(rows == n_rows && bytes == whole.finish().unwrap().1, "{length}");
+            let table = read(bytes.into(), &schema).unwrap();
+            assert!(table.to_batch().unwrap() == batch, "{length}");
+        }
     }
 }
