@@ -160,7 +160,7 @@ fn overlaps<S: Simd>(simd: S, inputs: &[Lanes], x: Active<'_>) -> [f32; WIDTH] {
 
 /// z ← z + Σ_s factor_s row_s, s ascending.
 #[inline(always)]
-fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes], z: &mut [Lanes]) {
+pub(super) fn add_rows<S: Simd>(simd: S, factors: &[f32], rows: &[Lanes], z: &mut [Lanes]) {
     let mut t = 0;
     while t + 4 <= z.len() {
         add_rows_tile::<S, 4>(simd, factors, rows, z, t);
@@ -173,13 +173,7 @@ fn add_rows<S: Simd>(simd: S, factors: &[f32; WIDTH], rows: &[Lanes], z: &mut [L
 }
 
 #[inline(always)]
-fn add_rows_tile<S: Simd, const T: usize>(
-    simd: S,
-    factors: &[f32; WIDTH],
-    rows: &[Lanes],
-    z: &mut [Lanes],
-    from: usize,
-) {
+fn add_rows_tile<S: Simd, const T: usize>(simd: S, factors: &[f32], rows: &[Lanes], z: &mut [Lanes], from: usize) {
     let stride = z.len();
     let z = &mut z[from..from + T];
     let mut sum = [simd.splat(0.0); T];
@@ -241,7 +235,7 @@ impl Kernel for Push<'_> {
 
 /// out = a x + b y.
 #[inline(always)]
-fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut [Lanes]) {
+pub(super) fn combine<S: Simd>(simd: S, a: f32, x: &[Lanes], b: f32, y: &[Lanes], out: &mut [Lanes]) {
     let (a, b) = (simd.splat(a), simd.splat(b));
     for t in 0..out.len() {
         simd.store(simd.mul_add(a, simd.load(&x[t]), simd.mul(b, simd.load(&y[t]))), &mut out[t]);

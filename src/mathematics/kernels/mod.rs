@@ -5,7 +5,8 @@
 //! sums in one tree), never in one that a block size, a register count or a thread chooses.
 
 // Loops count rather than iterate: what the compiler leaves as a call of `next` is not compiled with a backend's instructions.
-#![allow(clippy::needless_range_loop)]
+// And a copy of a few numbers is a loop rather than a call that costs more than the numbers do.
+#![allow(clippy::needless_range_loop, clippy::manual_memcpy)]
 
 mod activate;
 mod activation;
@@ -13,6 +14,7 @@ mod active;
 mod active_pairs;
 mod backend;
 mod batch_product;
+mod block;
 mod deferred;
 pub(crate) mod elementary;
 mod forward;
@@ -20,7 +22,6 @@ mod intensity;
 mod invalid;
 mod lanes;
 mod layer_update;
-mod listed_rows;
 mod matrix;
 #[cfg(test)]
 mod noise;
@@ -29,7 +30,7 @@ mod outer_sum;
 pub mod probes;
 mod product_adjoint;
 mod row_adjoint;
-mod row_pairs;
+mod row_groups;
 mod row_step;
 mod rows;
 mod scatter;
@@ -44,17 +45,20 @@ pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use block::{
+    Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,
+};
 pub(crate) use deferred::{DEPTH, Deferred};
 pub(crate) use forward::{forward, forward_active};
 pub(crate) use intensity::INTENSITY;
 pub use invalid::InvalidParameter;
 pub(crate) use lanes::{Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, lanes_for, largest, norm, zeros};
 pub(crate) use layer_update::{LayerSignals, update_layer};
-pub(crate) use listed_rows::{row_products, scale_rows};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
-pub(crate) use product_adjoint::{ProductAdjoint, forward_back};
-pub(crate) use row_adjoint::{Differentiated, RowAdjoint, step_rows_back};
+pub(crate) use product_adjoint::{ProductAdjoint, add_outer, forward_back};
+pub(crate) use row_adjoint::{Differentiated, RowAdjoint, Scale, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
+pub(crate) use rows::matrix_product;
 pub(crate) use scatter::Scatter;
 pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};

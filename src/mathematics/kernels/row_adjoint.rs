@@ -4,7 +4,7 @@
 //! taken back by subtracting what the step added. A row's update W_i ← κ W_i + α_i e_ℓ + γ_i y_ℓ, whose factors are
 //! α_i = A_y y_{ℓ-1,i} + A_e e_{ℓ-1,i} + A_d d_i and γ_i likewise with G, is bilinear, so the product rule gives, for every rule,
 //!
-//! - ᾱ_i = V_i · e_ℓ, γ̄_i = V_i · y_ℓ, κ̄ = Σ_i V_i · W_i;
+//! - ᾱ_i = V_i · e_ℓ, γ̄_i = V_i · y_ℓ, κ̄ = V · W, the sum of all their products, with W as it was before the step;
 //! - Ā_y = Σ_i ᾱ_i y_{ℓ-1,i} and so on for each of the six coefficients;
 //! - ē_ℓ += α_i V_i, ȳ_ℓ += γ_i V_i;
 //! - ȳ_{ℓ-1,i} += A_y ᾱ_i + G_y γ̄_i, ē_{ℓ-1,i} += A_e ᾱ_i + G_e γ̄_i, d̄_i = A_d ᾱ_i + G_d γ̄_i;
@@ -13,32 +13,55 @@
 //! c_i = s_i ē_{ℓ-1,i} and W_i in place of B_i where feedback is symmetric:
 //!
 //! - V_i ← κ V_i + d̄_i y_ℓ, ȳ_ℓ += d̄_i W_i, U_i ← κ U_i + c_i e_ℓ, ē_ℓ += c_i B_i.
+//!
+//! V · W need not be summed over all weights at each step, as it changes by what has been found already: with τ = V · W after the
+//! step, κ̄ = (τ − Σ_i α_i ᾱ_i + γ_i γ̄_i) / κ, and before the step it is κ κ̄ + Σ_i d̄_i d_i + ē_{ℓ-1,i} e_{ℓ-1,i}, the last where
+//! errors went through W; likewise U · B.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
-use super::listed_rows::{CHUNK, Local, gather_if, scatter};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
-use super::row_pairs::{Carried, Pair, Products, carry_back, take_back};
+use super::row_groups::{
+    ABSENT, CHUNK, Carried, Entering, FACTOR, Local, Pair, Products, THROUGH, add_products, carry_back, gather_if,
+    take_back, total,
+};
 use super::simd::Simd;
 use super::synaptic_rule::{PreFactor, RowRule, SynapticRule};
 
-/// A matrix and its adjoint.
+/// A matrix and its adjoint, both to be multiplied by numbers: decay changes those alone.
 pub(crate) struct Differentiated<'a> {
     pub weights: &'a mut InputMajor,
     pub adjoint: &'a mut InputMajor,
+    pub scale: &'a mut Scale,
+}
+
+/// By what a matrix and its adjoint are to be multiplied, ω and ν.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub weights: f32,
+    pub adjoint: f32,
+}
+
+impl Scale {
+    /// By nothing.
+    pub(crate) const ONE: Self = Self { weights: 1.0, adjoint: 1.0 };
 }
 
 impl Differentiated<'_> {
     #[inline(always)]
-    fn rows<'a>(&'a mut self, stride: usize, rows: &'a [u32]) -> Pair<'a> {
-        Pair { weights: self.weights.lanes_mut(), adjoint: self.adjoint.lanes_mut(), stride, rows }
+    fn rows(&mut self, from: usize, n: usize) -> Pair<'_> {
+        let stride = self.weights.stride();
+        let lanes = from * stride..(from + n) * stride;
+        Pair {
+            weights: &mut self.weights.lanes_mut()[lanes.clone()],
+            adjoint: &mut self.adjoint.lanes_mut()[lanes],
+            stride,
+        }
     }
 }
 
 /// A step, what it saw, and the adjoints to be carried through it; all vectors padded.
 pub(crate) struct RowAdjoint<'a> {
-    /// The inputs i, ascending.
-    pub rows: &'a [u32],
     pub rule: &'a SynapticRule,
     /// Not 0 wherever a derivative with respect to the coefficient is wanted, which includes all that are not 0.
     pub wanted: &'a SynapticRule,
@@ -61,6 +84,11 @@ pub(crate) struct RowAdjoint<'a> {
     pub activation_adjoint: &'a mut [Lanes],
     pub pre_activation_adjoint: &'a mut [Lanes],
     pub pre_error_adjoint: &'a mut [Lanes],
+    /// y_{ℓ-1} and z̄_ℓ of the step after this one, of whose forward pass V is still to receive y_{ℓ-1,i} z̄_ℓ.
+    pub entering: Option<[&'a [Lanes]; 2]>,
+    /// V · W and U · B, after the step when it begins and before it when it ends; where a derivative with respect to decay is
+    /// wanted.
+    pub products: &'a mut [f64; 2],
 }
 
 /// Takes the step back and returns the derivative with respect to each coefficient of the rule, 0 where it is not wanted.
@@ -70,8 +98,11 @@ pub(crate) fn step_rows_back(backend: Backend, step: RowAdjoint<'_>) -> Synaptic
     assert_eq!(post.map(<[Lanes]>::len), [stride; 4]);
     let pre = [step.pre_activation, step.pre_error, step.projection, step.slope];
     assert_eq!(pre.map(<[Lanes]>::len), [lanes_for(n_in); 4]);
+    if let Some([y, z]) = step.entering {
+        assert_eq!([y.len(), z.len()], [lanes_for(n_in), stride]);
+    }
     assert_eq!([step.pre_activation_adjoint.len(), step.pre_error_adjoint.len()], [lanes_for(n_in); 2]);
-    for Differentiated { weights, adjoint } in [&step.forward].into_iter().chain(&step.feedback) {
+    for Differentiated { weights, adjoint, .. } in [&step.forward].into_iter().chain(&step.feedback) {
         assert_eq!([(weights.n_in(), weights.stride()), (adjoint.n_in(), adjoint.stride())], [(n_in, stride); 2]);
     }
     dispatch(backend, step)
@@ -84,25 +115,46 @@ struct PreAdjoints {
     projection: Local,
 }
 
-/// The same of a row rule's seven coefficients, one partial sum a lane.
+/// The same of a row rule's coefficients but for decay, one partial sum a lane.
 struct RuleAdjoint {
     by_error: [Local; 3],
     by_activation: [Local; 3],
-    decay: Local,
 }
 
 impl RuleAdjoint {
-    const ZERO: Self = Self { by_error: [[0.0; WIDTH]; 3], by_activation: [[0.0; WIDTH]; 3], decay: [0.0; WIDTH] };
+    const ZERO: Self = Self { by_error: [[0.0; CHUNK]; 3], by_activation: [[0.0; CHUNK]; 3] };
 
     #[inline(always)]
     fn sums<S: Simd>(self, simd: S) -> RowRule {
         let [a, b] = [self.by_error, self.by_activation];
-        let sum = |lanes: Local| simd.sum(simd.load(&Lanes(lanes)));
+        let sum = |local: Local| total(simd, &local);
         RowRule {
             by_error: PreFactor { activation: sum(a[0]), error: sum(a[1]), projection: sum(a[2]) },
             by_activation: PreFactor { activation: sum(b[0]), error: sum(b[1]), projection: sum(b[2]) },
-            decay: sum(self.decay),
+            decay: 0.0,
         }
+    }
+}
+
+/// What changes V · W, or U · B, in this step: one partial sum a row of a chunk.
+struct Changes {
+    /// Σ_i α_i ᾱ_i + γ_i γ̄_i.
+    updates: Local,
+    /// Σ_i d̄_i d_i + ē_{ℓ-1,i} e_{ℓ-1,i}.
+    signals: Local,
+}
+
+impl Changes {
+    const ZERO: Self = Self { updates: [0.0; CHUNK], signals: [0.0; CHUNK] };
+
+    /// The derivative with respect to decay, and the product before the step.
+    #[inline(always)]
+    fn carry<S: Simd>(self, simd: S, rule: &RowRule, product: &mut f64) -> f32 {
+        let keep = 1.0 - f64::from(rule.decay);
+        let (updates, signals) = (total(simd, &self.updates), total(simd, &self.signals));
+        let of_keep = (*product - f64::from(updates)) / keep;
+        *product = keep * of_keep + f64::from(signals);
+        -of_keep as f32
     }
 }
 
@@ -111,80 +163,104 @@ impl Kernel for RowAdjoint<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> SynapticRule {
-        let stride = self.forward.weights.stride();
-        let (error, activation) = (self.error, self.activation);
+        let n_in = self.forward.weights.n_in();
+        let vectors = [self.error, self.activation];
         let (mut of_forward, mut of_feedback) = (RuleAdjoint::ZERO, RuleAdjoint::ZERO);
+        let (mut of_w, mut of_b) = (Changes::ZERO, Changes::ZERO);
         let projects = self.wanted.reads_projection();
+        // With W = ω Ŵ and V = ν V̂, decay is ω ← ω / κ and ν ← κ ν on the way back, and no weight is touched for it.
+        let before = |scale: Scale, rule: &RowRule| {
+            let keep = 1.0 - rule.decay;
+            (scale, Scale { weights: scale.weights / keep, adjoint: scale.adjoint * keep })
+        };
+        let scale_of_b = self.feedback.as_ref().map_or(Scale::ONE, |b| *b.scale);
+        let scales = [before(*self.forward.scale, &self.rule.forward), before(scale_of_b, &self.rule.feedback)];
         let (reads_activation, reads_error) = (self.wanted.reads_pre_activation(), self.wanted.reads_pre_error());
-        let mut from = 0;
-        while from < self.rows.len() {
-            let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
-            from += CHUNK;
-            let y = gather_if(reads_activation, as_flat(self.pre_activation), rows);
-            let e = gather_if(reads_error, as_flat(self.pre_error), rows);
-            let d = gather_if(projects, as_flat(self.projection), rows);
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
+            let n = CHUNK.min(n_in - from);
+            let y = gather_if(reads_activation, self.pre_activation, chunk);
+            let e = gather_if(self.propagate || reads_error, self.pre_error, chunk);
+            let d = gather_if(projects, self.projection, chunk);
             let mut pre = PreAdjoints {
-                activation: gather_if(reads_activation, as_flat(self.pre_activation_adjoint), rows),
-                error: gather_if(self.propagate || reads_error, as_flat(self.pre_error_adjoint), rows),
-                projection: [0.0; WIDTH],
+                activation: gather_if(reads_activation, self.pre_activation_adjoint, chunk),
+                error: gather_if(self.propagate || reads_error, self.pre_error_adjoint, chunk),
+                projection: [0.0; CHUNK],
             };
             let local = (&y, &e, &d);
             let (rule, wanted) = (self.rule, self.wanted);
-            let forward = first_pass(
-                simd,
-                &mut self.forward.rows(stride, rows),
-                [&rule.forward, &wanted.forward],
-                local,
-                [error, activation],
-                (&mut pre, &mut of_forward),
-            );
+            // B first: what is used last of W is still in the cache when W is next.
             let feedback = match &mut self.feedback {
                 None => None,
                 Some(b) => {
-                    let of_rule = (&mut pre, &mut of_feedback);
+                    let of_rule = (&mut pre, &mut of_feedback, &mut of_b);
                     let rules = [&rule.feedback, &wanted.feedback];
-                    Some(first_pass(simd, &mut b.rows(stride, rows), rules, local, [error, activation], of_rule))
+                    Some(first_pass(simd, &mut b.rows(from, n), (scales[1].0, None), rules, local, vectors, of_rule))
                 }
             };
+            let x;
+            let entering = match self.entering {
+                None => None,
+                Some([y, z]) => {
+                    x = each_lane!(k => y[chunk].0[k] / scales[0].0.adjoint);
+                    Some(Entering { x: &x, z })
+                }
+            };
+            let forward = first_pass(
+                simd,
+                &mut self.forward.rows(from, n),
+                (scales[0].0, entering),
+                [&rule.forward, &wanted.forward],
+                local,
+                vectors,
+                (&mut pre, &mut of_forward, &mut of_w),
+            );
             if reads_activation {
-                scatter(&pre.activation, rows, as_flat_mut(self.pre_activation_adjoint));
+                self.pre_activation_adjoint[chunk].0 = pre.activation;
             }
             if reads_error {
-                scatter(&pre.error, rows, as_flat_mut(self.pre_error_adjoint));
+                self.pre_error_adjoint[chunk].0 = pre.error;
+            }
+            add_products(&pre.projection, &d, &mut of_w.signals);
+            if self.propagate {
+                let through = if self.feedback.is_some() { &mut of_b } else { &mut of_w };
+                add_products(&pre.error, &e, &mut through.signals);
             }
 
             // c and d̄, each where the signal was made.
-            let zero = [0.0; WIDTH];
-            let slope = gather_if(self.propagate, as_flat(self.slope), rows);
+            let slope = gather_if(self.propagate, self.slope, chunk);
             let c = each_lane!(k => pre.error[k] * slope[k]);
             let through_w = self.propagate && self.feedback.is_none();
             let projection = if projects { Some(&pre.projection) } else { None };
             let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
             let through = [if through_w { Some(&c) } else { None }, projection];
-            second_pass(
-                simd,
-                &mut self.forward.rows(stride, rows),
-                &forward,
-                through,
-                &zero,
-                [error, activation],
-                sums,
-            );
+            second_pass(simd, &mut self.forward.rows(from, n), scales[0], &forward, through, vectors, sums);
             if let (Some(b), Some(feedback)) = (&mut self.feedback, &feedback) {
                 let sums = (&mut *self.error_adjoint, &mut *self.activation_adjoint);
                 let through = [if self.propagate { Some(&c) } else { None }, None];
-                second_pass(simd, &mut b.rows(stride, rows), feedback, through, &zero, [error, activation], sums);
+                second_pass(simd, &mut b.rows(from, n), scales[1], feedback, through, vectors, sums);
             }
         }
-        SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) }
+        let mut adjoint = SynapticRule { forward: of_forward.sums(simd), feedback: of_feedback.sums(simd) };
+        *self.forward.scale = scales[0].1;
+        if let Some(b) = &mut self.feedback {
+            *b.scale = scales[1].1;
+        }
+        let [v_w, u_b] = self.products;
+        if self.wanted.forward.decay != 0.0 {
+            adjoint.forward.decay = of_w.carry(simd, &self.rule.forward, v_w);
+        }
+        if self.wanted.feedback.decay != 0.0 && self.feedback.is_some() {
+            adjoint.feedback.decay = of_b.carry(simd, &self.rule.feedback, u_b);
+        }
+        adjoint
     }
 }
 
-/// α and γ of the rows of a chunk, `None` where no term has them, and κ.
+/// α and γ of the rows of a chunk, `None` where no term has them.
 struct Factors {
     alpha: Option<Local>,
     gamma: Option<Local>,
-    keep: f32,
 }
 
 /// The update of a matrix's rows taken back, and the derivatives that need no signal which the rows made themselves.
@@ -192,29 +268,36 @@ struct Factors {
 fn first_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
+    (scale, entering): (Scale, Option<Entering<'_>>),
     [rule, wanted]: [&RowRule; 2],
     (y, e, d): (&Local, &Local, &Local),
     vectors: [&[Lanes]; 2],
-    (pre, of_rule): (&mut PreAdjoints, &mut RuleAdjoint),
+    (pre, of_rule, changes): (&mut PreAdjoints, &mut RuleAdjoint, &mut Changes),
 ) -> Factors {
     let (has_error, has_activation) = (!wanted.by_error.is_zero(), !wanted.by_activation.is_zero());
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
-    let keep = 1.0 - rule.decay;
-    let revive = 1.0 / keep;
-    let a = each_lane!(k => -(alpha[k] * revive));
-    let b = each_lane!(k => -(gamma[k] * revive));
-    let mut products = Products { error: [0.0; WIDTH], activation: [0.0; WIDTH], weights: [0.0; WIDTH] };
-    match (has_error, has_activation) {
-        (true, true) => take_back::<S, true, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (true, false) => take_back::<S, true, false>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (false, true) => take_back::<S, false, true>(simd, pair, revive, [&a, &b], vectors, &mut products),
-        (false, false) if wanted.decay != 0.0 => {
-            take_back::<S, false, false>(simd, pair, revive, [&a, &b], vectors, &mut products);
-        }
-        (false, false) => {}
+    let revived = -1.0 / scale.weights;
+    let a = each_lane!(k => alpha[k] * revived);
+    let b = each_lane!(k => gamma[k] * revived);
+    let zero = [0.0; CHUNK];
+    let nothing = Entering { x: &zero, z: vectors[0] };
+    let mut products = Products { error: [0.0; CHUNK], activation: [0.0; CHUNK] };
+    let factors = [&a, &b];
+    match (has_error, has_activation, entering) {
+        (true, true, Some(x)) => take_back::<S, true, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, true, None) => take_back::<S, true, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (true, false, Some(x)) => take_back::<S, true, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (true, false, None) => take_back::<S, true, false, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, true, Some(x)) => take_back::<S, false, true, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, true, None) => take_back::<S, false, true, false>(simd, pair, nothing, factors, vectors, &mut products),
+        (false, false, Some(x)) => take_back::<S, false, false, true>(simd, pair, x, factors, vectors, &mut products),
+        (false, false, None) => {}
     }
+    products.error = each_lane!(k => scale.adjoint * products.error[k]);
+    products.activation = each_lane!(k => scale.adjoint * products.activation[k]);
     if wanted.decay != 0.0 {
-        of_rule.decay = each_lane!(k => of_rule.decay[k] - products.weights[k]);
+        add_products(&alpha, &products.error, &mut changes.updates);
+        add_products(&gamma, &products.activation, &mut changes.updates);
     }
     for (factor, wanted, bar, sum) in [
         (&rule.by_error, &wanted.by_error, &products.error, &mut of_rule.by_error),
@@ -234,171 +317,58 @@ fn first_pass<S: Simd>(
             pre.projection = each_lane!(k => factor.projection.mul_add(bar[k], pre.projection[k]));
         }
     }
-    Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma), keep }
+    Factors { alpha: has_error.then_some(alpha), gamma: has_activation.then_some(gamma) }
 }
 
-/// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it.
+#[inline(always)]
+fn kind(has_factor: bool, has_through: bool) -> u8 {
+    match (has_factor, has_through) {
+        (_, true) => THROUGH,
+        (true, false) => FACTOR,
+        (false, false) => ABSENT,
+    }
+}
+
+/// The adjoint of a matrix's rows carried back before the step, and the adjoints of e_ℓ and y_ℓ with it; `scale` as it is after
+/// the step, and ν before it.
 #[inline(always)]
 fn second_pass<S: Simd>(
     simd: S,
     pair: &mut Pair<'_>,
+    (scale, carried): (Scale, Scale),
     factors: &Factors,
-    [c, projection]: [Option<&Local>; 2],
-    zero: &Local,
-    [error, activation]: [&[Lanes]; 2],
+    through: [Option<&Local>; 2],
+    vectors: [&[Lanes]; 2],
     (error_adjoint, activation_adjoint): (&mut [Lanes], &mut [Lanes]),
 ) {
-    let Factors { alpha, gamma, keep } = factors;
-    let by_error = alpha.is_some() || c.is_some();
-    let by_activation = gamma.is_some() || projection.is_some();
-    let (alpha, gamma) = (alpha.as_ref().unwrap_or(zero), gamma.as_ref().unwrap_or(zero));
-    let (c, projection) = (c.unwrap_or(zero), projection.unwrap_or(zero));
-    let carried = [
-        Carried { vector: error, adjoint: error_adjoint, factor: alpha, through: c },
-        Carried { vector: activation, adjoint: activation_adjoint, factor: gamma, through: projection },
+    let zero = [0.0; CHUNK];
+    let [alpha, gamma] = [factors.alpha.as_ref(), factors.gamma.as_ref()];
+    let kinds = (kind(alpha.is_some(), through[0].is_some()), kind(gamma.is_some(), through[1].is_some()));
+    let (alpha, gamma) = (alpha.unwrap_or(&zero), gamma.unwrap_or(&zero));
+    let (c, d) = (through[0].unwrap_or(&zero), through[1].unwrap_or(&zero));
+    let revived = 1.0 / carried.adjoint;
+    let a = each_lane!(k => scale.adjoint * alpha[k]);
+    let g = each_lane!(k => scale.adjoint * gamma[k]);
+    let through_e = each_lane!(k => carried.weights * c[k]);
+    let through_y = each_lane!(k => carried.weights * d[k]);
+    let gained_e = each_lane!(k => c[k] * revived);
+    let gained_y = each_lane!(k => d[k] * revived);
+    let both = [
+        Carried { vector: vectors[0], adjoint: error_adjoint, factor: &a, through: &through_e, gained: &gained_e },
+        Carried { vector: vectors[1], adjoint: activation_adjoint, factor: &g, through: &through_y, gained: &gained_y },
     ];
-    match (by_error, by_activation) {
-        (true, true) => carry_back::<S, true, true>(simd, pair, *keep, carried),
-        (true, false) => carry_back::<S, true, false>(simd, pair, *keep, carried),
-        (false, true) => carry_back::<S, false, true>(simd, pair, *keep, carried),
-        (false, false) if *keep != 1.0 => carry_back::<S, false, false>(simd, pair, *keep, carried),
-        (false, false) => {}
+    match kinds {
+        (ABSENT, ABSENT) => {}
+        (ABSENT, FACTOR) => carry_back::<S, ABSENT, FACTOR>(simd, pair, both),
+        (ABSENT, _) => carry_back::<S, ABSENT, THROUGH>(simd, pair, both),
+        (FACTOR, ABSENT) => carry_back::<S, FACTOR, ABSENT>(simd, pair, both),
+        (FACTOR, FACTOR) => carry_back::<S, FACTOR, FACTOR>(simd, pair, both),
+        (FACTOR, _) => carry_back::<S, FACTOR, THROUGH>(simd, pair, both),
+        (_, ABSENT) => carry_back::<S, THROUGH, ABSENT>(simd, pair, both),
+        (_, FACTOR) => carry_back::<S, THROUGH, FACTOR>(simd, pair, both),
+        (_, _) => carry_back::<S, THROUGH, THROUGH>(simd, pair, both),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::zeros;
-    use crate::science::seed::{Purpose, stream};
-
-    /// A row of W or B with everything that the derivative of its update adds up to, in double precision.
-    struct Row {
-        /// The weights before the step, their adjoint after it and before it.
-        before: Vec<f64>,
-        adjoint: Vec<f64>,
-        carried: Vec<f64>,
-        by_error: f64,
-        by_activation: f64,
-    }
-
-    fn dot(a: &[f64], b: &[f64]) -> f64 {
-        a.iter().zip(b).map(|(a, b)| a * b).sum()
-    }
-
-    /// The equations of the module, number by number, against the kernel; the same bits on every backend.
-    #[test]
-    fn adjoints_are_those_of_the_product_rule() {
-        let mut random = stream(5, Purpose::Task, 2);
-        let mut number = || 0.3 * random.normal() as f32;
-        for (n_in, n_out, through_b) in [(1, 1, true), (13, 17, true), (21, 100, false), (19, 170, true)] {
-            let mut factor = || PreFactor { activation: number(), error: number(), projection: number() };
-            let [forward, feedback] =
-                [0.02, 0.05].map(|decay| RowRule { by_error: factor(), by_activation: factor(), decay });
-            let rule = SynapticRule { forward, feedback };
-            let matrices: Vec<InputMajor> = (0..4).map(|_| InputMajor::from_fn(n_in, n_out, |_, _| number())).collect();
-            let mut vectors = |n: usize, count: usize| -> Vec<Vec<Lanes>> {
-                let vector = |_| {
-                    let mut v = zeros(n);
-                    as_flat_mut(&mut v)[..n].iter_mut().for_each(|x| *x = number());
-                    v
-                };
-                (0..count).map(vector).collect()
-            };
-            let (post, pre) = (vectors(n_out, 4), vectors(n_in, 6));
-            let rows: Vec<u32> = (0..n_in as u32).filter(|i| i % 4 != 1).collect();
-            let run = |backend: Backend| {
-                let (mut m, mut post_out, mut pre_out) = (matrices.clone(), post.clone(), pre.clone());
-                let [w, v, b, u] = &mut m[..] else { unreachable!() };
-                let [_, _, error_adjoint, activation_adjoint] = &mut post_out[..] else { unreachable!() };
-                let [_, _, _, _, pre_activation_adjoint, pre_error_adjoint] = &mut pre_out[..] else { unreachable!() };
-                let step = RowAdjoint {
-                    rows: &rows,
-                    rule: &rule,
-                    wanted: &rule,
-                    forward: Differentiated { weights: w, adjoint: v },
-                    feedback: through_b.then_some(Differentiated { weights: b, adjoint: u }),
-                    error: &post[0],
-                    activation: &post[1],
-                    pre_activation: &pre[0],
-                    pre_error: &pre[1],
-                    projection: &pre[2],
-                    slope: &pre[3],
-                    propagate: true,
-                    error_adjoint,
-                    activation_adjoint,
-                    pre_activation_adjoint,
-                    pre_error_adjoint,
-                };
-                let of_rule = step_rows_back(backend, step);
-                (of_rule, m, post_out, pre_out)
-            };
-            let (of_rule, m, post_out, pre_out) = run(Backend::Portable);
-            for backend in Backend::available() {
-                assert_eq!(run(backend), (of_rule, m.clone(), post_out.clone(), pre_out.clone()), "{backend}");
-            }
-
-            let double = |v: &[Lanes], n: usize| as_flat(v)[..n].iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-            let post: Vec<_> = post.iter().map(|v| double(v, n_out)).collect();
-            let pre: Vec<_> = pre.iter().map(|v| double(v, n_in)).collect();
-            let (e, y) = (&post[0], &post[1]);
-            let (mut error_adjoint, mut activation_adjoint) = (post[2].clone(), post[3].clone());
-            let mut of_coefficients = [[0.0; 7]; 2];
-            let close = |found: f32, expected: f64, what: &str| {
-                assert!((f64::from(found) - expected).abs() < 2e-4, "{n_in} × {n_out}, {what}: {found}, {expected}");
-            };
-            for i in rows.iter().map(|&i| i as usize) {
-                let signals = [pre[0][i], pre[1][i], pre[2][i]];
-                let mut bars = [pre[4][i], pre[5][i], 0.0];
-                let mut both = Vec::new();
-                for (which, rule) in [forward, feedback].into_iter().enumerate().take(1 + usize::from(through_b)) {
-                    let factors = [rule.by_error, rule.by_activation]
-                        .map(|f| [f.activation, f.error, f.projection].map(f64::from));
-                    let [alpha, gamma] = factors.map(|factor| dot(&factor, &signals));
-                    let (after, adjoint) =
-                        (double(matrices[2 * which].row(i), n_out), double(matrices[2 * which + 1].row(i), n_out));
-                    let keep = 1.0 - f64::from(rule.decay);
-                    let before: Vec<f64> =
-                        (0..n_out).map(|j| (after[j] - alpha * e[j] - gamma * y[j]) / keep).collect();
-                    let of_factors = [dot(&adjoint, e), dot(&adjoint, y)];
-                    for k in 0..3 {
-                        for side in 0..2 {
-                            of_coefficients[which][3 * side + k] += of_factors[side] * signals[k];
-                            bars[k] += factors[side][k] * of_factors[side];
-                        }
-                    }
-                    of_coefficients[which][6] -= dot(&adjoint, &before);
-                    let carried = adjoint.iter().map(|v| keep * v).collect();
-                    both.push(Row { before, adjoint, carried, by_error: alpha, by_activation: gamma });
-                }
-                let c = bars[1] * pre[3][i];
-                for (which, row) in both.iter_mut().enumerate() {
-                    let projected = if which == 0 { bars[2] } else { 0.0 };
-                    let error = if which == usize::from(through_b) { c } else { 0.0 };
-                    for j in 0..n_out {
-                        error_adjoint[j] += row.by_error * row.adjoint[j] + error * row.before[j];
-                        activation_adjoint[j] += row.by_activation * row.adjoint[j] + projected * row.before[j];
-                        row.carried[j] += error * e[j] + projected * y[j];
-                        close(as_flat(m[2 * which].row(i))[j], row.before[j], "weight");
-                        close(as_flat(m[2 * which + 1].row(i))[j], row.carried[j], "adjoint of a weight");
-                    }
-                }
-                close(as_flat(&pre_out[4])[i], bars[0], "y below");
-                close(as_flat(&pre_out[5])[i], bars[1], "e below");
-            }
-            for j in 0..n_out {
-                close(as_flat(&post_out[2])[j], error_adjoint[j], "e");
-                close(as_flat(&post_out[3])[j], activation_adjoint[j], "y");
-            }
-            for (found, expected) in [of_rule.forward, of_rule.feedback].into_iter().zip(of_coefficients) {
-                let [a, g] = [found.by_error, found.by_activation].map(|f| [f.activation, f.error, f.projection]);
-                for (found, expected) in a.into_iter().chain(g).chain([found.decay]).zip(expected) {
-                    close(found, expected, "coefficient");
-                }
-            }
-            for i in (0..n_in).filter(|i| i % 4 == 1) {
-                assert!((0..4).all(|k| m[k].row(i) == matrices[k].row(i)), "a row that is not listed stays");
-            }
-        }
-    }
-}
+mod tests;

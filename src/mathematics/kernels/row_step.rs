@@ -1,25 +1,23 @@
-//! One layer's backward product, projection and plasticity on listed rows of its weights, as `layer_update` does it on all.
+//! One layer's backward product, projection and plasticity, as `layer_update` does it, ready to be differentiated.
 //!
-//! For each listed input i, with the weights as they were before the step:
+//! For each input i, with the weights as they were before the step:
 //!
 //! - e_{ℓ-1,i} = (W_i · e_ℓ) s_i, or with B_i in place of W_i where feedback has weights of its own; s_i is given;
 //! - d_i = W_i · y_ℓ;
 //! - W_i ← (1 − λ) W_i + α_i e_ℓ + γ_i y_ℓ, and B_i likewise, α_i and γ_i being linear in y_{ℓ-1,i}, e_{ℓ-1,i} and d_i.
 //!
-//! Unlike there, what is not listed is not touched, and a signal can be asked for although its coefficients are 0: a
-//! coefficient has a derivative there too.
+//! Unlike there, a signal can be asked for although its coefficients are 0: a coefficient has a derivative there too.
 
 use super::backend::{Backend, Kernel, dispatch};
-use super::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for};
-use super::listed_rows::{CHUNK, Scaled, combine, dots, dots_two, gather, scatter};
+use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
+use super::row_groups::{CHUNK, Local, Scaled, combine};
+use super::rows::{dots, dots_two};
 use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
 
 /// A step and what it reads and writes, all vectors padded.
 pub(crate) struct RowStep<'a> {
-    /// The inputs i, ascending.
-    pub rows: &'a [u32],
     pub rule: &'a SynapticRule,
     pub weights: &'a mut InputMajor,
     /// B, where feedback has weights of its own.
@@ -61,68 +59,67 @@ impl Kernel for RowStep<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let stride = self.weights.stride();
         let (error, activation) = (self.error, self.activation);
-        let (pre_activation, slope) = (as_flat(self.pre_activation), as_flat(self.slope));
-        let mut from = 0;
-        while from < self.rows.len() {
-            let rows = &self.rows[from..self.rows.len().min(from + CHUNK)];
-            from += CHUNK;
-            let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
-            let w = self.weights.lanes();
+        let n_in = self.weights.n_in();
+        for chunk in 0..lanes_for(n_in) {
+            let from = chunk * CHUNK;
+            let n = CHUNK.min(n_in - from);
+            let lanes = from * stride..(from + n) * stride;
+            let (mut e, mut d) = ([0.0; CHUNK], [0.0; CHUNK]);
+            let w = &self.weights.lanes()[lanes.clone()];
             match (&self.feedback, self.propagate, self.project) {
-                (None, true, true) => dots_two(simd, w, stride, rows, [error, activation], [&mut e, &mut d]),
-                (None, true, false) => dots(simd, w, stride, rows, error, &mut e),
-                (Some(b), true, _) => dots(simd, b.lanes(), stride, rows, error, &mut e),
+                (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
+                (None, true, false) => dots(simd, w, stride, error, &mut e),
+                (Some(b), true, _) => dots(simd, &b.lanes()[lanes.clone()], stride, error, &mut e),
                 (_, false, _) => {}
             }
             if self.project && (self.feedback.is_some() || !self.propagate) {
-                dots(simd, w, stride, rows, activation, &mut d);
+                dots(simd, w, stride, activation, &mut d);
             }
             if self.propagate {
-                let slope = gather(slope, rows);
+                let slope = &self.slope[chunk].0;
                 e = each_lane!(k => e[k] * slope[k]);
-                scatter(&e, rows, as_flat_mut(self.pre_error));
+                self.pre_error[chunk].0 = e;
             }
             if self.project {
-                scatter(&d, rows, as_flat_mut(self.projection));
+                self.projection[chunk].0 = d;
             }
 
-            let y = gather(pre_activation, rows);
+            let y = self.pre_activation[chunk].0;
             let signals = (&y, &e, &d, error, activation);
-            update(simd, self.weights, rows, &self.rule.forward, signals);
+            update(simd, &mut self.weights.lanes_mut()[lanes.clone()], stride, &self.rule.forward, signals);
             if let Some(b) = &mut self.feedback {
-                update(simd, b, rows, &self.rule.feedback, signals);
+                update(simd, &mut b.lanes_mut()[lanes], stride, &self.rule.feedback, signals);
             }
         }
     }
 }
 
-type Signals<'a> = (&'a [f32; WIDTH], &'a [f32; WIDTH], &'a [f32; WIDTH], &'a [Lanes], &'a [Lanes]);
+type Signals<'a> = (&'a Local, &'a Local, &'a Local, &'a [Lanes], &'a [Lanes]);
 
 #[inline(always)]
 fn update<S: Simd>(
     simd: S,
-    matrix: &mut InputMajor,
-    rows: &[u32],
+    rows: &mut [Lanes],
+    stride: usize,
     rule: &RowRule,
     (y, e, d, error, activation): Signals<'_>,
 ) {
-    let stride = matrix.stride();
     let (alpha, gamma) = (rule.by_error.of(y, e, d), rule.by_activation.of(y, e, d));
     let by_error: Scaled<'_> = if rule.by_error.is_zero() { None } else { Some((&alpha, error)) };
     let by_activation: Scaled<'_> = if rule.by_activation.is_zero() { None } else { Some((&gamma, activation)) };
-    combine(simd, matrix.lanes_mut(), stride, rows, 1.0 - rule.decay, [by_error, by_activation]);
+    combine(simd, rows, stride, 1.0 - rule.decay, [by_error, by_activation]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{LayerSignals, PreFactor, update_layer, zeros};
+    use crate::kernels::{LayerSignals, PreFactor, as_flat, as_flat_mut, update_layer, zeros};
     use crate::science::activation::Activation;
     use crate::science::seed::{Purpose, stream};
 
-    /// On all rows it is the pass over a whole layer, to rounding; on some, the others stay; on every backend the same bits.
+    /// It is the pass over a whole layer, to rounding; on every backend the same bits.
     #[test]
-    fn listed_rows_learn_as_a_whole_layer_does_and_the_others_stay() {
+    fn rows_learn_as_a_whole_layer_does() {
         let mut random = stream(3, Purpose::Task, 1);
         let mut number = || random.normal() as f32;
         let mut factor = || PreFactor { activation: 0.1 * number(), error: 0.1 * number(), projection: 0.1 * number() };
@@ -144,11 +141,10 @@ mod tests {
             let function = Activation::Tanh;
             let slope: Vec<Lanes> = y.iter().map(|y| Lanes(function.derivative(y.0))).collect();
             for (rule, through_b) in [(whole, true), (whole, false), (one_sided, false)] {
-                let run = |backend: Backend, rows: &[u32]| {
+                let run = |backend: Backend| {
                     let (mut w, mut b) = (w.clone(), b.clone());
                     let (mut pre_error, mut projection) = (zeros(n_in), zeros(n_in));
                     let step = RowStep {
-                        rows,
                         rule: &rule,
                         weights: &mut w,
                         feedback: through_b.then_some(&mut b),
@@ -164,8 +160,7 @@ mod tests {
                     step_rows(backend, step);
                     (w, b, pre_error, projection)
                 };
-                let all: Vec<u32> = (0..n_in as u32).collect();
-                let found = run(Backend::Portable, &all);
+                let found = run(Backend::Portable);
                 let (mut expected_w, mut expected_b) = (w.clone(), b.clone());
                 let (mut pre_error, mut projection) = (zeros(n_in), zeros(n_in));
                 let signals = LayerSignals {
@@ -190,14 +185,8 @@ mod tests {
                         as_flat(found).iter().zip(as_flat(expected)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                     assert!(worst < 2e-5, "{n_in} × {n_out}: {worst}");
                 }
-                let some: Vec<u32> = all.iter().copied().filter(|i| i % 3 != 1).collect();
                 for backend in Backend::available() {
-                    assert_eq!(run(backend, &all), found, "{backend}");
-                    let (part, ..) = run(backend, &some);
-                    for i in 0..n_in {
-                        let expected = if i % 3 != 1 { found.0.row(i) } else { w.row(i) };
-                        assert_eq!(part.row(i), expected, "{backend}");
-                    }
+                    assert_eq!(run(backend), found, "{backend}");
                 }
             }
         }

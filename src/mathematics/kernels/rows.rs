@@ -1,12 +1,14 @@
 //! Dot products with up to sixteen rows of weights, and updates of them, while they are in the first-level cache.
 
+use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH};
+use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
-/// out_r = row_r · v for up to sixteen rows.
+/// out_r = row_r · v.
 #[inline(always)]
-pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32; WIDTH]) {
+pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32]) {
     let v = &v[..stride];
     let mut quads = rows.chunks_exact(4 * stride);
     let mut r = 0;
@@ -23,7 +25,7 @@ pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes],
             sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
             sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
         }
-        out[r..r + 4].copy_from_slice(&simd.sums(sum));
+        [out[r], out[r + 1], out[r + 2], out[r + 3]] = simd.sums(sum);
         r += 4;
     }
     for row in quads.remainder().chunks_exact(stride) {
@@ -44,8 +46,8 @@ pub(super) fn dots_two<S: Simd>(
     stride: usize,
     a: &[Lanes],
     b: &[Lanes],
-    u: &mut [f32; WIDTH],
-    v: &mut [f32; WIDTH],
+    u: &mut [f32],
+    v: &mut [f32],
 ) {
     // Lengths said once, so that the loops need no bounds checks.
     let (a, b) = (&a[..stride], &b[..stride]);
@@ -166,5 +168,45 @@ fn add_two<S: Simd>(
         let (e, y) = (simd.load(&error[t]), simd.load(&activation[t]));
         simd.store(simd.mul_add(alpha, e, simd.mul_add(gamma, y, simd.load(&p[t]))), &mut p[t]);
         simd.store(simd.mul_add(beta, e, simd.mul_add(delta, y, simd.load(&q[t]))), &mut q[t]);
+    }
+}
+
+/// The sum of all products of two vectors' entries, in four partial sums.
+#[inline(always)]
+pub(super) fn inner_product<S: Simd>(simd: S, left: &[Lanes], right: &[Lanes]) -> f32 {
+    let right = &right[..left.len()];
+    let mut sum = [simd.splat(0.0); 4];
+    let whole = left.len() / 4 * 4;
+    let mut t = 0;
+    while t < whole {
+        for k in 0..4 {
+            sum[k] = simd.mul_add(simd.load(&left[t + k]), simd.load(&right[t + k]), sum[k]);
+        }
+        t += 4;
+    }
+    for t in whole..left.len() {
+        sum[t - whole] = simd.mul_add(simd.load(&left[t]), simd.load(&right[t]), sum[t - whole]);
+    }
+    let [a, b, c, d] = simd.sums(sum);
+    (a + b) + (c + d)
+}
+
+/// V · W, the sum of all products of two matrices' entries.
+pub(crate) fn matrix_product(backend: Backend, left: &InputMajor, right: &InputMajor) -> f32 {
+    assert_eq!((left.n_in(), left.n_out()), (right.n_in(), right.n_out()));
+    dispatch(backend, Between { left: left.lanes(), right: right.lanes() })
+}
+
+struct Between<'a> {
+    left: &'a [Lanes],
+    right: &'a [Lanes],
+}
+
+impl Kernel for Between<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        inner_product(simd, self.left, self.right)
     }
 }

@@ -1,7 +1,5 @@
 //! A learning rule as the kernels take it: what a row of weights receives of e_ℓ and of y_ℓ.
 
-use super::lanes::{WIDTH, each_lane};
-
 /// What the presynaptic side contributes: activation · y_{ℓ-1,i} + error · e_{ℓ-1,i} + projection · d_i.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PreFactor {
@@ -16,17 +14,23 @@ impl PreFactor {
     }
 
     #[inline(always)]
-    pub(crate) fn of(&self, y: &[f32; WIDTH], e: &[f32; WIDTH], d: &[f32; WIDTH]) -> [f32; WIDTH] {
-        let mut factor = [0.0; WIDTH];
+    pub(crate) fn of<const N: usize>(&self, y: &[f32; N], e: &[f32; N], d: &[f32; N]) -> [f32; N] {
+        let mut factor = [0.0; N];
         // Signals with coefficient 0 are left out rather than multiplied: they may not have been computed.
         if self.activation != 0.0 {
-            factor = each_lane!(k => self.activation * y[k]);
+            for k in 0..N {
+                factor[k] = self.activation * y[k];
+            }
         }
         if self.error != 0.0 {
-            factor = each_lane!(k => self.error.mul_add(e[k], factor[k]));
+            for k in 0..N {
+                factor[k] = self.error.mul_add(e[k], factor[k]);
+            }
         }
         if self.projection != 0.0 {
-            factor = each_lane!(k => self.projection.mul_add(d[k], factor[k]));
+            for k in 0..N {
+                factor[k] = self.projection.mul_add(d[k], factor[k]);
+            }
         }
         factor
     }

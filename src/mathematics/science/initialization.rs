@@ -32,14 +32,29 @@ impl Initialization {
         }
     }
 
-    /// The next weight of a matrix from `n_in` to `n_out` units.
-    pub(crate) fn draw(self, n_in: usize, n_out: usize, stream: &mut Stream) -> f32 {
-        let weight = match self {
-            Initialization::Xavier => libm::sqrt(6.0 / (n_in + n_out) as f64) * (2.0 * stream.uniform_f64() - 1.0),
-            Initialization::Naive { std } => std * stream.normal(),
-            Initialization::Kaiming => libm::sqrt(2.0 / n_in as f64) * stream.normal(),
-        };
-        weight as f32
+    /// The next weights of a matrix from `n_in` to `n_out` units.
+    pub(crate) fn draw(self, n_in: usize, n_out: usize, stream: &mut Stream, weights: &mut [f32]) {
+        let mut drawn = [0.0; 256];
+        for weights in weights.chunks_mut(drawn.len()) {
+            let drawn = &mut drawn[..weights.len()];
+            match self {
+                Initialization::Xavier => {
+                    stream.uniforms(drawn);
+                    let limit = libm::sqrt(6.0 / (n_in + n_out) as f64);
+                    drawn.iter_mut().for_each(|x| *x = limit * (2.0 * *x - 1.0));
+                }
+                Initialization::Naive { std } => {
+                    stream.normals(drawn);
+                    drawn.iter_mut().for_each(|x| *x *= std);
+                }
+                Initialization::Kaiming => {
+                    stream.normals(drawn);
+                    let std = libm::sqrt(2.0 / n_in as f64);
+                    drawn.iter_mut().for_each(|x| *x *= std);
+                }
+            }
+            weights.iter_mut().zip(drawn).for_each(|(w, x)| *w = *x as f32);
+        }
     }
 }
 
@@ -63,7 +78,9 @@ mod tests {
     fn moments(initialization: Initialization) -> (f64, f64, f64) {
         let mut s = stream(11, Purpose::ForwardWeights, 1);
         let n = 100_000;
-        let draws: Vec<f64> = (0..n).map(|_| f64::from(initialization.draw(150, 50, &mut s))).collect();
+        let mut draws = vec![0.0; n as usize];
+        initialization.draw(150, 50, &mut s, &mut draws);
+        let draws: Vec<f64> = draws.into_iter().map(f64::from).collect();
         let mean = draws.iter().sum::<f64>() / f64::from(n);
         let variance = draws.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / f64::from(n);
         (mean, variance, draws.iter().fold(0.0, |m, w| w.abs().max(m)))

@@ -53,7 +53,7 @@ impl Kind for MetaLearn {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

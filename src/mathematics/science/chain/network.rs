@@ -89,31 +89,31 @@ impl Network {
         feedback: Feedback,
         seed: u64,
     ) -> Network {
-        let shapes = || architecture.sizes.windows(2).map(|pair| (pair[0], pair[1])).zip(1..);
-        let forward = shapes()
-            .map(|((n_in, n_out), layer)| {
-                let mut stream = stream(seed, Purpose::ForwardWeights, layer);
-                let w = Array2::from_shape_simple_fn((n_out, n_in), || initialization.draw(n_in, n_out, &mut stream));
-                InputMajor::from_fn(n_in, n_out, |i, j| w[[j, i]])
-            })
-            .collect();
-        let backward = match feedback {
-            Feedback::Symmetric => Vec::new(),
-            Feedback::Random | Feedback::Plastic => shapes()
-                .map(|((n_in, n_out), layer)| {
-                    let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
-                    // B is n_in × n_out, its rows are the kernels' rows; its scale is that of the W which it answers.
-                    InputMajor::from_fn(n_in, n_out, |_, _| initialization.draw(n_in, n_out, &mut stream))
-                })
-                .collect(),
-        };
-        Network {
+        let shapes = || architecture.sizes.windows(2).map(|pair| InputMajor::zeros(pair[0], pair[1]));
+        let mut network = Network {
             architecture: architecture.clone(),
             feedback,
-            forward,
-            backward,
+            forward: shapes().collect(),
+            backward: if feedback == Feedback::Symmetric { Vec::new() } else { shapes().collect() },
             normalization: Vec::new(),
             backend: kernels::backend(),
+        };
+        network.draw(initialization, seed);
+        network
+    }
+
+    /// Draws all weights anew, as [`Network::initialize`] does.
+    pub(crate) fn draw(&mut self, initialization: &Initialization, seed: u64) {
+        for (w, layer) in self.forward.iter_mut().zip(1..) {
+            let (n_in, n_out) = (w.n_in(), w.n_out());
+            let mut stream = stream(seed, Purpose::ForwardWeights, layer);
+            w.fill_by_output(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
+        }
+        for (b, layer) in self.backward.iter_mut().zip(1..) {
+            let (n_in, n_out) = (b.n_in(), b.n_out());
+            let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
+            // B is n_in × n_out, its rows are the kernels' rows; its scale is that of the W which it answers.
+            b.fill_by_input(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
         }
     }
 

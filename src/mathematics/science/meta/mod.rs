@@ -10,6 +10,7 @@
 //! The paper prints y_ℓ e_{ℓ-1}ᵀ for the first term of ΔB, which has the shape of W and would not align B with it.
 //! Backpropagation is the same with symmetric feedback and θ0 alone.
 
+mod first_layer;
 mod inner;
 mod learned_rule;
 mod learner;

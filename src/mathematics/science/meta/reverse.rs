@@ -4,10 +4,10 @@
 //! The adjoints of W and B, called V and U here, walk back through the steps. Before it, the weights themselves are taken
 //! back one step by subtracting what the step had added, which the trajectory holds as vectors; so the memory is that of
 //! the vectors and of a checkpoint every [`CHECKPOINT_INTERVAL`](super::inner::CHECKPOINT_INTERVAL) steps, which stops
-//! rounding errors from growing.
+//! rounding errors from growing. The first layer does this for many steps together (`first_layer.rs`).
 //!
 //! Why not forward mode: each coefficient's tangent of W and B is as dense as they are. A weight takes about 6 multiply-adds
-//! in a step of the loop, 12 in each tangent, and 17 here; so the six tangents of rule (9) cost 78, and reverse mode 23,
+//! in a step of the loop, 12 in each tangent, and 15 here; so the six tangents of rule (9) cost 78, and reverse mode 21,
 //! whatever the number of coefficients.
 //!
 //! Nothing here knows a term: the kernel (`kernels/row_adjoint.rs`) has the derivative with respect to each product of two
@@ -20,12 +20,14 @@
 //!
 //! ē_{ℓ-1} is complete once the passes over layer ℓ − 1 and row i of W in layer ℓ are done, so layers ascend.
 
-use super::inner::{InnerLoop, Missed, Sample, Step};
+use super::first_layer::{FirstAdjoint, FirstLayer};
+use super::inner::{InnerLoop, Sample, Step};
 use crate::kernels::{
-    Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, RowRule, SynapticRule, as_flat, as_flat_mut,
-    forward_back, row_products, scale_rows, step_rows_back, zeros,
+    Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat,
+    as_flat_mut, forward_back, matrix_product, step_rows_back, zeros,
 };
 use crate::science::activation::Activation;
+use crate::science::network::Network;
 
 /// How the trained network answers the query samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +36,14 @@ pub(super) struct Query {
     pub loss: f64,
     /// Share of samples whose largest output is that of their label; of equal ones the first counts.
     pub accuracy: f64,
+}
+
+/// Adjoints of a layer's signals, which are added to.
+pub(super) struct Signals<'a> {
+    /// ē_ℓ.
+    pub error: &'a mut [Lanes],
+    /// ȳ_ℓ.
+    pub activation: &'a mut [Lanes],
 }
 
 /// The adjoints, kept from one episode to the next as room.
@@ -45,7 +55,17 @@ pub(super) struct Reverse {
     /// ȳ_ℓ, which becomes z̄_ℓ, and ē_ℓ.
     y: Vec<Vec<Lanes>>,
     e: Vec<Vec<Lanes>>,
+    /// z̄_ℓ of the step after the one at hand.
+    later_y: Vec<Vec<Lanes>>,
+    /// 0, 1, 2 …
+    every_row: Vec<u32>,
     scratch: Step,
+    /// Of the first layer, where its steps are carried out together.
+    first: Option<FirstAdjoint>,
+    /// By what W and V, and B and U, are to be multiplied, at ℓ − 1.
+    scales: Vec<[Scale; 2]>,
+    /// V · W and U · B at ℓ − 1, the sums of all products of their entries.
+    products: Vec<[f64; 2]>,
     /// dL/dθ, in the order of the terms.
     theta: Vec<f64>,
 }
@@ -58,7 +78,12 @@ impl Reverse {
             u: inner.network.backward.clone(),
             y: vectors(),
             e: vectors(),
+            later_y: vectors(),
+            every_row: (0..*inner.sizes.iter().max().expect("an architecture has layers") as u32).collect(),
             scratch: Step::new(&inner.sizes),
+            first: inner.first.as_ref().map(|first| FirstAdjoint::new(first, &inner.network)),
+            scales: vec![[Scale::ONE; 2]; inner.n_layers()],
+            products: vec![[0.0; 2]; inner.n_layers()],
             theta: vec![0.0; inner.rule.n_terms()],
         }
     }
@@ -82,7 +107,15 @@ impl Reverse {
             let z = as_flat_mut(&mut self.y[n_layers]);
             z[step.label] -= 1.0;
             z.iter_mut().for_each(|z| *z *= share);
-            self.through_the_network(inner, &step);
+            self.through_the_network(inner, &step, 2);
+            for layer in 1..=n_layers {
+                let n_in = inner.sizes[layer - 1];
+                let x = match layer {
+                    1 => Active::new(&step.lit, &step.intensity),
+                    _ => Active::new(&self.every_row[..n_in], &as_flat(&step.y[layer - 1])[..n_in]),
+                };
+                add_outer(inner.network.backend, x, &self.y[layer], &mut self.v[layer - 1]);
+            }
         }
         self.scratch = step;
         let n = samples.len() as f64;
@@ -94,28 +127,68 @@ impl Reverse {
     /// where they began.
     pub(super) fn differentiate(&mut self, inner: &mut InnerLoop) -> Vec<f64> {
         self.theta.fill(0.0);
-        let missed_at_end = std::mem::take(&mut inner.missed_at_end);
-        self.undo_decay(inner, &missed_at_end);
-        inner.missed_at_end = missed_at_end;
-        let trace = std::mem::take(&mut inner.trace);
-        for (t, step) in trace[..inner.n_steps].iter().enumerate().rev() {
-            self.step(inner, step);
-            inner.restore_checkpoint(t);
+        for ((products, v), w) in self.products.iter_mut().zip(&self.v).zip(&inner.network.forward) {
+            *products = [f64::from(matrix_product(inner.network.backend, v, w)), 0.0];
         }
-        inner.trace = trace;
+        self.scales.fill([Scale::ONE; 2]);
+        let (trace, mut first) = (std::mem::take(&mut inner.trace), inner.first.take());
+        let steps = &trace[..inner.n_steps];
+        for t in (0..inner.n_steps).rev() {
+            let in_block = &steps[t / STEPS * STEPS..];
+            self.step(inner, t, &in_block[..in_block.len().min(STEPS)], steps.get(t + 1), first.as_mut());
+            if inner.restore_checkpoint(t) {
+                self.scales.iter_mut().flatten().for_each(|scale| scale.weights = 1.0);
+            }
+            self.settle(inner);
+        }
+        if let Some(first) = &mut first {
+            first.end(&mut inner.network);
+        }
+        (inner.trace, inner.first) = (trace, first);
         self.theta.clone()
+    }
+
+    /// Multiplies what has to be multiplied by numbers that are getting out of hand.
+    fn settle(&mut self, inner: &mut InnerLoop) {
+        let Network { forward, backward, .. } = &mut inner.network;
+        let of_w =
+            forward.iter_mut().zip(&mut self.v).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[0]));
+        settle_all(of_w);
+        let of_b =
+            backward.iter_mut().zip(&mut self.u).zip(&mut self.scales).map(|(pair, scales)| (pair, &mut scales[1]));
+        settle_all(of_b);
     }
 
     fn clear_signals(&mut self) {
         self.y.iter_mut().chain(&mut self.e).for_each(|adjoint| adjoint.fill(Lanes::ZERO));
     }
 
-    /// One step back.
-    fn step(&mut self, inner: &mut InnerLoop, step: &Step) {
-        let n_layers = inner.n_layers();
+    /// Step `t` back, the last of `block`, which begins as those of the first layer do that are carried out together.
+    fn step(
+        &mut self,
+        inner: &mut InnerLoop,
+        t: usize,
+        block: &[Step],
+        later: Option<&Step>,
+        first: Option<&mut FirstLayer>,
+    ) {
+        let (n_layers, step) = (inner.n_layers(), &block[t % STEPS]);
+        std::mem::swap(&mut self.y, &mut self.later_y);
         self.clear_signals();
-        for layer in 1..=n_layers {
-            self.plasticity(inner, layer, step);
+        let mut of_first = self.first.take();
+        let mut apart = of_first.as_mut().zip(first);
+        match &mut apart {
+            None => self.plasticity(inner, 1, step, later),
+            Some((adjoint, first)) => {
+                if t % STEPS + 1 == block.len() {
+                    adjoint.begin(first, t / STEPS, block, &self.v[0], self.u.first());
+                }
+                let signals = Signals { error: &mut self.e[1], activation: &mut self.y[1] };
+                inner.rule.add_derivatives(adjoint.learn_back(first, t / STEPS, step, signals), &mut self.theta);
+            }
+        }
+        for layer in 2..=n_layers {
+            self.plasticity(inner, layer, step, later);
         }
         // e_L = y_L − onehot, and softmax: z̄ = y ⊙ (ȳ − ȳ · y).
         let (y, e) = (as_flat_mut(&mut self.y[n_layers]), as_flat(&self.e[n_layers]));
@@ -123,12 +196,18 @@ impl Reverse {
         let p = as_flat(&step.y[n_layers]);
         let mean: f32 = y.iter().zip(p).map(|(y, p)| y * p).sum();
         y.iter_mut().zip(p).for_each(|(y, p)| *y = (*y - mean) * p);
-        self.through_the_network(inner, step);
-        self.undo_decay(inner, &step.missed);
+        self.through_the_network(inner, step, if apart.is_some() { 2 } else { 1 });
+        if let Some((adjoint, first)) = &mut apart {
+            adjoint.forward_back(first, t / STEPS, step, &self.y[1]);
+            if t.is_multiple_of(STEPS) {
+                adjoint.end(first, t / STEPS, block.len(), &mut self.v[0], self.u.first_mut());
+            }
+        }
+        self.first = of_first;
     }
 
-    /// From z̄_L at the output to V of every layer.
-    fn through_the_network(&mut self, inner: &InnerLoop, step: &Step) {
+    /// From z̄_L at the output to z̄_1, through the weights of the layers from `lowest` on.
+    fn through_the_network(&mut self, inner: &InnerLoop, step: &Step, lowest: usize) {
         let n_layers = inner.n_layers();
         for layer in (1..=n_layers).rev() {
             if layer < n_layers {
@@ -136,90 +215,69 @@ impl Reverse {
                 let (e, e_adjoint) = (as_flat(&step.e[layer]), as_flat(&self.e[layer]));
                 times_slope_back(inner.activation, as_flat(&step.y[layer]), slope, [e, e_adjoint], y);
             }
+            if layer < lowest {
+                continue;
+            }
             let (below, above) = self.y.split_at_mut(layer);
             let product = ProductAdjoint {
-                rows: inner.inputs(layer, step),
                 weights: &inner.network.forward[layer - 1],
-                adjoint: &mut self.v[layer - 1],
+                scale: self.scales[layer - 1][0].weights,
                 pre_activation: &step.y[layer - 1],
                 pre_synaptic_adjoint: &above[0],
-                pre_activation_adjoint: if layer > 1 { Some(&mut below[layer - 1]) } else { None },
+                pre_activation_adjoint: &mut below[layer - 1],
             };
-            forward_back(inner.network.backend, product);
+            self.products[layer - 1][0] += f64::from(forward_back(inner.network.backend, product));
         }
     }
 
-    /// Takes W and B of a layer back before the step, and V and U with them, but for z_ℓ = W y_{ℓ-1}.
-    fn plasticity(&mut self, inner: &mut InnerLoop, layer: usize, step: &Step) {
+    /// Takes W and B of a layer back before the step, and V and U with them, but for z_ℓ = W y_{ℓ-1}. Of the `later` step's
+    /// forward pass V receives its share now.
+    fn plasticity(&mut self, inner: &mut InnerLoop, layer: usize, step: &Step, later: Option<&Step>) {
         let mut w = std::mem::take(&mut inner.network.forward[layer - 1]);
         let mut b = inner.network.backward.get_mut(layer - 1).map(std::mem::take);
         let (y_below, y) = self.y.split_at_mut(layer);
         let (e_below, e) = self.e.split_at_mut(layer);
-        for part in inner.parts(layer, step) {
-            // Errors that nothing reads do not go through B, and U of it is 0.
-            let through_b = part.feedback && part.propagate;
-            let feedback = if through_b { b.as_mut().zip(self.u.get_mut(layer - 1)) } else { None };
-            let adjoint = step_rows_back(
-                inner.network.backend,
-                RowAdjoint {
-                    rows: part.rows,
-                    rule: part.rule,
-                    wanted: part.pattern,
-                    forward: Differentiated { weights: &mut w, adjoint: &mut self.v[layer - 1] },
-                    feedback: feedback.map(|(weights, adjoint)| Differentiated { weights, adjoint }),
-                    error: &step.e[layer],
-                    activation: &step.y[layer],
-                    pre_activation: &step.y[layer - 1],
-                    pre_error: &step.e[layer - 1],
-                    projection: &step.d[layer - 1],
-                    slope: &step.slope[layer - 1],
-                    propagate: part.propagate,
-                    error_adjoint: &mut e[0],
-                    activation_adjoint: &mut y[0],
-                    pre_activation_adjoint: &mut y_below[layer - 1],
-                    pre_error_adjoint: &mut e_below[layer - 1],
-                },
-            );
-            inner.rule.add_derivatives(adjoint, &mut self.theta);
-        }
+        let propagate = inner.wants_error_below(layer);
+        // Errors that nothing reads do not go through B, and U of it is 0.
+        let feedback = if propagate { b.as_mut().zip(self.u.get_mut(layer - 1)) } else { None };
+        let [of_w, of_b] = &mut self.scales[layer - 1];
+        let adjoint = step_rows_back(
+            inner.network.backend,
+            RowAdjoint {
+                rule: inner.rule.synaptic(),
+                wanted: inner.rule.pattern(),
+                forward: Differentiated { weights: &mut w, adjoint: &mut self.v[layer - 1], scale: of_w },
+                feedback: feedback.map(|(weights, adjoint)| Differentiated { weights, adjoint, scale: of_b }),
+                error: &step.e[layer],
+                activation: &step.y[layer],
+                pre_activation: &step.y[layer - 1],
+                pre_error: &step.e[layer - 1],
+                projection: &step.d[layer - 1],
+                slope: &step.slope[layer - 1],
+                propagate,
+                error_adjoint: &mut e[0],
+                activation_adjoint: &mut y[0],
+                pre_activation_adjoint: &mut y_below[layer - 1],
+                pre_error_adjoint: &mut e_below[layer - 1],
+                entering: later.map(|later| [&later.y[layer - 1][..], &self.later_y[layer][..]]),
+                products: &mut self.products[layer - 1],
+            },
+        );
+        inner.rule.add_derivatives(adjoint, &mut self.theta);
         inner.network.forward[layer - 1] = w;
         if let (Some(b), Some(place)) = (b, inner.network.backward.get_mut(layer - 1)) {
             *place = b;
         }
     }
+}
 
-    /// Takes back the decay that rows of the first layer had missed and then caught up with.
-    ///
-    /// n steps of decay are W_i ← κⁿ W_i with κ = 1 − λ, whose derivative with respect to λ is −n κⁿ⁻¹ W_i: with W_i and V_i
-    /// after it, λ̄ −= n (V_i · W_i) / κ.
-    fn undo_decay(&mut self, inner: &mut InnerLoop, missed: &[Missed; 2]) {
-        let backend = inner.network.backend;
-        let reads_feedback = inner.wants_error_below(1);
-        let InnerLoop { network, rule, .. } = inner;
-        for (which, Missed { rows, steps }) in missed.iter().enumerate() {
-            // B_{1,0} that nothing reads is not taken back; see `plasticity`.
-            if rows.is_empty() || which == 1 && !reads_feedback {
-                continue;
+fn settle_all<'a>(matrices: impl Iterator<Item = ((&'a mut InputMajor, &'a mut InputMajor), &'a mut Scale)>) {
+    for ((weights, adjoint), scale) in matrices {
+        for (matrix, scale) in [(weights, &mut scale.weights), (adjoint, &mut scale.adjoint)] {
+            if !(1e-4..1e4).contains(&scale.abs()) {
+                as_flat_mut(matrix.lanes_mut()).iter_mut().for_each(|x| *x *= *scale);
+                *scale = 1.0;
             }
-            let (matrix, adjoint) = match which {
-                0 => (&mut network.forward[0], &mut self.v[0]),
-                _ => (&mut network.backward[0], &mut self.u[0]),
-            };
-            let mut sum = 0.0;
-            row_products(backend, adjoint, matrix, rows, |r, product| {
-                sum -= f64::from(steps[r]) * f64::from(product);
-            });
-            let decay = (sum / f64::from(rule.kept(which, 1))) as f32;
-            let decay = RowRule { decay, ..RowRule::default() };
-            let adjoint_of_rule = match which {
-                0 => SynapticRule { forward: decay, ..SynapticRule::default() },
-                _ => SynapticRule { feedback: decay, ..SynapticRule::default() },
-            };
-            rule.add_derivatives(adjoint_of_rule, &mut self.theta);
-            let powers: Vec<f32> = steps.iter().map(|&steps| rule.kept(which, steps)).collect();
-            scale_rows(backend, adjoint, rows, &powers);
-            let inverse: Vec<f32> = powers.iter().map(|power| 1.0 / power).collect();
-            scale_rows(backend, matrix, rows, &inverse);
         }
     }
 }

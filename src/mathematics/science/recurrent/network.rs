@@ -97,8 +97,9 @@ impl RecurrentNetwork {
         let [input, recurrent, readout] = architecture.shapes().map(|(n_in, n_out)| {
             layer += 1;
             let mut stream = stream(seed, Purpose::ForwardWeights, layer);
-            let w = Array2::from_shape_simple_fn((n_out, n_in), || initialization.draw(n_in, n_out, &mut stream));
-            input_major(w.view())
+            let mut w = InputMajor::zeros(n_in, n_out);
+            w.fill_by_output(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
+            w
         });
         Self { architecture: architecture.clone(), input, recurrent, readout, backend: kernels::backend() }
     }
