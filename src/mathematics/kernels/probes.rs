@@ -13,8 +13,8 @@ use super::lanes::{Lanes, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::{
     ActivePairs, ActiveRows, DEPTH, Deferred, Differentiated, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
-    RowRule, RowStep, SynapticRule, activate, forward, forward_active, forward_back, forward_batch, forward_pair,
-    outer_sum, project_batch, step_rows, step_rows_back, update_layer,
+    RowRule, RowStep, Scale, SynapticRule, activate, forward, forward_active, forward_back, forward_batch,
+    forward_pair, outer_sum, project_batch, step_rows, step_rows_back, update_layer,
 };
 
 /// How many steps of the first layer are carried out together where a rule allows it.
@@ -271,19 +271,18 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
     let (size, traffic) = (n_in * n_out, bytes(n_in, n_out));
     let mut probes = Vec::new();
     // Multiply-adds a weight, forward and back; the derivations are in `row_step` and `row_adjoint`.
-    for (name, rule, [there, back]) in [("BP", gradient(), [2, 5]), ("rule (9)", rule_nine(), [5, 15])] {
+    for (name, rule, [there, back]) in [("BP", gradient(), [2, 6]), ("rule (9)", rule_nine(), [5, 14])] {
         let matrices = if rule.feedback.is_zero() { 1 } else { 2 };
         let (post, pre) = (vectors(n_out, 1), vectors(n_in, 1));
-        let rows: Vec<u32> = (0..n_in as u32).collect();
+        let tiny = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
 
         let mut w = Weights::new(n_in, n_out);
         let mut b = (matrices == 2).then(|| Weights::new(n_in, n_out));
         let (mut pre_error, mut projection) = (pre.clone(), pre.clone());
         let step = {
-            let (post, pre, rows) = (post.clone(), pre.clone(), rows.clone());
+            let (post, pre) = (post.clone(), pre.clone());
             move || {
                 let step = RowStep {
-                    rows: &rows,
                     rule: &rule,
                     weights: w.next(),
                     feedback: b.as_mut().map(Weights::next),
@@ -308,13 +307,17 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
         let differentiated = move || {
             // They are added to: from zero each time, so that they do not grow.
             adjoints.iter_mut().for_each(|adjoint| adjoint.fill(Lanes::ZERO));
+            let ([mut scale, mut scale_of_feedback], mut products) = ([Scale::ONE; 2], [0.0; 2]);
             let [error, activation, pre_activation, pre_error] = &mut adjoints;
             let step = RowAdjoint {
-                rows: &rows,
                 rule: &rule,
                 wanted: &rule,
-                forward: Differentiated { weights: w.next(), adjoint: v.next() },
-                feedback: b.as_mut().map(|(b, u)| Differentiated { weights: b.next(), adjoint: u.next() }),
+                forward: Differentiated { weights: w.next(), adjoint: v.next(), scale: &mut scale },
+                feedback: b.as_mut().map(|(b, u)| Differentiated {
+                    weights: b.next(),
+                    adjoint: u.next(),
+                    scale: &mut scale_of_feedback,
+                }),
                 error: &post,
                 activation: &post,
                 pre_activation: &pre,
@@ -326,23 +329,22 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
                 activation_adjoint: activation,
                 pre_activation_adjoint: pre_activation,
                 pre_error_adjoint: pre_error,
+                entering: Some([&pre, &tiny]),
+                products: &mut products,
             };
             step_rows_back(backend, step);
         };
         probes.push(Probe::new(name_of("step back"), back * size, [2 * matrices * traffic; 2], differentiated));
     }
-    let (mut w, mut v) = (Weights::new(n_in, n_out), Weights::new(n_in, n_out));
-    let (pre, rows, mut pre_adjoint) = (vectors(n_in, 1), (0..n_in as u32).collect::<Vec<_>>(), vectors(n_in, 1));
+    let (mut w, pre, mut pre_adjoint) = (Weights::new(n_in, n_out), vectors(n_in, 1), vectors(n_in, 1));
     let post = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
-    let name = format!("meta, product back {n_in}→{n_out}");
-    probes.push(Probe::new(name, 2 * size, [2 * traffic, traffic], move || {
+    probes.push(Probe::new(format!("meta, product back {n_in}→{n_out}"), size, [traffic, 0], move || {
         let product = ProductAdjoint {
-            rows: &rows,
             weights: w.next(),
-            adjoint: v.next(),
+            scale: 1.0,
             pre_activation: &pre,
             pre_synaptic_adjoint: &post,
-            pre_activation_adjoint: Some(&mut pre_adjoint),
+            pre_activation_adjoint: &mut pre_adjoint,
         };
         forward_back(backend, product);
     }));
