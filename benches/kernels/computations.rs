@@ -139,29 +139,27 @@ impl Chain {
         Phases(vec![receive, send, learn, first])
     }
 
-    /// One step of the inner loop of meta-learning taken back, as `science/meta/reverse.rs` derives it. A weight of W takes
-    /// V · e, ē += α V, W −= α e, and with the errors V += c e, ē += c W; with Oja's term the same of y and of d as well; V · W
-    /// for its decay. B likewise without the terms that it has not. Then z = W y: V += y z̄, ȳ += W z̄.
+    /// One step of the inner loop of meta-learning taken back, as `kernels/row_adjoint.rs` derives it. A weight of W takes
+    /// V · e, ē += α V, W −= α e, V += y z̄, and with the errors V += c e, ē += c W; with Oja's term the same of y and of d as well.
+    /// B likewise without the terms that it has not. Then z = W y: ȳ += W z̄. In the first layer, whose steps go back many at a
+    /// time (`kernels/block`), a row takes four for what Oja's term does to it, and lit ones the rest.
     fn step_back(self, learning: Learning, lit: Lit, limits: &Limits) -> Phases {
         let Self { n_inputs, n_first, hidden, .. } = self;
-        let lit = lit.one;
         let all_terms = learning.has("feedback_hebb");
-        let (hidden_plasticity, lit_plasticity, silent_plasticity) =
-            if all_terms { (15.0, 15.0, 6.0) } else { (5.0, 3.0, 0.0) };
+        let (hidden_plasticity, lit_plasticity, every_row) = if all_terms { (14.0, 9.0, 4.0) } else { (6.0, 4.0, 0.0) };
         // W and V, and where it learns B and U.
         let matrices = if all_terms { 4.0 } else { 2.0 };
-        let silent = if all_terms { n_inputs - lit } else { 0.0 };
-        let both_ways = |bytes: f64| (bytes, bytes);
-        let (read, written) = both_ways(WEIGHT * hidden * matrices);
-        let plasticity = Work { multiply_adds: hidden_plasticity * hidden, read, written };
-        let (read, written) = both_ways(WEIGHT * n_first * (matrices * lit + 2.0 * silent));
-        let first_plasticity =
-            Work { multiply_adds: n_first * (lit_plasticity * lit + silent_plasticity * silent), read, written };
-        let product =
-            Work { multiply_adds: 2.0 * hidden, read: limits.again(2.0 * WEIGHT * hidden), written: WEIGHT * hidden };
-        let (read, written) = both_ways(WEIGHT * lit * n_first);
-        let first_product = Work { multiply_adds: lit * n_first, read, written };
-        Phases(vec![first_plasticity, plasticity, product, first_product])
+        let moved = if all_terms { 2.0 * n_inputs + 2.0 * lit.together } else { 2.0 * lit.together };
+        let carried = WEIGHT * n_first * moved / STEPS_TOGETHER as f64;
+        let first = Work {
+            multiply_adds: n_first * (lit_plasticity * lit.one + every_row * n_inputs),
+            read: WEIGHT * n_first * lit.one * matrices / 2.0 + carried,
+            written: carried,
+        };
+        let traffic = WEIGHT * hidden * matrices;
+        let plasticity = Work { multiply_adds: hidden_plasticity * hidden, read: traffic, written: traffic };
+        let product = Work { multiply_adds: hidden, read: limits.again(WEIGHT * hidden), written: 0.0 };
+        Phases(vec![first, plasticity, product])
     }
 
     /// An episode: the inner loop, the questions (whose weights can be read once for all of them), the way back. Drawing

@@ -302,9 +302,11 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
     let (size, traffic) = (n_in * n_out, bytes(n_in, n_out));
     let mut probes = Vec::new();
     // Multiply-adds a weight, forward and back; the derivations are in `row_step` and `row_adjoint`.
-    for (name, rule, [there, back]) in [("BP", gradient(), [2, 5]), ("rule (9)", rule_nine(), [5, 15])] {
+    for (name, rule, [there, back]) in [("BP", gradient(), [2, 6]), ("rule (9)", rule_nine(), [5, 14])] {
         let matrices = if rule.feedback.is_zero() { 1 } else { 2 };
         let (post, pre) = (vectors(n_out, 1), vectors(n_in, 1));
+        let tiny = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
+
         let mut w = Weights::new(n_in, n_out);
         let mut b = (matrices == 2).then(|| Weights::new(n_in, n_out));
         let (mut pre_error, mut projection) = (pre.clone(), pre.clone());
@@ -336,16 +338,16 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
         let differentiated = move || {
             // They are added to: from zero each time, so that they do not grow.
             adjoints.iter_mut().for_each(|adjoint| adjoint.fill(Lanes::ZERO));
+            let ([mut scale, mut scale_of_feedback], mut products) = ([Scale::ONE; 2], [0.0; 2]);
             let [error, activation, pre_activation, pre_error] = &mut adjoints;
-            let [mut of_w, mut of_b] = [Scale::ONE; 2];
             let step = RowAdjoint {
                 rule: &rule,
                 wanted: &rule,
-                forward: Differentiated { weights: w.next(), adjoint: v.next(), scale: &mut of_w },
+                forward: Differentiated { weights: w.next(), adjoint: v.next(), scale: &mut scale },
                 feedback: b.as_mut().map(|(b, u)| Differentiated {
                     weights: b.next(),
                     adjoint: u.next(),
-                    scale: &mut of_b,
+                    scale: &mut scale_of_feedback,
                 }),
                 error: &post,
                 activation: &post,
@@ -358,8 +360,8 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
                 activation_adjoint: activation,
                 pre_activation_adjoint: pre_activation,
                 pre_error_adjoint: pre_error,
-                entering: None,
-                products: &mut [0.0; 2],
+                entering: Some([&pre, &tiny]),
+                products: &mut products,
             };
             step_rows_back(backend, step);
         };
@@ -367,8 +369,7 @@ fn meta_learning(backend: Backend) -> Vec<Probe> {
     }
     let (mut w, pre, mut pre_adjoint) = (Weights::new(n_in, n_out), vectors(n_in, 1), vectors(n_in, 1));
     let post = vec![Lanes([TINY; super::WIDTH]); lanes_for(n_out)];
-    let name = format!("meta, product back {n_in}→{n_out}");
-    probes.push(Probe::new(name, size, [traffic, 0], move || {
+    probes.push(Probe::new(format!("meta, product back {n_in}→{n_out}"), size, [traffic, 0], move || {
         let product = ProductAdjoint {
             weights: w.next(),
             scale: 1.0,

@@ -110,7 +110,7 @@ impl Kind for TrainBatch {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -77,8 +77,8 @@ impl Kind for Train {
         "Trains a feed-forward network online, one sample at a time, by a plasticity rule."
     }
 
-    fn version(&self) -> u32 {
-        2
+    fn version(&self) -> u33 {
+        3
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

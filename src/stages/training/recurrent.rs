@@ -128,7 +128,7 @@ impl Kind for TrainRecurrent {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
