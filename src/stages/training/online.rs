@@ -77,7 +77,7 @@ impl Kind for Train {
         "Trains a feed-forward network online, one sample at a time, by a plasticity rule."
     }
 
-    fn version(&self) -> u33 {
+    fn version(&self) -> u32 {
         3
     }
 
