@@ -16,6 +16,44 @@ pub(crate) fn forward(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &m
     dispatch(backend, Forward { weights, inputs: Dense(y), z: [z] });
 }
 
+/// As [`forward`], by panels of a few columns, from the last to the first if `turned`: a pass over the same weights that goes
+/// the other way finds the last panel in the first-level cache.
+pub(crate) fn forward_turning(backend: Backend, weights: &InputMajor, y: &[Lanes], z: &mut [Lanes], turned: bool) {
+    assert_eq!([y.len(), z.len()], [lanes_for(weights.n_in()), weights.stride()]);
+    dispatch(backend, Turning { weights, y: &as_flat(y)[..weights.n_in()], z, turned });
+}
+
+struct Turning<'a> {
+    weights: &'a InputMajor,
+    y: &'a [f32],
+    z: &'a mut [Lanes],
+    turned: bool,
+}
+
+impl Kernel for Turning<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { weights, y, z, turned } = self;
+        let (stride, panels) = (weights.stride(), weights.stride().div_ceil(PANEL));
+        let mut product = Forward { weights, inputs: Dense(y), z: [z] };
+        for k in 0..panels {
+            let from = PANEL * if turned { panels - 1 - k } else { k };
+            if S::ACCUMULATORS >= PANEL && stride - from >= PANEL {
+                product.columns::<S, PANEL>(simd, from);
+            } else {
+                for column in from..stride.min(from + PANEL) {
+                    product.columns::<S, 1>(simd, column);
+                }
+            }
+        }
+    }
+}
+
+/// Columns of a panel: as many as can be in registers everywhere; two thirds of a panel of 128 rows are found again.
+const PANEL: usize = 4;
+
 /// z = W x for an input given by its non-zero entries.
 pub(crate) fn forward_active(backend: Backend, weights: &InputMajor, x: Active<'_>, z: &mut [Lanes]) {
     dispatch(backend, Forward { weights, inputs: x, z: [z] });

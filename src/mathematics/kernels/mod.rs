@@ -17,6 +17,7 @@ mod batch_product;
 mod bits;
 mod block;
 pub(crate) mod elementary;
+mod errors_back;
 mod forward;
 mod fused;
 mod intensity;
@@ -53,7 +54,8 @@ pub(crate) use bits::pair_alike;
 pub(crate) use block::{
     Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,
 };
-pub(crate) use forward::{forward, forward_active};
+pub(crate) use errors_back::errors_back;
+pub(crate) use forward::{forward, forward_active, forward_turning};
 pub(crate) use intensity::INTENSITY;
 pub use invalid::InvalidParameter;
 pub(crate) use lanes::{

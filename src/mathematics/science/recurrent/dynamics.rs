@@ -15,8 +15,11 @@ pub(super) const READOUT: usize = 3;
 /// What a network in time asks of its synapses beside [`Synapses`]. W_o learns as it hands down e_T, W_h when all of a
 /// sample's time has passed, W_x from the sum of the errors while the image was shown.
 pub(super) trait SynapsesInTime: Synapses {
-    /// Hands e_{t+1} back through W_h, which does not learn yet.
-    fn back_in_time(&mut self, signals: LayerSignals<'_>);
+    /// z = W_h h_t, for z_{t+1}. Time is told so that passes over W_h may take turns.
+    fn forward_in_time(&self, t: usize, h: &[Lanes], z: &mut [Lanes]);
+
+    /// e_t from e_{t+1} and h_t, back through W_h, which does not learn yet.
+    fn back_in_time(&self, t: usize, signals: [&[Lanes]; 2], e: &mut [Lanes]);
 
     /// ΔW_h from the whole history of a sample.
     fn learn_over_time(&mut self, history: &History) -> Result<(), usize>;
@@ -93,20 +96,21 @@ impl Recurrence {
                 None => &mut first_error[..],
             };
             let error = if t + 1 == n_steps { &output[..] } else { &later[..stride] };
-            let signals = LayerSignals {
-                error,
-                activation: error,
-                pre_activation: &history.activations[t * stride..(t + 1) * stride],
-                function: architecture.activation(),
-                pre_is_input: false,
-                propagate: true,
-                pre_error: &mut *e,
-                projection: &mut unread[0][..stride],
-            };
+            let h = &history.activations[t * stride..(t + 1) * stride];
             if t + 1 == n_steps {
+                let signals = LayerSignals {
+                    error,
+                    activation: error,
+                    pre_activation: h,
+                    function: architecture.activation(),
+                    pre_is_input: false,
+                    propagate: true,
+                    pre_error: &mut *e,
+                    projection: &mut unread[0][..stride],
+                };
                 synapses.learn(READOUT, signals)?;
             } else {
-                synapses.back_in_time(signals);
+                synapses.back_in_time(t, [error, h], e);
             }
             if !all_finite(e) {
                 return Err(RECURRENT);
@@ -138,7 +142,7 @@ impl<S: SynapsesInTime> Dynamics<S> for Recurrence {
             kernels::activate(*backend, architecture.activation(), n_hidden, h);
             if t + 1 < n_steps {
                 let z = &mut future[..stride];
-                synapses.send(RECURRENT, h, z);
+                synapses.forward_in_time(t, h, z);
                 if *keeps_responses {
                     post.row_mut(n_steps - 1 + t).copy_from_slice(z);
                 }

@@ -167,8 +167,8 @@ impl Synapses for PlasticInTime {
     }
 
     fn send(&mut self, layer: usize, y: &[Lanes], z: &mut [Lanes]) {
-        let weights = if layer == READOUT { &self.network.readout } else { &self.network.recurrent };
-        kernels::forward(self.network.backend, weights, y, z);
+        assert_eq!(layer, READOUT, "what passes through time goes by another way");
+        kernels::forward(self.network.backend, &self.network.readout, y, z);
     }
 
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
@@ -193,10 +193,13 @@ impl Synapses for PlasticInTime {
 }
 
 impl SynapsesInTime for PlasticInTime {
-    fn back_in_time(&mut self, signals: LayerSignals<'_>) {
-        // No term: the pass only takes the errors back.
-        let nothing = SynapticRule::default();
-        kernels::update_layer(self.network.backend, &nothing, &mut self.network.recurrent, None, None, signals);
+    fn forward_in_time(&self, t: usize, h: &[Lanes], z: &mut [Lanes]) {
+        kernels::forward_turning(self.network.backend, &self.network.recurrent, h, z, t % 2 == 1);
+    }
+
+    fn back_in_time(&self, t: usize, signals: [&[Lanes]; 2], e: &mut [Lanes]) {
+        let RecurrentNetwork { backend, recurrent, .. } = &self.network;
+        kernels::errors_back(*backend, self.network.architecture().activation(), recurrent, signals, e, t % 2 == 1);
     }
 
     fn learn_over_time(&mut self, history: &History) -> Result<(), usize> {
