@@ -166,7 +166,6 @@ fn first_layer(backend: Backend) -> Vec<Probe> {
     for (name, rule) in [("BP", gradient().forward), ("BP+Oja", gradient_and_oja().forward)] {
         let (mut block, mut seen) = (Block::new(&rule, N_FIRST), Seen::new(N_PIXELS));
         let (mut forwarded, mut shares) = (Forwarded::default(), Shares::default());
-        let errors = vec![0.0; N_PIXELS];
         let (mut w, x, e, y) =
             (Weights::new(N_PIXELS, N_FIRST), images.clone(), vectors(N_FIRST, 1), vectors(N_FIRST, 1));
         let mut z = vectors(N_FIRST, 1);
@@ -184,7 +183,7 @@ fn first_layer(backend: Backend) -> Vec<Probe> {
             for step in 0..STEPS {
                 block.forward(backend, w, &seen, x.row(step), &mut forwarded, &mut z);
                 block.push(backend, &e, &y, &mut shares);
-                seen.set(step, x.row(step), &errors);
+                seen.set(step, x.row(step), &[]);
             }
             block.write(backend, None, &seen, &mut [], w);
         }));

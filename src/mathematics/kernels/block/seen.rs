@@ -92,13 +92,15 @@ impl Seen {
         self.lit.fill(0);
     }
 
-    /// What step s sees: x, and a at the same places.
+    /// What step s sees: x, and a at the same places, or none.
     pub(crate) fn set(&mut self, s: usize, x: Active<'_>, a: &[f32]) {
         for k in 0..x.len() {
             let (i, value) = x.at(k);
             *of_step_mut(&mut self.inputs[i], s) = value;
-            *of_step_mut(&mut self.errors[i], s) = a[k];
             self.lit[i] |= 1 << s;
+        }
+        for (k, &a) in a.iter().enumerate() {
+            *of_step_mut(&mut self.errors[x.at(k).0], s) = a;
         }
     }
 }

@@ -76,13 +76,9 @@ impl<const KINDS: usize> Kernel for Write<'_, KINDS> {
         let n_in = self.to.n_in();
         let mut i = 0;
         while i < n_in {
-            // As many rows as registers hold sums for.
-            let most = if S::ACCUMULATORS >= 12 { 6 } else { 3 };
-            let rows = if i + most <= n_in { most } else { 1 };
-            if S::ACCUMULATORS >= 12 && rows == 6 {
+            let rows = if i + 6 <= n_in { 6 } else { 1 };
+            if rows == 6 {
                 self.alike::<S, 6>(simd, i);
-            } else if S::ACCUMULATORS < 12 && rows == 3 {
-                self.alike::<S, 3>(simd, i);
             } else {
                 self.alike::<S, 1>(simd, i);
             }
@@ -246,7 +242,8 @@ fn numbers(lanes: &StepLanes) -> PerStep {
     numbers
 }
 
-/// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes.
+/// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes. As
+/// many rows together as registers hold sums for.
 #[inline(always)]
 fn dots_with_columns<S: Simd, const R: usize>(
     simd: S,
@@ -254,6 +251,23 @@ fn dots_with_columns<S: Simd, const R: usize>(
     stride: usize,
     columns: &[StepLanes],
     out: &mut [StepLanes; R],
+) {
+    if S::ACCUMULATORS >= 12 || R % 2 == 1 {
+        dots_of_rows::<S, R>(simd, rows, stride, columns, out);
+    } else {
+        for (rows, out) in rows.chunks_exact(2 * stride).zip(out.chunks_exact_mut(2)) {
+            dots_of_rows::<S, 2>(simd, rows, stride, columns, out);
+        }
+    }
+}
+
+#[inline(always)]
+fn dots_of_rows<S: Simd, const R: usize>(
+    simd: S,
+    rows: &[Lanes],
+    stride: usize,
+    columns: &[StepLanes],
+    out: &mut [StepLanes],
 ) {
     let width = stride * WIDTH;
     let (flat, n) = (&as_flat(rows)[..R * width], columns.len().min(width));

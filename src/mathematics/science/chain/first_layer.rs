@@ -83,9 +83,6 @@ impl FirstLayer {
             };
             let (rows, made, pre_error) = (image.places(), propagated, &mut *errors);
             block.propagate(backend, Propagate { weights: through, seen, rows, error: e, mask, made, pre_error });
-        } else {
-            errors.clear();
-            errors.resize(image.len(), 0.0);
         }
         let growth = growth(rule, errors, norm(e), norm(y));
         let step = weights.pending();
