@@ -2,8 +2,7 @@
 //!
 //! Weights count 4 bytes, without what pads them, and pixels that are 0 do not count. Signals, which fit the first-level
 //! cache, are not traffic. A pass over weights that goes the other way than the one before finds a first-level cache of them
-//! still there ([`Limits::again`]). Steps of the first layer are carried out [`STEPS_TOGETHER`] at a time under every rule:
-//! where the trainer does not, it could.
+//! still there ([`Limits::again`]). Steps of the first layer are carried out [`STEPS_TOGETHER`] at a time.
 
 use std::path::Path;
 

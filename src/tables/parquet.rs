@@ -90,9 +90,9 @@ impl<W: Write + Send> TableWriter<W> {
         let batch = RecordBatch::try_new(self.arrow_schema.clone(), batch.columns().to_vec())?;
         let bytes_per_row = (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
         let step = (ROW_GROUP_BYTES / bytes_per_row).max(1);
+        let at_a_time = rows_at_a_time(&batch);
         for start in (0..batch.num_rows()).step_by(step) {
             let end = batch.num_rows().min(start + step);
-            let at_a_time = rows_at_a_time(&batch);
             for start in (start..end).step_by(at_a_time) {
                 self.writer.write(&cut(&batch, start, at_a_time.min(end - start))?)?;
             }

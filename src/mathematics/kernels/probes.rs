@@ -191,6 +191,23 @@ fn first_layer(backend: Backend) -> Vec<Probe> {
     probes
 }
 
+/// What a layer sees of e_ℓ, y_ℓ and y_{ℓ-1}; it is to make e_{ℓ-1} and Wᵀ y_ℓ.
+fn signals<'a>(
+    [error, activation, pre_activation]: [&'a [Lanes]; 3],
+    [pre_error, projection]: [&'a mut [Lanes]; 2],
+) -> LayerSignals<'a> {
+    LayerSignals {
+        error,
+        activation,
+        pre_activation,
+        function: Activation::Tanh,
+        pre_is_input: false,
+        propagate: true,
+        pre_error,
+        projection,
+    }
+}
+
 fn forward_and_updates(backend: Backend) -> Vec<Probe> {
     let mut probes = Vec::new();
     for (n_in, n_out) in [(170, 130), (100, 70)] {
@@ -219,16 +236,7 @@ fn forward_and_updates(backend: Backend) -> Vec<Probe> {
         let (x, e, y) = (vectors(n_in, 1), vectors(n_out, 1), vectors(n_out, 1));
         let (mut pre_error, mut projection) = (vectors(n_in, 1), vectors(n_in, 1));
         probes.push(Probe::new(format!("update {n_in}→{n_out}, {name}"), multiply_adds, traffic, move || {
-            let signals = LayerSignals {
-                error: &e,
-                activation: &y,
-                pre_activation: &x,
-                function: Activation::Tanh,
-                pre_is_input: false,
-                propagate: true,
-                pre_error: &mut pre_error,
-                projection: &mut projection,
-            };
+            let signals = signals([&e, &y, &x], [&mut pre_error, &mut projection]);
             update_layer(backend, &rule, w.next(), b.as_mut().map(Weights::next), None, signals);
         }));
     }
@@ -243,16 +251,7 @@ fn forward_and_updates(backend: Backend) -> Vec<Probe> {
         let traffic = [2 * bytes(n_in, n_out), bytes(n_in, n_out)];
         let name = format!("errors, then forward {n_in}→{n_out}, {name}");
         probes.push(Probe::new(name, (2 * updates + 1) * n_in * n_out, traffic, move || {
-            let signals = LayerSignals {
-                error: &e,
-                activation: &y,
-                pre_activation: &x,
-                function: Activation::Tanh,
-                pre_is_input: false,
-                propagate: true,
-                pre_error: &mut pre_error,
-                projection: &mut projection,
-            };
+            let signals = signals([&e, &y, &x], [&mut pre_error, &mut projection]);
             // Another copy's turn: between the two passes of a layer a training reads all others.
             update_layer(backend, &rule, w.next(), None, Some(&mut waiting), signals);
             waiting.forward(backend, w.next(), &x, &mut z);

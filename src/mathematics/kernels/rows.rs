@@ -6,6 +6,22 @@ use super::matrix::InputMajor;
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
+/// sum_r + row_r · v for four rows, which share each reading of v; the sixteen partial sums of each.
+#[inline(always)]
+pub(super) fn add_four_dots<S: Simd>(simd: S, rows: [&[Lanes]; 4], v: &[Lanes], mut sum: [S::V; 4]) -> [S::V; 4] {
+    // Lengths said once, so that the loop needs no bounds checks.
+    let [a, b, c, d] = rows;
+    let (a, b, c, d) = (&a[..v.len()], &b[..v.len()], &c[..v.len()], &d[..v.len()]);
+    for t in 0..v.len() {
+        let v = simd.load(&v[t]);
+        sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
+        sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
+        sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
+        sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
+    }
+    sum
+}
+
 /// out_r = row_r · v.
 #[inline(always)]
 pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes], out: &mut [f32]) {
@@ -16,15 +32,7 @@ pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes],
         let (a, rest) = quad.split_at(stride);
         let (b, rest) = rest.split_at(stride);
         let (c, d) = rest.split_at(stride);
-        let d = &d[..stride];
-        let mut sum = [simd.splat(0.0); 4];
-        for t in 0..stride {
-            let v = simd.load(&v[t]);
-            sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
-            sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
-            sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
-            sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
-        }
+        let sum = add_four_dots(simd, [a, b, c, d], v, [simd.splat(0.0); 4]);
         [out[r], out[r + 1], out[r + 2], out[r + 3]] = simd.sums(sum);
         r += 4;
     }

@@ -1,5 +1,7 @@
 //! A learning rule as the kernels take it: what a row of weights receives of e_ℓ and of y_ℓ.
 
+use super::activation::Activation;
+
 /// What the presynaptic side contributes: activation · y_{ℓ-1,i} + error · e_{ℓ-1,i} + projection · d_i.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PreFactor {
@@ -83,5 +85,12 @@ impl SynapticRule {
     /// Whether any term reads Wᵀ y_ℓ.
     pub(crate) fn reads_projection(&self) -> bool {
         self.forward.reads_projection() || self.feedback.reads_projection()
+    }
+
+    /// Whether all rows of silent inputs are moved alike, as a [`Block`](super::Block) supposes: their errors, if they are read,
+    /// are masked, and B is not moved through Wᵀ y.
+    pub(crate) fn treats_silence_alike(&self, activation: Activation) -> bool {
+        let masks_silence = matches!(activation, Activation::Softplus { .. });
+        (masks_silence || !self.reads_pre_error()) && !self.feedback.reads_projection()
     }
 }

@@ -1,5 +1,5 @@
 //! Thirty-two steps of a layer whose inputs are mostly silent: carried out together, and remembered so that they can be
-//! differentiated together (`adjoint.rs`).
+//! differentiated together (`adjoint`).
 //!
 //! With x the input, a = e_{ℓ-1} the error that reaches it, d = Wᵀ y and κ = 1 − λ, a step moves the weights, here with a row
 //! for each input, by
@@ -40,7 +40,7 @@ use super::backend::{Backend, Kernel, dispatch};
 use super::forward::Forward;
 use super::lanes::{Lanes, lanes_for};
 use super::matrix::InputMajor;
-use super::rows::{add_rows, combine, dots};
+use super::rows::{add_four_dots, add_rows, combine, dots};
 use super::simd::Simd;
 use super::synaptic_rule::RowRule;
 
@@ -277,15 +277,8 @@ impl Kernel for PropagateBlock<'_> {
                     }
                 }
                 let row = |i: usize| &matrix[i * stride..i * stride + stride];
-                let [a, b, c, d] = [row(at[0]), row(at[1]), row(at[2]), row(at[3])];
-                for t in 0..stride {
-                    let v = simd.load(&towards[t]);
-                    sum[0] = simd.mul_add(simd.load(&a[t]), v, sum[0]);
-                    sum[1] = simd.mul_add(simd.load(&b[t]), v, sum[1]);
-                    sum[2] = simd.mul_add(simd.load(&c[t]), v, sum[2]);
-                    sum[3] = simd.mul_add(simd.load(&d[t]), v, sum[3]);
-                }
-                let sums = simd.sums(sum);
+                let four = [row(at[0]), row(at[1]), row(at[2]), row(at[3])];
+                let sums = simd.sums(add_four_dots(simd, four, towards, sum));
                 for k in 0..4 {
                     pre_error[r + k] = sums[k] * mask[r + k];
                 }

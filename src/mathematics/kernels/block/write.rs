@@ -1,7 +1,7 @@
 //! The steps of a block carried out on all rows.
 
 use super::Block;
-use super::seen::{GROUPS, NO_STEPS, PerStep, STEPS, Seen, StepLanes, of_step, of_step_mut};
+use super::seen::{GROUPS, NO_STEPS, Seen, StepLanes, of_step, of_step_mut};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, each_tile};
 use crate::kernels::matrix::InputMajor;
@@ -103,23 +103,17 @@ impl<const KINDS: usize> Write<'_, KINDS> {
                 simd.store(simd.load(&from[t]), &mut rows[t]);
             }
         }
-        let mut through = [[0.0; STEPS]; R];
+        let mut through = [NO_STEPS; R];
         let outward: &[Lanes] = match &mut self.through {
             None => &[],
             Some((Through::Known(known), outward)) => {
-                for r in 0..R {
-                    through[r] = numbers(&known[first + r]);
-                }
+                through.copy_from_slice(&known[first..first + R]);
                 outward
             }
             Some((Through::Inward(columns, wanted), outward)) => {
-                let mut found = [NO_STEPS; R];
-                dots_with_columns::<S, R>(simd, rows, stride, columns, &mut found);
-                for r in 0..R {
-                    through[r] = numbers(&found[r]);
-                }
+                dots_with_columns::<S, R>(simd, rows, stride, columns, &mut through);
                 if !wanted.is_empty() {
-                    wanted[first..first + R].copy_from_slice(&found);
+                    wanted[first..first + R].copy_from_slice(&through);
                 }
                 outward
             }
@@ -162,7 +156,7 @@ fn alike<S: Simd, const R: usize, const T: usize>(
     keep: f32,
     rows: &mut [Lanes],
     from: usize,
-    (through, outward): (&[PerStep; R], &[Lanes]),
+    (through, outward): (&[StepLanes; R], &[Lanes]),
 ) {
     let (stride, keep) = (rows.len() / R, simd.splat(keep));
     let mut w = [[keep; T]; R];
@@ -174,7 +168,7 @@ fn alike<S: Simd, const R: usize, const T: usize>(
     for s in 0..outward.len() / stride {
         let mut factors = [0.0; R];
         for r in 0..R {
-            factors[r] = through[r][s];
+            factors[r] = of_step(&through[r], s);
         }
         add(simd, &outward[s * stride + from..][..T], &factors, &mut w);
     }
@@ -231,15 +225,6 @@ fn add<S: Simd, const R: usize, const T: usize>(simd: S, v: &[Lanes], factors: &
             w[r][t] = simd.mul_add(factor, vector[t], w[r][t]);
         }
     }
-}
-
-#[inline(always)]
-fn numbers(lanes: &StepLanes) -> PerStep {
-    let mut numbers = [0.0; STEPS];
-    for s in 0..STEPS {
-        numbers[s] = of_step(lanes, s);
-    }
-    numbers
 }
 
 /// Row r · each of a block's vectors that are given as columns, a sum over the row's entries that needs none across lanes. As

@@ -31,11 +31,10 @@ pub(super) struct FirstLayer {
 }
 
 impl FirstLayer {
-    /// Under `rule`; `None` if it moves rows of silent pixels otherwise: where it reads their errors, or moves B through Wᵀ y.
+    /// Under `rule`; `None` if it does not treat silent pixels alike.
     pub(super) fn new(network: &Network, rule: &SynapticRule) -> Option<Self> {
         let activation = network.architecture().activation();
-        let masks_silence = matches!(activation, Activation::Softplus { .. });
-        if rule.reads_pre_error() && !masks_silence || rule.feedback.reads_projection() {
+        if !rule.treats_silence_alike(activation) {
             return None;
         }
         let (n_in, n_out) = (network.forward[0].n_in(), network.forward[0].n_out());

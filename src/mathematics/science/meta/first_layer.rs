@@ -35,13 +35,14 @@ pub(super) struct FirstLayer {
 }
 
 impl FirstLayer {
-    /// `None` where the rule moves rows of silent pixels otherwise: where it reads errors of silent pixels, or moves B through
-    /// Wᵀ y.
+    /// `None` where the rule does not treat silent pixels alike.
     pub(super) fn new(rule: &LearnedRule, activation: Activation) -> Option<Self> {
         let pattern = *rule.pattern();
-        let masks_silence = matches!(activation, Activation::Softplus { .. });
-        let alike = (masks_silence || !pattern.reads_pre_error()) && !pattern.feedback.reads_projection();
-        alike.then(|| Self { blocks: Vec::new(), pattern, backend: crate::kernels::backend() })
+        pattern.treats_silence_alike(activation).then(|| Self {
+            blocks: Vec::new(),
+            pattern,
+            backend: crate::kernels::backend(),
+        })
     }
 
     /// Takes the weights of a network that is about to learn for `n_steps`.

@@ -6,7 +6,7 @@ use crate::kernels::block::seen::{GROUPS, StepLanes, of_step_mut};
 use crate::kernels::forward::{Forward, Inputs};
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat};
 use crate::kernels::matrix::InputMajor;
-use crate::kernels::rows::inner_product;
+use crate::kernels::rows::{add_four_dots, inner_product};
 use crate::kernels::simd::Simd;
 
 pub(super) struct ThroughBack<'a> {
@@ -140,21 +140,9 @@ impl Kernel for SeenBack<'_> {
             // The last ones one by one, as they are added to.
             if k + 4 <= x.len() {
                 let at = [x.at(k).0, x.at(k + 1).0, x.at(k + 2).0, x.at(k + 3).0];
-                let mut sum = [simd.splat(0.0); 4];
-                let [p, q, r, v] = [
-                    &rows[at[0] * stride..(at[0] + 1) * stride],
-                    &rows[at[1] * stride..(at[1] + 1) * stride],
-                    &rows[at[2] * stride..(at[2] + 1) * stride],
-                    &rows[at[3] * stride..(at[3] + 1) * stride],
-                ];
-                for t in 0..stride {
-                    let u = simd.load(&u[t]);
-                    sum[0] = simd.mul_add(simd.load(&p[t]), u, sum[0]);
-                    sum[1] = simd.mul_add(simd.load(&q[t]), u, sum[1]);
-                    sum[2] = simd.mul_add(simd.load(&r[t]), u, sum[2]);
-                    sum[3] = simd.mul_add(simd.load(&v[t]), u, sum[3]);
-                }
-                let sums = simd.sums(sum);
+                let row = |i: usize| &rows[i * stride..(i + 1) * stride];
+                let four = [row(at[0]), row(at[1]), row(at[2]), row(at[3])];
+                let sums = simd.sums(add_four_dots(simd, four, u, [simd.splat(0.0); 4]));
                 for n in 0..4 {
                     *of_step_mut(&mut errors[at[n]], s) += sums[n];
                 }
