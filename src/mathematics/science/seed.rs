@@ -23,6 +23,8 @@ pub enum Purpose {
     Bootstrap,
     /// Tasks of meta-learning.
     Task,
+    /// Seeds by which a tuning is imagined again.
+    Selection,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Purpose::SampleOrder => "sample_order",
             Purpose::Bootstrap => "bootstrap",
             Purpose::Task => "task",
+            Purpose::Selection => "selection",
         }
     }
 }
