@@ -23,6 +23,8 @@ pub enum Purpose {
     Bootstrap,
     /// Tasks of meta-learning.
     Task,
+    /// Draws of tuning seeds: how probable is it that a cell is picked?
+    Selection,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Purpose::SampleOrder => "sample_order",
             Purpose::Bootstrap => "bootstrap",
             Purpose::Task => "task",
+            Purpose::Selection => "selection",
         }
     }
 }
@@ -147,8 +150,9 @@ mod tests {
             Purpose::SampleOrder,
             Purpose::Bootstrap,
             Purpose::Task,
+            Purpose::Selection,
         ];
-        assert_eq!(vectors.len(), 30);
+        assert_eq!(vectors.len(), 36);
         for vector in vectors {
             let seed = vector["seed"].as_str().unwrap().parse().unwrap();
             let purpose = *purposes.iter().find(|p| p.name() == vector["purpose"]).unwrap();
