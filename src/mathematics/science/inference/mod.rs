@@ -18,6 +18,7 @@ pub mod distributions;
 pub mod interval;
 pub mod looks;
 pub mod power;
+mod quadrature;
 #[cfg(test)]
 mod simulation;
 mod special;
