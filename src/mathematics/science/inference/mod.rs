@@ -22,6 +22,8 @@ mod quadrature;
 #[cfg(test)]
 mod simulation;
 mod special;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 /// Mean of `values`, summed in their order; NaN where there are none.
