@@ -10,6 +10,7 @@ pub mod decomposition;
 pub mod diagnostics;
 mod dynamics;
 pub mod evaluation;
+pub mod inference;
 pub mod initialization;
 pub mod learner;
 mod likeness;

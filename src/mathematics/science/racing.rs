@@ -14,14 +14,12 @@
 //! A pick on the edge of its grid says only that the grid was too small. So whenever the best cell has a neighbour, one rung up
 //! or down on one ladder, that was never tried, the neighbour joins with as many seeds, at the expense of the same budget.
 
-mod chances;
 mod ladder;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use chances::{DRAWS, chances};
 pub use ladder::Ladder;
 
 /// A cell: its rung on each ladder.

@@ -23,7 +23,7 @@ pub enum Purpose {
     Bootstrap,
     /// Tasks of meta-learning.
     Task,
-    /// Seeds by which a tuning is imagined again.
+    /// Draws of tuning seeds: how probable is it that a cell is picked?
     Selection,
 }
 
@@ -150,8 +150,9 @@ mod tests {
             Purpose::SampleOrder,
             Purpose::Bootstrap,
             Purpose::Task,
+            Purpose::Selection,
         ];
-        assert_eq!(vectors.len(), 30);
+        assert_eq!(vectors.len(), 36);
         for vector in vectors {
             let seed = vector["seed"].as_str().unwrap().parse().unwrap();
             let purpose = *purposes.iter().find(|p| p.name() == vector["purpose"]).unwrap();

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{BestRow, CellRow, Entrant};
-use crate::science::racing::{DRAWS, Race, Rungs, Scores, Standing, Step, chances};
+use crate::science::inference::contrast::selection_probabilities;
+use crate::science::racing::{Race, Rungs, Scores, Standing, Step};
 use crate::stages::coefficients::Survivor;
 
 /// Draws behind the probabilities come from this seed, of a purpose of its own.
 const DRAW_SEED: u64 = 0;
+
+/// Draws behind a probability.
+const DRAWS: usize = 2000;
 
 /// What was measured of a condition.
 pub(super) struct Runs<'a> {
@@ -88,9 +92,9 @@ impl Found {
         let survivors: Vec<usize> = standing.survivors.iter().filter_map(position).collect();
         let positive: Vec<usize> = survivors.iter().copied().filter(|&cell| self.cells[cell].positive).collect();
         let common = |cells: &[usize]| -> Vec<f64> {
-            let scores: Vec<&[f64]> =
-                cells.iter().map(|&cell| &self.cells[cell].scores[..standing.common_seeds]).collect();
-            chances(&scores, DRAW_SEED, DRAWS)
+            let scores: Vec<Vec<f64>> =
+                cells.iter().map(|&cell| self.cells[cell].scores[..standing.common_seeds].to_vec()).collect();
+            selection_probabilities(&scores, DRAW_SEED, DRAWS)
         };
         let (of_all, of_positive) = (common(&survivors), common(&positive));
         let half = half_of_median(&self.cells[survivors[0]].scores);

@@ -133,25 +133,6 @@ fn ladders_go_on_by_their_own_steps() {
     assert_eq!(Ladder::new(vec![-1.0]), None);
 }
 
-#[test]
-fn cells_that_are_alike_are_picked_alike_and_a_better_one_more_often() {
-    let seeds = 40;
-    let scores = |cell: i32, more: f64| -> Vec<f64> { (0..seeds).map(|seed| more + noise(&[cell], seed)).collect() };
-    let mut alike = [0.0; 3];
-    for first in 0..40 {
-        let cells: Vec<Vec<f64>> = (0..3).map(|cell| scores(100 * first + cell, 0.0)).collect();
-        let cells: Vec<&[f64]> = cells.iter().map(Vec::as_slice).collect();
-        let found = chances(&cells, 7, 400);
-        assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        alike.iter_mut().zip(found).for_each(|(sum, one)| *sum += one / 40.0);
-    }
-    assert!(alike.iter().all(|chance| (chance - 1.0 / 3.0).abs() < 0.15), "{alike:?}");
-    // Means of 20 of 40 seeds have a standard error of 0.58/√20 = 0.13: a cell that is better by 2 is always the one.
-    let (worse, better) = (scores(1, 0.0), scores(2, 2.0));
-    assert_eq!(chances(&[&worse, &better], 7, 400), [0.0, 1.0]);
-    assert_eq!(chances(&[&worse, &worse], 7, 400), [1.0, 0.0], "of equals the first");
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
