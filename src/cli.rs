@@ -65,6 +65,12 @@ pub(crate) struct PipelineArgs {
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
+    /// Judge the claims at growing numbers of runs until they are decided
+    #[arg(long)]
+    pub decide: bool,
+    /// The numbers of runs at which claims are judged
+    #[arg(long, value_delimiter = ',', value_name = "N,N,…", requires = "decide", default_value = "20,40,80,160")]
+    pub looks: Vec<u32>,
     /// Show the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -69,7 +69,7 @@ fn verdicts(conditions: &[Condition], colour: bool) -> String {
     let mut text = String::new();
     for claim in claims(conditions) {
         line(&mut text, format_args!("{:<4} {}  {}", claim.name, word(claim.holds, colour), claim.statement));
-        for condition in claim.conditions {
+        for condition in &claim.conditions {
             let mark = match condition.holds {
                 Some(true) => "yes",
                 Some(false) => "no",
@@ -77,6 +77,15 @@ fn verdicts(conditions: &[Condition], colour: bool) -> String {
             };
             let found = interval(condition.estimate, condition.ci_low, condition.ci_high);
             line(&mut text, format_args!("       {mark:<3}  {found:<32} {}", condition.condition));
+            for remark in &condition.remarks {
+                line(&mut text, format_args!("            {remark}"));
+            }
+        }
+        if let Some(worst) = claim.worst() {
+            line(&mut text, format_args!("       worst part {worst}"));
+        }
+        if let Some(first) = claim.conditions.first() {
+            line(&mut text, format_args!("       {}", first.looks));
         }
     }
     text
@@ -84,9 +93,9 @@ fn verdicts(conditions: &[Condition], colour: bool) -> String {
 
 fn word(verdict: Option<bool>, colour: bool) -> String {
     let (word, code) = match verdict {
-        Some(true) => ("holds          ", 32),
-        Some(false) => ("does not hold  ", 31),
-        None => ("cannot be judged", 33),
+        Some(true) => ("holds    ", 32),
+        Some(false) => ("refuted  ", 31),
+        None => ("undecided", 33),
     };
     if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
@@ -110,6 +119,9 @@ pub(super) fn json(published: &[Published], outcome: &Outcome) -> Result<String>
                         "ci_low": condition.ci_low,
                         "ci_high": condition.ci_high,
                         "holds": condition.holds,
+                        "n_runs": condition.n_runs,
+                        "looks": condition.looks,
+                        "remarks": condition.remarks,
                     })
                 })
                 .collect();

@@ -80,7 +80,11 @@ fn why(project: &Project, ahead: &Ahead) -> Result<()> {
 
 pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
     let started = Instant::now();
-    let request = request(name, &args.request)?;
+    let mut request = request(name, &args.request)?;
+    if args.decide {
+        let looks: Vec<String> = args.looks.iter().map(ToString::to_string).collect();
+        request = request.set(format!("decide.looks=[{}]", looks.join(",")));
+    }
     if args.dry_run {
         let ahead = project.plan(&request, args.force.as_deref())?;
         return show(&ahead, if args.json { Format::Json } else { Format::Text });

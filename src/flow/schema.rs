@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::spec::Header;
 use crate::stages::{
     self,
-    claims::ClaimSpec,
+    claims::{ClaimSpec, DecideSpec},
     training::{BatchRuleSpec, RuleSpec},
 };
 
@@ -20,6 +20,7 @@ pub fn schema_text() -> String {
     let rule = generator.subschema_for::<RuleSpec>();
     let batch_rule = generator.subschema_for::<BatchRuleSpec>();
     let claim = generator.subschema_for::<ClaimSpec>();
+    let decide = generator.subschema_for::<DecideSpec>();
     let mut kinds = Vec::new();
     for kind in stages::kinds() {
         let parameters = kind.schema(&mut generator);
@@ -76,7 +77,8 @@ pub fn schema_text() -> String {
                 "description": "Stages by name.",
                 "additionalProperties": { "oneOf": kinds }
             },
-            "claims": { "type": "array", "items": claim }
+            "claims": { "type": "array", "items": claim },
+            "decide": decide
         },
         "required": ["pipeline"],
         "additionalProperties": false,

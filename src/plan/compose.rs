@@ -11,7 +11,7 @@ use super::restrict::restrict;
 use super::{Grid, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
 use crate::spec::matrix::Axis;
-use crate::spec::node::{Fault, Node, Span, Value, instead_of};
+use crate::spec::node::{Fault, Key as SpecKey, Node, Span, Table, Value, instead_of};
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
@@ -246,6 +246,22 @@ fn published_twice(earlier: &Pipeline, file: &Path, included: Option<&Span>) -> 
     }
 }
 
+/// The stage that `[[claims]]` and `[decide]` stand for; none where nothing is claimed.
+fn claims_stage(spec: &Spec) -> Option<StageSpec> {
+    let first = spec.claims.first()?;
+    let key = SpecKey { name: "claims".to_owned(), span: first.span.clone() };
+    let claims = (key, Node { span: first.span.clone(), value: Value::Array(spec.claims.clone()) });
+    let parameters = Table { entries: [claims].into_iter().chain(spec.decide.clone()).collect() };
+    Some(StageSpec {
+        name: "claims".to_owned(),
+        name_span: first.span.clone(),
+        kind: "claims".to_owned(),
+        kind_span: first.span.clone(),
+        keep: true,
+        parameters: Node { span: first.span.clone(), value: Value::Table(parameters) },
+    })
+}
+
 /// One pipeline while it is planned.
 pub(super) struct PipelineBuilder<'b, 'a> {
     pub(super) builder: &'b mut Builder<'a>,
@@ -268,14 +284,7 @@ pub(super) struct PipelineBuilder<'b, 'a> {
 
 impl<'b, 'a> PipelineBuilder<'b, 'a> {
     pub(super) fn new(builder: &'b mut Builder<'a>, spec: &'b Spec) -> Result<Self> {
-        let claims = spec.claims.first().map(|first| StageSpec {
-            name: "claims".to_owned(),
-            name_span: first.span.clone(),
-            kind: "claims".to_owned(),
-            kind_span: first.span.clone(),
-            keep: true,
-            parameters: Node { span: first.span.clone(), value: Value::Array(spec.claims.clone()) },
-        });
+        let claims = claims_stage(spec);
         let this = Self {
             builder,
             spec,

@@ -122,7 +122,7 @@ impl Task {
 
     /// Whether an output is stored.
     pub fn keeps(&self, output: &Output) -> bool {
-        self.keep && output.storage == Storage::Kept
+        self.keep && output.storage != Storage::Passing
     }
 
     /// Whether the task leaves anything in the store.

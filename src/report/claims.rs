@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::remarks::{looks, remarks};
 use crate::error::{Error, Result};
 use crate::publish;
 use crate::publish::manifest::{Manifest, TableEntry};
@@ -27,8 +28,18 @@ pub(crate) struct Condition {
     pub ci_low: Option<f64>,
     /// Upper end of its interval.
     pub ci_high: Option<f64>,
-    /// The verdict; none if it cannot be judged.
+    /// The verdict; none if it is undecided.
     pub holds: Option<bool>,
+    /// What has to be known beside it, each a sentence without its full stop.
+    pub remarks: Vec<String>,
+    /// At which runs it was looked at, and when it was decided.
+    pub looks: String,
+    /// Numbers of runs at which it was looked at.
+    pub n_runs: i32,
+    /// The whole interval at the level of a refutation, for the worst part.
+    pub refute: Option<(f64, f64)>,
+    /// What it is compared with.
+    pub threshold: f64,
 }
 
 /// A claim with its conditions; it holds if all of them do.
@@ -38,7 +49,7 @@ pub(crate) struct Claim<'a> {
     pub name: &'a str,
     /// With the pipeline where several of a composition make the same claim.
     pub statement: String,
-    /// None: it cannot be judged.
+    /// None: it is undecided.
     pub holds: Option<bool>,
     /// In the order of the table.
     pub conditions: Vec<&'a Condition>,
@@ -75,6 +86,11 @@ pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Result<Vec<Condi
             ci_low: row.ci_low,
             ci_high: row.ci_high,
             holds: row.holds,
+            remarks: remarks(&row),
+            looks: looks(&row),
+            n_runs: row.n_runs,
+            refute: row.refute_low.zip(row.refute_high),
+            threshold: row.threshold,
         })
         .collect();
     Ok(conditions)
@@ -98,6 +114,22 @@ pub(crate) fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
             Claim { name: &first.claim, statement, holds: overall(own.iter().map(|one| one.holds)), conditions: own }
         })
         .collect()
+}
+
+impl Claim<'_> {
+    /// `0.0121 … 0.084`: of several parts with one bound, the lowest lower end at the level of holding and the lowest upper end
+    /// at that of a refutation; none where there is one part, or bounds differ.
+    pub(crate) fn worst(&self) -> Option<String> {
+        let [first, _, ..] = self.conditions.as_slice() else { return None };
+        if self.conditions.iter().any(|one| one.threshold != first.threshold) {
+            return None;
+        }
+        let least = |of: &dyn Fn(&Condition) -> Option<f64>| {
+            self.conditions.iter().map(|one| of(one)).try_fold(f64::INFINITY, |least, end| Some(least.min(end?)))
+        };
+        let (low, high) = (least(&|one| one.ci_low)?, least(&|one| Some(one.refute?.1))?);
+        Some(format!("[{}, {}]", number(low), number(high)))
+    }
 }
 
 /// `0.841 [0.835, 0.847]`

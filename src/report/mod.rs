@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod headlines;
 mod page;
+mod remarks;
 mod svg;
 
 pub(crate) use page::page;

@@ -185,12 +185,17 @@ impl Page {
             };
             put!(
                 self,
-                "<tr><td class=\"{class}\">{word}</td><td class=\"number\">{}</td><td>{}</td></tr>",
+                "<tr><td class=\"{class}\">{word}</td><td class=\"number\">{}</td><td>{}{}</td></tr>",
                 Text(interval(condition.estimate, condition.ci_low, condition.ci_high)),
-                Text(&condition.condition)
+                Text(&condition.condition),
+                Text(condition.remarks.iter().map(|remark| format!("; {remark}")).collect::<String>())
             );
         }
-        put!(self, "</tbody></table></div></section>");
+        put!(self, "</tbody></table></div>");
+        if let Some(first) = claim.conditions.first() {
+            put!(self, "<p class=\"soft\">{}</p>", Text(&first.looks));
+        }
+        put!(self, "</section>");
     }
 
     fn equations(&mut self, equations: &[Equations]) {
@@ -356,8 +361,8 @@ fn caption(manifest: &Manifest, figure: &FileEntry) -> (String, String) {
 fn verdict(holds: Option<bool>) -> (&'static str, &'static str) {
     match holds {
         Some(true) => ("yes", "holds"),
-        Some(false) => ("no", "does not hold"),
-        None => ("open", "cannot be judged"),
+        Some(false) => ("no", "refuted"),
+        None => ("open", "undecided"),
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use include::Include;
 pub use matrix::{Axis, Matrix};
-use node::{Fault, Node, Span, Table, Value, instead_of};
+use node::{Fault, Key, Node, Span, Table, Value, instead_of};
 
 use crate::error::{Error, Result};
 
@@ -36,6 +36,8 @@ pub struct Spec {
     pub stages: Vec<StageSpec>,
     /// `[[claims]]`
     pub claims: Vec<Node>,
+    /// `[decide]`: how often the claims are looked at.
+    pub decide: Option<(Key, Node)>,
     /// The whole merged tree, for the manifest.
     pub document: serde_json::Value,
     /// The overrides as they were typed.
@@ -90,7 +92,7 @@ pub struct StageSpec {
 /// What messages call an override as a place.
 const OVERRIDE: &str = "--set";
 
-const SECTIONS: [&str; 6] = ["pipeline", "include", "matrix", "rules", "stages", "claims"];
+const SECTIONS: [&str; 7] = ["pipeline", "include", "matrix", "rules", "stages", "claims", "decide"];
 
 impl Spec {
     /// Reads a pipeline file and lays the overrides (`key=value`) over it.
@@ -140,6 +142,7 @@ impl Spec {
             .into_iter()
             .filter_map(|stage| read_stage(stage, &in_file).map_err(|fault| faults.push(fault)).ok())
             .collect::<Vec<_>>();
+        let decide = root.remove("decide");
         let claims = match root.remove("claims").map(|(_, node)| node) {
             None => Vec::new(),
             Some(Node { value: Value::Array(claims), .. }) => claims,
@@ -148,6 +151,11 @@ impl Spec {
                 Vec::new()
             }
         };
+        if let Some((key, _)) = &decide
+            && claims.is_empty()
+        {
+            faults.push(Fault::at(&key.span, "there is nothing to decide: this pipeline has no `[[claims]]`"));
+        }
         match header {
             Ok(header) if faults.is_empty() => Ok(Self {
                 header,
@@ -156,6 +164,7 @@ impl Spec {
                 rules,
                 stages,
                 claims,
+                decide,
                 document: json,
                 overrides: overrides.to_vec(),
                 file: path.to_owned(),

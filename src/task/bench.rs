@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::{
-    Available, Axes, Facts, Gathered, InputId, Kind, KnownValues, Output, Planning, Reads, Reference, Shared, Surroundings, TableId,
+    Available, Axes, Facts, Gathered, InputId, Kind, KnownValues, Output, Planned, Planning, Reads, Reference, Shared, Surroundings, TableId,
 };
 use crate::error::{Error, Result};
 use crate::spec::NamedNode;
@@ -105,11 +105,16 @@ impl Bench {
         self.run_node(kind, &node)
     }
 
-    /// As [`Bench::run`], of parameters that are no table of their own.
+    /// As [`Bench::run`], without running it.
     ///
     /// # Errors
-    /// As [`Bench::run`].
-    pub(crate) fn run_node(&self, kind: &dyn Kind, parameters: &Node) -> Result<Made> {
+    /// A fault of the parameters, as [`Error::Spec`].
+    pub(crate) fn plan(&self, kind: &dyn Kind, parameters: &str) -> Result<Planned> {
+        let node = Node::parse("bench", parameters).map_err(Error::Spec)?;
+        Ok(self.plan_node(kind, &node)?.planned)
+    }
+
+    fn plan_node(&self, kind: &dyn Kind, parameters: &Node) -> Result<OnIt> {
         let spec = |fault| Error::Spec(vec![fault]);
         let references = kind.references(parameters).map_err(spec)?;
         let refers =
@@ -136,7 +141,15 @@ impl Bench {
             tables: &tables,
             memory: 8_000_000_000,
         };
-        let planned = kind.plan(&planning).map_err(spec)?;
+        Ok(OnIt { planned: kind.plan(&planning).map_err(spec)?, inputs, batches })
+    }
+
+    /// As [`Bench::run`], of parameters that are no table of their own.
+    ///
+    /// # Errors
+    /// As [`Bench::run`].
+    pub(crate) fn run_node(&self, kind: &dyn Kind, parameters: &Node) -> Result<Made> {
+        let OnIt { planned, inputs, batches } = self.plan_node(kind, parameters)?;
         let surroundings = OnBench {
             bench: self,
             key: Key::parse(&"f".repeat(64)).expect("64 hexadecimal digits"),
@@ -154,6 +167,13 @@ impl Bench {
         }
         Ok(made)
     }
+}
+
+/// A task on a bench, and what there is for it to read.
+struct OnIt {
+    planned: Planned,
+    inputs: Vec<Arc<Table>>,
+    batches: Vec<RecordBatch>,
 }
 
 /// What a task made on a bench.

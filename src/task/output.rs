@@ -25,6 +25,8 @@ pub enum Storage {
     Kept,
     /// Handed on in memory to the stages that read it, then dropped.
     Passing,
+    /// Kept in the store for the task's own [`Sequel`](super::Sequel); nobody else reads it, and it is not published.
+    Private,
 }
 
 impl Output {
@@ -36,6 +38,11 @@ impl Output {
     /// A table that is handed on in memory only.
     pub fn passing(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
         Self { suffix, schema: schema.into(), storage: Storage::Passing, is_register: false }
+    }
+
+    /// A table that only says how the plan goes on.
+    pub fn private(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
+        Self { suffix, schema: schema.into(), storage: Storage::Private, is_register: false }
     }
 
     /// The same, as the table with one row for each task; see [`Output::is_register`].

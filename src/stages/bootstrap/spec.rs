@@ -123,7 +123,7 @@ pub(super) enum Statistic {
 
 impl Statistic {
     /// The column along which two values are compared.
-    pub fn compared(&self) -> Option<&str> {
+    pub(super) fn compared(&self) -> Option<&str> {
         match self {
             Self::Difference(difference) => Some(&difference.column),
             Self::Ratio(ratio) => Some(&ratio.column),
@@ -132,7 +132,7 @@ impl Statistic {
     }
 
     /// Whether it is a ratio, so that runs are averaged by their logarithms.
-    pub fn is_logarithmic(&self) -> bool {
+    pub(super) fn is_logarithmic(&self) -> bool {
         matches!(self, Self::Ratio(_) | Self::Spread(_))
     }
 }

@@ -1,168 +1,174 @@
-//! Conditions × rows of bootstrap tables → verdicts.
+//! The parts of a claim → its verdict, look by look.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
+use super::looks::Looks;
+use super::parts::Part;
 use super::spec::Condition;
-use crate::stages::bootstrap::OneOrMany;
-use crate::tables::frame::{Cell, Frame};
-use crate::tables::{TableError, table};
+use crate::science::inference::contrast::{Contrast, Estimate, InvalidContrast};
+use crate::science::inference::power::{Needed, power_at, runs_needed};
+use crate::science::inference::verdict::{Bound, Judgement, Verdict, combine, judge};
 
-table! {
-    /// What a condition reads of a bootstrap table, as it is or out of a query, in which anything may be null.
-    pub(super) struct EstimateRow in "bootstrap" version 1 key() {
-        /// the statistic over all runs
-        mean: Option<Float64>,
-        /// lower end of its interval
-        ci_low: Option<Float64>,
-        /// upper end of its interval
-        ci_high: Option<Float64>,
-        /// runs that had diverged
-        n_diverged: Option<Float64>,
-    }
-}
-
-impl EstimateRow {
-    /// What stands where nothing was measured.
-    const NOTHING: Self = Self { mean: None, ci_low: None, ci_high: None, n_diverged: None };
-}
-
-/// What is compared with the threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Test {
-    LowAbove,
-    HighBelow,
-    EstimateAbove,
-    EstimateBelow,
-}
-
-impl Test {
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::LowAbove => "ci_low >",
-            Self::HighBelow => "ci_high <",
-            Self::EstimateAbove => "estimate >",
-            Self::EstimateBelow => "estimate <",
-        }
-    }
-
-    /// Null where the number it looks at is missing.
-    fn holds(self, row: &EstimateRow, threshold: f64) -> Option<bool> {
-        match self {
-            Self::LowAbove => row.ci_low.map(|value| value > threshold),
-            Self::HighBelow => row.ci_high.map(|value| value < threshold),
-            Self::EstimateAbove => row.mean.map(|value| value > threshold),
-            Self::EstimateBelow => row.mean.map(|value| value < threshold),
-        }
-    }
-}
-
+/// A claim after its last look.
 #[derive(Debug)]
-pub(super) struct Verdict {
-    pub claim: String,
-    pub statement: String,
-    pub condition: String,
-    pub row: EstimateRow,
-    pub threshold: f64,
-    pub holds: Option<bool>,
+pub(super) struct Judged {
+    pub verdict: Verdict,
+    /// The runs at the look that the numbers are of.
+    pub look: usize,
+    /// Whether the looks were broken off, because no number of runs can decide it.
+    pub hopeless: bool,
+    /// One a part.
+    pub parts: Vec<JudgedPart>,
 }
 
-/// The verdict of a condition in each row that it speaks of.
+/// A part of a claim at one look.
+#[derive(Debug)]
+pub(super) struct JudgedPart {
+    pub verdict: Verdict,
+    /// None where nothing was measured, or a single run.
+    pub found: Option<Judgement>,
+    /// Runs that have all values.
+    pub n_runs: usize,
+    /// Standard deviation of the differences of runs.
+    pub deviation: f64,
+    /// The chance of a verdict with these runs, if the paper's effect is the true one; none where it is not said.
+    pub power: Option<f64>,
+    /// Runs for a power of 80 %, likewise.
+    pub needed: Option<Needed>,
+    /// Why there is no verdict although the interval would give one, or anything else worth knowing.
+    pub note: &'static str,
+}
+
+/// One claim with its conditions, each with its parts.
+pub(super) type Claim<'a> = Vec<(&'a Condition, &'a Part)>;
+
+/// Judges a claim at one look after the other, until it is decided.
 ///
 /// # Errors
-/// A column is missing or of another type.
-pub(super) fn judge(condition: &Condition, table: &Frame) -> Result<Vec<Verdict>, TableError> {
-    let rows: Vec<EstimateRow> = table.rows()?;
-    let chosen = condition.filter.keys().chain(condition.for_all.keys());
-    let columns: BTreeMap<&str, Vec<Cell>> =
-        chosen.map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
-    let keys: BTreeMap<&str, Vec<Cell>> = condition
-        .keys
-        .iter()
-        .filter(|name| table.has(name))
-        .map(|name| Ok((name.as_str(), table.cells(name)?)))
-        .collect::<Result<_, TableError>>()?;
-    let mut verdicts = Vec::new();
-    for wanted in products(&condition.for_all) {
-        let matching: Vec<usize> = (0..table.n_rows())
-            .filter(|&row| {
-                condition.filter.iter().all(|(name, allowed)| allowed.contains(&columns[name.as_str()][row]))
-                    && wanted.iter().all(|(name, value)| value.matches(&columns[*name][row]))
-            })
-            .collect();
-        let verdict = |row: EstimateRow, which: &[(&str, &Cell)], holds: Option<bool>| Verdict {
-            claim: condition.claim.clone(),
-            statement: condition.statement.clone(),
-            condition: in_words(condition, &wanted, which),
-            row,
-            threshold: condition.threshold,
-            holds,
-        };
-        if matching.is_empty() {
-            // Nothing was measured there: not a refutation, and not a confirmation.
-            verdicts.push(verdict(EstimateRow::NOTHING, &[], None));
-        }
-        // Of several rows each is named by what tells it apart.
-        let apart: Vec<(&str, &Vec<Cell>)> = keys
+/// Values of runs that are none.
+pub(super) fn judge_claim(claim: &Claim<'_>, looks: &Looks) -> Result<Judged, InvalidContrast> {
+    let level = looks.nominal();
+    let n_runs = claim.iter().map(|(_, part)| part.runs.len()).max().unwrap_or(0);
+    let mut last = None;
+    for look in looks.possible(n_runs) {
+        let parts = claim
             .iter()
-            .map(|(name, cells)| (*name, cells))
-            .filter(|(_, cells)| matching.iter().any(|&row| cells[row] != cells[matching[0]]))
-            .collect();
-        for index in matching {
-            let which: Vec<(&str, &Cell)> = apart.iter().map(|(name, cells)| (*name, &cells[index])).collect();
-            let row = rows[index];
-            let holds = if condition.or_diverged && row.n_diverged.is_some_and(|n| n >= 1.0) {
-                Some(true)
-            } else {
-                condition.test.holds(&row, condition.threshold)
-            };
-            verdicts.push(verdict(row, &which, holds));
+            .map(|(condition, part)| judge_part(condition, part, (look, level, claim.len())))
+            .collect::<Result<Vec<_>, _>>()?;
+        let verdicts: Vec<Verdict> = parts.iter().map(|part| part.verdict).collect();
+        let verdict = combine(&verdicts);
+        let cannot = |part: &JudgedPart| {
+            part.verdict == Verdict::Undecided
+                && (matches!(part.needed, Some(Needed::CannotDecide { .. })) || part.found.is_some_and(|found| found.is_identical))
+        };
+        let hopeless = verdict == Verdict::Undecided && parts.iter().any(cannot);
+        let judged = Judged { verdict, look, hopeless, parts };
+        if verdict != Verdict::Undecided || hopeless {
+            return Ok(judged);
         }
+        last = Some(judged);
     }
-    Ok(verdicts)
+    Ok(last.expect("there is always a look"))
 }
 
-/// `ci_low > 0.2 in accuracy where step = 600, rule = bp`
-fn in_words(condition: &Condition, wanted: &[(&str, &Cell)], which: &[(&str, &Cell)]) -> String {
-    let is_named = |name: &str| which.iter().any(|(named, _)| *named == name);
-    let place: Vec<String> = condition
-        .filter
-        .iter()
-        .filter(|(name, _)| !is_named(name))
-        .map(|(name, allowed)| {
-            let values: Vec<String> = allowed.values().iter().map(ToString::to_string).collect();
-            format!("{name} = {}", values.join("|"))
-        })
-        .chain(wanted.iter().chain(which).map(|(name, value)| format!("{name} = {value}")))
-        .collect();
-    let mut text = format!("{} {} in {}", condition.test.in_words(), condition.threshold, condition.of);
-    if !place.is_empty() {
-        text += &format!(" where {}", place.join(", "));
-    }
-    if condition.or_diverged {
-        text += ", or diverged";
-    }
-    if let Some(given) = &condition.given {
-        text += &format!(", given {given}");
-    }
-    text
+fn judge_part(
+    condition: &Condition,
+    part: &Part,
+    (look, level, n_parts): (usize, f64, usize),
+) -> Result<JudgedPart, InvalidContrast> {
+    let nothing = |verdict, note| JudgedPart {
+        verdict,
+        found: None,
+        n_runs: 0,
+        deviation: 0.0,
+        power: None,
+        needed: None,
+        note,
+    };
+    let diverged_counts = condition.or_diverged && part.any_failed(look);
+    let contrast = match part.contrast(look)? {
+        Some(contrast) => contrast,
+        None if diverged_counts => return Ok(nothing(Verdict::Holds, "runs diverged, which counts as holding")),
+        None => return Ok(nothing(Verdict::Undecided, "nothing was measured")),
+    };
+    let bound = on_scale(condition.bound, part.is_log);
+    let Some(found) = judge(&contrast, bound, level, n_parts, part.failures(look)) else {
+        let verdict = if diverged_counts { Verdict::Holds } else { Verdict::Undecided };
+        return Ok(JudgedPart { n_runs: contrast.n_runs(), ..nothing(verdict, "a single run says nothing") });
+    };
+    let differences = contrast.mixture();
+    let (n, deviation) = (contrast.n_runs(), deviation(&differences));
+    let variance = found.selection_sd * found.selection_sd;
+    let distance = condition.paper_effect.map(|effect| distance(bound, if part.is_log { libm::log(effect) } else { effect }));
+    let verdict = if diverged_counts { Verdict::Holds } else { found.verdict };
+    let note = match () {
+        () if diverged_counts => "runs diverged, which counts as holding",
+        () if found.is_identical => "identical: both picked the same coefficients",
+        () if found.withdrawn_for_failures => "one more failed run would take the verdict back",
+        () if picks_disagree(&contrast, &found) => "what was picked and what tuning would pick on average differ",
+        () if found.verdict == Verdict::Undecided && is_irregular(&differences) => "skewed or in clusters: power unreliable",
+        () => "",
+    };
+    Ok(JudgedPart {
+        verdict,
+        found: Some(found),
+        n_runs: n,
+        deviation,
+        power: distance.map(|distance| power_at(n, deviation, variance, distance, level)),
+        needed: distance.map(|distance| runs_needed(deviation, n, distance, variance, level)),
+        note,
+    })
 }
 
-/// Takes back the verdicts of claims whose given claim does not hold.
-pub(super) fn withhold(conditions: &[Condition], verdicts: &mut [Verdict]) {
-    for condition in conditions {
-        let Some(given) = &condition.given else { continue };
-        let of_given = verdicts.iter().filter(|verdict| verdict.claim == *given).map(|verdict| verdict.holds);
-        if overall(of_given) != Some(true) {
-            let own = verdicts.iter_mut().filter(|verdict| verdict.claim == condition.claim);
-            own.for_each(|verdict| verdict.holds = None);
-        }
+/// A bound on the scale on which runs are averaged.
+fn on_scale(bound: Bound, is_log: bool) -> Bound {
+    if !is_log {
+        return bound;
+    }
+    match bound {
+        Bound::Above(low) => Bound::Above(libm::log(low)),
+        Bound::Below(high) => Bound::Below(libm::log(high)),
+        Bound::Between(low, high) => Bound::Between(libm::log(low), libm::log(high)),
     }
 }
 
-/// The verdict of a claim from those of its conditions: one that fails refutes it, one that cannot be judged leaves it open.
+/// How far an effect lies from the bound; of two bounds from the nearer.
+fn distance(bound: Bound, effect: f64) -> f64 {
+    match bound {
+        Bound::Above(bound) | Bound::Below(bound) => (effect - bound).abs(),
+        Bound::Between(low, high) => (effect - low).abs().min((effect - high).abs()),
+    }
+}
+
+/// Whether the picked cells lie outside the interval of the procedure, so that one number would mislead.
+fn picks_disagree(contrast: &Contrast, found: &Judgement) -> bool {
+    let Estimate { estimate, .. } = found.given;
+    contrast.n_runs() > 1 && !(found.procedure.low..=found.procedure.high).contains(&estimate)
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    if values.len() < 2 {
+        return 0.0;
+    }
+    (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0)).sqrt()
+}
+
+/// Skewness beyond 1, or a coefficient of bimodality beyond that of a uniform distribution, 5/9 (Pfister et al. 2013): normal
+/// approximations are no guide then.
+fn is_irregular(values: &[f64]) -> bool {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let moment = |power: i32| values.iter().map(|value| (value - mean).powi(power)).sum::<f64>() / n;
+    let m2 = moment(2);
+    if values.len() < 8 || m2 <= 0.0 {
+        return false;
+    }
+    let (skewness, kurtosis) = (moment(3) / (m2 * m2.sqrt()), moment(4) / (m2 * m2));
+    skewness.abs() > 1.0 || (skewness * skewness + 1.0) / kurtosis > 5.0 / 9.0
+}
+
+/// The verdict of a claim from those of its conditions as a table has them: one that fails refutes it, one that cannot be judged
+/// leaves it open.
 pub fn overall(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
     let mut verdict = Some(true);
     for condition in conditions {
@@ -173,22 +179,4 @@ pub fn overall(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<boo
         }
     }
     verdict
-}
-
-/// Every combination of the values of `for_all`; one empty combination where there is none.
-fn products(for_all: &BTreeMap<String, OneOrMany>) -> Vec<Vec<(&str, &Cell)>> {
-    let mut products = vec![Vec::new()];
-    for (name, values) in for_all {
-        products = products
-            .into_iter()
-            .flat_map(|product: Vec<(&str, &Cell)>| {
-                values.values().iter().map(move |value| {
-                    let mut product = product.clone();
-                    product.push((name.as_str(), value));
-                    product
-                })
-            })
-            .collect();
-    }
-    products
 }

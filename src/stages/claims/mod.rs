@@ -1,47 +1,101 @@
-//! bootstrap tables → claims(claim, statement, condition, estimate, ci_low, ci_high, threshold, holds)
+//! the values of runs behind bootstrap tables → claims: verdicts, with the numbers that they rest on
 //!
-//! A claim is a statement that a run can refute: one or more conditions on rows of bootstrap tables. The program computes
-//! the verdict. "Does not hold" is a result like any other; `holds` is null where a condition cannot be judged.
+//! A claim is a statement that runs can refute: one or more conditions on means over runs. It holds, is refuted, or stays
+//! undecided; each is a result like any other. The verdict is about the procedure, tuning included (`science/inference`): it
+//! would be the same if all were done again. So it needs runs with all coefficients that tuning left, and perhaps more runs
+//! than there are: the plan has levels, and this stage says what the next one adds.
 
 mod judge;
+mod looks;
+mod parts;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::science::inference::power::Needed;
+use crate::science::inference::verdict::{Bound, Verdict};
 use crate::spec::node::{Fault, Node, instead_of};
 use crate::tables::frame::Frame;
-use crate::tables::{Row, table};
-use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
+use crate::tables::{Row, TableError, table};
+use crate::task::{Axes, Kind, Output, Planned, Planning, Reference, Sequel, Surroundings, TableId, Work};
 pub use judge::overall;
-use judge::{judge, withhold};
-pub use spec::{ClaimSpec, ConditionSpec};
-use spec::{Condition, items, read_claim};
+use judge::{Judged, JudgedPart, judge_claim};
+use looks::Looks;
+use parts::{Part, parts};
+pub use spec::{ClaimSpec, ConditionSpec, DecideSpec};
+use spec::{Condition, read_claim, read_looks, sections, tables_of};
+use wanted::{Axis, Wanted};
 
 /// `[[claims]]`
 pub struct Claims;
 
 table! {
-    /// The verdict of a condition in one row of a bootstrap table.
-    pub struct ClaimRow<'a> in "claims" version 1 key(claim, condition) {
+    /// The verdict of a part of a claim: one condition in one row of a bootstrap table.
+    pub struct ClaimRow<'a> in "claims" version 2 key(claim, condition) {
         /// number of the claim
         claim: Category,
         /// the claim in words
         statement: Text,
         /// what is tested, and in which row of which table
         condition: Text,
-        /// the statistic over all runs
+        /// mean over runs, expected if tuning were done again; a ratio where logarithms were averaged
         estimate: Option<Float64>,
-        /// lower end of its bootstrap interval
+        /// lower end of its interval, at the level of a look
         ci_low: Option<Float64>,
-        /// upper end of its bootstrap interval
+        /// upper end of its interval, at the level of a look
         ci_high: Option<Float64>,
-        /// what it is compared with
+        /// what it is compared with; of two bounds the lower
         threshold: Float64,
-        /// the verdict; null if it cannot be judged
+        /// the upper of two bounds
+        threshold_high: Option<Float64>,
+        /// whether the part holds; null where it is undecided
         holds: Option<Boolean>,
+        /// `holds`, `refuted` or `undecided`
+        verdict: Category,
+        /// runs behind it
+        n_runs: Int32 in "runs",
+        /// runs among those with the picked coefficients that failed
+        n_failed: Int32 in "runs",
+        /// trainings with the picked coefficients while they were tuned
+        n_tuned: Int32 in "runs",
+        /// trainings among them that failed
+        n_tuned_failed: Int32 in "runs",
+        /// two-sided level of a look: the interval is to cover with one minus this
+        level: Float64,
+        /// numbers of runs at which the claim was or would be looked at
+        looks: Text,
+        /// runs at the look at which the claim was decided; null where it is undecided
+        decided_at: Option<Int32> in "runs",
+        /// mean over runs with the coefficients that were picked
+        picked_estimate: Option<Float64>,
+        /// lower end of its interval, as if the coefficients had fallen from the sky
+        picked_low: Option<Float64>,
+        /// upper end of its interval
+        picked_high: Option<Float64>,
+        /// lower end of the interval of the estimate at the level of a refutation, which is shared by the parts of a claim
+        refute_low: Option<Float64>,
+        /// upper end of it
+        refute_high: Option<Float64>,
+        /// by how much tuning alone spreads the estimate; of ratios in logarithms
+        tuning_sd: Option<Float64>,
+        /// standard deviation of runs; of ratios in logarithms
+        run_sd: Option<Float64>,
+        /// what the paper reports
+        paper_effect: Option<Float64>,
+        /// chance of a verdict with these runs if that is the true effect
+        power: Option<Float64>,
+        /// runs for a chance of 80 %; null where no number of runs decides, or the effect is not said
+        n_needed: Option<Int64> in "runs",
+        /// the same if runs scatter less, as they well may
+        n_needed_low: Option<Int64> in "runs",
+        /// the same if they scatter more
+        n_needed_high: Option<Int64> in "runs",
+        /// what else has to be known
+        note: Text,
     }
 }
 
@@ -51,11 +105,11 @@ impl Kind for Claims {
     }
 
     fn summary(&self) -> &'static str {
-        "Compares intervals with thresholds and says which claims hold."
+        "Judges claims by the runs behind bootstrap tables: holds, refuted or undecided."
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -64,23 +118,25 @@ impl Kind for Claims {
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         let mut references = Vec::new();
-        for claim in items(parameters) {
+        let (claims, _) = sections(parameters);
+        for claim in &claims {
             let table = claim.expect_table("a claim")?;
-            let nested = table.get("all").map(items).unwrap_or_default();
-            for condition in std::iter::once(claim).chain(nested) {
-                references.extend(Reference::optional(condition, "of", Reads::Table)?);
+            let nested = table.get("all").map(spec::items).unwrap_or_default();
+            for condition in std::iter::once(*claim).chain(nested) {
+                references.extend(tables_of(condition)?);
             }
         }
         if references.is_empty() {
-            let first = items(parameters).first().map_or(&parameters.span, |claim| &claim.span);
+            let first = claims.first().map_or(&parameters.span, |claim| &claim.span);
             return Err(Fault::at(first, "a claim reads a bootstrap table: `of = \"…\"` is missing"));
         }
         Ok(references)
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let (claims, decide) = sections(planning.parameters);
         let mut conditions = Vec::new();
-        for claim in items(planning.parameters) {
+        for claim in claims {
             conditions.extend(read_claim(planning, claim)?);
         }
         for condition in conditions.iter().filter(|condition| condition.given.is_some()) {
@@ -92,53 +148,173 @@ impl Kind for Claims {
                 return Err(Fault::at(&planning.parameters.span, message));
             }
         }
-        let tables =
-            planning.tables.iter().map(|table| (table.name.clone(), planning.gathered(&table.name).0)).collect();
-        Ok(Planned::new(ClaimsTask { conditions, tables, outputs: [Output::kept("", ClaimRow::schema())] }))
+        let looks = read_looks(planning, decide, &conditions[0].over)?;
+        let axes = wanted::axes(planning);
+        let mut task = ClaimsTask { conditions, looks, axes, outputs: vec![Output::kept("", ClaimRow::schema())] };
+        if task.can_ask() {
+            task.outputs.push(Output::private("wanted", wanted::schema(&task.axes)));
+        }
+        Ok(Planned::new(task))
     }
 }
 
 #[derive(Debug)]
 struct ClaimsTask {
     conditions: Vec<Condition>,
-    tables: Vec<(String, TableId)>,
-    outputs: [Output; 1],
+    looks: Looks,
+    /// Of the matrix.
+    axes: Vec<Axis>,
+    outputs: Vec<Output>,
 }
 
 impl Work for ClaimsTask {
     fn parameters(&self) -> serde_json::Value {
-        serde_json::to_value(&self.conditions).expect("plain data")
+        serde_json::json!({ "conditions": self.conditions, "looks": self.looks })
     }
 
     fn outputs(&self) -> &[Output] {
         &self.outputs
     }
 
+    fn sequel(&self) -> Option<&dyn Sequel> {
+        self.can_ask().then_some(self)
+    }
+
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let mut tables = BTreeMap::new();
-        for (name, id) in &self.tables {
-            tables.insert(name.as_str(), Frame::new(name, context.gathered(*id, Axes::Own)?));
+        let tables = self.tables(context)?;
+        let (verdicts, wanted) = self.judge(&tables).map_err(|error| context.internal(error))?;
+        let rows: Vec<ClaimRow<'_>> = verdicts.iter().map(PartVerdict::row).collect();
+        context.write("claims", ClaimRow::batch(&rows))?;
+        match self.outputs.get(1) {
+            Some(output) => {
+                let wanted = wanted.table(&self.axes, output).map_err(|error| context.internal(error))?;
+                context.write("wanted", wanted)
+            }
+            None => Ok(()),
         }
-        let mut verdicts = Vec::new();
+    }
+}
+
+/// A part of a claim, judged.
+struct PartVerdict<'a> {
+    condition: &'a Condition,
+    part: Part,
+    judged: JudgedPart,
+    look: usize,
+    decided: bool,
+    looks: String,
+    level: f64,
+    note: String,
+}
+
+impl ClaimsTask {
+    /// Without cells to choose from and without further looks, nothing can be asked for.
+    fn can_ask(&self) -> bool {
+        self.has_cells() || self.looks.at.len() > 1
+    }
+
+    fn tables(&self, context: &dyn Surroundings) -> Result<BTreeMap<TableId, Frame>> {
+        let ids: BTreeSet<TableId> = self.conditions.iter().map(|condition| condition.values).collect();
+        ids.into_iter().map(|id| Ok((id, Frame::new("values", context.gathered(id, Axes::Matrix)?)))).collect()
+    }
+
+    /// All parts of all claims in the order of the claims' numbers, and the runs that would be needed to go on.
+    fn judge<'a>(&'a self, tables: &BTreeMap<TableId, Frame>) -> Result<(Vec<PartVerdict<'a>>, Wanted), TableError> {
+        let invalid = |error: crate::science::inference::contrast::InvalidContrast| {
+            TableError::new("values", "value", error.to_string())
+        };
+        let mut by_claim: BTreeMap<(String, u64), Vec<(&Condition, Part)>> = BTreeMap::new();
         for condition in &self.conditions {
-            verdicts.extend(judge(condition, &tables[condition.of.as_str()]).map_err(|error| context.internal(error))?);
+            let found = parts(condition, &tables[&condition.values])?;
+            let claim = by_claim.entry(natural(&condition.claim)).or_default();
+            claim.extend(found.into_iter().map(|part| (condition, part)));
         }
-        withhold(&self.conditions, &mut verdicts);
-        verdicts.sort_by(|a, b| natural(&a.claim).cmp(&natural(&b.claim)).then_with(|| a.condition.cmp(&b.condition)));
-        let rows: Vec<ClaimRow<'_>> = verdicts
-            .iter()
-            .map(|verdict| ClaimRow {
-                claim: &verdict.claim,
-                statement: &verdict.statement,
-                condition: &verdict.condition,
-                estimate: verdict.row.mean,
-                ci_low: verdict.row.ci_low,
-                ci_high: verdict.row.ci_high,
-                threshold: verdict.threshold,
-                holds: verdict.holds,
-            })
-            .collect();
-        context.write("claims", ClaimRow::batch(&rows))
+        let mut wanted = Wanted::default();
+        let mut holding: BTreeSet<&str> = BTreeSet::new();
+        let mut judged: Vec<(Vec<(&Condition, Part)>, Judged)> = Vec::new();
+        for (_, claim) in by_claim {
+            let shown: Vec<(&Condition, &Part)> = claim.iter().map(|(condition, part)| (*condition, part)).collect();
+            let found = judge_claim(&shown, &self.looks).map_err(invalid)?;
+            wanted.add(&shown, &found, &self.looks, (tables, &self.axes))?;
+            if found.verdict == Verdict::Holds {
+                holding.insert(&claim[0].0.claim);
+            }
+            judged.push((claim, found));
+        }
+        let level = self.looks.nominal();
+        let mut verdicts: Vec<PartVerdict<'_>> = Vec::new();
+        for (claim, Judged { verdict, look, hopeless, parts }) in judged {
+            for ((condition, part), mut judged) in claim.into_iter().zip(parts) {
+                let mut note = judged.note.to_owned();
+                if let Some(given) = condition.given.as_deref().filter(|given| !holding.contains(given)) {
+                    judged.verdict = Verdict::Undecided;
+                    note = format!("cannot be judged, as {given} does not hold");
+                } else if hopeless && note.is_empty() {
+                    note = "tuning alone spreads it so far that more runs cannot decide it".to_owned();
+                }
+                let looks = self.looks.in_words(part.runs.len());
+                let decided = verdict != Verdict::Undecided;
+                verdicts.push(PartVerdict { condition, part, judged, look, decided, looks, level, note });
+            }
+        }
+        verdicts.sort_by(|a, b| {
+            let of = |one: &PartVerdict<'_>| natural(&one.condition.claim);
+            of(a).cmp(&of(b)).then_with(|| a.part.condition.cmp(&b.part.condition))
+        });
+        Ok((verdicts, wanted))
+    }
+}
+
+impl PartVerdict<'_> {
+    fn row(&self) -> ClaimRow<'_> {
+        let found = self.judged.found.as_ref();
+        let shown = |value: f64| if self.part.is_log { libm::exp(value) } else { value };
+        let (threshold, threshold_high) = match self.condition.bound {
+            Bound::Above(bound) | Bound::Below(bound) => (bound, None),
+            Bound::Between(low, high) => (low, Some(high)),
+        };
+        let (holds, verdict) = match self.judged.verdict {
+            Verdict::Holds => (Some(true), "holds"),
+            Verdict::Refuted => (Some(false), "refuted"),
+            Verdict::Undecided => (None, "undecided"),
+        };
+        let (here, tuning) = self.part.counted(self.look);
+        let needed = match self.judged.needed {
+            Some(Needed::Runs { n, low, high }) => [n, low, high].map(|runs| i64::try_from(runs).ok()),
+            Some(Needed::CannotDecide { .. }) | None => [None; 3],
+        };
+        ClaimRow {
+            claim: &self.condition.claim,
+            statement: &self.condition.statement,
+            condition: &self.part.condition,
+            estimate: found.map(|found| shown(found.procedure.estimate)),
+            ci_low: found.map(|found| shown(found.procedure.low)),
+            ci_high: found.map(|found| shown(found.procedure.high)),
+            threshold,
+            threshold_high,
+            holds,
+            verdict,
+            n_runs: self.judged.n_runs as i32,
+            n_failed: here.failed as i32,
+            n_tuned: tuning.of as i32,
+            n_tuned_failed: tuning.failed as i32,
+            level: self.level,
+            looks: &self.looks,
+            decided_at: (self.decided && holds.is_some()).then_some(self.look as i32),
+            picked_estimate: found.map(|found| shown(found.given.estimate)),
+            picked_low: found.map(|found| shown(found.given.low)),
+            picked_high: found.map(|found| shown(found.given.high)),
+            refute_low: found.map(|found| shown(found.procedure_for_refuting.low)),
+            refute_high: found.map(|found| shown(found.procedure_for_refuting.high)),
+            tuning_sd: found.map(|found| found.selection_sd),
+            run_sd: found.map(|_| self.judged.deviation),
+            paper_effect: self.condition.paper_effect,
+            power: self.judged.power,
+            n_needed: needed[0],
+            n_needed_low: needed[1],
+            n_needed_high: needed[2],
+            note: &self.note,
+        }
     }
 }
 

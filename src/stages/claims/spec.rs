@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::judge::{EstimateRow, Test};
+use super::looks::Looks;
+use crate::science::inference::verdict::Bound;
 use crate::spec::node::{Fault, Node, Value, instead_of};
-use crate::stages::bootstrap::{OneOrMany, SummaryRow};
+use crate::stages::bootstrap::{OneOrMany, SummaryRow, ValueRow};
 use crate::tables::Row;
-use crate::task::Planning;
+use crate::task::{Planning, Reads, Reference, TableId};
 
 /// One claim with one condition; `all = [{ … }, …]` holds several.
 #[derive(Clone, Debug, JsonSchema)]
@@ -29,7 +30,7 @@ pub struct ClaimSpec {
     pub condition: ConditionSpec,
 }
 
-/// A condition on rows of a bootstrap table.
+/// A condition on the mean over runs that a bootstrap table summarises.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSpec {
@@ -42,24 +43,47 @@ pub struct ConditionSpec {
     /// It has to hold in the row of each of these values.
     #[serde(default)]
     pub for_all: BTreeMap<String, OneOrMany>,
-    /// `ci_low` lies above this.
+    /// The mean lies above this.
     #[serde(default)]
     pub greater_than: Option<f64>,
-    /// `ci_high` lies below this.
+    /// The mean lies below this.
     #[serde(default)]
     pub less_than: Option<f64>,
-    /// The estimate itself lies above this.
+    /// The mean lies between these two.
     #[serde(default)]
-    pub estimate_greater_than: Option<f64>,
-    /// The estimate itself lies below this.
-    #[serde(default)]
-    pub estimate_less_than: Option<f64>,
+    pub between: Option<[f64; 2]>,
     /// A row in which any run diverged counts as holding.
     #[serde(default)]
     pub or_diverged: bool,
+    /// What the paper reports, or its figure shows: the power of a test is for this effect.
+    #[serde(default)]
+    pub paper_effect: Option<f64>,
 }
 
-/// A checked condition: one test on the rows of one table.
+/// `[decide]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideSpec {
+    /// Numbers of runs at which claims are judged, in ascending order: the first is that of the pipeline's seeds, and what is
+    /// undecided then gets as many more as the next one says. One look, at the runs that there are, if left out.
+    #[serde(default)]
+    pub looks: Vec<u64>,
+    /// How probable it may be that a claim exactly at its bound is judged at any of the looks, for better or worse.
+    #[serde(default = "level")]
+    pub level: f64,
+}
+
+impl Default for DecideSpec {
+    fn default() -> Self {
+        Self { looks: Vec::new(), level: level() }
+    }
+}
+
+fn level() -> f64 {
+    0.02
+}
+
+/// A checked condition: one bound on the rows of one table.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Condition {
     pub claim: String,
@@ -68,15 +92,33 @@ pub(super) struct Condition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
     pub of: String,
+    /// The values of runs behind the table.
+    #[serde(skip)]
+    pub values: TableId,
     #[serde(rename = "where")]
     pub filter: BTreeMap<String, OneOrMany>,
     pub for_all: BTreeMap<String, OneOrMany>,
     /// The columns that tell the rows of the table apart; they follow from the table, whose key the task's key covers.
     #[serde(skip)]
     pub keys: Vec<String>,
-    pub test: Test,
-    pub threshold: f64,
+    /// The column of the runs; it follows from the table, too.
+    #[serde(skip)]
+    pub over: String,
+    #[serde(serialize_with = "bound_as_numbers")]
+    pub bound: Bound,
     pub or_diverged: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper_effect: Option<f64>,
+}
+
+/// Lower and upper end, null where there is none.
+fn bound_as_numbers<S: serde::Serializer>(bound: &Bound, serializer: S) -> Result<S::Ok, S::Error> {
+    let ends: [Option<f64>; 2] = match *bound {
+        Bound::Above(low) => [Some(low), None],
+        Bound::Below(high) => [None, Some(high)],
+        Bound::Between(low, high) => [Some(low), Some(high)],
+    };
+    ends.serialize(serializer)
 }
 
 /// The entries of a list, or the one thing that stands in its place.
@@ -85,6 +127,52 @@ pub(super) fn items(node: &Node) -> Vec<&Node> {
         Value::Array(items) => items.iter().collect(),
         _ => vec![node],
     }
+}
+
+/// `[[claims]]` and `[decide]` of the parameters.
+pub(super) fn sections(parameters: &Node) -> (Vec<&Node>, Option<&Node>) {
+    let section = |name| parameters.as_table().and_then(|table| table.get(name));
+    (section("claims").map(items).unwrap_or_default(), section("decide"))
+}
+
+/// The tables that a condition reads: the summary that it is about, and the values of runs behind it.
+pub(super) fn tables_of(condition: &Node) -> Result<Vec<Reference>, Fault> {
+    let of = Reference::optional(condition, "of", Reads::Table)?;
+    let values = of.as_ref().map(|of| Reference { name: values_behind(&of.name), ..of.clone() });
+    Ok(of.into_iter().chain(values).collect())
+}
+
+fn values_behind(summary: &str) -> String {
+    format!("{summary}_values")
+}
+
+/// How often the claims are looked at.
+///
+/// # Errors
+/// Looks that are none, or a first one that is not that of the pipeline's seeds.
+pub(super) fn read_looks(planning: &Planning<'_>, decide: Option<&Node>, over: &str) -> Result<Looks, Fault> {
+    let spec: DecideSpec = decide.map(Node::read).transpose()?.unwrap_or_default();
+    let place = |field: &str| {
+        let table = decide.and_then(Node::as_table);
+        table.and_then(|table| table.get(field)).or(decide).map_or(&planning.parameters.span, |node| &node.span)
+    };
+    if !(spec.level > 0.0 && spec.level < 1.0) {
+        let message = format!("a level lies between 0 and 1 (0.02 is 2 %), found {}", spec.level);
+        return Err(Fault::at(place("level"), message));
+    }
+    if spec.looks.windows(2).any(|pair| pair[0] >= pair[1]) || spec.looks.first().is_some_and(|first| *first < 2) {
+        let message = "looks are numbers of runs, 2 or more, in ascending order";
+        return Err(Fault::at(place("looks"), message));
+    }
+    let there = planning.matrix.get(over).map(|seeds| seeds.len() as u64);
+    if let (Some(first), Some(there)) = (spec.looks.first(), there)
+        && *first != there
+    {
+        let message = format!("the first look is at {first} runs, and the axis `{over}` has {there}");
+        return Err(Fault::at(place("looks"), message)
+            .help(format!("Say `--set matrix.{over}.count={first}`, or begin the looks with {there}.")));
+    }
+    Ok(Looks { at: spec.looks.iter().map(|&look| look as usize).collect(), level: spec.level })
 }
 
 /// The conditions of a claim.
@@ -104,31 +192,28 @@ pub(super) fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Con
     let given: Option<String> = table.remove("given").map(|(_, node)| node.read()).transpose()?;
     let mut conditions = Vec::new();
     if !table.entries.is_empty() {
-        conditions.extend(read_condition(planning, &rest, &claim, &statement)?);
+        conditions.push(read_condition(planning, &rest, &claim, &statement)?);
     }
     for condition in all.as_ref().map(items).unwrap_or_default() {
-        conditions.extend(read_condition(planning, condition, &claim, &statement)?);
+        conditions.push(read_condition(planning, condition, &claim, &statement)?);
     }
     if conditions.is_empty() {
-        return Err(Fault::at(&node.span, format!("claim `{claim}` tests nothing")).help(
-            "Give it `of` and one of `greater_than`, `less_than`, `estimate_greater_than`, `estimate_less_than`.",
-        ));
+        return Err(Fault::at(&node.span, format!("claim `{claim}` tests nothing"))
+            .help("Give it `of` and one of `greater_than`, `less_than`, `between`."));
     }
     conditions.iter_mut().for_each(|condition: &mut Condition| condition.given.clone_from(&given));
     Ok(conditions)
 }
 
-fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: &str) -> Result<Vec<Condition>, Fault> {
+fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: &str) -> Result<Condition, Fault> {
     let spec: ConditionSpec = node.read()?;
     let Some(of) = spec.of else {
         return Err(Fault::at(&node.span, format!("claim `{claim}`: the key `of`, a bootstrap table, is missing")));
     };
     let (_, table) = planning.gathered(&of);
-    for needed in EstimateRow::schema().column_names() {
-        if table.schema.column(needed).is_none() {
-            let message = format!("claim `{claim}`: `{of}` has no column `{needed}`: it is not a bootstrap table");
-            return Err(Fault::at(&table.span, message));
-        }
+    let (values, behind) = planning.gathered(&values_behind(&of));
+    if table.schema.kind != SummaryRow::schema().kind || behind.schema.kind != ValueRow::schema().kind {
+        return Err(Fault::at(&table.span, format!("claim `{claim}`: `{of}` is not a bootstrap table")));
     }
     for (field, selection) in [("where", &spec.filter), ("for_all", &spec.for_all)] {
         for (name, wanted) in selection {
@@ -145,35 +230,42 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             }
         }
     }
-    let of_a_summary = SummaryRow::schema();
-    let is_key = |name: &&str| of_a_summary.column(name).is_none();
-    let keys: Vec<String> = table.schema.column_names().filter(is_key).map(str::to_owned).collect();
-    let tests = [
-        (Test::LowAbove, spec.greater_than),
-        (Test::HighBelow, spec.less_than),
-        (Test::EstimateAbove, spec.estimate_greater_than),
-        (Test::EstimateBelow, spec.estimate_less_than),
-    ];
-    let conditions: Vec<Condition> = tests
-        .into_iter()
-        .filter_map(|(test, threshold)| {
-            Some(Condition {
-                claim: claim.to_owned(),
-                statement: statement.to_owned(),
-                given: None,
-                of: of.clone(),
-                filter: spec.filter.clone(),
-                for_all: spec.for_all.clone(),
-                keys: keys.clone(),
-                test,
-                threshold: threshold?,
-                or_diverged: spec.or_diverged,
-            })
-        })
-        .collect();
-    if conditions.is_empty() {
-        return Err(Fault::at(&node.span, format!("claim `{claim}`: this condition has no threshold"))
-            .help("Give one of `greater_than`, `less_than`, `estimate_greater_than`, `estimate_less_than`."));
+    let of_a_value = ValueRow::schema();
+    let keys: Vec<String> = table.schema.key.iter().map(ToString::to_string).collect();
+    // What a value's key has beside the summary's: what is compared, the run, and which of the parts and cells it is.
+    let over = behind.schema.key.iter().rfind(|name| of_a_value.column(name).is_none()).map(ToString::to_string);
+    Ok(Condition {
+        claim: claim.to_owned(),
+        statement: statement.to_owned(),
+        given: None,
+        of,
+        values,
+        filter: spec.filter,
+        for_all: spec.for_all,
+        keys,
+        over: over.expect("a value belongs to a run"),
+        bound: bound(node, claim, (spec.greater_than, spec.less_than, spec.between))?,
+        or_diverged: spec.or_diverged,
+        paper_effect: spec.paper_effect,
+    })
+}
+
+/// The one bound of a condition.
+fn bound(
+    node: &Node,
+    claim: &str,
+    (above, below, between): (Option<f64>, Option<f64>, Option<[f64; 2]>),
+) -> Result<Bound, Fault> {
+    match (above, below, between) {
+        (Some(bound), None, None) => Ok(Bound::Above(bound)),
+        (None, Some(bound), None) => Ok(Bound::Below(bound)),
+        (None, None, Some([low, high])) if low < high => Ok(Bound::Between(low, high)),
+        (None, None, Some([low, high])) => {
+            Err(Fault::at(&node.span, format!("claim `{claim}`: nothing lies between {low} and {high}")))
+        }
+        (None, None, None) => Err(Fault::at(&node.span, format!("claim `{claim}`: this condition has no threshold"))
+            .help("Give one of `greater_than`, `less_than`, `between`.")),
+        _ => Err(Fault::at(&node.span, format!("claim `{claim}`: this condition has more than one threshold"))
+            .help("Write `between = [low, high]`, or a condition of its own for each in `all`.")),
     }
-    Ok(conditions)
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described};
-use super::parameters::{Course, Units, chain, nowhere, read_data};
+use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
 use super::rules::{Condition, find_rule, find_tuned, picked};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, outputs};
@@ -162,7 +162,7 @@ impl Kind for TrainBatch {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (spec.schedule.as_ref(), &spec.snapshots),
+            (spec.schedule.as_ref(), kept_with(spec.cell, &spec.snapshots)),
         )?;
         if !spec.samples.is_multiple_of(spec.batch_size as u64) {
             let message = format!("{} samples do not fill batches of {}", spec.samples, spec.batch_size);

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, chain, nowhere, read_data};
+use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
 use super::rules::{
     CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, place_of_term, resolve_terms,
 };
@@ -140,7 +140,7 @@ impl Kind for Train {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (spec.schedule.as_ref(), &spec.snapshots),
+            (spec.schedule.as_ref(), kept_with(spec.cell, &spec.snapshots)),
         )?;
         let recipe = Online {
             canonical: Canonical {

@@ -10,12 +10,20 @@ use crate::science::network::Architecture;
 use crate::spec::node::Fault;
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
 use crate::stages::parameters::{activation_name, init_name};
+use super::rules::picked;
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning};
 
 /// Snapshots that are left out.
 pub(super) fn nowhere() -> Steps {
     Steps::List(Vec::new())
+}
+
+/// The snapshots of a cell that tuning left: only the one that it picked keeps weights, the others are there for what they
+/// say of the uncertainty.
+pub(super) fn kept_with(cell: usize, snapshots: &Steps) -> &Steps {
+    static NOWHERE: Steps = Steps::List(Vec::new());
+    if cell == picked() { snapshots } else { &NOWHERE }
 }
 
 /// The data set that a training learns from.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::{Course, Units, check_width, expand, nowhere, read_data};
+use super::parameters::{Course, Units, check_width, expand, kept_with, nowhere, read_data};
 use super::rules::{CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
@@ -174,7 +174,7 @@ impl Kind for TrainRecurrent {
             planning,
             &data.facts,
             (spec.seed, spec.samples, spec.evaluate_on),
-            (spec.schedule.as_ref(), &spec.snapshots),
+            (spec.schedule.as_ref(), kept_with(spec.cell, &spec.snapshots)),
         )?;
         course.hidden_norms = Some(expand(planning, "hidden_norms", &spec.hidden_norms, spec.samples)?);
         let recipe = Recurrent {

@@ -1,0 +1,261 @@
+//! The values of runs behind a condition → its parts, each a contrast of what tuning left.
+
+use std::collections::BTreeMap;
+
+use super::spec::Condition;
+use crate::science::inference::contrast::{Contrast, InvalidContrast, Side, Survivor};
+use crate::science::inference::verdict::Failures;
+use crate::stages::bootstrap::{LOG, MINUS, OneOrMany, PLUS, ValueRow};
+use crate::tables::TableError;
+use crate::tables::frame::{Cell, Frame};
+
+/// One part of a claim: a condition in one row of its table.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// `mean > 0.02 in gain where step = 5000`, what is tested and where.
+    pub condition: String,
+    /// The runs, in ascending order.
+    pub runs: Vec<Cell>,
+    /// Values are logarithms.
+    pub is_log: bool,
+    sides: Vec<SideRuns>,
+}
+
+/// One rule, or whatever else is compared: what each run gave with each of the coefficients that tuning left.
+#[derive(Debug)]
+pub(super) struct SideRuns {
+    name: String,
+    /// Cells that tuning left, whether they were trained or not.
+    pub n_cells: i64,
+    pub cells: BTreeMap<i64, CellRuns>,
+    /// A row of it in the table of values, which says where it stands on the axes.
+    pub row: usize,
+}
+
+/// What the runs gave with one cell.
+#[derive(Debug)]
+pub(super) struct CellRuns {
+    probability: f64,
+    n_tuned: i32,
+    n_tuned_failed: i32,
+    tuning_gap: Option<f64>,
+    /// By run: value and whether it failed.
+    runs: BTreeMap<Cell, (Option<f64>, bool)>,
+}
+
+impl CellRuns {
+    /// Whether a run was trained.
+    pub(super) fn has(&self, run: &Cell) -> bool {
+        self.runs.contains_key(run)
+    }
+}
+
+/// How many runs failed, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub failed: usize,
+    pub of: usize,
+}
+
+/// The parts of a condition: one for each row of its table that it speaks of. Where nothing was measured there is a part
+/// without runs.
+///
+/// # Errors
+/// A column is missing or of another type.
+pub(super) fn parts(condition: &Condition, table: &Frame) -> Result<Vec<Part>, TableError> {
+    let values: Vec<ValueRow<'_>> = table.rows()?;
+    let chosen = condition.filter.keys().chain(condition.for_all.keys());
+    let columns: BTreeMap<&str, Vec<Cell>> =
+        chosen.map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
+    let keys: Vec<(&str, Vec<Cell>)> =
+        condition.keys.iter().map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
+    let runs = table.cells(&condition.over)?;
+    let mut parts = Vec::new();
+    for wanted in products(&condition.for_all) {
+        let mut groups: BTreeMap<Vec<&Cell>, Vec<usize>> = BTreeMap::new();
+        for row in 0..values.len() {
+            if condition.filter.iter().all(|(name, allowed)| allowed.contains(&columns[name.as_str()][row]))
+                && wanted.iter().all(|(name, value)| value.matches(&columns[*name][row]))
+            {
+                groups.entry(keys.iter().map(|(_, cells)| &cells[row]).collect()).or_default().push(row);
+            }
+        }
+        if groups.is_empty() {
+            // Nothing was measured there: not a refutation, and not a confirmation.
+            let condition = in_words(condition, &wanted, &[]);
+            parts.push(Part { condition, runs: Vec::new(), is_log: false, sides: Vec::new() });
+            continue;
+        }
+        // Of several rows each is named by what tells it apart.
+        let first: Vec<&Cell> = groups.keys().next().cloned().unwrap_or_default();
+        let apart = |key: usize| groups.keys().any(|group| group[key] != first[key]);
+        let apart: Vec<usize> = (0..keys.len()).filter(|&key| apart(key)).collect();
+        for (group, rows) in &groups {
+            let which: Vec<(&str, &Cell)> = apart.iter().map(|&key| (keys[key].0, group[key])).collect();
+            parts.push(Part::new(in_words(condition, &wanted, &which), rows, &values, &runs));
+        }
+    }
+    Ok(parts)
+}
+
+impl Part {
+    fn new(condition: String, rows: &[usize], values: &[ValueRow<'_>], runs: &[Cell]) -> Self {
+        let mut sides: Vec<SideRuns> = Vec::new();
+        for name in [PLUS, MINUS] {
+            let own: Vec<usize> = rows.iter().copied().filter(|&row| values[row].part == name).collect();
+            let Some(&row) = own.first() else { continue };
+            let mut side =
+                SideRuns { name: name.to_owned(), n_cells: i64::from(values[row].n_cells), cells: BTreeMap::new(), row };
+            for row in own {
+                let value = &values[row];
+                let cell = side.cells.entry(value.cell).or_insert_with(|| CellRuns {
+                    probability: value.probability,
+                    n_tuned: value.n_tuned,
+                    n_tuned_failed: value.n_tuned_failed,
+                    tuning_gap: value.tuning_gap,
+                    runs: BTreeMap::new(),
+                });
+                cell.runs.insert(runs[row].clone(), (value.value, value.failed));
+            }
+            sides.push(side);
+        }
+        let picked = sides.iter().filter_map(|side| side.cells.get(&1)).flat_map(|cell| cell.runs.keys().cloned());
+        let runs: std::collections::BTreeSet<Cell> = picked.collect();
+        let is_log = values[rows[0]].scale == LOG;
+        Self { condition, runs: runs.into_iter().collect(), is_log, sides }
+    }
+
+    /// The rules that are compared, `plus` first.
+    pub(super) fn sides(&self) -> &[SideRuns] {
+        &self.sides
+    }
+
+    /// The first so many runs, those left out that lack a value anywhere; none where no run has them all.
+    ///
+    /// # Errors
+    /// Values or probabilities that are none.
+    pub(super) fn contrast(&self, n_runs: usize) -> Result<Option<Contrast>, InvalidContrast> {
+        if self.sides.first().is_none_or(|side| side.name != PLUS) {
+            return Ok(None);
+        }
+        let cells = || self.sides.iter().flat_map(|side| side.cells.values());
+        let value = |cell: &CellRuns, run: &Cell| cell.runs.get(run).and_then(|(value, _)| *value);
+        let complete: Vec<&Cell> =
+            self.runs.iter().take(n_runs).filter(|run| cells().all(|cell| value(cell, run).is_some())).collect();
+        if complete.is_empty() {
+            return Ok(None);
+        }
+        let side = |side: &SideRuns| {
+            // What was not trained, because it was hardly ever picked, leaves its share to the others.
+            let sum: f64 = side.cells.values().map(|cell| cell.probability).sum();
+            Side::new(
+                side.cells
+                    .values()
+                    .map(|cell| Survivor {
+                        probability: if side.cells.len() == 1 { 1.0 } else { cell.probability / sum },
+                        values: complete.iter().filter_map(|run| value(cell, run)).collect(),
+                    })
+                    .collect(),
+            )
+        };
+        let minus = self.sides.get(1).map(side).transpose()?;
+        Contrast::new(side(&self.sides[0])?, minus).map(Some)
+    }
+
+    /// Whether all cells that tuning left were trained.
+    pub(super) fn is_complete(&self) -> bool {
+        self.sides.iter().all(|side| side.cells.len() as i64 >= side.n_cells)
+    }
+
+    /// Whether a run of what was picked failed.
+    pub(super) fn any_failed(&self, n_runs: usize) -> bool {
+        self.counted(n_runs).0.failed > 0
+    }
+
+    /// Failed runs with what was picked, and while it was tuned.
+    pub(super) fn counted(&self, n_runs: usize) -> (Counted, Counted) {
+        let (mut here, mut tuning) = (Counted::default(), Counted::default());
+        for cell in self.sides.iter().filter_map(|side| side.cells.get(&1)) {
+            let failed: Vec<bool> = self.runs.iter().take(n_runs).filter_map(|run| Some(cell.runs.get(run)?.1)).collect();
+            here.of += failed.len();
+            here.failed += failed.iter().filter(|failed| **failed).count();
+            tuning.of += cell.n_tuned as usize;
+            tuning.failed += cell.n_tuned_failed as usize;
+        }
+        (here, tuning)
+    }
+
+    /// Failures with any of the cells, tuning included, and how far failed runs lie below others, on the side where that is
+    /// farthest. Without a failed run that has a value nothing is known of the gap, and it counts as 0.
+    pub(super) fn failures(&self, n_runs: usize) -> Failures {
+        let mut failures = Failures { n_failed: 0, gap: 0.0 };
+        for side in &self.sides {
+            let (mut good, mut bad) = ((0.0, 0u32), (0.0, 0u32));
+            let mut tuning_gap: f64 = 0.0;
+            for cell in side.cells.values() {
+                for (value, failed) in self.runs.iter().take(n_runs).filter_map(|run| cell.runs.get(run)) {
+                    failures.n_failed += usize::from(*failed);
+                    let Some(value) = value else { continue };
+                    let sum = if *failed { &mut bad } else { &mut good };
+                    *sum = (sum.0 + value, sum.1 + 1);
+                }
+                failures.n_failed += cell.n_tuned_failed as usize;
+                tuning_gap = tuning_gap.max(cell.tuning_gap.unwrap_or(0.0));
+            }
+            let mean = |(sum, n): (f64, u32)| sum / f64::from(n);
+            let gap = if good.1 > 0 && bad.1 > 0 { (mean(good) - mean(bad)).abs() } else { tuning_gap };
+            failures.gap = failures.gap.max(gap);
+        }
+        failures
+    }
+}
+
+/// `mean > 0.2 in accuracy where step = 600, rule = bp`
+fn in_words(condition: &Condition, wanted: &[(&str, &Cell)], which: &[(&str, &Cell)]) -> String {
+    use crate::science::inference::verdict::Bound;
+    let is_named = |name: &str| which.iter().any(|(named, _)| *named == name);
+    let place: Vec<String> = condition
+        .filter
+        .iter()
+        .filter(|(name, _)| !is_named(name))
+        .map(|(name, allowed)| {
+            let values: Vec<String> = allowed.values().iter().map(ToString::to_string).collect();
+            format!("{name} = {}", values.join("|"))
+        })
+        .chain(wanted.iter().chain(which).map(|(name, value)| format!("{name} = {value}")))
+        .collect();
+    let mut text = match condition.bound {
+        Bound::Above(bound) => format!("> {bound}"),
+        Bound::Below(bound) => format!("< {bound}"),
+        Bound::Between(low, high) => format!("between {low} and {high}"),
+    };
+    text += &format!(" in {}", condition.of);
+    if !place.is_empty() {
+        text += &format!(" where {}", place.join(", "));
+    }
+    if condition.or_diverged {
+        text += ", or diverged";
+    }
+    if let Some(given) = &condition.given {
+        text += &format!(", given {given}");
+    }
+    text
+}
+
+/// Every combination of the values of `for_all`; one empty combination where there is none.
+fn products(for_all: &BTreeMap<String, OneOrMany>) -> Vec<Vec<(&str, &Cell)>> {
+    let mut products = vec![Vec::new()];
+    for (name, values) in for_all {
+        products = products
+            .into_iter()
+            .flat_map(|product: Vec<(&str, &Cell)>| {
+                values.values().iter().map(move |value| {
+                    let mut product = product.clone();
+                    product.push((name.as_str(), value));
+                    product
+                })
+            })
+            .collect();
+    }
+    products
+}
