@@ -8,7 +8,7 @@ use super::progress::Shown;
 use super::terminal::{options, print, print_exactly, request, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
-use crate::flow::{Ahead, Format, Project, display};
+use crate::flow::{Ahead, Format, Project, display, grouped};
 
 pub(super) fn list(project: &Project) -> Result<()> {
     let rows: Vec<_> = project
@@ -51,8 +51,9 @@ fn show(ahead: &Ahead, format: Format) -> Result<()> {
     let mut text = display(&ahead.level.plan, &ahead.statuses, format);
     if !ahead.level.asking.is_empty() && format == Format::Text {
         text += &format!(
-            "\nlevel {}; what follows depends on its results: at most {} tasks more",
-            ahead.level.number, ahead.level.tasks_ahead
+            "\nlevel {}; what follows depends on its results: at most {} runs more",
+            ahead.level.number,
+            grouped(ahead.level.ahead)
         );
     }
     match format {

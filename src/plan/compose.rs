@@ -180,8 +180,8 @@ impl Builder<'_> {
                 Err(Error::Spec(vec![published_twice(earlier, file, included)]))
             };
         }
-        for addition in self.additions.get(&published).into_iter().flatten() {
-            spec.matrix.add(addition).map_err(|message| Error::Internal { task: published.clone(), message })?;
+        if let Some(additions) = self.additions.get(&published) {
+            spec.matrix.add(additions).map_err(|message| Error::Internal { task: published.clone(), message })?;
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;
@@ -260,6 +260,8 @@ pub(super) struct PipelineBuilder<'b, 'a> {
     pub(super) values: BTreeMap<String, KnownValues>,
     /// What stands in the column of each axis.
     pub(super) labels: Vec<Arc<[Cell]>>,
+    /// By axis, what was written.
+    pub(super) written: KnownValues,
     /// The stage made of `[[claims]]`.
     pub(super) claims: Option<StageSpec>,
 }
@@ -284,6 +286,7 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             sources: BTreeSet::new(),
             values: BTreeMap::new(),
             labels: spec.matrix.axes.iter().map(Axis::labels).collect(),
+            written: spec.matrix.axes.iter().map(|axis| (axis.name.clone(), axis.written())).collect(),
             claims,
         };
         let faults = this.check_axes();

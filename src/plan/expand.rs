@@ -216,6 +216,7 @@ impl PipelineBuilder<'_, '_> {
             parameters: &parameters,
             resources: self.builder.catalogue.resources(),
             definitions: &self.spec.rules,
+            matrix: &self.written,
             available,
             tables: &[],
             memory: self.builder.memory,

@@ -64,6 +64,7 @@ impl PipelineBuilder<'_, '_> {
             parameters: &stage.parameters,
             resources: self.builder.catalogue.resources(),
             definitions: &self.spec.rules,
+            matrix: &self.written,
             available: &[],
             tables: &gathered,
             memory: self.builder.memory,

@@ -1,6 +1,6 @@
 //! A plan level by level: see [`crate::task::Sequel`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::compose::{Additions, build_level};
@@ -8,7 +8,7 @@ use super::restrict::with_dependencies;
 use super::{Plan, Request};
 use crate::error::Result;
 use crate::tables::Table;
-use crate::task::Catalogue;
+use crate::task::{Addition, Catalogue};
 
 /// The levels of a request, one after the other.
 pub struct Levels<'a> {
@@ -28,8 +28,8 @@ pub struct Level {
     pub number: usize,
     /// The tasks whose results say how it goes on; none if this is the last level.
     pub asking: Vec<usize>,
-    /// How many tasks all later levels can add, at most.
-    pub tasks_ahead: usize,
+    /// How many combinations of the matrix all later levels can add, at most: each is a task of the stage that has most.
+    pub ahead: usize,
 }
 
 impl Level {
@@ -57,17 +57,19 @@ impl<'a> Levels<'a> {
     pub fn present(&mut self, read: impl Fn(&Plan, usize, &str) -> Result<Option<Table>>) -> Result<Level> {
         loop {
             let plan = build_level(self.catalogue, self.pipelines, self.request, &self.additions)?;
-            let (mut asking, mut tasks_ahead) = (Vec::new(), 0);
+            let (mut asking, mut ahead) = (Vec::new(), 0);
             let mut grown = false;
             for (index, task) in plan.tasks.iter().enumerate() {
                 let Some(sequel) = task.work.sequel() else { continue };
                 let first = task.work.outputs().first().map(|output| output.table().to_owned()).unwrap_or_default();
                 if read(&plan, index, &first)?.is_none() {
                     asking.push(index);
-                    // Each combination adds a task to the stages behind it, at most, and each level this task once more.
-                    let stages: BTreeSet<&str> =
-                        with_dependencies(&plan.tasks, [index]).iter().map(|&task| &*plan.tasks[task].stage).collect();
-                    tasks_ahead += sequel.at_most() * stages.len();
+                    // A combination is a task of the stage behind it that has most of them.
+                    let mut there: BTreeMap<&str, usize> = BTreeMap::new();
+                    for task in with_dependencies(&plan.tasks, [index]) {
+                        *there.entry(&plan.tasks[task].stage).or_default() += 1;
+                    }
+                    ahead += sequel.at_most().saturating_sub(there.into_values().max().unwrap_or(0));
                     continue;
                 }
                 let missing = || crate::error::Error::Internal {
@@ -84,16 +86,14 @@ impl<'a> Levels<'a> {
                     .filter(|pipeline| pipeline.stages.iter().any(|stage| stage.grid.tasks.contains(&index)))
                 {
                     let known = self.additions.entry(pipeline.name.clone()).or_default();
-                    for addition in &more {
-                        if !known.contains(addition) {
-                            known.push(addition.clone());
-                            grown = true;
-                        }
-                    }
+                    let before: BTreeSet<&Addition> = known.iter().collect();
+                    let new: Vec<Addition> = more.iter().filter(|one| !before.contains(one)).cloned().collect();
+                    grown |= !new.is_empty();
+                    known.extend(new);
                 }
             }
             if !grown {
-                return Ok(Level { plan, number: self.passed + 1, asking, tasks_ahead });
+                return Ok(Level { plan, number: self.passed + 1, asking, ahead });
             }
             self.passed += 1;
         }

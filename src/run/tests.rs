@@ -304,7 +304,7 @@ fn a_plan_with_levels_grows_by_its_results_and_comes_out_the_same_from_the_store
     let last = loop {
         let level = levels.present(reader).unwrap();
         // Up to four more values, each a number and a race.
-        assert_eq!(level.tasks_ahead, if level.asking.is_empty() { 0 } else { 4 * 2 });
+        assert_eq!(level.ahead, if level.asking.is_empty() { 0 } else { 4 - 2 });
         let session = store.session().unwrap();
         let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, None).unwrap();
         Run::new(&level.plan, &store, &*session, &statuses, &Silent, &bench.interrupt).execute(1).unwrap();

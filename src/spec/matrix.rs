@@ -46,8 +46,10 @@ pub struct Axis {
     pub span: Span,
     /// What makes it as long as it is: its values, or the number of them.
     pub length: Span,
-    /// Its values, in the order in which they were written.
+    /// Its values, in the order in which they were written; behind them those that levels add.
     pub values: Vec<AxisValue>,
+    /// How many of them were written.
+    pub written: usize,
 }
 
 /// One product of `combinations`: its axes, each with the indices of the values that it takes of them.
@@ -89,11 +91,27 @@ impl Matrix {
         self.products.iter().map(of_product).fold(self.added.len() as u128, u128::saturating_add).min(all)
     }
 
-    /// Adds a combination after those that were written; one that is there already is not added again.
+    /// Adds combinations after those that were written; one that is there already is not added again.
     ///
     /// # Errors
     /// There is no such axis, or a value is new to an axis of bundles.
-    pub fn add(&mut self, addition: &[(String, Cell)]) -> Result<(), String> {
+    pub fn add(&mut self, additions: &[Vec<(String, Cell)>]) -> Result<(), String> {
+        if additions.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<usize> = (0..self.axes.len()).collect();
+        let mut known: BTreeSet<Coordinates> = self.combinations(&all).collect();
+        for addition in additions {
+            let combination = self.coordinates(addition)?;
+            if known.insert(combination.clone()) {
+                self.added.push(combination);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a combination stands on the axes; values that are new to an axis of plain values are put on it.
+    fn coordinates(&mut self, addition: &[(String, Cell)]) -> Result<Coordinates, String> {
         let mut combination = vec![None; self.axes.len()];
         for (name, label) in addition {
             let Some(axis) = self.axes.iter().position(|axis| axis.name == *name) else {
@@ -120,11 +138,7 @@ impl Matrix {
                 }
             });
         }
-        let all: Vec<usize> = (0..self.axes.len()).collect();
-        if self.combinations(&all).all(|known| known != combination) {
-            self.added.push(combination);
-        }
-        Ok(())
+        Ok(combination)
     }
 }
 
@@ -154,6 +168,11 @@ impl Axis {
     /// What stands in the axis' column, value by value.
     pub fn labels(&self) -> Arc<[Cell]> {
         self.values.iter().map(|value| value.label.clone()).collect()
+    }
+
+    /// The same, of the values that were written.
+    pub fn written(&self) -> Arc<[Cell]> {
+        self.values[..self.written].iter().map(|value| value.label.clone()).collect()
     }
 
     /// Whether its values are named bundles of parameters.
@@ -192,12 +211,13 @@ pub(super) fn read(node: Option<&Node>, faults: &mut Vec<Fault>) -> Matrix {
                 common.push((matrix.axes.len(), (0..values.len()).collect::<Vec<_>>()));
                 let count = node.as_table().and_then(|table| table.get("count"));
                 let length = count.unwrap_or(node).span.clone();
-                matrix.axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values });
+                matrix.axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values, written: 0 });
             }
             Err(fault) => faults.push(fault),
         }
     }
     matrix.products = entries.into_iter().map(|entry| entry.into_iter().chain(common.clone()).collect()).collect();
+    matrix.axes.iter_mut().for_each(|axis| axis.written = axis.values.len());
     matrix
 }
 
@@ -218,7 +238,7 @@ fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Product>, 
                 Some(axis) => axis,
                 None => {
                     let length = node.span.clone();
-                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values: Vec::new() });
+                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values: Vec::new(), written: 0 });
                     axes.len() - 1
                 }
             };

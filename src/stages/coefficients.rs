@@ -27,7 +27,7 @@ pub struct CoefficientTable {
     pub coefficients: Vec<Tuned>,
 }
 
-/// The best cell of one condition.
+/// What a race found for one condition.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuned {
@@ -37,10 +37,37 @@ pub struct Tuned {
     pub setting: String,
     /// The learning rule.
     pub rule: String,
-    /// The coefficient of each of its terms.
+    /// Trainings behind the choice, the same number for every rule of a setting.
+    pub trainings: u64,
+    /// The best coefficients of all.
+    pub best: BTreeMap<String, f64>,
+    /// The best with Oja's term, where the race was about that term as well: those that `tuned = true` stands for.
+    #[serde(default)]
+    pub best_positive: Option<BTreeMap<String, f64>>,
+    /// What the race left, without those that leave Oja's term out; the first is what `tuned = true` stands for.
+    pub survivors: Vec<Survivor>,
+}
+
+/// Coefficients that a race left.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Survivor {
+    /// The coefficient of each term.
     pub terms: BTreeMap<String, f64>,
-    /// Mean accuracy at the last step on the tuning split.
-    pub accuracy: f64,
+    /// Of being picked if the tuning were done again.
+    pub probability: f64,
+    /// Trainings.
+    pub n: u32,
+    /// Mean score on the tuning split. The pick's is too good by what made it the pick: a figure has seeds of its own.
+    pub mean: f64,
+    /// Standard error of the mean.
+    pub error: f64,
+    /// Trainings that diverged or ended below half of the best cell's median.
+    #[serde(default)]
+    pub failed: u32,
+    /// How far the mean of the failed ones lay below that of the others.
+    #[serde(default)]
+    pub gap: Option<f64>,
 }
 
 /// All tables together.
@@ -56,8 +83,8 @@ pub struct Coefficients {
 
 #[derive(Debug)]
 struct Found {
-    terms: BTreeMap<String, f64>,
-    /// The table in which they stand.
+    tuned: Tuned,
+    /// The table in which it stands.
     table: usize,
 }
 
@@ -78,7 +105,7 @@ impl Coefficients {
             let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
             for tuned in &table.coefficients {
                 let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
-                if all.found.insert(condition, Found { terms: tuned.terms.clone(), table: all.tables.len() }).is_some()
+                if all.found.insert(condition, Found { tuned: tuned.clone(), table: all.tables.len() }).is_some()
                 {
                     return Err(Error::usage(format!(
                         "{}: the coefficients of {}, {}, {} stand in another table as well",
@@ -96,10 +123,10 @@ impl Coefficients {
         Ok(all)
     }
 
-    /// The coefficients of a condition, and the file in which they stand.
-    pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<(&BTreeMap<String, f64>, &Arc<Source>)> {
-        let Found { terms, table } = self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))?;
-        Some((terms, &self.sources[*table]))
+    /// What was found for a condition, and the file in which it stands.
+    pub fn find(&self, dataset: &str, setting: &str, rule: &str) -> Option<(&Tuned, &Arc<Source>)> {
+        let Found { tuned, table } = self.found.get(&(dataset.to_owned(), setting.to_owned(), rule.to_owned()))?;
+        Some((tuned, &self.sources[*table]))
     }
 
     /// `dataset / setting / rule` of everything that is tuned, for messages.
@@ -118,7 +145,7 @@ mod tests {
         let table = |pipeline: &str, rule: &str| {
             let text = format!(
                 "pipeline = \"{pipeline}\"\nkey = \"k\"\n[[coefficients]]\ndataset = \"d\"\nsetting = \"s\"\nrule = \"{rule}\"\n\
-                 terms = {{ gradient = 1e-3 }}\naccuracy = 0.5\n"
+                 trainings = 9\nbest = {{ gradient = 1e-3 }}\nsurvivors = []\n"
             );
             fs::write(folder.path().join(format!("{pipeline}.toml")), text).unwrap();
         };

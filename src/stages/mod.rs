@@ -6,7 +6,6 @@
 
 pub mod activation_norms;
 pub mod activations;
-pub mod best_cell;
 pub mod bootstrap;
 pub mod claims;
 pub mod coefficients;
@@ -22,11 +21,13 @@ pub mod measurement;
 pub mod meta_learn;
 pub mod networks;
 pub mod parameters;
+pub mod race;
 pub mod reconstruction_error;
 pub mod reconstructions;
 pub mod rows;
 pub mod sql;
 pub mod training;
+pub mod tuned;
 pub mod weight_diagnostics;
 
 use std::any::Any;
@@ -39,6 +40,7 @@ pub use known::{DataFacts, Known, NetworkFacts};
 pub fn kinds() -> &'static [&'static dyn Kind] {
     &[
         &load::Load,
+        &tuned::TunedKind,
         &training::Train,
         &training::TrainRecurrent,
         &meta_learn::MetaLearn,
@@ -50,7 +52,7 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
         &weight_diagnostics::WeightDiagnostics,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
-        &best_cell::BestCell,
+        &race::RaceKind,
         &sql::Sql,
         &figure::FigureKind,
     ]

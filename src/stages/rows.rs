@@ -273,7 +273,10 @@ mod tests {
             reconstruction_error::ReconstructionErrorRow::schema(),
             reconstructions::ReconstructionRow::schema(),
             bootstrap::SummaryRow::schema(),
-            best_cell::BestCellRow::schema(),
+            race::BestRow::schema(),
+            race::CellRow::schema(),
+            tuned::TunedRow::schema(),
+            bootstrap::ValueRow::schema(),
             claims::ClaimRow::schema(),
         ];
         insta::assert_snapshot!(schemas.each_ref().map(in_words).join("\n\n"));

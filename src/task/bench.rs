@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::{
-    Available, Axes, Facts, Gathered, InputId, Kind, Output, Planning, Reads, Reference, Shared, Surroundings, TableId,
+    Available, Axes, Facts, Gathered, InputId, Kind, KnownValues, Output, Planning, Reads, Reference, Shared, Surroundings, TableId,
 };
 use crate::error::{Error, Result};
 use crate::spec::NamedNode;
@@ -22,6 +22,7 @@ pub(crate) struct Bench {
     available: Vec<(Available, Arc<Table>)>,
     gathered: Vec<(Gathered, RecordBatch)>,
     definitions: Vec<NamedNode>,
+    matrix: KnownValues,
     resources: Box<dyn Any + Sync>,
     /// Outputs that nobody reads.
     unwanted: BTreeSet<String>,
@@ -36,6 +37,7 @@ impl Bench {
             available: Vec::new(),
             gathered: Vec::new(),
             definitions: Vec::new(),
+            matrix: KnownValues::new(),
             resources: Box::new(()),
             unwanted: BTreeSet::new(),
             patience: Cell::new(None),
@@ -77,6 +79,12 @@ impl Bench {
     /// The user stops the task after it has asked so many times whether it should.
     pub(crate) fn interrupted_after(self, times: usize) -> Self {
         self.patience.set(Some(times));
+        self
+    }
+
+    /// An axis of the matrix, with the values that were written.
+    pub(crate) fn axis(mut self, name: &str, values: impl IntoIterator<Item = crate::tables::frame::Cell>) -> Self {
+        self.matrix.insert(name.to_owned(), values.into_iter().collect());
         self
     }
 
@@ -123,6 +131,7 @@ impl Bench {
             parameters,
             resources: &*self.resources,
             definitions: &self.definitions,
+            matrix: &self.matrix,
             available: &available,
             tables: &tables,
             memory: 8_000_000_000,

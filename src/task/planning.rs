@@ -21,6 +21,8 @@ pub struct Planning<'a> {
     pub resources: &'a (dyn Any + Sync),
     /// The named definitions beside the stages (`[rules.…]`).
     pub definitions: &'a [NamedNode],
+    /// The axes of the matrix, each with the values that were written; those that levels add are not among them.
+    pub matrix: &'a KnownValues,
     /// Results of the stages referred to, for [`super::Reads::Task`].
     pub available: &'a [Available],
     /// Tables of the stages referred to, for [`super::Reads::Table`], each once, in the order of the references.

@@ -20,6 +20,6 @@ pub trait Sequel {
     /// The result is not what the task makes.
     fn more(&self, read: &dyn Fn(&str) -> Result<Table>) -> Result<Vec<Addition>>;
 
-    /// How many combinations all later levels can add together, whatever the results are.
+    /// How many combinations there can be in the end, those that were written included, whatever the results are.
     fn at_most(&self) -> usize;
 }

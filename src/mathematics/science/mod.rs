@@ -21,6 +21,7 @@ pub mod norms;
 pub mod optimizer;
 mod place;
 pub mod plasticity;
+pub mod racing;
 pub mod reconstruction;
 pub mod recurrent;
 #[cfg(test)]

@@ -9,15 +9,18 @@ mod summary;
 mod task;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use crate::spec::node::{Fault, Node, instead_of};
-use crate::tables::{Column, ColumnType};
+use super::tuned::TunedRow;
+use crate::tables::{Column, ColumnType, Row};
 use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
 pub use spec::OneOrMany;
 use spec::{BootstrapSpec, Statistic};
 pub(crate) use summary::SummaryRow;
 use summary::{DIVERGED, summary_schema};
 use task::{BootstrapTask, Canonical};
+pub(in crate::stages) use values::{CELL, LOG, MINUS, PLUS, ValueRow};
 
 /// `kind = "bootstrap"`
 pub struct Bootstrap;
@@ -32,7 +35,7 @@ impl Kind for Bootstrap {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -43,7 +46,8 @@ impl Kind for Bootstrap {
         let of = Reference::required(parameters, "of", Reads::Table)?;
         // That `runs` is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.
         let runs = runs_of(parameters, &of.name)?;
-        Ok([of].into_iter().chain(runs).collect())
+        let selection = Reference::optional(parameters, "selection", Reads::Table)?;
+        Ok([of].into_iter().chain(runs).chain(selection).collect())
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
@@ -165,9 +169,25 @@ impl Kind for Bootstrap {
                 planning.fault("level", format!("a level lies between 0 and 1 (0.98 is 98 %), found {}", spec.level))
             );
         }
-        let groups: Vec<Column> =
-            keys.iter().filter(|key| !reduced.contains(key)).map(|key| column("of", key)).collect::<Result<_, _>>()?;
+        let has_cells = keys.iter().any(|key| key == CELL);
+        if has_cells && spec.selection.is_none() {
+            return Err(Fault::at(&planning.parameters.span, format!("`{}` has an axis `cell`, so the key `selection` is missing", of.name))
+                .help("Write `selection = \"<stage>\"` with the stage of kind `tuned`, which knows how probable each cell is."));
+        }
+        let selection = spec.selection.as_deref().map(|name| planning.gathered(name));
+        if let Some((_, table)) = &selection
+            && table.schema.kind != TunedRow::schema().kind
+        {
+            return Err(planning.fault("selection", format!("`{}` is not made by a stage of kind `tuned`", table.name)));
+        }
+        let groups: Vec<Column> = keys
+            .iter()
+            .filter(|key| !reduced.contains(key) && *key != CELL)
+            .map(|key| column("of", key))
+            .collect::<Result<_, _>>()?;
         let schema = summary_schema(&groups, &value, of.schema.tolerance.clone());
+        let compared = statistic.compared().map(|name| column("of", name)).transpose()?;
+        let values_schema = BootstrapTask::value_schema(&groups, compared.as_ref(), &column("over", &spec.over)?, &value, &statistic);
         // Grouping and filtering leave of a column's values those that pass the filter.
         let mut values = of.values.clone();
         values.retain(|name, _| groups.iter().any(|column| column.name == *name));
@@ -195,7 +215,8 @@ impl Kind for Bootstrap {
             },
             keys,
             groups,
-            outputs: [Output::kept("", schema)],
+            selection: selection.map(|(id, _)| id),
+            outputs: [Output::kept("", schema), Output::kept("values", values_schema)],
         }))
     }
 }

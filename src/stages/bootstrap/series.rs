@@ -75,7 +75,7 @@ impl BootstrapTask {
             }
             let Some(&run) = position.get(&over[row]) else { continue };
             let key: Vec<Cell> = keys.iter().map(|cells| cells[row].clone()).collect();
-            let condition = self.pick(&key, |name| self.is_axis(name));
+            let condition = self.condition(&key);
             measured
                 .entry(condition)
                 .or_default()
@@ -125,8 +125,14 @@ impl BootstrapTask {
         }
     }
 
-    fn is_axis(&self, name: &str) -> bool {
+    pub(super) fn is_axis(&self, name: &str) -> bool {
         self.run_axes.iter().any(|axis| axis == name)
+    }
+
+    /// The cells of a key that tell groups of runs apart, in the order of the table of runs.
+    pub(super) fn condition(&self, key: &[Cell]) -> Vec<Cell> {
+        let place = |axis: &String| self.keys.iter().position(|name| name == axis).expect("an axis of the table");
+        self.run_axes.iter().map(|axis| key[place(axis)].clone()).collect()
     }
 
     /// The training step of a measurement, where it has one.

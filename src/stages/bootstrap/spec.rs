@@ -16,6 +16,9 @@ pub(super) struct BootstrapSpec {
     #[serde(default)]
     #[allow(dead_code)]
     pub runs: Option<String>,
+    /// The table of what tuning left to choose from (`kind = "tuned"`), where runs have an axis `cell`.
+    #[serde(default)]
+    pub selection: Option<String>,
     /// The column that is averaged over runs.
     pub value: String,
     /// The axis whose values are the runs.
@@ -116,4 +119,20 @@ pub(super) enum Statistic {
     Difference(Difference),
     Ratio(Ratio),
     Spread(Vec<String>),
+}
+
+impl Statistic {
+    /// The column along which two values are compared.
+    pub fn compared(&self) -> Option<&str> {
+        match self {
+            Self::Difference(difference) => Some(&difference.column),
+            Self::Ratio(ratio) => Some(&ratio.column),
+            Self::Mean | Self::Spread(_) => None,
+        }
+    }
+
+    /// Whether it is a ratio, so that runs are averaged by their logarithms.
+    pub fn is_logarithmic(&self) -> bool {
+        matches!(self, Self::Ratio(_) | Self::Spread(_))
+    }
 }

@@ -114,11 +114,7 @@ impl BootstrapTask {
     ) -> (i32, i32) {
         let mut diverged: BTreeSet<(Vec<Cell>, Cell)> = BTreeSet::new();
         for (key, _) in members.values() {
-            let condition: Vec<Cell> = self
-                .run_axes
-                .iter()
-                .map(|axis| key[self.keys.iter().position(|name| name == axis).expect("an axis of the table")].clone())
-                .collect();
+            let condition = self.condition(key);
             let step = self.step_of(key);
             for ((run_condition, seed), state) in states {
                 if *run_condition == condition && state.diverged_at.is_some_and(|at| step.is_none_or(|step| step >= at))

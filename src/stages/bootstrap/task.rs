@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
-use super::series::Series;
+use super::series::{RunStates, Series};
 use super::spec::{OneOrMany, Statistic};
 use super::summary::SummaryRow;
 use crate::error::Result;
@@ -52,7 +52,10 @@ pub(super) struct BootstrapTask {
     pub keys: Vec<String>,
     /// Those that remain in the result.
     pub groups: Vec<Column>,
-    pub outputs: [Output; 1],
+    /// Which cells a tuning left to choose from.
+    pub selection: Option<TableId>,
+    /// The summaries, and the values of runs behind them.
+    pub outputs: [Output; 2],
 }
 
 impl Work for BootstrapTask {
@@ -70,8 +73,11 @@ impl Work for BootstrapTask {
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let (of, runs) = (context.gathered(self.of, Axes::Matrix)?, context.gathered(self.runs, Axes::Matrix)?);
-        let batch = self.compute(of, runs).map_err(|error| context.internal(error))?;
-        context.write("bootstrap", batch)
+        let selection = self.selection.map(|selection| context.gathered(selection, Axes::Matrix)).transpose()?;
+        let (summaries, values) =
+            self.compute(of, runs, selection).map_err(|error| context.internal(error))?;
+        context.write("bootstrap", summaries)?;
+        context.write("values", values)
     }
 
     fn cost(&self) -> f64 {
@@ -80,15 +86,20 @@ impl Work for BootstrapTask {
 }
 
 impl BootstrapTask {
-    /// Both tables have their axes as columns.
-    pub(super) fn compute(&self, of: RecordBatch, runs: RecordBatch) -> Result<RecordBatch, TableError> {
+    /// The tables have their axes as columns.
+    fn compute(
+        &self,
+        of: RecordBatch,
+        runs: RecordBatch,
+        selection: Option<RecordBatch>,
+    ) -> Result<(RecordBatch, RecordBatch), TableError> {
         let (of, runs) = (Frame::new("of", of), Frame::new("runs", runs));
+        let choices = selection.map(|selection| self.choices(&Frame::new("selection", selection))).transpose()?;
         let (seeds, states) = self.read_runs(&runs)?;
-        let Some(resamples) =
-            (!seeds.is_empty()).then(|| Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples))
-        else {
-            return self.table(&[]);
-        };
+        if seeds.is_empty() {
+            return Ok((self.table(&[])?, self.value_table(&[])?));
+        }
+        let resamples = Resamples::draw(self.canonical.seed, seeds.len(), self.canonical.resamples);
         let series = self.read_series(&of, &seeds, &states)?;
         // Measurements that end in the same row of the result.
         let mut rows: BTreeMap<Vec<Cell>, Vec<(Vec<Cell>, Series)>> = BTreeMap::new();
@@ -96,24 +107,34 @@ impl BootstrapTask {
             let group = self.pick(&key, |name| self.groups.iter().any(|column| column.name == name));
             rows.entry(group).or_default().push((key, values));
         }
-        let mut summaries = Vec::new();
+        let (mut summaries, mut values) = (Vec::new(), Vec::new());
         for (group, members) in rows {
             let reduced = self.mean_over(members);
-            let (interval, used) = self.statistic(&reduced, &resamples).unzip();
-            let (n_runs, n_diverged) = self.count(&reduced, &states, &used.unwrap_or_default());
-            // No run has a value: a row without a statistic where that is because they diverged, else none.
-            if interval.is_some() || n_diverged > 0 {
-                let summary = SummaryRow {
-                    mean: interval.and_then(|interval| finite(interval.mean)),
-                    ci_low: interval.and_then(|interval| interval.ci_low),
-                    ci_high: interval.and_then(|interval| interval.ci_high),
-                    n_runs,
-                    n_diverged,
-                };
+            values.extend(self.values(&group, &reduced, (&seeds, &states), choices.as_ref()));
+            let picked = self.picked(reduced);
+            if let Some(summary) = self.summary(&picked, &states, &resamples) {
                 summaries.push((group, summary));
             }
         }
-        self.table(&summaries)
+        Ok((self.table(&summaries)?, self.value_table(&values)?))
+    }
+
+    fn summary(
+        &self,
+        members: &BTreeMap<Vec<Cell>, (Vec<Cell>, Series)>,
+        states: &RunStates,
+        resamples: &Resamples,
+    ) -> Option<SummaryRow> {
+        let (interval, used) = self.statistic(members, resamples).unzip();
+        let (n_runs, n_diverged) = self.count(members, states, &used.unwrap_or_default());
+        // No run has a value: a row without a statistic where that is because they diverged, else none.
+        (interval.is_some() || n_diverged > 0).then(|| SummaryRow {
+            mean: interval.and_then(|interval| finite(interval.mean)),
+            ci_low: interval.and_then(|interval| interval.ci_low),
+            ci_high: interval.and_then(|interval| interval.ci_high),
+            n_runs,
+            n_diverged,
+        })
     }
 
     /// The summaries of groups, behind the cells that name them.

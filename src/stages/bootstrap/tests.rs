@@ -234,10 +234,18 @@ fn what_a_filter_takes_away_no_longer_counts_as_a_value_of_its_column() {
         parameters: &parameters,
         resources: &(),
         definitions: &[],
+        matrix: &crate::task::KnownValues::new(),
         available: &[],
         tables: &[gathered("norms", NormRow::schema()), gathered("norm_runs", SeedRow::schema())],
         memory: u64::MAX,
     };
     let planned = Bootstrap.plan(&planning).unwrap();
     assert_eq!(*planned.work.known_values("estimates")["rule"], [Cell::Text("bp".into())]);
+}
+
+#[test]
+fn the_values_behind_a_difference_stand_beside_it() {
+    let made = run(&pairs(), "difference = { column = 'rule', of = 'oja', minus = 'bp' }").unwrap();
+    let values: Vec<ValueRow<'_>> = made.rows("values");
+    assert_eq!(values.len(), 6);
 }

@@ -1,5 +1,6 @@
 //! What a pipeline may say of meta-learning.
 
+use crate::stages::training::rules::picked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub(super) struct MetaLearnSpec {
     /// The name under which the learning rate of this network is tuned.
     #[serde(default)]
     pub(super) setting: Option<String>,
+    /// Which of the rates that tuning left, by their probability; 1 was picked.
+    #[serde(default = "picked")]
+    pub(super) cell: usize,
     /// Adam's step size in the outer loop; looked up among the tuned ones if it is left out and the rule says `tuned`.
     #[serde(default)]
     pub(super) learning_rate: Option<f64>,

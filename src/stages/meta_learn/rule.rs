@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::parameters::MetaLearnSpec;
 use crate::science::plasticity::{Coefficient, Rule, Term};
 use crate::spec::node::{Fault, instead_of};
-use crate::stages::training::rules::{CoefficientSpec, WrittenRule, find_tuned};
+use crate::stages::training::rules::{CoefficientSpec, Condition, WrittenRule, find_tuned};
 use crate::task::{Planning, Source};
 
 /// The rule before the first episode. A term that is neither learned nor has a coefficient takes no part.
@@ -62,7 +62,8 @@ pub(super) fn learning_rate(
         let message = "the outer loop has no `learning_rate`, and the rule is not `tuned`";
         return Err(Fault::at(&planning.parameters.span, message).help("Give one; the authors' code has 1e-3."));
     }
-    match find_tuned(planning, rule.name_span, &spec.rule, spec.setting.as_deref(), pool) {
+    let condition = Condition { dataset: pool, setting: spec.setting.as_deref(), cell: spec.cell };
+    match find_tuned(planning, rule.name_span, &spec.rule, condition) {
         Ok((found, file)) => {
             let tuned = |rate: &f64| OuterRate { rate: *rate, is_untuned: false, source: Some(file.clone()) };
             found.get(LEARNING_RATE).map(tuned).ok_or_else(|| {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described};
 use super::parameters::{Course, Units, chain, nowhere, read_data};
-use super::rules::{find_rule, find_tuned};
+use super::rules::{Condition, find_rule, find_tuned, picked};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, outputs};
 use crate::error::Result;
@@ -62,6 +62,9 @@ struct TrainBatchSpec {
     /// The name under which the rates of this network are tuned.
     #[serde(default)]
     setting: Option<String>,
+    /// Which of the coefficients that tuning left, by their probability; 1 was picked.
+    #[serde(default = "picked")]
+    cell: usize,
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
@@ -94,7 +97,12 @@ fn resolve_rule(
     if !rule.tuned {
         return Ok((rule, None));
     }
-    let (terms, file) = find_tuned(planning, &named.name_span, name, spec.setting.as_deref(), dataset)?;
+    let (terms, file) = find_tuned(
+        planning,
+        &named.name_span,
+        name,
+        Condition { dataset, setting: spec.setting.as_deref(), cell: spec.cell },
+    )?;
     rule.rate = rule.rate.or(terms.get("rate").copied());
     rule.oja = rule.oja.or(terms.get("oja").copied());
     Ok((rule, Some(file.clone())))

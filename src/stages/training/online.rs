@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{Course, Units, chain, nowhere, read_data};
-use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, place_of_term, resolve_terms};
+use super::rules::{
+    CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, place_of_term, resolve_terms,
+};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs, write_coefficients};
 use crate::error::Result;
@@ -53,6 +55,9 @@ struct TrainSpec {
     /// The name under which the coefficients of this network are tuned.
     #[serde(default)]
     setting: Option<String>,
+    /// Which of the coefficients that tuning left, by their probability; 1 was picked.
+    #[serde(default = "picked")]
+    cell: usize,
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
@@ -105,9 +110,8 @@ impl Kind for Train {
         let Resolved { terms, source } = resolve_terms(
             planning,
             spec.rule.as_deref(),
-            spec.setting.as_deref(),
+            Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell },
             &spec.coefficients,
-            &data.facts.name,
         )?;
         let names: Vec<(&str, Coefficient)> =
             terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();

@@ -205,6 +205,7 @@ mod tests {
             parameters: &parameters,
             resources: &(),
             definitions: &[],
+            matrix: &crate::task::KnownValues::new(),
             available: &[],
             tables: &[],
             memory: 1_000_000_000,

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{Course, Units, check_width, expand, nowhere, read_data};
-use super::rules::{CoefficientSpec, Resolved, as_map, coefficient_in_runs, resolve_terms};
+use super::rules::{CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, resolve_terms};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
 use crate::error::Result;
@@ -58,6 +58,9 @@ struct TrainRecurrentSpec {
     /// The name under which the coefficients of this network are tuned.
     #[serde(default)]
     setting: Option<String>,
+    /// Which of the coefficients that tuning left, by their probability; 1 was picked.
+    #[serde(default = "picked")]
+    cell: usize,
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
@@ -161,8 +164,10 @@ impl Kind for TrainRecurrent {
         planning.check_memory("time_steps", &what, history(spec.time_steps, spec.hidden).into())?;
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
-        let (rule, setting) = (spec.rule.as_deref(), spec.setting.as_deref());
-        let Resolved { terms, source } = resolve_terms(planning, rule, setting, &spec.coefficients, &data.facts.name)?;
+        let rule = spec.rule.as_deref();
+        let condition =
+            Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
+        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = two_terms(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(

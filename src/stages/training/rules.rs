@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::science::plasticity::{Coefficient, Term};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
+use crate::stages::coefficients::Tuned;
 use crate::stages::environment;
 use crate::task::{Planning, Source};
 
@@ -75,17 +76,31 @@ pub(in crate::stages) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> R
     Ok(written)
 }
 
-/// What the committed tables say of a condition.
+/// What a table of tuned coefficients is looked up by.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::stages) struct Condition<'a> {
+    pub dataset: &'a str,
+    /// What the stage calls its network.
+    pub setting: Option<&'a str>,
+    /// Which of the coefficients that tuning left, from 1; 1 was picked.
+    pub cell: usize,
+}
+
+/// The coefficients of tuning's pick.
+pub(in crate::stages) fn picked() -> usize {
+    1
+}
+
+/// What the committed tables say of a condition, whichever of its cells is meant.
 ///
 /// # Errors
 /// The stage does not say its setting, or the condition has not been tuned.
-pub(in crate::stages) fn find_tuned<'a>(
+pub(in crate::stages) fn find_condition<'a>(
     planning: &Planning<'a>,
     at: &Span,
     rule: &str,
-    setting: Option<&str>,
-    dataset: &str,
-) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
+    Condition { dataset, setting, .. }: Condition<'_>,
+) -> Result<(&'a Tuned, &'a Arc<Source>), Fault> {
     let Some(setting) = setting else {
         let message = format!("rule `{rule}` is tuned, so stage `{}` has to say its `setting`", planning.stage);
         return Err(Fault::at(at, message));
@@ -96,6 +111,24 @@ pub(in crate::stages) fn find_tuned<'a>(
         Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
             .help(format!("There are: {there}."))
     })
+}
+
+/// The tuned coefficients of a condition.
+///
+/// # Errors
+/// As [`find_condition`], or there are fewer cells.
+pub(in crate::stages) fn find_tuned<'a>(
+    planning: &Planning<'a>,
+    at: &Span,
+    rule: &str,
+    condition: Condition<'_>,
+) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
+    let (tuned, source) = find_condition(planning, at, rule, condition)?;
+    let cell = condition.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)).ok_or_else(|| {
+        let message = format!("`cell` is {}; tuning left {} for rule `{rule}`", condition.cell, tuned.survivors.len());
+        planning.fault("cell", message)
+    })?;
+    Ok((&cell.terms, source))
 }
 
 /// The terms of a rule, resolved.
@@ -113,9 +146,8 @@ pub(super) struct Resolved {
 pub(super) fn resolve_terms(
     planning: &Planning<'_>,
     rule: Option<&str>,
-    setting: Option<&str>,
+    condition: Condition<'_>,
     overrides: &BTreeMap<String, CoefficientSpec>,
-    dataset: &str,
 ) -> Result<Resolved, Fault> {
     let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
@@ -123,7 +155,7 @@ pub(super) fn resolve_terms(
         let written = read_rule(planning, name)?;
         found = written.terms;
         if written.tuned {
-            let (terms, file) = find_tuned(planning, written.name_span, name, setting, dataset)?;
+            let (terms, file) = find_tuned(planning, written.name_span, name, condition)?;
             source = Some(file.clone());
             for (term, value) in terms {
                 found.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));

@@ -1,0 +1,240 @@
+//! A race as it stands: every cell with its mean and error, how probable its victory is, and what it wants next.
+
+use std::collections::BTreeMap;
+
+use super::{BestRow, CellRow, Entrant};
+use crate::science::inference::contrast::selection_probabilities;
+use crate::science::racing::{Race, Rungs, Scores, Standing, Step};
+use crate::stages::coefficients::Survivor;
+
+/// Draws behind the probabilities come from this seed, of a purpose of its own.
+const DRAW_SEED: u64 = 0;
+
+/// Draws behind a probability.
+const DRAWS: usize = 2000;
+
+/// What was measured of a condition.
+pub(super) struct Runs<'a> {
+    pub scores: &'a Scores,
+    /// Of each score, whether the training diverged.
+    pub diverged: &'a BTreeMap<Rungs, Vec<bool>>,
+}
+
+/// A cell of a race.
+pub(super) struct CellFound {
+    rungs: Rungs,
+    /// One a coefficient of the table, none where the rule does not have it.
+    pub values: Vec<Option<f64>>,
+    positive: bool,
+    scores: Vec<f64>,
+    /// Of each score, whether the training counts as a failure.
+    failed: Vec<bool>,
+    probability: f64,
+    probability_positive: f64,
+    /// From 0, among the survivors that have every term.
+    place: Option<usize>,
+    wanted: usize,
+}
+
+/// A race of one condition.
+pub(super) struct Found {
+    pub condition: [String; 3],
+    pub cells: Vec<CellFound>,
+    /// When it is over: positions of the best cell, and of the best that has every term.
+    pub best: Option<(usize, usize)>,
+    /// Where each of these two lies in the grid.
+    edges: [&'static str; 2],
+    /// Whether the condition's grid has cells that leave a term out.
+    pub is_optional: bool,
+}
+
+impl Found {
+    pub(super) fn new(entrant: &Entrant, race: Race, runs: &Runs<'_>) -> Self {
+        let step = race.step(runs.scores);
+        let nothing = BTreeMap::new();
+        let (wanted, standing) = match &step {
+            Step::Train(wanted) => (wanted, None),
+            Step::Done(standing) => (&nothing, Some(standing)),
+        };
+        let all: std::collections::BTreeSet<&Rungs> = runs.scores.keys().chain(wanted.keys()).collect();
+        let cell = |rungs: &Rungs| {
+            let mut own = race.ladders().iter().zip(rungs).map(|(ladder, rung)| ladder.value(*rung));
+            let values = entrant.has.iter().map(|has| has.then(|| own.next().flatten()).flatten()).collect();
+            let scores = runs.scores.get(rungs).cloned().unwrap_or_default();
+            CellFound {
+                values,
+                positive: race.is_positive(rungs),
+                failed: runs.diverged.get(rungs).cloned().unwrap_or_default(),
+                probability: 0.0,
+                probability_positive: 0.0,
+                place: None,
+                wanted: wanted.get(rungs).map_or(0, |seeds| seeds.saturating_sub(scores.len())),
+                scores,
+                rungs: rungs.clone(),
+            }
+        };
+        let mut found = Self {
+            condition: entrant.condition.each_ref().map(ToString::to_string),
+            cells: all.into_iter().map(cell).collect(),
+            best: None,
+            edges: [""; 2],
+            is_optional: (0..).zip(race.ladders()).any(|(_, ladder)| ladder.value(0) == Some(0.0)),
+        };
+        if let Some(standing) = standing {
+            found.conclude(&race, standing);
+        }
+        found
+    }
+
+    /// What only a race that is over can say.
+    fn conclude(&mut self, race: &Race, standing: &Standing) {
+        let position = |rungs: &Rungs| self.cells.iter().position(|cell| cell.rungs == *rungs);
+        let survivors: Vec<usize> = standing.survivors.iter().filter_map(position).collect();
+        let positive: Vec<usize> = survivors.iter().copied().filter(|&cell| self.cells[cell].positive).collect();
+        let common = |cells: &[usize]| -> Vec<f64> {
+            let scores: Vec<Vec<f64>> =
+                cells.iter().map(|&cell| self.cells[cell].scores[..standing.common_seeds].to_vec()).collect();
+            selection_probabilities(&scores, DRAW_SEED, DRAWS)
+        };
+        let (of_all, of_positive) = (common(&survivors), common(&positive));
+        let half = half_of_median(&self.cells[survivors[0]].scores);
+        for (&cell, probability) in survivors.iter().zip(of_all) {
+            self.cells[cell].probability = probability;
+        }
+        for (place, (&cell, probability)) in positive.iter().zip(of_positive).enumerate() {
+            (self.cells[cell].probability_positive, self.cells[cell].place) = (probability, Some(place));
+        }
+        for cell in &mut self.cells {
+            cell.failed.iter_mut().zip(&cell.scores).for_each(|(failed, score)| *failed |= *score < half);
+        }
+        self.best = Some((survivors[0], positive[0]));
+        self.edges = [survivors[0], positive[0]].map(|cell| self.edge(race, cell));
+    }
+
+    /// Where a cell lies: what stands beyond it on the first ladder on which it has no neighbour that learns.
+    fn edge(&self, race: &Race, cell: usize) -> &'static str {
+        let rungs = &self.cells[cell].rungs;
+        let mut found = "inside";
+        for (axis, ladder) in race.ladders().iter().enumerate() {
+            for rung in [rungs[axis] - 1, rungs[axis] + 1] {
+                let mut neighbour = rungs.clone();
+                neighbour[axis] = rung;
+                let beyond = match self.cells.iter().find(|cell| cell.rungs == neighbour) {
+                    _ if ladder.value(rung).is_none() => "zero",
+                    None => return "untried",
+                    Some(cell) if cell.scores.is_empty() => return "untried",
+                    Some(cell) if cell.failed.iter().all(|failed| *failed) => "divergence",
+                    Some(_) => continue,
+                };
+                found = beyond;
+            }
+        }
+        found
+    }
+
+    /// The rows of the best cells, when the race is over.
+    pub(super) fn best_rows(&self) -> Vec<(BestRow<'_>, &CellFound)> {
+        let Some((best, positive)) = self.best else { return Vec::new() };
+        let row = |choice, edge, cell: &CellFound, probability| BestRow {
+            dataset: &self.condition[0],
+            setting: &self.condition[1],
+            rule: &self.condition[2],
+            choice,
+            score: cell.mean().unwrap_or_default(),
+            error: cell.error().unwrap_or_default(),
+            probability,
+            n: cell.scores.len() as i32,
+            n_trainings: self.trainings() as i32,
+            n_tried: self.cells.len() as i32,
+            edge,
+        };
+        let (best, positive) = (&self.cells[best], &self.cells[positive]);
+        let mut rows = vec![(row("best", self.edges[0], best, best.probability), best)];
+        if self.is_optional {
+            rows.push((row("best_positive", self.edges[1], positive, positive.probability_positive), positive));
+        }
+        rows
+    }
+
+    pub(super) fn cell_rows(&self) -> impl Iterator<Item = (CellRow<'_>, &CellFound)> {
+        self.cells.iter().map(|cell| {
+            let row = CellRow {
+                dataset: &self.condition[0],
+                setting: &self.condition[1],
+                rule: &self.condition[2],
+                n: cell.scores.len() as i32,
+                mean: cell.mean(),
+                error: cell.error(),
+                n_failed: cell.n_failed() as i32,
+                probability: cell.probability,
+                probability_positive: cell.probability_positive,
+                place: cell.place.map(|place| place as i32 + 1),
+                wanted: cell.wanted as i32,
+            };
+            (row, cell)
+        })
+    }
+
+    pub(super) fn trainings(&self) -> usize {
+        self.cells.iter().map(|cell| cell.scores.len()).sum()
+    }
+
+    /// What figures can run with: the pick first, then by how probable they are. Cells that are never picked are left out, but
+    /// for the pick.
+    pub(super) fn survivors(&self) -> Vec<&CellFound> {
+        let mut left: Vec<&CellFound> =
+            self.cells.iter().filter(|cell| cell.place.is_some_and(|place| place == 0 || cell.probability_positive > 0.0)).collect();
+        left.sort_by(|a, b| {
+            let first = |cell: &CellFound| cell.place != Some(0);
+            first(a).cmp(&first(b)).then(b.probability_positive.total_cmp(&a.probability_positive))
+        });
+        left
+    }
+}
+
+impl CellFound {
+    fn mean(&self) -> Option<f64> {
+        (!self.scores.is_empty()).then(|| self.scores.iter().sum::<f64>() / self.scores.len() as f64)
+    }
+
+    fn error(&self) -> Option<f64> {
+        let (mean, n) = (self.mean()?, self.scores.len());
+        let squares: f64 = self.scores.iter().map(|score| (score - mean) * (score - mean)).sum();
+        (n > 1).then(|| (squares / (n - 1) as f64 / n as f64).sqrt())
+    }
+
+    fn n_failed(&self) -> usize {
+        self.failed.iter().filter(|failed| **failed).count()
+    }
+
+    /// How far the mean of failed trainings lies below that of the others; none without either.
+    fn gap(&self) -> Option<f64> {
+        let mean = |wanted: bool| {
+            let own = self.scores.iter().zip(&self.failed).filter(|(_, failed)| **failed == wanted);
+            let (sum, n) = own.fold((0.0, 0u32), |(sum, n), (score, _)| (sum + score, n + 1));
+            (n > 0).then(|| sum / f64::from(n))
+        };
+        Some(mean(false)? - mean(true)?)
+    }
+
+    /// As the committed table has it.
+    pub(super) fn survivor(&self, names: &[String]) -> Survivor {
+        let terms = names.iter().zip(&self.values).filter_map(|(name, value)| Some((name.clone(), (*value)?)));
+        Survivor {
+            terms: terms.collect(),
+            probability: self.probability_positive,
+            n: self.scores.len() as u32,
+            mean: self.mean().unwrap_or_default(),
+            error: self.error().unwrap_or_default(),
+            failed: self.n_failed() as u32,
+            gap: self.gap(),
+        }
+    }
+}
+
+fn half_of_median(scores: &[f64]) -> f64 {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] / 2.0 } else { (sorted[middle - 1] + sorted[middle]) / 4.0 }
+}

@@ -1,0 +1,150 @@
+//! the committed tables of tuned coefficients → which of them a training runs with, and how probable that choice is
+//!
+//! A rule is tuned on seeds of its own, and another tuning would have picked otherwise. So a pipeline that wants to know what
+//! that adds to the uncertainty of its figure trains not only the cell that was picked (`cell = 1`) but all that the race
+//! left, and this table says how much each of them counts.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Known;
+use super::coefficients::Survivor;
+use super::parameters::axes_of;
+use super::training::rules::{Condition, find_condition, picked, read_rule};
+use crate::error::Result;
+use crate::spec::node::{Fault, Node};
+use crate::tables::{Row, table};
+use crate::task::{Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
+
+/// `kind = "tuned"`
+pub struct TunedKind;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TunedSpec {
+    /// The stage that loads the data.
+    #[allow(dead_code)]
+    data: String,
+    /// A learning rule of `[rules]`; usually an axis of the matrix.
+    rule: String,
+    /// The name under which the coefficients of this network are tuned.
+    #[serde(default)]
+    setting: Option<String>,
+    /// Which of the coefficients that tuning left; usually an axis of the matrix.
+    #[serde(default = "picked")]
+    cell: usize,
+}
+
+table! {
+    /// One of the cells that a race left.
+    pub struct TunedRow<'a> in "tuned" version 1 key() {
+        /// the terms and their coefficients; empty where the rule is not tuned
+        coefficients: Text,
+        /// of being picked if tuning were done again
+        probability: Float64,
+        /// cells that were left
+        n_cells: Int32 in "cells",
+        /// trainings with these coefficients while they were tuned
+        n_tuned: Int32 in "runs",
+        /// trainings among them that failed
+        n_failed: Int32 in "runs",
+        /// mean score on the tuning split; the pick's is too good
+        tuning_mean: Option<Float64>,
+        /// standard error of the mean
+        tuning_error: Option<Float64>,
+        /// how far the mean of failed trainings lay below that of the others
+        gap: Option<Float64>,
+    }
+}
+
+static OUTPUTS: LazyLock<[Output; 1]> = LazyLock::new(|| [Output::kept("", TunedRow::schema())]);
+
+impl Kind for TunedKind {
+    fn name(&self) -> &'static str {
+        "tuned"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Which tuned coefficients a training runs with, and how probable that choice is."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<TunedSpec>()
+    }
+
+    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TunedSpec>(&["data"]));
+        AXES.contains(axis).then(|| vec![axis.to_owned()])
+    }
+
+    fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
+        Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
+    }
+
+    fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
+        let spec: TunedSpec = planning.parameters.read()?;
+        let data = planning.available.iter().find_map(|available| Known::of(&available.facts).data);
+        let Some(data) = data else {
+            return Err(planning.fault("data", "this stage loads no data set"));
+        };
+        let rule = read_rule(planning, &spec.rule)?;
+        if !rule.tuned {
+            return Ok(Planned::new(TunedTask { cell: None }));
+        }
+        let condition = Condition { dataset: &data.name, setting: spec.setting.as_deref(), cell: spec.cell };
+        let (tuned, source) = find_condition(planning, rule.name_span, &spec.rule, condition)?;
+        let Some(survivor) = spec.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)) else {
+            let message = format!("`cell` is {}; tuning left {}", spec.cell, tuned.survivors.len());
+            return Err(planning.fault("cell", message));
+        };
+        let cell = CellLeft { survivor: survivor.clone(), n_cells: tuned.survivors.len() };
+        Ok(Planned::new(TunedTask { cell: Some(cell) }).looked_up_in([source.clone()]))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct CellLeft {
+    #[serde(flatten)]
+    survivor: Survivor,
+    n_cells: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct TunedTask {
+    /// None where the rule is not tuned.
+    cell: Option<CellLeft>,
+}
+
+impl Work for TunedTask {
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("plain data")
+    }
+
+    fn outputs(&self) -> &'static [Output] {
+        &*OUTPUTS
+    }
+
+    fn run(&self, context: &dyn Surroundings) -> Result<()> {
+        let terms = self.cell.iter().flat_map(|cell| &cell.survivor.terms);
+        let coefficients = terms.map(|(name, value)| format!("{name} = {value:e}")).collect::<Vec<_>>().join(", ");
+        let survivor = self.cell.as_ref().map(|cell| &cell.survivor);
+        let row = TunedRow {
+            coefficients: &coefficients,
+            probability: survivor.map_or(1.0, |survivor| survivor.probability),
+            n_cells: self.cell.as_ref().map_or(1, |cell| cell.n_cells as i32),
+            n_tuned: survivor.map_or(0, |survivor| survivor.n as i32),
+            n_failed: survivor.map_or(0, |survivor| survivor.failed as i32),
+            tuning_mean: survivor.map(|survivor| survivor.mean),
+            tuning_error: survivor.map(|survivor| survivor.error),
+            gap: survivor.and_then(|survivor| survivor.gap),
+        };
+        context.write("tuned", TunedRow::batch(&[row]))
+    }
+}
