@@ -1,10 +1,10 @@
 //! Simulated experiments: do the intervals cover as often as they promise, and how often do looks at noise decide something?
 //!
-//! An experiment tunes two rules, of 9 and of 81 cells, by racing with equal budgets ([`tuning`]) on one of four surfaces
+//! An experiment tunes two rules, of 9 and of 81 cells, by racing with equal budgets, extensions of an edge included ([`tuning`]), on one of four surfaces
 //! ([`surfaces`]), and lets the survivors run on up to 160 seeds of the figure. What the procedure is expected to give is
 //! the mean, over all experiments of a surface, of the difference of the means of the two cells that were picked.
 //!
-//! `tables_of_statistics` prints everything, from 20,000 experiments a row (two minutes); the other tests ask the same of a
+//! `tables_of_statistics` prints everything, from 20,000 experiments a row (six minutes); the other tests ask the same of a
 //! thousand.
 
 mod experiment;
@@ -40,7 +40,7 @@ fn print_swept(what: &str, parameter: f64, surface: &Surface) {
 }
 
 #[test]
-#[ignore = "two minutes: prints the tables that the documentation quotes"]
+#[ignore = "six minutes: prints the tables that the documentation quotes"]
 fn tables_of_statistics() {
     const N_EXPERIMENTS: usize = 20_000;
     println!("coverage at 98 %, in %, of {N_EXPERIMENTS} experiments");
@@ -81,9 +81,9 @@ fn tables_of_statistics() {
 fn the_interval_of_the_procedure_covers_as_often_as_the_long_run_measured() {
     const N_EXPERIMENTS: usize = 1000;
     let measured = [
-        (Surface::flat(), [0.9936, 0.9909]),
-        (Surface::steep(), [0.9928, 0.9958]),
-        (Surface::bimodal(), [0.9947, 0.9942]),
+        (Surface::flat(), [0.9936, 0.9906]),
+        (Surface::steep(), [0.9927, 0.9950]),
+        (Surface::bimodal(), [0.9935, 0.9935]),
     ];
     for (surface, expected) in measured {
         for (found, expected) in coverage(&surface, N_EXPERIMENTS).iter().zip(expected) {

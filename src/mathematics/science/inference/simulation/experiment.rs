@@ -3,7 +3,7 @@
 use super::super::contrast::{Contrast, Estimate, Side, Survivor, selection_probabilities};
 use super::super::looks::nominal_level;
 use super::surfaces::{Surface, figure};
-use super::tuning::{budget_for, race};
+use super::tuning::tune;
 use super::{ALPHA, FIGURE_RUNS, LOOKS, noise};
 use crate::science::seed::Stream;
 
@@ -19,14 +19,11 @@ struct Experiment {
 
 impl Experiment {
     fn new(surface: &Surface, seed: u64, noise: &mut Stream) -> Self {
-        let budget = budget_for(surface.plus.len());
         let sides = [&surface.plus, &surface.minus];
-        let tuned = sides.map(|cells| race(cells, budget, noise));
-        let probabilities = [0, 1].map(|side| {
-            let scores: Vec<Vec<f64>> = tuned[side].iter().map(|runner| runner.scores.clone()).collect();
-            selection_probabilities(&scores, seed, DRAWS)
-        });
-        let cells = [0, 1].map(|side| tuned[side].iter().map(|runner| sides[side][runner.cell]).collect::<Vec<_>>());
+        let tuned = sides.map(|landscape| tune(landscape, noise));
+        let probabilities = [0, 1].map(|side| selection_probabilities(&tuned[side].scores, seed, DRAWS));
+        let cells = [0, 1]
+            .map(|side: usize| tuned[side].survivors.iter().map(|rungs| sides[side].cell(rungs)).collect::<Vec<_>>());
         let values = figure(&cells, LOOKS[3], noise);
         let survivors = [0, 1].map(|side| {
             let survivor = |(values, probability): (&Vec<f64>, &f64)| Survivor {
