@@ -1,9 +1,12 @@
-//! Trainings, and one digest of all that they end with: the same on every instruction set, and on every architecture.
+//! Trainings and inference, and one digest of all that they end with: the same on every instruction set, and on every architecture.
 //!
 //! What another architecture makes of them is known to a process there only. `tests/aarch64.sh` takes the line that this
 //! prints here and lets a process there, under emulation, hold its own against it.
 
 use super::activation::Activation;
+use super::inference::contrast::{Contrast, Side, Survivor, selection_probabilities};
+use super::inference::looks::nominal_level;
+use super::inference::power::power_at;
 use super::initialization::{Feedback, Initialization};
 use super::meta::{ClassPool, MetaLearner, MetaSettings, TaskSize};
 use super::network::{Architecture, Network};
@@ -11,6 +14,7 @@ use super::online::OnlineTrainer;
 use super::plasticity::{Coefficient, Rule};
 use super::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer};
 use super::reference::noise;
+use super::seed::{Purpose, stream};
 use crate::kernels::Backend;
 
 /// The variable that holds the digest to be met.
@@ -99,12 +103,28 @@ fn episodes(bits: &mut Bits) {
     }
 }
 
+/// From tuning scores to an interval at the level of a look.
+fn inference(bits: &mut Bits) {
+    let mut stream = stream(5, Purpose::Task, 0);
+    let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| stream.normal()).collect() };
+    let scores: Vec<Vec<f64>> = (0..4).map(|_| numbers(27)).collect();
+    let survivors = selection_probabilities(&scores, 1, 400)
+        .into_iter()
+        .map(|probability| Survivor { probability, values: numbers(40) });
+    let contrast = Contrast::new(Side::new(survivors.collect()).unwrap(), None).unwrap();
+    let alpha = nominal_level(&[20, 40, 80, 160], 0.02);
+    let found = contrast.estimate_procedure(alpha).unwrap();
+    let spread = contrast.selection_variance();
+    bits.numbers(&[alpha, found.estimate, found.low, found.high, spread, power_at(40, 1.0, spread, 0.5, alpha)]);
+}
+
 #[test]
 fn trainings_end_with_the_same_bits_everywhere() {
     let digest = |backend: Backend| {
         let mut bits = Bits::default();
         trainings(backend, &mut bits);
         episodes(&mut bits);
+        inference(&mut bits);
         bits.0.finalize().to_hex().to_string()
     };
     let expected = digest(Backend::Portable);

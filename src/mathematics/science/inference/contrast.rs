@@ -15,6 +15,9 @@
 //! own noise puts into (m_c − m_π)². With a and b the half-widths of D ([`half_widths`]) and t = t(1 − α/2, n − 1) the
 //! interval of the procedure is [D̄ − √(a² + t² V), D̄ + √(b² + t² V)]. V does not shrink with n.
 //!
+//! Measured (`tables_of_statistics`, level 98 %, n = 20 to 160): it covers 99.1 to 99.4 % on smooth surfaces, where several
+//! cells compete, and comes down to 98 % where one is clearly best; without V, at n = 160, 89 to 95 %.
+//!
 //! Picking again within a bootstrap instead would be too wide by up to 1.7: the largest of resampled means carries the
 //! noise of tuning twice.
 

@@ -9,6 +9,10 @@
 //!
 //! with φ(x; v) the normal density of variance v: the walk is judged with probability 1 − ∫ f_K over |x| ≤ z √n_K.
 //! Integrals are Gauss–Legendre sums, z is found by bisection.
+//!
+//! With the intervals of [`super::interval`], looks at 20, 40, 80 and 160 runs and 2 % in all, 1.7 % of walks were judged with
+//! normal runs and 1.9 to 2.0 % with skewed ones (skewness √2 and 2), nearly all of them on the side of the shorter tail;
+//! 5.7 % if every look takes 2 % (`tables_of_statistics`).
 
 use std::f64::consts::{PI, SQRT_2};
 

@@ -18,7 +18,6 @@ const RUN_DEVIATION: f64 = 0.07;
 const CORRELATION: f64 = 0.3;
 const FAILED: f64 = 0.45;
 const CHANCE: f64 = 0.1;
-const RUNGS: usize = 9;
 
 /// What runs of one cell give.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +42,30 @@ impl Cell {
     }
 }
 
+/// The cell at these rungs.
+type CellOf = Box<dyn Fn(&[i32]) -> Cell>;
+
+/// The cells of one rule: one rung for each of its `n_ladders` ladders, which may lie beyond the grid.
+pub(super) struct Landscape {
+    pub(super) n_ladders: usize,
+    cell: CellOf,
+}
+
+impl Landscape {
+    pub(super) fn cell(&self, rungs: &[i32]) -> Cell {
+        (self.cell)(rungs)
+    }
+}
+
 /// The cells of two rules.
 pub(super) struct Surface {
     pub(super) name: &'static str,
     /// A stream of its own for each surface.
     pub(super) number: u32,
-    /// 81 cells.
-    pub(super) plus: Vec<Cell>,
-    /// 9 cells.
-    pub(super) minus: Vec<Cell>,
+    /// A gradient and Oja's term: 81 cells.
+    pub(super) plus: Landscape,
+    /// A gradient alone: 9 cells.
+    pub(super) minus: Landscape,
 }
 
 impl Surface {
@@ -76,29 +90,40 @@ impl Surface {
         Self::of("falling", 4, fall, false)
     }
 
-    /// Of each rule one cell is best, another by `gap` worse, and the others are at chance.
+    /// Of each rule one cell is best, a neighbour by `gap` worse, and the others are at chance.
     pub(super) fn of_two_good_cells(gap: f64) -> Self {
-        let cells = |top: f64, n: usize| {
-            let good = move |place: usize| [top, top - gap].get(place).copied().unwrap_or(CHANCE);
-            (0..n).map(|place| Cell { good: good(place), failure: 0.0 }).collect()
+        let landscape = |n_ladders: usize, top: f64| {
+            let cell = move |rungs: &[i32]| {
+                let good = match (rungs[0], rungs.get(1).unwrap_or(&4)) {
+                    (4, 4) => top,
+                    (5, 4) => top - gap,
+                    _ => CHANCE,
+                };
+                Cell { good, failure: 0.0 }
+            };
+            Landscape { n_ladders, cell: Box::new(cell) }
         };
-        Self { name: "two", number: 5, plus: cells(0.83, RUNGS * RUNGS), minus: cells(0.8, RUNGS) }
+        Self { name: "two", number: 5, plus: landscape(2, 0.83), minus: landscape(1, 0.8) }
     }
 
     fn of(name: &'static str, number: u32, fall: f64, fails: bool) -> Self {
-        let cell = |top: f64, gradient: usize, squared_distance: f64| Cell {
-            good: (top - fall * squared_distance).max(CHANCE),
-            failure: if fails { 0.03 + 0.04 * (gradient as f64 - 3.0).max(0.0) } else { 0.0 },
+        let landscape = |top: f64, best: &'static [f64]| {
+            let cell = move |rungs: &[i32]| {
+                let apart = rungs.iter().zip(best).map(|(rung, best)| f64::from(*rung) - best);
+                Cell {
+                    good: (top - fall * apart.map(|d| d * d).sum::<f64>()).max(CHANCE),
+                    failure: if fails { failure(rungs[0]) } else { 0.0 },
+                }
+            };
+            Landscape { n_ladders: best.len(), cell: Box::new(cell) }
         };
-        let squared = |rung: usize, best: f64| (rung as f64 - best) * (rung as f64 - best);
-        let plus = (0..RUNGS).flat_map(|g| (0..RUNGS).map(move |o| (g, o)));
-        Self {
-            name,
-            number,
-            plus: plus.map(|(g, o)| cell(0.83, g, squared(g, 4.3) + squared(o, 3.6))).collect(),
-            minus: (0..RUNGS).map(|g| cell(0.8, g, squared(g, 4.6))).collect(),
-        }
+        Self { name, number, plus: landscape(0.83, &[4.3, 3.6]), minus: landscape(0.8, &[4.6]) }
     }
+}
+
+/// Probability that a run with this rung of the gradient fails; beyond the grid no more than half of them do.
+fn failure(gradient: i32) -> f64 {
+    (0.03 + 0.04 * f64::from((gradient - 3).max(0))).min(0.5)
 }
 
 /// `n` runs of every cell of both sides on common seeds: sides × cells × runs.
