@@ -54,7 +54,7 @@ impl Project {
                 if !(0..level.plan.tasks.len()).any(|task| statuses.runs(task)) {
                     progress.planned(&level.plan, &statuses);
                     for (pipeline, one) in level.plan.pipelines.iter().zip(&published) {
-                        install(&self.pipelines, pipeline, one)?;
+                        install(self, pipeline, one)?;
                     }
                     match session {
                         Some(session) => session.finish(),
@@ -90,7 +90,7 @@ impl Project {
         let mut published: Vec<Published> = Vec::new();
         for pipeline in &run.plan.pipelines {
             let one = publish::publish(run, pipeline, &self.outputs, &published)?;
-            install(&self.pipelines, pipeline, &one)?;
+            install(self, pipeline, &one)?;
             published.push(one);
         }
         Ok(published)

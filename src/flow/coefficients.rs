@@ -1,26 +1,28 @@
 //! The coefficients that a tuning pipeline found, put where other pipelines look them up.
 
-use std::path::Path;
-
+use super::Project;
 use crate::error::{Error, Result};
-use crate::plan::Pipeline;
+use crate::plan::{self, Pipeline, Request};
 use crate::publish::{self, Published};
 use crate::stages::coefficients::FOLDER;
 
 /// A tuning pipeline as it is committed writes the table of coefficients that other pipelines read.
-pub(super) fn install(pipelines: &Path, pipeline: &Pipeline, published: &Published) -> Result<()> {
+pub(super) fn install(project: &Project, pipeline: &Pipeline, published: &Published) -> Result<()> {
+    let pipelines = &project.pipelines;
     let committed = pipeline.file == pipelines.join(format!("{}.toml", pipeline.name));
-    if !committed || !pipeline.overrides.is_empty() {
+    if !committed || !pipeline.overrides.is_empty() || pipeline.files.iter().all(|file| file.file != "toml") {
         return Ok(());
     }
+    let first = plan::build(&project.catalogue()?, pipelines, &Request::new(&pipeline.name))?;
     for file in pipeline.files.iter().filter(|file| file.file == "toml") {
         let entry = published.manifest.figures.iter().find(|entry| entry.name == file.name).expect("it was published");
         let found = publish::read(&published.folder, &file.name, &entry.digest)?;
         let found = String::from_utf8(found).expect("it was written as text");
+        let start = first.main().files.iter().find(|other| other.name == file.name).expect("every level has its files");
         let text = format!(
-            "# Written by `ojaflow pipeline {0}`: the best cell of each condition on the tuning split. Do not edit; run it again.\n\
-             pipeline = \"{0}\"\n{found}",
-            pipeline.name
+            "# Written by `ojaflow pipeline {0}`: what the race of each condition left, on the tuning split. Do not edit; run it again.\n\
+             pipeline = \"{0}\"\nstart = \"{1}\"\n{found}",
+            pipeline.name, first.tasks[start.task].key
         );
         let folder = pipelines.join(FOLDER);
         let target = folder.join(format!("{}.toml", pipeline.name));

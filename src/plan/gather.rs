@@ -39,7 +39,13 @@ impl PipelineBuilder<'_, '_> {
                     let stage_keeps =
                         self.resolve(reference).is_none_or(|name| self.built.get(name).is_none_or(|b| b.keep));
                     let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
-                    let fault = if stage_keeps {
+                    let fault = if let Some(beside) = &reference.beside {
+                        let message = format!(
+                            "stage `{}` reads `{}` beside `{beside}`, which has no such table beside it",
+                            stage.name, reference.name
+                        );
+                        Fault::at(&reference.span, message).help("The summary of a `bootstrap` has: name one of those.")
+                    } else if stage_keeps {
                         let message = format!(
                             "stage `{}` reads table `{}`; {}",
                             stage.name,

@@ -238,7 +238,13 @@ fn read_combinations(node: &Node, axes: &mut Vec<Axis>) -> Result<Vec<Product>, 
                 Some(axis) => axis,
                 None => {
                     let length = node.span.clone();
-                    axes.push(Axis { name: key.name.clone(), span: key.span.clone(), length, values: Vec::new(), written: 0 });
+                    axes.push(Axis {
+                        name: key.name.clone(),
+                        span: key.span.clone(),
+                        length,
+                        values: Vec::new(),
+                        written: 0,
+                    });
                     axes.len() - 1
                 }
             };

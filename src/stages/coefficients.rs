@@ -20,7 +20,9 @@ pub const FOLDER: &str = "coefficients";
 pub struct CoefficientTable {
     /// The pipeline that found them.
     pub pipeline: String,
-    /// The key of its selection: it covers every coefficient tried, every seed and the data.
+    /// The key of its race before it began: it covers the grid, the seeds, the criterion and the data.
+    pub start: String,
+    /// The key of the race at its end: it covers every training.
     pub key: String,
     /// One entry a condition.
     #[serde(default)]
@@ -105,8 +107,7 @@ impl Coefficients {
             let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
             for tuned in &table.coefficients {
                 let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
-                if all.found.insert(condition, Found { tuned: tuned.clone(), table: all.tables.len() }).is_some()
-                {
+                if all.found.insert(condition, Found { tuned: tuned.clone(), table: all.tables.len() }).is_some() {
                     return Err(Error::usage(format!(
                         "{}: the coefficients of {}, {}, {} stand in another table as well",
                         path.display(),
@@ -144,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = |pipeline: &str, rule: &str| {
             let text = format!(
-                "pipeline = \"{pipeline}\"\nkey = \"k\"\n[[coefficients]]\ndataset = \"d\"\nsetting = \"s\"\nrule = \"{rule}\"\n\
+                "pipeline = \"{pipeline}\"\nstart = \"s\"\nkey = \"k\"\n[[coefficients]]\ndataset = \"d\"\nsetting = \"s\"\nrule = \"{rule}\"\n\
                  trainings = 9\nbest = {{ gradient = 1e-3 }}\nsurvivors = []\n"
             );
             fs::write(folder.path().join(format!("{pipeline}.toml")), text).unwrap();

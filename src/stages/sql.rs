@@ -51,7 +51,8 @@ impl Kind for Sql {
         if query.tables.is_empty() {
             return Err(Fault::at(span, "the query reads no table"));
         }
-        let reference = |name: String| Reference { span: span.narrowed(&name), name, reads: Reads::Table };
+        let reference =
+            |name: String| Reference { span: span.narrowed(&name), name, reads: Reads::Table, beside: None };
         Ok(query.tables.into_iter().map(reference).collect())
     }
 

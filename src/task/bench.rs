@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::{
-    Available, Axes, Facts, Gathered, InputId, Kind, KnownValues, Output, Planned, Planning, Reads, Reference, Shared, Surroundings, TableId,
+    Available, Axes, Facts, Gathered, InputId, Kind, KnownValues, Output, Planned, Planning, Reads, Reference, Shared,
+    Surroundings, TableId,
 };
 use crate::error::{Error, Result};
 use crate::spec::NamedNode;

@@ -11,6 +11,8 @@ pub struct Reference {
     pub span: Span,
     /// What it names.
     pub reads: Reads,
+    /// The table that was named, where this one follows from it: a table that stands beside another.
+    pub beside: Option<String>,
 }
 
 /// What a [`Reference`] names.
@@ -38,6 +40,11 @@ impl Reference {
     /// It is not a name.
     pub fn optional(parameters: &Node, field: &str, reads: Reads) -> Result<Option<Self>, Fault> {
         let Some(node) = parameters.as_table().and_then(|table| table.get(field)) else { return Ok(None) };
-        Ok(Some(Self { name: node.read()?, span: node.span.clone(), reads }))
+        Ok(Some(Self { name: node.read()?, span: node.span.clone(), reads, beside: None }))
+    }
+
+    /// The table of this name that stands beside the one referred to.
+    pub fn to_table_beside(&self, name: String) -> Self {
+        Self { name, beside: Some(self.name.clone()), ..self.clone() }
     }
 }

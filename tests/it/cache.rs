@@ -220,7 +220,7 @@ fn query_invalidates_cache() {
 
 #[test]
 fn threshold_invalidates_cache() {
-    after("greater_than = -1.0", "greater_than = 0.5").runs(&["claims"]);
+    after("greater_than = -100.0", "greater_than = 0.5").runs(&["claims"]);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn why_names_the_coefficient_that_changed() {
     last
         its input `accuracy` changed
     claims
-        its input `accuracy` changed
+        its input `accuracy` changed; its input `accuracy_values` changed
     ");
 }
 

@@ -64,12 +64,12 @@ kind  = "sql"
 query = "SELECT rule, mean FROM accuracy WHERE step = 100"
 
 [[claims]]
-id                    = "S1"
-statement             = "accuracy is a share"
-of                    = "accuracy"
-where                 = { step = 100 }
-for_all               = { rule = ["bp", "bp_oja"] }
-estimate_greater_than = -1.0
+id           = "S1"
+statement    = "accuracy is a share"
+of           = "accuracy"
+where        = { step = 100 }
+for_all      = { rule = ["bp", "bp_oja"] }
+greater_than = -100.0
 "#;
 
 /// Tasks of [`SMALL`]: data, 4 trainings, 4 recordings, interval, query, claims.

@@ -121,15 +121,6 @@ of        = "train_evaluations"
 value     = "accuracy"
 resamples = 100
 
-[stages.surface]
-kind  = "sql"
-query = "SELECT 'tiny' AS dataset, 'small' AS setting, 'bp' AS rule, step AS gradient, mean, n_diverged FROM accuracy"
-
-[stages.best]
-kind         = "best_cell"
-of           = "surface"
-coefficients = ["gradient"]
-
 [stages.summary]
 kind  = "sql"
 query = "SELECT 'p' AS panel, 's' AS series, step AS x, mean, ci_low, ci_high, n_runs, n_diverged FROM accuracy"
@@ -144,6 +135,51 @@ statement    = "accuracy is above chance at the end"
 of           = "accuracy"
 where        = { step = 120 }
 greater_than = 0.1
+"#;
+
+/// A race, which needs a matrix of its own, to its last level.
+const RACE: &str = r#"
+[pipeline]
+name  = "small"
+title = "Coefficients chosen"
+
+[matrix]
+dataset  = ["tiny"]
+rule     = ["bp"]
+gradient = [0.01, 0.02]
+seed     = { first = 100, count = 3 }
+
+[matrix.setting.small]
+raced.layers = [784, 12, 10]
+
+[rules.bp]
+
+[stages.images_to_race_on]
+kind = "load"
+
+[stages.coefficients]
+kind = "tuned"
+data = "images_to_race_on"
+
+[stages.raced]
+kind     = "train"
+data     = "images_to_race_on"
+samples  = 60
+schedule = [30, 60]
+
+[stages.scores]
+kind          = "bootstrap"
+of            = "raced_evaluations"
+value         = "accuracy"
+mean_over     = ["step"]
+when_diverged = 0.1
+resamples     = 20
+
+[stages.race]
+kind         = "race"
+of           = "scores_values"
+coefficients = ["gradient"]
+extra        = 8
 "#;
 
 /// What is committed of one stage.
@@ -167,7 +203,12 @@ type References = BTreeMap<String, Reference>;
 const TOLERANCE: f64 = 1e-9;
 
 fn found() -> References {
-    let fixture = Fixture::new().pipeline(REFERENCE).run();
+    [REFERENCE, RACE].into_iter().flat_map(found_of).collect()
+}
+
+fn found_of(pipeline: &str) -> References {
+    let fixture = Fixture::new().pipeline(pipeline);
+    fixture.stdout(&["pipeline", "small"]);
     let folder = fixture.outputs().join("small");
     let manifest = Manifest::read(&folder).unwrap().expect("published");
     let digest_of = |parts: &mut dyn Iterator<Item = &str>| {

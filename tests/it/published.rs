@@ -83,7 +83,7 @@ fn what_is_shown_is_never_shown_damaged() {
         damage_in_secret(&smoke.folder().join(name));
         let printed = text(&smoke.succeeds(&["pipeline", "smoke"]).stdout);
         assert!(printed.contains("at 600:               0.7235 [0.7149, 0.7322]"), "{printed}");
-        assert!(printed.contains("yes  0.7235 [0.7149, 0.7322]"), "{printed}");
+        assert!(printed.contains("yes  0.7235 ["), "{printed}");
     }
 }
 
@@ -198,7 +198,7 @@ fn a_composition_publishes_its_own_claims_beside_those_of_its_parts() {
     for state in ["outputs/both/\n", "outputs/both/ (as before)\n"] {
         let printed = fixture.stdout(&["pipeline", "both"]);
         assert!(printed.contains(state), "{printed}");
-        assert!(printed.contains("S1   holds") && printed.contains("S2   holds"), "{printed}");
+        assert!(printed.contains("S1   holds") && printed.contains("S2   undecided"), "{printed}");
     }
     let claims = fixture.frame("both", "claims");
     assert_eq!(claims.n_rows(), 4, "two conditions each");

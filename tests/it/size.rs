@@ -112,7 +112,7 @@ fn planned(options: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn a_plan_of_absurd_size_is_refused_before_it_exists() {
     for (name, count, said) in [
-        ("tune", "1000000", "400,000,009 tasks (`train` 400,000,000"),
+        ("tune", "1000000", "720,000,009 tasks (`train` 720,000,000"),
         ("tune_meta", "1000000", "48,000,007 tasks (`meta` 48,000,000"),
         ("fig6", "65536", "1,835,020 tasks (`train` 524,288"),
     ] {
@@ -125,7 +125,7 @@ fn a_plan_of_absurd_size_is_refused_before_it_exists() {
     let large = ["tune", "--large", "--memory", "1GB", "--set", "matrix.seed.count=1000000"];
     let (status, message) = planned(&large);
     assert_eq!(status, Some(2), "{message}");
-    assert!(message.contains("about 400.00 GB of memory") && message.contains("1.00 GB may be taken"), "{message}");
+    assert!(message.contains("about 720.00 GB of memory") && message.contains("1.00 GB may be taken"), "{message}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ mod task;
 mod tests;
 mod values;
 
-use crate::spec::node::{Fault, Node, instead_of};
 use super::tuned::TunedRow;
+use crate::spec::node::{Fault, Node, instead_of};
 use crate::tables::{Column, ColumnType, Row};
 use crate::task::{Gathered, Kind, Output, Planned, Planning, Reads, Reference};
 pub use spec::OneOrMany;
@@ -187,7 +187,8 @@ impl Kind for Bootstrap {
             .collect::<Result<_, _>>()?;
         let schema = summary_schema(&groups, &value, of.schema.tolerance.clone());
         let compared = statistic.compared().map(|name| column("of", name)).transpose()?;
-        let values_schema = BootstrapTask::value_schema(&groups, compared.as_ref(), &column("over", &spec.over)?, &value, &statistic);
+        let values_schema =
+            BootstrapTask::value_schema(&groups, compared.as_ref(), &column("over", &spec.over)?, &value, &statistic);
         // Grouping and filtering leave of a column's values those that pass the filter.
         let mut values = of.values.clone();
         values.retain(|name, _| groups.iter().any(|column| column.name == *name));

@@ -74,8 +74,7 @@ impl Work for BootstrapTask {
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let (of, runs) = (context.gathered(self.of, Axes::Matrix)?, context.gathered(self.runs, Axes::Matrix)?);
         let selection = self.selection.map(|selection| context.gathered(selection, Axes::Matrix)).transpose()?;
-        let (summaries, values) =
-            self.compute(of, runs, selection).map_err(|error| context.internal(error))?;
+        let (summaries, values) = self.compute(of, runs, selection).map_err(|error| context.internal(error))?;
         context.write("bootstrap", summaries)?;
         context.write("values", values)
     }

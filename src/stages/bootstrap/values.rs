@@ -161,7 +161,9 @@ impl BootstrapTask {
         let mut all = Vec::new();
         for PartValues { part, key, values } in &parts {
             let picked = parts.iter().find(|other| other.part == *part && cell_of(&other.key) == 1);
-            let half = picked.filter(|_| self.canonical.when_diverged.is_some()).and_then(|picked| half_of_median(&picked.values));
+            let half = picked
+                .filter(|_| self.canonical.when_diverged.is_some())
+                .and_then(|picked| half_of_median(&picked.values));
             let choice = match choices {
                 None => WRITTEN,
                 Some(choices) => {

@@ -57,7 +57,8 @@ pub(super) fn judge_claim(claim: &Claim<'_>, looks: &Looks) -> Result<Judged, In
         let verdict = combine(&verdicts);
         let cannot = |part: &JudgedPart| {
             part.verdict == Verdict::Undecided
-                && (matches!(part.needed, Some(Needed::CannotDecide { .. })) || part.found.is_some_and(|found| found.is_identical))
+                && (matches!(part.needed, Some(Needed::CannotDecide { .. }))
+                    || part.found.is_some_and(|found| found.is_identical))
         };
         let hopeless = verdict == Verdict::Undecided && parts.iter().any(cannot);
         let judged = Judged { verdict, look, hopeless, parts };
@@ -74,15 +75,8 @@ fn judge_part(
     part: &Part,
     (look, level, n_parts): (usize, f64, usize),
 ) -> Result<JudgedPart, InvalidContrast> {
-    let nothing = |verdict, note| JudgedPart {
-        verdict,
-        found: None,
-        n_runs: 0,
-        deviation: 0.0,
-        power: None,
-        needed: None,
-        note,
-    };
+    let nothing =
+        |verdict, note| JudgedPart { verdict, found: None, n_runs: 0, deviation: 0.0, power: None, needed: None, note };
     let diverged_counts = condition.or_diverged && part.any_failed(look);
     let contrast = match part.contrast(look)? {
         Some(contrast) => contrast,
@@ -97,14 +91,17 @@ fn judge_part(
     let differences = contrast.mixture();
     let (n, deviation) = (contrast.n_runs(), deviation(&differences));
     let variance = found.selection_sd * found.selection_sd;
-    let distance = condition.paper_effect.map(|effect| distance(bound, if part.is_log { libm::log(effect) } else { effect }));
+    let distance =
+        condition.paper_effect.map(|effect| distance(bound, if part.is_log { libm::log(effect) } else { effect }));
     let verdict = if diverged_counts { Verdict::Holds } else { found.verdict };
     let note = match () {
         () if diverged_counts => "runs diverged, which counts as holding",
         () if found.is_identical => "identical: both picked the same coefficients",
         () if found.withdrawn_for_failures => "one more failed run would take the verdict back",
         () if picks_disagree(&contrast, &found) => "what was picked and what tuning would pick on average differ",
-        () if found.verdict == Verdict::Undecided && is_irregular(&differences) => "skewed or in clusters: power unreliable",
+        () if found.verdict == Verdict::Undecided && is_irregular(&differences) => {
+            "skewed or in clusters: power unreliable"
+        }
         () => "",
     };
     Ok(JudgedPart {

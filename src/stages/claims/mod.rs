@@ -243,14 +243,12 @@ impl ClaimsTask {
         }
         let level = self.looks.nominal();
         let mut verdicts: Vec<PartVerdict<'_>> = Vec::new();
-        for (claim, Judged { verdict, look, hopeless, parts }) in judged {
+        for (claim, Judged { verdict, look, parts, .. }) in judged {
             for ((condition, part), mut judged) in claim.into_iter().zip(parts) {
                 let mut note = judged.note.to_owned();
                 if let Some(given) = condition.given.as_deref().filter(|given| !holding.contains(given)) {
                     judged.verdict = Verdict::Undecided;
                     note = format!("cannot be judged, as {given} does not hold");
-                } else if hopeless && note.is_empty() {
-                    note = "tuning alone spreads it so far that more runs cannot decide it".to_owned();
                 }
                 let looks = self.looks.in_words(part.runs.len());
                 let decided = verdict != Verdict::Undecided;

@@ -104,8 +104,12 @@ impl Part {
         for name in [PLUS, MINUS] {
             let own: Vec<usize> = rows.iter().copied().filter(|&row| values[row].part == name).collect();
             let Some(&row) = own.first() else { continue };
-            let mut side =
-                SideRuns { name: name.to_owned(), n_cells: i64::from(values[row].n_cells), cells: BTreeMap::new(), row };
+            let mut side = SideRuns {
+                name: name.to_owned(),
+                n_cells: i64::from(values[row].n_cells),
+                cells: BTreeMap::new(),
+                row,
+            };
             for row in own {
                 let value = &values[row];
                 let cell = side.cells.entry(value.cell).or_insert_with(|| CellRuns {
@@ -176,7 +180,8 @@ impl Part {
     pub(super) fn counted(&self, n_runs: usize) -> (Counted, Counted) {
         let (mut here, mut tuning) = (Counted::default(), Counted::default());
         for cell in self.sides.iter().filter_map(|side| side.cells.get(&1)) {
-            let failed: Vec<bool> = self.runs.iter().take(n_runs).filter_map(|run| Some(cell.runs.get(run)?.1)).collect();
+            let failed: Vec<bool> =
+                self.runs.iter().take(n_runs).filter_map(|run| Some(cell.runs.get(run)?.1)).collect();
             here.of += failed.len();
             here.failed += failed.iter().filter(|failed| **failed).count();
             tuning.of += cell.n_tuned as usize;

@@ -36,7 +36,8 @@ pub(super) fn axes(planning: &Planning<'_>) -> Vec<Axis> {
 }
 
 const AXIS: Column =
-    Column::new("axis", crate::tables::ColumnType::Category, "", "axis of the matrix; null where it does not apply").nullable();
+    Column::new("axis", crate::tables::ColumnType::Category, "", "axis of the matrix; null where it does not apply")
+        .nullable();
 
 /// One row for each combination of the matrix that is wanted.
 pub(super) fn schema(axes: &[Axis]) -> TableSchema {

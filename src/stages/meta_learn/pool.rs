@@ -17,7 +17,7 @@ pub(super) fn references_in(parameters: &Node, field: &str) -> Result<Vec<Refere
         if references.iter().any(|earlier| earlier.name == name) {
             return Err(Fault::at(&item.span, format!("`{name}` stands twice in `{field}`")));
         }
-        references.push(Reference { name, span: item.span.clone(), reads: Reads::Task });
+        references.push(Reference { name, span: item.span.clone(), reads: Reads::Task, beside: None });
     }
     Ok(references)
 }

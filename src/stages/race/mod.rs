@@ -3,6 +3,7 @@
 //! A race of its own for each data set, setting and rule, with the same number of trainings for all rules of a setting. Its
 //! plan has levels: as long as a race wants trainings, they join the matrix.
 
+mod rows;
 mod sequel;
 mod standing;
 #[cfg(test)]
@@ -20,15 +21,14 @@ use crate::spec::node::{Fault, Node, instead_of};
 use crate::stages::bootstrap::ValueRow;
 use crate::tables::cells::{Float64, Int64};
 use crate::tables::frame::{Cell, Frame};
-use crate::tables::{Assembly, Column, ColumnType, Row, TableError, table};
+use crate::tables::{Assembly, Column, ColumnType, Row, TableError};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Sequel, Surroundings, TableId, Work};
+pub use rows::{BestRow, CellRow};
+use rows::{CONDITION, ConditionCells, Entrant};
 use standing::{Found, Runs};
 
 /// `kind = "race"`
 pub struct RaceKind;
-
-/// The columns that name a condition, which the tables of tuned coefficients are looked up by.
-const CONDITION: [&str; 3] = ["dataset", "setting", "rule"];
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,65 +47,10 @@ fn extra() -> usize {
     200
 }
 
-table! {
-    /// A cell that is best; its coefficients stand in front of `score`.
-    pub struct BestRow<'a> in "race" version 1 key(dataset, setting, rule, choice) {
-        /// data set
-        dataset: Category,
-        /// network, initialisation and feedback
-        setting: Category,
-        /// learning rule
-        rule: Category,
-        /// `best` of all, or `best_positive` of those that have every term
-        choice: Category,
-        /// mean score; too good by what made it the best
-        score: Float64,
-        /// standard error of the mean
-        error: Float64,
-        /// of being picked if the race were run again; of `best_positive` among those with every term
-        probability: Float64,
-        /// trainings with these coefficients
-        n: Int32 in "runs",
-        /// trainings of the race
-        n_trainings: Int32 in "runs",
-        /// cells tried
-        n_tried: Int32 in "cells",
-        /// where it lies in the grid: `inside`, or at an end beyond which `zero`, `divergence` or `untried` lies
-        edge: Category,
-    }
-}
-
-table! {
-    /// A cell of a race; its coefficients stand behind `rule`.
-    pub struct CellRow<'a> in "cells" version 1 key(dataset, setting, rule) {
-        /// data set
-        dataset: Category,
-        /// network, initialisation and feedback
-        setting: Category,
-        /// learning rule
-        rule: Category,
-        /// trainings
-        n: Int32 in "runs",
-        /// mean score
-        mean: Option<Float64>,
-        /// standard error of the mean
-        error: Option<Float64>,
-        /// trainings that diverged or ended below half of the best cell's median
-        n_failed: Int32 in "runs",
-        /// of being picked if the race were run again
-        probability: Float64,
-        /// the same among cells that have every term
-        probability_positive: Float64,
-        /// its place among those left that have every term; 1 is what figures run with
-        place: Option<Int32>,
-        /// trainings that the race wants next; 0 when it is over
-        wanted: Int32 in "runs",
-    }
-}
-
 /// A coefficient.
 const COEFFICIENT: Column =
-    Column::new("coefficient", ColumnType::Float64, "1/sample", "coefficient; null where the rule does not have it").nullable();
+    Column::new("coefficient", ColumnType::Float64, "1/sample", "coefficient; null where the rule does not have it")
+        .nullable();
 
 impl Kind for RaceKind {
     fn name(&self) -> &'static str {
@@ -191,24 +136,13 @@ struct RaceTask {
     outputs: [Output; 2],
 }
 
-/// The words that name a condition, and their order (5 before 10).
-type ConditionCells = [Cell; 3];
-
-/// One condition of a tuning with what was measured of it.
-#[derive(Debug)]
-struct Entrant {
-    condition: ConditionCells,
-    /// Which of the coefficients its rule has.
-    has: Vec<bool>,
-    scores: Scores,
-    /// Of each score, whether the training diverged.
-    failed: BTreeMap<Vec<i32>, Vec<bool>>,
-}
-
 impl Work for RaceTask {
     fn parameters(&self) -> serde_json::Value {
-        let ladders: Vec<Vec<Option<f64>>> =
-            self.ladders.iter().map(|ladder| (0..ladder.len() as i32).map(|rung| ladder.value(rung)).collect()).collect();
+        let ladders: Vec<Vec<Option<f64>>> = self
+            .ladders
+            .iter()
+            .map(|ladder| (0..ladder.len() as i32).map(|rung| ladder.value(rung)).collect())
+            .collect();
         serde_json::json!({
             "coefficients": self.coefficients,
             "grid": ladders,
@@ -235,7 +169,10 @@ impl Work for RaceTask {
         let found: Vec<Found> = entrants.iter().map(|entrant| self.race(entrant, &entrants)).collect();
         context.write("race", self.best_table(&found).map_err(|error| context.internal(error))?)?;
         context.write("cells", self.cell_table(&found).map_err(|error| context.internal(error))?)?;
-        context.write_file("toml", text::coefficients_text(context.key().as_str(), self.tuned(&found)).as_bytes())
+        context.write_file(
+            "toml",
+            text::coefficients_text(context.key().as_str(), text::tuned(&found, &self.coefficients)).as_bytes(),
+        )
     }
 }
 
@@ -247,7 +184,8 @@ impl RaceTask {
         let coefficients =
             self.coefficients.iter().map(|name| frame.numbers(name)).collect::<Result<Vec<_>, TableError>>()?;
         let seeds = frame.values::<Int64>(SEED)?;
-        let (scores, failed) = (frame.values::<Option<Float64>>("value")?, frame.values::<crate::tables::cells::Boolean>("failed")?);
+        let (scores, failed) =
+            (frame.values::<Option<Float64>>("value")?, frame.values::<crate::tables::cells::Boolean>("failed")?);
         let mut by_condition: BTreeMap<ConditionCells, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.n_rows() {
             let condition = [&datasets[row], &settings[row], &rules[row]].map(Cell::clone);
@@ -262,7 +200,11 @@ impl RaceTask {
                 for (index, ladder) in self.ladders.iter().enumerate().filter(|(index, _)| entrant.has[*index]) {
                     let value = coefficients[index][row];
                     let rung = value.and_then(|value| ladder.rung(value)).ok_or_else(|| {
-                        TableError::new("of", &*self.coefficients[index], format!("is {value:?}, which is not on the grid"))
+                        TableError::new(
+                            "of",
+                            &*self.coefficients[index],
+                            format!("is {value:?}, which is not on the grid"),
+                        )
                     })?;
                     rungs.push(rung);
                 }
@@ -272,7 +214,11 @@ impl RaceTask {
                     continue;
                 }
                 let score = scores[row].ok_or_else(|| {
-                    TableError::new("of", "value", "is null; say `when_diverged`, what a training that diverged counts as")
+                    TableError::new(
+                        "of",
+                        "value",
+                        "is null; say `when_diverged`, what a training that diverged counts as",
+                    )
                 })?;
                 known.push(score);
                 entrant.failed.entry(rungs).or_default().push(failed[row]);

@@ -1,6 +1,7 @@
 //! The trainings that races want next: one combination of the matrix each.
 
-use super::{CONDITION, CellRow, RaceTask, SEED};
+use super::rows::{CONDITION, CellRow};
+use super::{RaceTask, SEED};
 use crate::error::{Error, Result};
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
@@ -17,7 +18,8 @@ impl Sequel for RaceTask {
         let mut additions = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             let condition = CONDITION.iter().zip([row.dataset, row.setting, row.rule]);
-            let mut place: Addition = condition.map(|(axis, word)| ((*axis).to_owned(), Cell::Text(word.into()))).collect();
+            let mut place: Addition =
+                condition.map(|(axis, word)| ((*axis).to_owned(), Cell::Text(word.into()))).collect();
             let values = self.coefficients.iter().zip(&coefficients);
             place.extend(values.filter_map(|(name, values)| Some((name.clone(), Cell::Float(values[index]?)))));
             let first = self.first_seed + i64::from(row.n);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BestRow, CellRow, Entrant};
+use super::rows::{BestRow, CellRow, Entrant};
 use crate::science::inference::contrast::selection_probabilities;
 use crate::science::racing::{Race, Rungs, Scores, Standing, Step};
 use crate::stages::coefficients::Survivor;
@@ -182,8 +182,11 @@ impl Found {
     /// What figures can run with: the pick first, then by how probable they are. Cells that are never picked are left out, but
     /// for the pick.
     pub(super) fn survivors(&self) -> Vec<&CellFound> {
-        let mut left: Vec<&CellFound> =
-            self.cells.iter().filter(|cell| cell.place.is_some_and(|place| place == 0 || cell.probability_positive > 0.0)).collect();
+        let mut left: Vec<&CellFound> = self
+            .cells
+            .iter()
+            .filter(|cell| cell.place.is_some_and(|place| place == 0 || cell.probability_positive > 0.0))
+            .collect();
         left.sort_by(|a, b| {
             let first = |cell: &CellFound| cell.place != Some(0);
             first(a).cmp(&first(b)).then(b.probability_positive.total_cmp(&a.probability_positive))

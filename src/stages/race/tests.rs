@@ -60,7 +60,8 @@ const PARAMETERS: &str = "of = 'scores'\ncoefficients = ['gradient', 'oja']\next
 
 /// BP is best at 2e-3; Oja's rule without its term, and else at 1e-4. Seeds differ, and cells a little.
 fn score(rule: &str, gradient: f64, oja: Option<f64>, seed: i64) -> f64 {
-    let noise = ((seed * 7919 + (gradient * 1e6) as i64 * 31 + oja.map_or(0, |oja| (oja * 1e7) as i64) * 17) % 101) as f64;
+    let noise =
+        ((seed * 7919 + (gradient * 1e6) as i64 * 31 + oja.map_or(0, |oja| (oja * 1e7) as i64) * 17) % 101) as f64;
     let of_oja = match oja {
         Some(oja) if oja > 5e-4 => -0.10,
         Some(oja) if oja > 0.0 => -0.03,
@@ -71,7 +72,8 @@ fn score(rule: &str, gradient: f64, oja: Option<f64>, seed: i64) -> f64 {
 
 /// Plays a race to its end: what it wants is trained, what it has is judged.
 fn race() -> (Vec<Training>, Made) {
-    let train = |rule: &'static str, gradient, oja, seed| (rule, gradient, oja, seed, score(rule, gradient, oja, seed), false);
+    let train =
+        |rule: &'static str, gradient, oja, seed| (rule, gradient, oja, seed, score(rule, gradient, oja, seed), false);
     let mut trainings: Vec<Training> = Vec::new();
     for seed in 100..103 {
         for gradient in GRADIENTS {
@@ -123,7 +125,7 @@ fn rules_of_a_setting_get_the_same_trainings_and_each_its_best_cells() {
 #[test]
 fn what_is_committed_can_be_read_again_and_leaves_out_the_cells_without_the_term() {
     let (_, made) = race();
-    let text = format!("pipeline = \"tune\"\n{}", std::str::from_utf8(&made.files["toml"]).unwrap());
+    let text = format!("pipeline = \"tune\"\nstart = \"s\"\n{}", std::str::from_utf8(&made.files["toml"]).unwrap());
     let table: CoefficientTable = Node::parse("t", text).unwrap().read().unwrap();
     let oja = &table.coefficients[1];
     assert_eq!((oja.rule.as_str(), oja.trainings), ("oja", 87));
@@ -137,8 +139,10 @@ fn what_is_committed_can_be_read_again_and_leaves_out_the_cells_without_the_term
 
 #[test]
 fn what_a_race_wants_becomes_combinations_of_the_matrix() {
-    let start: Vec<Training> =
-        GRADIENTS.iter().map(|&gradient| ("bp", gradient, None, 100, score("bp", gradient, None, 100), false)).collect();
+    let start: Vec<Training> = GRADIENTS
+        .iter()
+        .map(|&gradient| ("bp", gradient, None, 100, score("bp", gradient, None, 100), false))
+        .collect();
     let bench = bench(&start);
     let made = bench.run(&RaceKind, PARAMETERS).unwrap();
     let planned = bench.plan(&RaceKind, PARAMETERS).unwrap();
@@ -155,11 +159,19 @@ fn failures_are_counted_and_their_gap_is_told() {
     for seed in 100..103 {
         for gradient in GRADIENTS {
             let lost = gradient == 2e-3 && seed == 101;
-            trainings.push(("bp", gradient, None, seed, if lost { 0.1 } else { score("bp", gradient, None, seed) }, lost));
+            trainings.push((
+                "bp",
+                gradient,
+                None,
+                seed,
+                if lost { 0.1 } else { score("bp", gradient, None, seed) },
+                lost,
+            ));
         }
     }
     // No trainings beyond the first round: it ends there.
-    let made = bench(&trainings).run(&RaceKind, "of = 'scores'\ncoefficients = ['gradient', 'oja']\nextra = 0").unwrap();
+    let made =
+        bench(&trainings).run(&RaceKind, "of = 'scores'\ncoefficients = ['gradient', 'oja']\nextra = 0").unwrap();
     let rows: Vec<CellRow<'_>> = made.rows("cells");
     let failed: Vec<i32> = rows.iter().map(|row| row.n_failed).collect();
     assert_eq!(failed, [0, 1, 0]);

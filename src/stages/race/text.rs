@@ -2,29 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::RaceTask;
 use super::standing::Found;
 use crate::stages::coefficients::{Survivor, Tuned};
 
-impl RaceTask {
-    /// What races that are over found.
-    pub(super) fn tuned(&self, found: &[Found]) -> Vec<Tuned> {
-        let over = found.iter().filter_map(|found| Some((found, found.best?)));
-        let tuned = over.map(|(found, (best, positive))| {
-            let terms = |cell: usize| found.cells[cell].survivor(&self.coefficients).terms;
-            let [dataset, setting, rule] = found.condition.clone();
-            Tuned {
-                dataset,
-                setting,
-                rule,
-                trainings: found.trainings() as u64,
-                best: terms(best),
-                best_positive: found.is_optional.then(|| terms(positive)),
-                survivors: found.survivors().into_iter().map(|cell| cell.survivor(&self.coefficients)).collect(),
-            }
-        });
-        tuned.collect()
-    }
+/// What races that are over found, with coefficients of these names.
+pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
+    let over = found.iter().filter_map(|found| Some((found, found.best?)));
+    let tuned = over.map(|(found, (best, positive))| {
+        let terms = |cell: usize| found.cells[cell].survivor(names).terms;
+        let [dataset, setting, rule] = found.condition.clone();
+        Tuned {
+            dataset,
+            setting,
+            rule,
+            trainings: found.trainings() as u64,
+            best: terms(best),
+            best_positive: found.is_optional.then(|| terms(positive)),
+            survivors: found.survivors().into_iter().map(|cell| cell.survivor(names)).collect(),
+        }
+    });
+    tuned.collect()
 }
 
 pub(super) fn coefficients_text(key: &str, tuned: impl IntoIterator<Item = Tuned>) -> String {

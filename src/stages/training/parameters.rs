@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::rules::picked;
 use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
 use crate::science::network::Architecture;
 use crate::spec::node::Fault;
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps};
 use crate::stages::parameters::{activation_name, init_name};
-use super::rules::picked;
 use crate::stages::{DataFacts, Known};
 use crate::task::{InputId, Inputs, Planning};
 

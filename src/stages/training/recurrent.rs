@@ -165,8 +165,7 @@ impl Kind for TrainRecurrent {
         let architecture = RecurrentArchitecture::new(sizes, spec.time_steps, spec.image_steps, units.function)
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let rule = spec.rule.as_deref();
-        let condition =
-            Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
+        let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
         let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = two_terms(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;

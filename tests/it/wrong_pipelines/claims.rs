@@ -41,7 +41,7 @@ fn claim_without_threshold() {
         · ──────────
      51 │ id           = "S1"
         ╰────
-      help: Give one of `greater_than`, `less_than`, `estimate_greater_than`, `estimate_less_than`.
+      help: Give one of `greater_than`, `less_than`, `between`.
     "#);
 }
 
@@ -78,13 +78,14 @@ fn claim_about_an_unknown_table() {
 #[test]
 fn claim_about_a_table_without_intervals() {
     assert_snapshot!(changed(&[(r#"of           = "accuracy""#, r#"of           = "train_evaluations""#)]), @r#"
-      × pipelines/small.toml:53:16: claim `S1`: `train_evaluations` has no column `mean`: it is not a bootstrap table
+      × pipelines/small.toml:53:16: stage `claims` reads `train_evaluations_values` beside `train_evaluations`, which has no such table beside it
         ╭─[pipelines/small.toml:53:16]
      52 │ statement    = "both rules learn something"
      53 │ of           = "train_evaluations"
         ·                ───────────────────
      54 │ where        = { step = 600 }
         ╰────
+      help: The summary of a `bootstrap` has: name one of those.
     "#);
 }
 
@@ -104,7 +105,7 @@ fn claim_with_an_unknown_column() {
 #[test]
 fn claim_with_an_unknown_key() {
     assert_snapshot!(changed(&[("greater_than", "larger_than")]), @"
-      × pipelines/small.toml:55:1: unknown key `larger_than`; there are: `of`, `where`, `for_all`, `greater_than`, `less_than`, `estimate_greater_than`, `estimate_less_than`, `or_diverged`
+      × pipelines/small.toml:55:1: unknown key `larger_than`; there are: `of`, `where`, `for_all`, `greater_than`, `less_than`, `between`, `or_diverged`, `paper_effect`
         ╭─[pipelines/small.toml:55:1]
      54 │ where        = { step = 600 }
      55 │ larger_than = 0.2

@@ -73,7 +73,7 @@ fn integer_beyond_64_bits() {
 #[test]
 fn unknown_section() {
     assert_snapshot!(changed(&[("[matrix]", "[matrices]")]), @r#"
-      × pipelines/small.toml:5:2: unknown section `matrices`; did you mean `matrix`? There are: `pipeline`, `include`, `matrix`, `rules`, `stages`, `claims`
+      × pipelines/small.toml:5:2: unknown section `matrices`; did you mean `matrix`? There are: `pipeline`, `include`, `matrix`, `rules`, `stages`, `claims`, `decide`
        ╭─[pipelines/small.toml:5:2]
      4 │ 
      5 │ [matrices]
@@ -162,7 +162,7 @@ title = "Nothing"
 #[test]
 fn several_mistakes_at_once() {
     assert_snapshot!(changed(&[(r#""load""#, r#""lode""#), (r#""train_evaluations""#, r#""training_evaluations""#), ("FROM accuracy", "FORM accuracy")]), @r#"
-      × pipelines/small.toml:17:11: unknown kind `lode`; did you mean `load`? There are: `load`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `best_cell`, `sql`, `figure`
+      × pipelines/small.toml:17:11: unknown kind `lode`; did you mean `load`? There are: `load`, `tuned`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `race`, `sql`, `figure`
         ╭─[pipelines/small.toml:17:11]
      16 │ [stages.data]
      17 │ kind    = "lode"
