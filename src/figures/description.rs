@@ -105,6 +105,8 @@ pub(crate) struct HeatPanel {
     pub y_values: Vec<f64>,
     /// `y_values.len()` rows of `x_values.len()` cells; missing (diverged) cells are hatched.
     pub cells: Vec<Vec<Option<f64>>>,
+    /// Standard errors, cell by cell like `cells`; empty where none are known.
+    pub errors: Vec<Vec<Option<f64>>>,
     /// Label of the colour bar, with its unit.
     pub colour_label: String,
     /// Ends of the colour scale; those of the data where absent.

@@ -13,6 +13,7 @@ const LABEL_LEADING: f64 = 9.0;
 const BAR_GAP: f64 = 7.0;
 const BAR_WIDTH: f64 = 7.0;
 const CELL_TEXT_SIZE: f64 = 6.5;
+const ERROR_TEXT_SIZE: f64 = 5.0;
 
 /// Less leaves no room for the colour bar's numbers.
 const LEAST_HEIGHT: f64 = 60.0;
@@ -118,7 +119,7 @@ impl<'a> Surface<'a> {
         {
             let cell = self.cell(row, column);
             match self.value(row, column) {
-                Some(value) => self.draw_value(canvas, &cell, value, largest),
+                Some(value) => self.draw_value(canvas, &cell, value, (largest, self.error(row, column))),
                 None => {
                     any_missing = true;
                     hatch(canvas, &cell);
@@ -137,7 +138,12 @@ impl<'a> Surface<'a> {
         }
     }
 
-    fn draw_value(&self, canvas: &mut Canvas, cell: &Rect, value: f64, largest: f64) {
+    fn error(&self, row: usize, column: usize) -> Option<f64> {
+        self.panel.errors.get(row)?.get(column).copied()?.filter(|error| error.is_finite())
+    }
+
+    /// A value, with its error below it.
+    fn draw_value(&self, canvas: &mut Canvas, cell: &Rect, value: f64, (largest, error): (f64, Option<f64>)) {
         let fill = viridis(self.colours.share(value).unwrap_or(0.0));
         // White seams would read as values; cells share an edge and overlap by a hair against antialiasing.
         canvas.rect(&Rect { width: cell.width + 0.1, height: cell.height + 0.1, ..*cell }, Some(fill), None);
@@ -146,8 +152,14 @@ impl<'a> Surface<'a> {
         let fits = |text: &String| text::width(text, Face::Regular, CELL_TEXT_SIZE) <= cell.width - 2.0;
         if let Some(i) = (0..candidates.len()).filter(is_honest).find(|i| fits(&candidates[*i])) {
             let middle = cell.y + cell.height / 2.0 + font::CAP_HEIGHT * CELL_TEXT_SIZE / 2.0;
+            let up = if error.is_some() { ERROR_TEXT_SIZE / 2.0 } else { 0.0 };
             let lettering = Lettering::new(CELL_TEXT_SIZE, Anchor::Middle).coloured(fill.text_on_it());
-            canvas.text(&candidates[i], (cell.x + cell.width / 2.0, middle), lettering);
+            canvas.text(&candidates[i], (cell.x + cell.width / 2.0, middle - up), lettering);
+            if let Some(error) = error {
+                let lettering = Lettering::new(ERROR_TEXT_SIZE, Anchor::Middle).coloured(fill.text_on_it());
+                let below = middle + CELL_TEXT_SIZE / 2.0;
+                canvas.text(&format!("±{}", number::fixed(error, 3)), (cell.x + cell.width / 2.0, below), lettering);
+            }
         }
     }
 

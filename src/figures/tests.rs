@@ -73,6 +73,7 @@ fn heat() -> HeatPanel {
         x_values: vec![1e-4, 3e-4, 1e-3],
         y_values: vec![1e-3, 2e-3],
         cells: vec![vec![Some(0.25), Some(0.5), None], vec![Some(0.75), Some(f64::NAN), Some(1.0)]],
+        errors: vec![vec![Some(0.01); 3]],
         colour_label: "Validation accuracy".to_string(),
         colour_range: Some((0.0, 1.0)),
         best: Some((1, 2)),

@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
 use crate::store::{Damaged, Entry, Lease, Session, Slot, Status, Store};
 use crate::tables::Table;
-use crate::task::Storage;
 
 /// What a run tells while it goes on.
 pub trait Progress: Sync {
@@ -276,7 +275,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn keeps_outputs(task: &Task, name: &str) -> bool {
-        task.keep && task.work.outputs().iter().any(|output| output.table() == name && output.storage == Storage::Kept)
+        task.work.outputs().iter().any(|output| output.table() == name && task.keeps(output))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `layout = "heat"`: tuning surfaces, from panel, x, y, mean, ci_low, ci_high, n_runs, n_diverged.
+//! `layout = "heat"`: tuning surfaces, from panel, x, y, mean, ci_low, ci_high, n_runs, n_diverged, and error where it is known.
 //!
 //! A panel whose rows have a y is a surface: a cell a pair of values, the best outlined, cells in which every run diverged
 //! hatched. A panel without is a sweep of x alone and becomes a curve over a logarithmic axis.
@@ -63,6 +63,8 @@ pub(super) const COLUMNS: [&str; 8] = ["panel", "x", "y", "mean", "ci_low", "ci_
 struct Surface {
     x: Vec<f64>,
     y: Vec<Option<f64>>,
+    /// Standard errors, where the table has them.
+    error: Vec<Option<f64>>,
     /// None where every run diverged.
     mean: Vec<Option<f64>>,
     low: Vec<Option<f64>>,
@@ -77,6 +79,7 @@ impl HeatSpec {
         let cells = frame.cells("panel")?;
         let (x, y, mean) = (frame.numbers("x")?, frame.numbers("y")?, frame.numbers("mean")?);
         let (low, high) = (frame.numbers("ci_low")?, frame.numbers("ci_high")?);
+        let error = if frame.has("error") { frame.numbers("error")? } else { vec![None; mean.len()] };
         let panels = if self.panels.is_empty() {
             distinct(&cells).into_iter().map(|panel| HeatPanelSpec { panel, title: None }).collect()
         } else {
@@ -92,6 +95,7 @@ impl HeatSpec {
             let surface = Surface {
                 x: rows.iter().filter_map(|&row| x[row]).collect(),
                 y: rows.iter().map(|&row| y[row]).collect(),
+                error: rows.iter().map(|&row| error[row]).collect(),
                 mean: rows.iter().map(|&row| mean[row].filter(|_| !all_diverged(row))).collect(),
                 low: rows.iter().map(|&row| low[row].filter(|_| !all_diverged(row))).collect(),
                 high: rows.iter().map(|&row| high[row].filter(|_| !all_diverged(row))).collect(),
@@ -119,12 +123,14 @@ impl HeatSpec {
         let (x_values, y_values) =
             (ascending(surface.x.iter().copied()), ascending(surface.y.iter().copied().flatten()));
         let mut cells = vec![vec![None; x_values.len()]; y_values.len()];
+        let mut errors = cells.clone();
         let mut best: Option<(f64, (usize, usize))> = None;
-        for ((&x, y), mean) in surface.x.iter().zip(&surface.y).zip(&surface.mean) {
+        for (((&x, y), mean), error) in surface.x.iter().zip(&surface.y).zip(&surface.mean).zip(&surface.error) {
             let column = x_values.iter().position(|value| *value == x);
             let row = y.and_then(|y| y_values.iter().position(|value| *value == y));
             let (Some(row), Some(column)) = (row, column) else { continue };
             cells[row][column] = *mean;
+            errors[row][column] = *error;
             if let Some(mean) = *mean
                 && best.is_none_or(|(highest, _)| mean > highest)
             {
@@ -137,6 +143,7 @@ impl HeatSpec {
             x_values,
             y_values,
             cells,
+            errors,
             colour_label: self.value_label.clone(),
             colour_range: self.value_range.map(|[low, high]| (low, high)),
             best: best.map(|(_, place)| place),
@@ -184,6 +191,7 @@ mod tests {
         let surface = Surface {
             x: vec![0.2, 0.1, 0.1, 0.2],
             y: vec![Some(1.0), Some(2.0), Some(1.0), Some(2.0)],
+            error: vec![None, None, Some(0.02), None],
             mean: vec![Some(0.5), Some(0.9), Some(0.3), None],
             low: vec![None; 4],
             high: vec![None; 4],
@@ -192,6 +200,7 @@ mod tests {
         assert_eq!((panel.x_values, panel.y_values), (vec![0.1, 0.2], vec![1.0, 2.0]));
         assert_eq!(panel.cells, [[Some(0.3), Some(0.5)], [Some(0.9), None]]);
         assert_eq!(panel.best, Some((1, 0)));
+        assert_eq!(panel.errors, [[Some(0.02), None], [None, None]]);
     }
 
     #[test]
@@ -199,6 +208,7 @@ mod tests {
         let surface = Surface {
             x: vec![0.01, 0.1],
             y: vec![None, None],
+            error: vec![None; 2],
             mean: vec![Some(0.3), None],
             low: vec![Some(0.2), None],
             high: vec![Some(0.4), None],

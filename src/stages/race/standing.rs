@@ -10,6 +10,9 @@ use crate::stages::coefficients::Survivor;
 /// Draws behind the probabilities come from this seed, of a purpose of its own.
 const DRAW_SEED: u64 = 0;
 
+/// Cells that a figure has to run with, at most.
+const MOST_LEFT: usize = 6;
+
 /// Draws behind a probability.
 const DRAWS: usize = 2000;
 
@@ -179,19 +182,18 @@ impl Found {
         self.cells.iter().map(|cell| cell.scores.len()).sum()
     }
 
-    /// What figures can run with: the pick first, then by how probable they are. Cells that are never picked are left out, but
-    /// for the pick.
-    pub(super) fn survivors(&self) -> Vec<&CellFound> {
-        let mut left: Vec<&CellFound> = self
-            .cells
-            .iter()
-            .filter(|cell| cell.place.is_some_and(|place| place == 0 || cell.probability_positive > 0.0))
-            .collect();
+    /// What figures can run with, each with its probability: the pick first, then by how probable they are, [`MOST_LEFT`] at
+    /// most. Cells that are never picked are left out, but for the pick.
+    pub(super) fn survivors(&self) -> Vec<(&CellFound, f64)> {
+        let is_left = |cell: &&CellFound| cell.place.is_some_and(|place| place == 0 || cell.probability_positive > 0.0);
+        let mut left: Vec<&CellFound> = self.cells.iter().filter(is_left).collect();
         left.sort_by(|a, b| {
             let first = |cell: &CellFound| cell.place != Some(0);
             first(a).cmp(&first(b)).then(b.probability_positive.total_cmp(&a.probability_positive))
         });
-        left
+        left.truncate(MOST_LEFT);
+        let sum: f64 = left.iter().map(|cell| cell.probability_positive).sum();
+        left.into_iter().map(|cell| (cell, cell.probability_positive / sum)).collect()
     }
 }
 
@@ -220,12 +222,15 @@ impl CellFound {
         Some(mean(false)? - mean(true)?)
     }
 
+    pub(super) fn terms(&self, names: &[String]) -> BTreeMap<String, f64> {
+        names.iter().zip(&self.values).filter_map(|(name, value)| Some((name.clone(), (*value)?))).collect()
+    }
+
     /// As the committed table has it.
-    pub(super) fn survivor(&self, names: &[String]) -> Survivor {
-        let terms = names.iter().zip(&self.values).filter_map(|(name, value)| Some((name.clone(), (*value)?)));
+    pub(super) fn survivor(&self, names: &[String], probability: f64) -> Survivor {
         Survivor {
-            terms: terms.collect(),
-            probability: self.probability_positive,
+            terms: self.terms(names),
+            probability,
             n: self.scores.len() as u32,
             mean: self.mean().unwrap_or_default(),
             error: self.error().unwrap_or_default(),

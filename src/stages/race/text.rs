@@ -9,7 +9,7 @@ use crate::stages::coefficients::{Survivor, Tuned};
 pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
     let over = found.iter().filter_map(|found| Some((found, found.best?)));
     let tuned = over.map(|(found, (best, positive))| {
-        let terms = |cell: usize| found.cells[cell].survivor(names).terms;
+        let terms = |cell: usize| found.cells[cell].terms(names);
         let [dataset, setting, rule] = found.condition.clone();
         Tuned {
             dataset,
@@ -18,7 +18,11 @@ pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
             trainings: found.trainings() as u64,
             best: terms(best),
             best_positive: found.is_optional.then(|| terms(positive)),
-            survivors: found.survivors().into_iter().map(|cell| cell.survivor(names)).collect(),
+            survivors: found
+                .survivors()
+                .into_iter()
+                .map(|(cell, probability)| cell.survivor(names, probability))
+                .collect(),
         }
     });
     tuned.collect()
