@@ -7,6 +7,7 @@ CREATE OR REPLACE TEMP VIEW figure4 AS
 SELECT concat('y', layer) AS panel, rule AS series, component AS x,
        avg(cumulative_ratio) AS mean, count(cumulative_ratio) AS n_runs
 FROM read_parquet('outputs/fig4/explained_variance.parquet')
+WHERE cell = 1 -- of the coefficients that tuning left, those that it picked
 GROUP BY layer, rule, component;
 
 -- How many components does 90 % of the variance take, on average?

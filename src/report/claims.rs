@@ -38,8 +38,8 @@ pub(crate) struct Condition {
     pub n_runs: i32,
     /// The whole interval at the level of a refutation, for the worst part.
     pub refute: Option<(f64, f64)>,
-    /// What it is compared with.
-    pub threshold: f64,
+    /// On which side of what it has to lie.
+    pub bound: (String, f64),
 }
 
 /// A claim with its conditions; it holds if all of them do.
@@ -90,7 +90,7 @@ pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Result<Vec<Condi
             looks: looks(&row),
             n_runs: row.n_runs,
             refute: row.refute_low.zip(row.refute_high),
-            threshold: row.threshold,
+            bound: (row.bound.to_owned(), row.threshold),
         })
         .collect();
     Ok(conditions)
@@ -117,17 +117,24 @@ pub(crate) fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
 }
 
 impl Claim<'_> {
-    /// `0.0121 … 0.084`: of several parts with one bound, the lowest lower end at the level of holding and the lowest upper end
-    /// at that of a refutation; none where there is one part, or bounds differ.
+    /// `[0.0121, 0.084]`: of several parts with the same bound, the end of an interval that decides whether all of them hold, and
+    /// the one, at the level of a refutation, that decides whether any is refuted. None where there is one part, or bounds
+    /// differ.
     pub(crate) fn worst(&self) -> Option<String> {
         let [first, _, ..] = self.conditions.as_slice() else { return None };
-        if self.conditions.iter().any(|one| one.threshold != first.threshold) {
+        if self.conditions.iter().any(|one| one.bound != first.bound) {
             return None;
         }
-        let least = |of: &dyn Fn(&Condition) -> Option<f64>| {
-            self.conditions.iter().map(|one| of(one)).try_fold(f64::INFINITY, |least, end| Some(least.min(end?)))
+        let ends = |of: &dyn Fn(&Condition) -> Option<f64>| -> Option<Vec<f64>> {
+            self.conditions.iter().map(|one| of(one)).collect()
         };
-        let (low, high) = (least(&|one| one.ci_low)?, least(&|one| Some(one.refute?.1))?);
+        let least = |ends: Vec<f64>| ends.into_iter().fold(f64::INFINITY, f64::min);
+        let most = |ends: Vec<f64>| ends.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = match first.bound.0.as_str() {
+            "above" => (least(ends(&|one| one.ci_low)?), least(ends(&|one| Some(one.refute?.1))?)),
+            "below" => (most(ends(&|one| Some(one.refute?.0))?), most(ends(&|one| one.ci_high)?)),
+            _ => return None,
+        };
         Some(format!("[{}, {}]", number(low), number(high)))
     }
 }

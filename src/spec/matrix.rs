@@ -75,10 +75,25 @@ pub enum Setting {
 
 impl Matrix {
     /// The combinations of the values of these axes, in the order of the file; those of several products may be the same.
-    /// On other axes nothing is multiplied out.
-    pub fn combinations<'a>(&'a self, axes: &'a [usize]) -> impl Iterator<Item = Coordinates> + 'a {
-        let added = self.added.iter().map(move |combination| axes.iter().map(|&axis| combination[axis]).collect());
-        self.products.iter().flat_map(move |product| multiplied(product, axes)).chain(added)
+    /// On other axes nothing is multiplied out. What levels add stands where it would if it had been written, each value behind
+    /// those before it on its axis.
+    pub fn combinations<'a>(&'a self, axes: &'a [usize]) -> Box<dyn Iterator<Item = Coordinates> + 'a> {
+        let written = self.products.iter().flat_map(move |product| multiplied(product, axes));
+        if self.added.is_empty() {
+            return Box::new(written);
+        }
+        let concerned = |combination: &&Coordinates| {
+            axes.iter().all(|&axis| combination[axis].is_some() || !self.is_everywhere(axis))
+        };
+        let project = |combination: &Coordinates| axes.iter().map(|&axis| combination[axis]).collect();
+        let mut all: Vec<Coordinates> = written.chain(self.added.iter().filter(concerned).map(project)).collect();
+        all.sort();
+        Box::new(all.into_iter())
+    }
+
+    /// Whether every product has this axis: then a combination that a level adds without it is nothing to those who depend on it.
+    fn is_everywhere(&self, axis: usize) -> bool {
+        self.products.iter().all(|product| product.iter().any(|(other, _)| *other == axis))
     }
 
     /// How many combinations of values these axes have, at most (entries of `combinations` may repeat each other), without
@@ -100,7 +115,7 @@ impl Matrix {
             return Ok(());
         }
         let all: Vec<usize> = (0..self.axes.len()).collect();
-        let mut known: BTreeSet<Coordinates> = self.combinations(&all).collect();
+        let mut known: BTreeSet<Coordinates> = self.combinations(&all).chain(self.added.iter().cloned()).collect();
         for addition in additions {
             let combination = self.coordinates(addition)?;
             if known.insert(combination.clone()) {
@@ -414,6 +429,22 @@ mod tests {
 
     fn every(matrix: &Matrix) -> Vec<Coordinates> {
         matrix.combinations(&Vec::from_iter(0..matrix.axes.len())).collect()
+    }
+
+    #[test]
+    fn what_a_level_adds_concerns_those_who_depend_on_the_axes_that_it_names() {
+        let (mut matrix, _) =
+            matrix("combinations = [{ rule = ['bp'] }, { rule = ['oja'], oja = [0.1] }]\nnetwork = ['a', 'b']");
+        let named = |names: &[(&str, &str)]| {
+            names.iter().map(|(name, value)| ((*name).to_owned(), Cell::Text((*value).into()))).collect::<Vec<_>>()
+        };
+        let place = |name: &str| matrix.axes.iter().position(|axis| axis.name == name).unwrap();
+        let (rule, oja, network) = (place("rule"), place("oja"), place("network"));
+        let before = [matrix.combinations(&[rule]).count(), matrix.combinations(&[rule, network]).count()];
+        matrix.add(&[named(&[("rule", "hebb")])]).unwrap();
+        let after = [matrix.combinations(&[rule]).count(), matrix.combinations(&[rule, network]).count()];
+        assert_eq!((after[0], after[1]), (before[0] + 1, before[1]), "every rule that was written has a network");
+        assert!(matrix.combinations(&[rule, oja]).any(|found| found == [Some(2), None]), "but not Oja's coefficient");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::tables::Table;
 use crate::tables::frame::Cell;
 
-/// One combination that is added to the matrix: axes by name, each with its value. An axis that it leaves out is null.
+/// One combination that is added to the matrix: axes by name, each with its value. An axis that it leaves out is null; where
+/// every combination that was written has a value of it, stages that depend on it are not concerned.
 pub type Addition = Vec<(String, Cell)>;
 
 /// How the next level follows from the result of a task.

@@ -72,6 +72,51 @@ for_all      = { rule = ["bp", "bp_oja"] }
 greater_than = -100.0
 "#;
 
+/// A race, which needs a matrix of its own, to its last level.
+pub const RACE: &str = r#"
+[pipeline]
+name  = "small"
+title = "Coefficients chosen"
+
+[matrix]
+dataset  = ["tiny"]
+rule     = ["bp"]
+gradient = [0.01, 0.02]
+seed     = { first = 100, count = 3 }
+
+[matrix.setting.small]
+raced.layers = [784, 12, 10]
+
+[rules.bp]
+
+[stages.images_to_race_on]
+kind = "load"
+
+[stages.coefficients]
+kind = "tuned"
+data = "images_to_race_on"
+
+[stages.raced]
+kind     = "train"
+data     = "images_to_race_on"
+samples  = 60
+schedule = [30, 60]
+
+[stages.scores]
+kind          = "bootstrap"
+of            = "raced_evaluations"
+value         = "accuracy"
+mean_over     = ["step"]
+when_diverged = 0.1
+resamples     = 20
+
+[stages.race]
+kind         = "race"
+of           = "scores_values"
+coefficients = ["gradient"]
+extra        = 8
+"#;
+
 /// Tasks of [`SMALL`]: data, 4 trainings, 4 recordings, interval, query, claims.
 pub const SMALL_TASKS: usize = 12;
 

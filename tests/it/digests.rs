@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{Fixture, root};
+use crate::common::{Fixture, RACE, root};
 use ojaflow::publish::manifest::Manifest;
 use ojaflow::stages;
 use ojaflow::tables::ColumnType;
@@ -135,51 +135,6 @@ statement    = "accuracy is above chance at the end"
 of           = "accuracy"
 where        = { step = 120 }
 greater_than = 0.1
-"#;
-
-/// A race, which needs a matrix of its own, to its last level.
-const RACE: &str = r#"
-[pipeline]
-name  = "small"
-title = "Coefficients chosen"
-
-[matrix]
-dataset  = ["tiny"]
-rule     = ["bp"]
-gradient = [0.01, 0.02]
-seed     = { first = 100, count = 3 }
-
-[matrix.setting.small]
-raced.layers = [784, 12, 10]
-
-[rules.bp]
-
-[stages.images_to_race_on]
-kind = "load"
-
-[stages.coefficients]
-kind = "tuned"
-data = "images_to_race_on"
-
-[stages.raced]
-kind     = "train"
-data     = "images_to_race_on"
-samples  = 60
-schedule = [30, 60]
-
-[stages.scores]
-kind          = "bootstrap"
-of            = "raced_evaluations"
-value         = "accuracy"
-mean_over     = ["step"]
-when_diverged = 0.1
-resamples     = 20
-
-[stages.race]
-kind         = "race"
-of           = "scores_values"
-coefficients = ["gradient"]
-extra        = 8
 "#;
 
 /// What is committed of one stage.

@@ -26,5 +26,6 @@ mod sql;
 mod statistics;
 #[cfg(unix)]
 mod terminal;
+mod verdicts;
 mod walls;
 mod wrong_pipelines;

@@ -39,6 +39,11 @@ class Stage:
             self.of = self.of[holds(self.of[name], wanted)]
             if name in self.conditions:
                 self.runs = self.runs[holds(self.runs[name], wanted)]
+        if "cell" in self.keys:
+            # Of the coefficients that tuning left, a summary is about those that it picked.
+            self.of, self.runs = self.of[self.of["cell"] == 1], self.runs[self.runs["cell"] == 1]
+            self.keys = [key for key in self.keys if key != "cell"]
+            self.conditions = [key for key in self.conditions if key != "cell"]
         self.seeds = sorted(set(self.runs[self.over]))
 
     def series(self):

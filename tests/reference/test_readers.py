@@ -88,6 +88,11 @@ COLUMNS = {
         "ci_high": pa.float64(),
         "threshold": pa.float64(),
         "holds": pa.bool_(),
+        "verdict": CATEGORY,
+        "n_runs": pa.int32(),
+        "looks": pa.string(),
+        "power": pa.float64(),
+        "paper_effect": pa.float64(),
     },
 }
 IN_FOLDERS = {"weights", "activations"}

@@ -35,8 +35,10 @@ table! {
         value: Option<Float64>,
         /// `linear`, or `log` where values are logarithms
         scale: Category,
-        /// whether the run diverged or, of a measure that has a value for chance, ended below half the median
-        failed: Boolean,
+        /// whether the run had diverged
+        diverged: Boolean,
+        /// what a run that diverged counts as; null where it counts as missing
+        when_diverged: Option<Float64>,
         /// of these coefficients being picked if tuning were done again
         probability: Float64,
         /// coefficients that tuning left
@@ -79,7 +81,7 @@ pub(super) struct RunValue {
     part: &'static str,
     cell: i64,
     value: Option<f64>,
-    failed: bool,
+    diverged: bool,
     choice: Choice,
 }
 
@@ -160,10 +162,6 @@ impl BootstrapTask {
         let compared = self.compared().and_then(|name| self.keys.iter().position(|key| key == name));
         let mut all = Vec::new();
         for PartValues { part, key, values } in &parts {
-            let picked = parts.iter().find(|other| other.part == *part && cell_of(&other.key) == 1);
-            let half = picked
-                .filter(|_| self.canonical.when_diverged.is_some())
-                .and_then(|picked| half_of_median(&picked.values));
             let choice = match choices {
                 None => WRITTEN,
                 Some(choices) => {
@@ -181,7 +179,7 @@ impl BootstrapTask {
                     part,
                     cell: cell_of(key),
                     value: *value,
-                    failed: diverged || value.zip(half).is_some_and(|(value, half)| value < half),
+                    diverged,
                     choice,
                 });
             }
@@ -254,7 +252,8 @@ impl BootstrapTask {
                 cell: one.cell,
                 value: one.value,
                 scale,
-                failed: one.failed,
+                diverged: one.diverged,
+                when_diverged: self.canonical.when_diverged,
                 probability: one.choice.probability,
                 n_cells: one.choice.n_cells,
                 n_tuned: one.choice.n_tuned,
@@ -278,16 +277,4 @@ impl BootstrapTask {
 
 fn logarithm(value: f64) -> Option<f64> {
     finite(value).filter(|value| *value > 0.0).map(libm::log)
-}
-
-/// Half of the median of the runs that have a value.
-fn half_of_median(values: &Series) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(sorted[middle] / 2.0),
-        _ => Some((sorted[middle - 1] + sorted[middle]) / 4.0),
-    }
 }

@@ -77,7 +77,7 @@ fn judge_part(
 ) -> Result<JudgedPart, InvalidContrast> {
     let nothing =
         |verdict, note| JudgedPart { verdict, found: None, n_runs: 0, deviation: 0.0, power: None, needed: None, note };
-    let diverged_counts = condition.or_diverged && part.any_failed(look);
+    let diverged_counts = condition.or_diverged && part.any_diverged(look);
     let contrast = match part.contrast(look)? {
         Some(contrast) => contrast,
         None if diverged_counts => return Ok(nothing(Verdict::Holds, "runs diverged, which counts as holding")),

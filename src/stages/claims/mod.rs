@@ -48,6 +48,8 @@ table! {
         ci_low: Option<Float64>,
         /// upper end of its interval, at the level of a look
         ci_high: Option<Float64>,
+        /// on which side of the threshold it has to lie: `above`, `below`, or `between` two
+        bound: Category,
         /// what it is compared with; of two bounds the lower
         threshold: Float64,
         /// the upper of two bounds
@@ -267,9 +269,10 @@ impl PartVerdict<'_> {
     fn row(&self) -> ClaimRow<'_> {
         let found = self.judged.found.as_ref();
         let shown = |value: f64| if self.part.is_log { libm::exp(value) } else { value };
-        let (threshold, threshold_high) = match self.condition.bound {
-            Bound::Above(bound) | Bound::Below(bound) => (bound, None),
-            Bound::Between(low, high) => (low, Some(high)),
+        let (bound, threshold, threshold_high) = match self.condition.bound {
+            Bound::Above(low) => ("above", low, None),
+            Bound::Below(high) => ("below", high, None),
+            Bound::Between(low, high) => ("between", low, Some(high)),
         };
         let (holds, verdict) = match self.judged.verdict {
             Verdict::Holds => (Some(true), "holds"),
@@ -288,6 +291,7 @@ impl PartVerdict<'_> {
             estimate: found.map(|found| shown(found.procedure.estimate)),
             ci_low: found.map(|found| shown(found.procedure.low)),
             ci_high: found.map(|found| shown(found.procedure.high)),
+            bound,
             threshold,
             threshold_high,
             holds,

@@ -18,6 +18,8 @@ pub(super) struct Part {
     pub runs: Vec<Cell>,
     /// Values are logarithms.
     pub is_log: bool,
+    /// Runs that diverged count as chance, so that one that ends near there failed as well.
+    has_chance: bool,
     sides: Vec<SideRuns>,
 }
 
@@ -39,7 +41,7 @@ pub(super) struct CellRuns {
     n_tuned: i32,
     n_tuned_failed: i32,
     tuning_gap: Option<f64>,
-    /// By run: value and whether it failed.
+    /// By run: value and whether it diverged.
     runs: BTreeMap<Cell, (Option<f64>, bool)>,
 }
 
@@ -83,7 +85,7 @@ pub(super) fn parts(condition: &Condition, table: &Frame) -> Result<Vec<Part>, T
         if groups.is_empty() {
             // Nothing was measured there: not a refutation, and not a confirmation.
             let condition = in_words(condition, &wanted, &[]);
-            parts.push(Part { condition, runs: Vec::new(), is_log: false, sides: Vec::new() });
+            parts.push(Part { condition, runs: Vec::new(), is_log: false, has_chance: false, sides: Vec::new() });
             continue;
         }
         // Of several rows each is named by what tells it apart.
@@ -119,14 +121,15 @@ impl Part {
                     tuning_gap: value.tuning_gap,
                     runs: BTreeMap::new(),
                 });
-                cell.runs.insert(runs[row].clone(), (value.value, value.failed));
+                cell.runs.insert(runs[row].clone(), (value.value, value.diverged));
             }
             sides.push(side);
         }
         let picked = sides.iter().filter_map(|side| side.cells.get(&1)).flat_map(|cell| cell.runs.keys().cloned());
         let runs: std::collections::BTreeSet<Cell> = picked.collect();
         let is_log = values[rows[0]].scale == LOG;
-        Self { condition, runs: runs.into_iter().collect(), is_log, sides }
+        let has_chance = !is_log && values[rows[0]].when_diverged.is_some();
+        Self { condition, runs: runs.into_iter().collect(), is_log, has_chance, sides }
     }
 
     /// The rules that are compared, `plus` first.
@@ -171,19 +174,38 @@ impl Part {
         self.sides.iter().all(|side| side.cells.len() as i64 >= side.n_cells)
     }
 
-    /// Whether a run of what was picked failed.
-    pub(super) fn any_failed(&self, n_runs: usize) -> bool {
-        self.counted(n_runs).0.failed > 0
+    /// Of one cell, the values of the first so many runs, each with whether the run failed: it diverged, or ended below half
+    /// of the median of the picked cell. Only these runs are looked at, so that a look is not judged by later ones.
+    fn looked_at<'a>(
+        &'a self,
+        side: &'a SideRuns,
+        cell: &'a CellRuns,
+        n_runs: usize,
+    ) -> impl Iterator<Item = (Option<f64>, bool)> + 'a {
+        let of = move |cell: &'a CellRuns| self.runs.iter().take(n_runs).filter_map(move |run| cell.runs.get(run));
+        let picked = side.cells.get(&1).filter(|_| self.has_chance);
+        let half = picked.and_then(|picked| half_of_median(of(picked).filter_map(|(value, _)| *value).collect()));
+        of(cell).map(move |(value, diverged)| {
+            (*value, *diverged || value.zip(half).is_some_and(|(value, half)| value < half))
+        })
+    }
+
+    /// Whether a run of what was picked diverged.
+    pub(super) fn any_diverged(&self, n_runs: usize) -> bool {
+        let picked = self.sides.iter().filter_map(|side| side.cells.get(&1));
+        let runs = || self.runs.iter().take(n_runs);
+        picked.flat_map(|cell| runs().filter_map(|run| cell.runs.get(run))).any(|(_, diverged)| *diverged)
     }
 
     /// Failed runs with what was picked, and while it was tuned.
     pub(super) fn counted(&self, n_runs: usize) -> (Counted, Counted) {
         let (mut here, mut tuning) = (Counted::default(), Counted::default());
-        for cell in self.sides.iter().filter_map(|side| side.cells.get(&1)) {
-            let failed: Vec<bool> =
-                self.runs.iter().take(n_runs).filter_map(|run| Some(cell.runs.get(run)?.1)).collect();
-            here.of += failed.len();
-            here.failed += failed.iter().filter(|failed| **failed).count();
+        for side in &self.sides {
+            let Some(cell) = side.cells.get(&1) else { continue };
+            for (_, failed) in self.looked_at(side, cell, n_runs) {
+                here.of += 1;
+                here.failed += usize::from(failed);
+            }
             tuning.of += cell.n_tuned as usize;
             tuning.failed += cell.n_tuned_failed as usize;
         }
@@ -198,14 +220,17 @@ impl Part {
             let (mut good, mut bad) = ((0.0, 0u32), (0.0, 0u32));
             let mut tuning_gap: f64 = 0.0;
             for cell in side.cells.values() {
-                for (value, failed) in self.runs.iter().take(n_runs).filter_map(|run| cell.runs.get(run)) {
-                    failures.n_failed += usize::from(*failed);
+                for (value, failed) in self.looked_at(side, cell, n_runs) {
+                    failures.n_failed += usize::from(failed);
                     let Some(value) = value else { continue };
-                    let sum = if *failed { &mut bad } else { &mut good };
+                    let sum = if failed { &mut bad } else { &mut good };
                     *sum = (sum.0 + value, sum.1 + 1);
                 }
-                failures.n_failed += cell.n_tuned_failed as usize;
-                tuning_gap = tuning_gap.max(cell.tuning_gap.unwrap_or(0.0));
+                // How far accuracies fell while they were tuned says nothing of other measures.
+                if self.has_chance {
+                    failures.n_failed += cell.n_tuned_failed as usize;
+                    tuning_gap = tuning_gap.max(cell.tuning_gap.unwrap_or(0.0));
+                }
             }
             let mean = |(sum, n): (f64, u32)| sum / f64::from(n);
             let gap = if good.1 > 0 && bad.1 > 0 { (mean(good) - mean(bad)).abs() } else { tuning_gap };
@@ -263,4 +288,14 @@ fn products(for_all: &BTreeMap<String, OneOrMany>) -> Vec<Vec<(&str, &Cell)>> {
             .collect();
     }
     products
+}
+
+fn half_of_median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle] / 2.0),
+        _ => Some((values[middle - 1] + values[middle]) / 4.0),
+    }
 }

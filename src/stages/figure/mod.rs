@@ -108,7 +108,7 @@ impl Kind for FigureKind {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.

@@ -185,7 +185,7 @@ impl RaceTask {
             self.coefficients.iter().map(|name| frame.numbers(name)).collect::<Result<Vec<_>, TableError>>()?;
         let seeds = frame.values::<Int64>(SEED)?;
         let (scores, failed) =
-            (frame.values::<Option<Float64>>("value")?, frame.values::<crate::tables::cells::Boolean>("failed")?);
+            (frame.values::<Option<Float64>>("value")?, frame.values::<crate::tables::cells::Boolean>("diverged")?);
         let mut by_condition: BTreeMap<ConditionCells, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.n_rows() {
             let condition = [&datasets[row], &settings[row], &rules[row]].map(Cell::clone);

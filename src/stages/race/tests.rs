@@ -5,7 +5,7 @@ use crate::stages::coefficients::CoefficientTable;
 use crate::tables::Table;
 use crate::task::bench::{Bench, Made};
 
-/// A training: rule, gradient, oja, seed, score, whether it failed.
+/// A training: rule, gradient, oja, seed, score, whether it diverged.
 type Training = (&'static str, f64, Option<f64>, i64, f64, bool);
 
 fn schema() -> crate::tables::TableSchema {
@@ -24,7 +24,8 @@ fn bench(trainings: &[Training]) -> Bench {
         cell: 1,
         value: Some(training.4),
         scale: "linear",
-        failed: training.5,
+        diverged: training.5,
+        when_diverged: Some(0.1),
         probability: 1.0,
         n_cells: 1,
         n_tuned: 0,
