@@ -46,6 +46,8 @@ class Published:
             lists = content[column].combine_chunks()
             values, ends = lists.flatten().to_numpy(), lists.value_lengths().to_numpy().cumsum()
             rows = content.drop_columns([column]).to_pylist()
+            if not rows:
+                continue
             for row, vector in zip(rows, np.split(values, ends[:-1]), strict=True):
                 yield row | {column: vector.astype(np.float64)}
 

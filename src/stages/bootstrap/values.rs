@@ -110,7 +110,9 @@ impl BootstrapTask {
         let nullable = |column: &Column| Column { ..column.clone() }.nullable();
         let placed: Vec<Column> = groups.iter().cloned().chain(compared.map(nullable)).chain([over.clone()]).collect();
         let names = placed.iter().map(|column| column.name.clone());
-        schema.key = names.chain(["part".into(), CELL.into()]).collect();
+        schema.key = names.collect();
+        let over = schema.key.pop();
+        schema.key.extend([CELL.into()].into_iter().chain(over).chain(["part".into()]));
         schema.columns.splice(..0, placed);
         schema
     }
@@ -184,6 +186,8 @@ impl BootstrapTask {
                 });
             }
         }
+        // The order of the table's key.
+        all.sort_by(|a, b| (&a.compared, a.cell, &a.over).cmp(&(&b.compared, b.cell, &b.over)));
         all
     }
 

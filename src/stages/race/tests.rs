@@ -107,11 +107,9 @@ fn rules_of_a_setting_get_the_same_trainings_and_each_its_best_cells() {
     assert_eq!((of("bp"), of("oja")), (3 * 9 + 60, 3 * 9 + 60), "three for each of nine cells, and sixty");
     let frame = made.frame("race");
     let rows: Vec<BestRow<'_>> = frame.rows().unwrap();
-    let found: Vec<(&str, &str, Option<f64>, Option<f64>, &str)> = rows
-        .iter()
-        .zip(frame.numbers("gradient").unwrap().into_iter().zip(frame.numbers("oja").unwrap()))
-        .map(|(row, (gradient, oja))| (row.rule, row.choice, gradient, oja, row.edge))
-        .collect();
+    let cells = frame.numbers("gradient").unwrap().into_iter().zip(frame.numbers("oja").unwrap());
+    let found: Vec<_> =
+        rows.iter().zip(cells).map(|(row, (gradient, oja))| (row.rule, row.choice, gradient, oja, row.edge)).collect();
     assert_eq!(
         found,
         [
