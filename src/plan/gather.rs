@@ -6,7 +6,7 @@ use super::places::Places;
 use super::{GatheredInput, PublishedTable, Task};
 use crate::spec::StageSpec;
 use crate::spec::node::{Fault, instead_of};
-use crate::task::{Gathered, Kind, Planned, Planning, Reference};
+use crate::task::{Beside, Gathered, Kind, Planned, Planning, Reference};
 
 impl PipelineBuilder<'_, '_> {
     /// One task that reads whole tables.
@@ -39,12 +39,12 @@ impl PipelineBuilder<'_, '_> {
                     let stage_keeps =
                         self.resolve(reference).is_none_or(|name| self.built.get(name).is_none_or(|b| b.keep));
                     let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
-                    let fault = if let Some(beside) = &reference.beside {
+                    let fault = if let Some(Beside { name: beside, help }) = &reference.beside {
                         let message = format!(
                             "stage `{}` reads `{}` beside `{beside}`, which has no such table beside it",
                             stage.name, reference.name
                         );
-                        Fault::at(&reference.span, message).help("The summary of a `bootstrap` has: name one of those.")
+                        Fault::at(&reference.span, message).help(*help)
                     } else if stage_keeps {
                         let message = format!(
                             "stage `{}` reads table `{}`; {}",

@@ -38,11 +38,11 @@ pub(super) fn remarks(row: &ClaimRow<'_>) -> Vec<String> {
 /// At which runs a claim was looked at, and when it was decided.
 pub(super) fn looks(row: &ClaimRow<'_>) -> String {
     let several = row.looks.contains(',');
-    let level = format!("{:.3} %", 100.0 * row.level);
-    let level = format!("{} %", level.trim_end_matches(" %").trim_end_matches('0').trim_end_matches('.'));
+    let percent = format!("{:.3}", 100.0 * row.level);
+    let percent = percent.trim_end_matches('0').trim_end_matches('.');
     match (several, row.decided_at) {
-        (false, _) => format!("one look at {} runs, level {level}", row.looks),
-        (true, Some(at)) => format!("decided at {at} of {} runs, level {level} a look", row.looks),
-        (true, None) => format!("undecided after looks at {} runs, level {level} a look", row.looks),
+        (false, _) => format!("one look at {} runs, level {percent} %", row.looks),
+        (true, Some(at)) => format!("decided at {at} of {} runs, level {percent} % a look", row.looks),
+        (true, None) => format!("undecided after looks at {} runs, level {percent} % a look", row.looks),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Known;
 use super::coefficients::Survivor;
 use super::parameters::axes_of;
-use super::training::rules::{Condition, find_condition, picked, read_rule};
+use super::training::rules::{Condition, find_survivor, picked, read_rule};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
@@ -60,6 +60,20 @@ table! {
     }
 }
 
+impl TunedRow<'_> {
+    /// Of coefficients that were written, not tuned: there is nothing to choose from.
+    pub(super) const WRITTEN: Self = Self {
+        coefficients: "",
+        probability: 1.0,
+        n_cells: 1,
+        n_tuned: 0,
+        n_failed: 0,
+        tuning_mean: None,
+        tuning_error: None,
+        gap: None,
+    };
+}
+
 static OUTPUTS: LazyLock<[Output; 1]> = LazyLock::new(|| [Output::kept("", TunedRow::schema())]);
 
 impl Kind for TunedKind {
@@ -99,12 +113,8 @@ impl Kind for TunedKind {
             return Ok(Planned::new(TunedTask { cell: None }));
         }
         let condition = Condition { dataset: &data.name, setting: spec.setting.as_deref(), cell: spec.cell };
-        let (tuned, source) = find_condition(planning, rule.name_span, &spec.rule, condition)?;
-        let Some(survivor) = spec.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)) else {
-            let message = format!("`cell` is {}; tuning left {}", spec.cell, tuned.survivors.len());
-            return Err(planning.fault("cell", message));
-        };
-        let cell = CellLeft { survivor: survivor.clone(), n_cells: tuned.survivors.len() };
+        let (survivor, n_cells, source) = find_survivor(planning, rule.name_span, &spec.rule, condition)?;
+        let cell = CellLeft { survivor: survivor.clone(), n_cells };
         Ok(Planned::new(TunedTask { cell: Some(cell) }).looked_up_in([source.clone()]))
     }
 }
@@ -132,18 +142,19 @@ impl Work for TunedTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let terms = self.cell.iter().flat_map(|cell| &cell.survivor.terms);
-        let coefficients = terms.map(|(name, value)| format!("{name} = {value:e}")).collect::<Vec<_>>().join(", ");
-        let survivor = self.cell.as_ref().map(|cell| &cell.survivor);
+        let Some(CellLeft { survivor, n_cells }) = &self.cell else {
+            return context.write("tuned", TunedRow::batch(&[TunedRow::WRITTEN]));
+        };
+        let terms = survivor.terms.iter().map(|(name, value)| format!("{name} = {value:e}"));
         let row = TunedRow {
-            coefficients: &coefficients,
-            probability: survivor.map_or(1.0, |survivor| survivor.probability),
-            n_cells: self.cell.as_ref().map_or(1, |cell| cell.n_cells as i32),
-            n_tuned: survivor.map_or(0, |survivor| survivor.n as i32),
-            n_failed: survivor.map_or(0, |survivor| survivor.failed as i32),
-            tuning_mean: survivor.map(|survivor| survivor.mean),
-            tuning_error: survivor.map(|survivor| survivor.error),
-            gap: survivor.and_then(|survivor| survivor.gap),
+            coefficients: &terms.collect::<Vec<_>>().join(", "),
+            probability: survivor.probability,
+            n_cells: *n_cells as i32,
+            n_tuned: survivor.n as i32,
+            n_failed: survivor.failed as i32,
+            tuning_mean: Some(survivor.mean),
+            tuning_error: Some(survivor.error),
+            gap: survivor.gap,
         };
         context.write("tuned", TunedRow::batch(&[row]))
     }

@@ -26,7 +26,7 @@ pub use input::Inputs;
 pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
 pub use planning::{Available, Gathered, Planned, Planning, Source};
-pub use reference::{Reads, Reference};
+pub use reference::{Beside, Reads, Reference};
 pub use sequel::{Addition, Sequel};
 pub use surroundings::{Shared, Surroundings};
 pub use work::{Equation, Work};

@@ -11,8 +11,17 @@ pub struct Reference {
     pub span: Span,
     /// What it names.
     pub reads: Reads,
-    /// The table that was named, where this one follows from it: a table that stands beside another.
-    pub beside: Option<String>,
+    /// Where this one follows from another that was named: a table that stands beside it.
+    pub beside: Option<Beside>,
+}
+
+/// The table beside which another one has to stand.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// Its name.
+    pub name: String,
+    /// What to name instead, where nothing stands beside it.
+    pub help: &'static str,
 }
 
 /// What a [`Reference`] names.
@@ -43,8 +52,8 @@ impl Reference {
         Ok(Some(Self { name: node.read()?, span: node.span.clone(), reads, beside: None }))
     }
 
-    /// The table of this name that stands beside the one referred to.
-    pub fn to_table_beside(&self, name: String) -> Self {
-        Self { name, beside: Some(self.name.clone()), ..self.clone() }
+    /// The table of this name that stands beside the one referred to; `help` says what to name where there is none.
+    pub fn to_table_beside(&self, name: String, help: &'static str) -> Self {
+        Self { name, beside: Some(Beside { name: self.name.clone(), help }), ..self.clone() }
     }
 }

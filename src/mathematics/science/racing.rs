@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use ladder::Ladder;
 
+use super::inference::sample;
+
 /// A cell: its rung on each ladder.
 pub type Rungs = Vec<i32>;
 
@@ -216,7 +218,7 @@ impl<'a> Played<'a> {
     }
 
     fn mean(&self, cell: &[i32]) -> f64 {
-        mean(self.score(cell))
+        sample::mean(self.score(cell))
     }
 
     /// The highest mean first; of equals one that was written, so that nobody runs off over a plain, and then the one with
@@ -253,8 +255,7 @@ impl<'a> Played<'a> {
             (0..seeds).map(|seed| cells.iter().map(|scores| scores[seed]).sum::<f64>() / cells.len() as f64).collect();
         let variance = |scores: &&[f64]| {
             let apart: Vec<f64> = scores.iter().zip(&of_seed).map(|(score, of_seed)| score - of_seed).collect();
-            let centre = mean(&apart);
-            apart.iter().map(|one| (one - centre) * (one - centre)).sum::<f64>() / (seeds - 1) as f64
+            sample::variance(&apart)
         };
         libm::sqrt(cells.iter().map(variance).sum::<f64>() / cells.len() as f64)
     }
@@ -281,8 +282,4 @@ impl<'a> Played<'a> {
         let common_seeds = survivors.iter().map(|cell| self.score(cell).len()).min().unwrap_or(0);
         Standing { survivors, common_seeds, untried: self.untried() }
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }

@@ -93,7 +93,8 @@ impl BootstrapTask {
         selection: Option<RecordBatch>,
     ) -> Result<(RecordBatch, RecordBatch), TableError> {
         let (of, runs) = (Frame::new("of", of), Frame::new("runs", runs));
-        let choices = selection.map(|selection| self.choices(&Frame::new("selection", selection))).transpose()?;
+        let selection = selection.map(|selection| Frame::new("selection", selection));
+        let choices = selection.as_ref().map(|selection| self.choices(selection)).transpose()?;
         let (seeds, states) = self.read_runs(&runs)?;
         if seeds.is_empty() {
             return Ok((self.table(&[])?, self.value_table(&[])?));

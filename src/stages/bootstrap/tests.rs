@@ -248,4 +248,17 @@ fn the_values_behind_a_difference_stand_beside_it() {
     let made = run(&pairs(), "difference = { column = 'rule', of = 'oja', minus = 'bp' }").unwrap();
     let values: Vec<ValueRow<'_>> = made.rows("values");
     assert_eq!(values.len(), 6);
+    let found: Vec<(&str, Option<f64>)> = values.iter().map(|row| (row.part, row.value)).collect();
+    let of = |part, values: [f64; 3]| values.map(|value| (part, Some(value)));
+    assert_eq!(found, [of("minus", [1.0, 2.0, 6.0]), of("plus", [11.0, 12.0, 16.0])].concat());
+    assert!(values.iter().all(|row| row.scale == "linear" && !row.diverged && row.probability == 1.0 && row.cell == 1));
+}
+
+#[test]
+fn the_values_behind_a_ratio_are_logarithms() {
+    let made = run(&pairs(), "ratio = { column = 'rule', of = 'oja', over = 'bp' }").unwrap();
+    let values: Vec<ValueRow<'_>> = made.rows("values");
+    let found: Vec<(&str, &str, Option<f64>)> = values.iter().map(|row| (row.part, row.scale, row.value)).collect();
+    assert_eq!(found[0], ("minus", "log", Some(0.0)));
+    assert_eq!(found[5], ("plus", "log", Some(libm::log(16.0))));
 }

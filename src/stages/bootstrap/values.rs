@@ -52,28 +52,23 @@ table! {
     }
 }
 
-/// What tuning says of the coefficients of a run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
-    pub probability: f64,
-    pub n_cells: i32,
-    pub n_tuned: i32,
-    pub n_tuned_failed: i32,
-    pub tuning_gap: Option<f64>,
-}
-
-/// Coefficients that were written, not tuned: there is nothing to choose from.
-const WRITTEN: Choice = Choice { probability: 1.0, n_cells: 1, n_tuned: 0, n_tuned_failed: 0, tuning_gap: None };
-
-/// Each choice with the places on the axes for which it was made.
-pub(super) struct Choices {
+/// What tuning says of the coefficients of runs, by their place on the axes.
+pub(super) struct Choices<'a> {
     /// Positions among the keys of a measurement.
     axes: Vec<usize>,
-    found: BTreeMap<Vec<Cell>, Choice>,
+    found: BTreeMap<Vec<Cell>, TunedRow<'a>>,
+}
+
+impl<'a> Choices<'a> {
+    /// Of a run with these keys; those that a table of choices does not know were written.
+    fn of(&self, key: &[Cell]) -> TunedRow<'a> {
+        let place: Vec<Cell> = self.axes.iter().map(|&axis| key[axis].clone()).collect();
+        self.found.get(&place).copied().unwrap_or(TunedRow::WRITTEN)
+    }
 }
 
 /// A value and where it stands.
-pub(super) struct RunValue {
+pub(super) struct RunValue<'a> {
     group: Vec<Cell>,
     /// On the axis along which two values are compared.
     compared: Option<Cell>,
@@ -82,7 +77,7 @@ pub(super) struct RunValue {
     cell: i64,
     value: Option<f64>,
     diverged: bool,
-    choice: Choice,
+    choice: TunedRow<'a>,
 }
 
 /// The values of one part of a summary.
@@ -118,23 +113,14 @@ impl BootstrapTask {
     }
 
     /// What the table of choices says, by place on the axes that it shares with the measurements.
-    pub(super) fn choices(&self, selection: &Frame) -> Result<Choices, TableError> {
-        let shared = |name: &&String| self.is_axis(name) && selection.has(name);
-        let names: Vec<&String> = self.keys.iter().filter(shared).collect();
-        let axes = names.iter().filter_map(|name| self.keys.iter().position(|key| key == *name)).collect();
-        let places = names.iter().map(|name| selection.cells(name)).collect::<Result<Vec<_>, _>>()?;
-        let rows: Vec<TunedRow<'_>> = selection.rows()?;
-        let found = rows.iter().enumerate().map(|(index, row)| {
-            let choice = Choice {
-                probability: row.probability,
-                n_cells: row.n_cells,
-                n_tuned: row.n_tuned,
-                n_tuned_failed: row.n_failed,
-                tuning_gap: row.gap,
-            };
-            (places.iter().map(|cells| cells[index].clone()).collect(), choice)
-        });
-        Ok(Choices { axes, found: found.collect() })
+    pub(super) fn choices<'a>(&self, selection: &'a Frame) -> Result<Choices<'a>, TableError> {
+        let shared = |axis: &usize| self.is_axis(&self.keys[*axis]) && selection.has(&self.keys[*axis]);
+        let axes: Vec<usize> = (0..self.keys.len()).filter(shared).collect();
+        let places = axes.iter().map(|&axis| selection.cells(&self.keys[axis])).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<TunedRow<'a>> = selection.rows()?;
+        let place = |index: usize| places.iter().map(|cells| cells[index].clone()).collect();
+        let found = rows.into_iter().enumerate().map(|(index, row)| (place(index), row)).collect();
+        Ok(Choices { axes, found })
     }
 
     /// Only what belongs to the coefficients that were picked.
@@ -149,13 +135,13 @@ impl BootstrapTask {
     }
 
     /// The values of a group, run by run.
-    pub(super) fn values(
+    pub(super) fn values<'a>(
         &self,
         group: &[Cell],
         members: &BTreeMap<Vec<Cell>, (Vec<Cell>, Series)>,
         (seeds, states): (&[Cell], &RunStates),
-        choices: Option<&Choices>,
-    ) -> Vec<RunValue> {
+        choices: Option<&Choices<'a>>,
+    ) -> Vec<RunValue<'a>> {
         let parts = self.parts(members);
         let cell_of = |key: &[Cell]| match self.keys.iter().position(|name| name == CELL).map(|index| &key[index]) {
             Some(Cell::Integer(cell)) => *cell,
@@ -164,15 +150,10 @@ impl BootstrapTask {
         let compared = self.compared().and_then(|name| self.keys.iter().position(|key| key == name));
         let mut all = Vec::new();
         for PartValues { part, key, values } in &parts {
-            let choice = match choices {
-                None => WRITTEN,
-                Some(choices) => {
-                    let place: Vec<Cell> = choices.axes.iter().map(|&axis| key[axis].clone()).collect();
-                    choices.found.get(&place).copied().unwrap_or(WRITTEN)
-                }
-            };
+            let choice = choices.map_or(TunedRow::WRITTEN, |choices| choices.of(key));
+            let condition = self.condition(key);
             for (seed, value) in seeds.iter().zip(values) {
-                let Some(state) = states.get(&(self.condition(key), seed.clone())) else { continue };
+                let Some(state) = states.get(&(condition.clone(), seed.clone())) else { continue };
                 let diverged = state.diverged_at.is_some_and(|at| self.step_of(key).is_none_or(|step| step >= at));
                 all.push(RunValue {
                     group: group.to_vec(),
@@ -247,7 +228,7 @@ impl BootstrapTask {
     }
 
     /// Values behind the cells that say where they stand.
-    pub(super) fn value_table(&self, values: &[RunValue]) -> Result<RecordBatch, TableError> {
+    pub(super) fn value_table(&self, values: &[RunValue<'_>]) -> Result<RecordBatch, TableError> {
         let scale = if self.canonical.statistic.is_logarithmic() { LOG } else { "linear" };
         let rows: Vec<ValueRow<'_>> = values
             .iter()
@@ -261,8 +242,8 @@ impl BootstrapTask {
                 probability: one.choice.probability,
                 n_cells: one.choice.n_cells,
                 n_tuned: one.choice.n_tuned,
-                n_tuned_failed: one.choice.n_tuned_failed,
-                tuning_gap: one.choice.tuning_gap,
+                n_tuned_failed: one.choice.n_failed,
+                tuning_gap: one.choice.gap,
             })
             .collect();
         let mut table = Assembly::new(self.outputs[1].schema.clone()).rows(&rows);

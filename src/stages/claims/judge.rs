@@ -5,6 +5,7 @@ use super::parts::Part;
 use super::spec::Condition;
 use crate::science::inference::contrast::{Contrast, Estimate, InvalidContrast};
 use crate::science::inference::power::{Needed, power_at, runs_needed};
+use crate::science::inference::sample;
 use crate::science::inference::verdict::{Bound, Judgement, Verdict, combine, judge};
 
 /// A claim after its last look.
@@ -89,7 +90,7 @@ fn judge_part(
         return Ok(JudgedPart { n_runs: contrast.n_runs(), ..nothing(verdict, "a single run says nothing") });
     };
     let differences = contrast.mixture();
-    let (n, deviation) = (contrast.n_runs(), deviation(&differences));
+    let (n, deviation) = (contrast.n_runs(), sample::variance(&differences).sqrt());
     let variance = found.selection_sd * found.selection_sd;
     let distance =
         condition.paper_effect.map(|effect| distance(bound, if part.is_log { libm::log(effect) } else { effect }));
@@ -99,7 +100,7 @@ fn judge_part(
         () if found.is_identical => "identical: both picked the same coefficients",
         () if found.withdrawn_for_failures => "one more failed run would take the verdict back",
         () if picks_disagree(&contrast, &found) => "what was picked and what tuning would pick on average differ",
-        () if found.verdict == Verdict::Undecided && is_irregular(&differences) => {
+        () if found.verdict == Verdict::Undecided && sample::is_irregular(&differences) => {
             "skewed or in clusters: power unreliable"
         }
         () => "",
@@ -141,39 +142,8 @@ fn picks_disagree(contrast: &Contrast, found: &Judgement) -> bool {
     contrast.n_runs() > 1 && !(found.procedure.low..=found.procedure.high).contains(&estimate)
 }
 
-fn deviation(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return 0.0;
-    }
-    (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0)).sqrt()
-}
-
-/// Skewness beyond 1, or a coefficient of bimodality beyond that of a uniform distribution, 5/9 (Pfister et al. 2013): normal
-/// approximations are no guide then.
-fn is_irregular(values: &[f64]) -> bool {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let moment = |power: i32| values.iter().map(|value| (value - mean).powi(power)).sum::<f64>() / n;
-    let m2 = moment(2);
-    if values.len() < 8 || m2 <= 0.0 {
-        return false;
-    }
-    let (skewness, kurtosis) = (moment(3) / (m2 * m2.sqrt()), moment(4) / (m2 * m2));
-    skewness.abs() > 1.0 || (skewness * skewness + 1.0) / kurtosis > 5.0 / 9.0
-}
-
-/// The verdict of a claim from those of its conditions as a table has them: one that fails refutes it, one that cannot be judged
-/// leaves it open.
+/// The verdict of a claim from those of its conditions as a table has them, null where nothing was decided.
 pub fn overall(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    let mut verdict = Some(true);
-    for condition in conditions {
-        match condition {
-            Some(false) => return Some(false),
-            None => verdict = None,
-            Some(true) => {}
-        }
-    }
-    verdict
+    let verdicts: Vec<Verdict> = conditions.into_iter().map(Verdict::from).collect();
+    combine(&verdicts).holds()
 }

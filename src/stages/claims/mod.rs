@@ -16,6 +16,7 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::science::inference::contrast::InvalidContrast;
 use crate::science::inference::power::Needed;
 use crate::science::inference::verdict::{Bound, Verdict};
 use crate::spec::node::{Fault, Node, instead_of};
@@ -222,9 +223,7 @@ impl ClaimsTask {
 
     /// All parts of all claims in the order of the claims' numbers, and the runs that would be needed to go on.
     fn judge<'a>(&'a self, tables: &BTreeMap<TableId, Frame>) -> Result<(Vec<PartVerdict<'a>>, Wanted), TableError> {
-        let invalid = |error: crate::science::inference::contrast::InvalidContrast| {
-            TableError::new("values", "value", error.to_string())
-        };
+        let invalid = |error: InvalidContrast| TableError::new("values", "value", error.to_string());
         let mut by_claim: BTreeMap<(String, u64), Vec<(&Condition, Part)>> = BTreeMap::new();
         for condition in &self.conditions {
             let found = parts(condition, &tables[&condition.values])?;
@@ -274,10 +273,11 @@ impl PartVerdict<'_> {
             Bound::Below(high) => ("below", high, None),
             Bound::Between(low, high) => ("between", low, Some(high)),
         };
-        let (holds, verdict) = match self.judged.verdict {
-            Verdict::Holds => (Some(true), "holds"),
-            Verdict::Refuted => (Some(false), "refuted"),
-            Verdict::Undecided => (None, "undecided"),
+        let holds = self.judged.verdict.holds();
+        let verdict = match self.judged.verdict {
+            Verdict::Holds => "holds",
+            Verdict::Refuted => "refuted",
+            Verdict::Undecided => "undecided",
         };
         let (here, tuning) = self.part.counted(self.look);
         let needed = match self.judged.needed {

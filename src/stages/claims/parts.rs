@@ -1,10 +1,11 @@
 //! The values of runs behind a condition → its parts, each a contrast of what tuning left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::Condition;
 use crate::science::inference::contrast::{Contrast, InvalidContrast, Side, Survivor};
-use crate::science::inference::verdict::Failures;
+use crate::science::inference::sample::median;
+use crate::science::inference::verdict::{Bound, Failures};
 use crate::stages::bootstrap::{LOG, MINUS, OneOrMany, PLUS, ValueRow};
 use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
@@ -12,7 +13,7 @@ use crate::tables::frame::{Cell, Frame};
 /// One part of a claim: a condition in one row of its table.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// `mean > 0.02 in gain where step = 5000`, what is tested and where.
+    /// `> 0.02 in gain where step = 5000`: what is tested, and where.
     pub condition: String,
     /// The runs, in ascending order.
     pub runs: Vec<Cell>,
@@ -126,7 +127,7 @@ impl Part {
             sides.push(side);
         }
         let picked = sides.iter().filter_map(|side| side.cells.get(&1)).flat_map(|cell| cell.runs.keys().cloned());
-        let runs: std::collections::BTreeSet<Cell> = picked.collect();
+        let runs: BTreeSet<Cell> = picked.collect();
         let is_log = values[rows[0]].scale == LOG;
         let has_chance = !is_log && values[rows[0]].when_diverged.is_some();
         Self { condition, runs: runs.into_iter().collect(), is_log, has_chance, sides }
@@ -184,9 +185,9 @@ impl Part {
     ) -> impl Iterator<Item = (Option<f64>, bool)> + 'a {
         let of = move |cell: &'a CellRuns| self.runs.iter().take(n_runs).filter_map(move |run| cell.runs.get(run));
         let picked = side.cells.get(&1).filter(|_| self.has_chance);
-        let half = picked.and_then(|picked| half_of_median(of(picked).filter_map(|(value, _)| *value).collect()));
+        let median = picked.and_then(|picked| median(of(picked).filter_map(|(value, _)| *value).collect()));
         of(cell).map(move |(value, diverged)| {
-            (*value, *diverged || value.zip(half).is_some_and(|(value, half)| value < half))
+            (*value, *diverged || value.zip(median).is_some_and(|(value, median)| value < median / 2.0))
         })
     }
 
@@ -240,9 +241,8 @@ impl Part {
     }
 }
 
-/// `mean > 0.2 in accuracy where step = 600, rule = bp`
+/// `> 0.2 in accuracy where step = 600, rule = bp`
 fn in_words(condition: &Condition, wanted: &[(&str, &Cell)], which: &[(&str, &Cell)]) -> String {
-    use crate::science::inference::verdict::Bound;
     let is_named = |name: &str| which.iter().any(|(named, _)| *named == name);
     let place: Vec<String> = condition
         .filter
@@ -288,14 +288,4 @@ fn products(for_all: &BTreeMap<String, OneOrMany>) -> Vec<Vec<(&str, &Cell)>> {
             .collect();
     }
     products
-}
-
-fn half_of_median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle] / 2.0),
-        _ => Some((values[middle - 1] + values[middle]) / 4.0),
-    }
 }

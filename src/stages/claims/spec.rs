@@ -138,7 +138,9 @@ pub(super) fn sections(parameters: &Node) -> (Vec<&Node>, Option<&Node>) {
 /// The tables that a condition reads: the summary that it is about, and the values of runs behind it.
 pub(super) fn tables_of(condition: &Node) -> Result<Vec<Reference>, Fault> {
     let of = Reference::optional(condition, "of", Reads::Table)?;
-    let values = of.as_ref().map(|of| of.to_table_beside(values_behind(&of.name)));
+    let values = of
+        .as_ref()
+        .map(|of| of.to_table_beside(values_behind(&of.name), "The summary of a `bootstrap` has: name one of those."));
     Ok(of.into_iter().chain(values).collect())
 }
 

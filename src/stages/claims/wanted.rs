@@ -82,6 +82,10 @@ impl Wanted {
     ) -> Result<(), TableError> {
         let table = &tables[&condition.values];
         for side in part.sides() {
+            let missing: Vec<(i64, &Cell)> = missing(side, runs).collect();
+            if missing.is_empty() {
+                continue;
+            }
             let place = |axis: &Axis| -> Result<Cell, TableError> {
                 if axis.name == condition.over || axis.name == CELL || !table.has(&axis.name) {
                     return Ok(Cell::Null);
@@ -89,7 +93,7 @@ impl Wanted {
                 Ok(table.cells(&axis.name)?[side.row].clone())
             };
             let places = axes.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-            for (cell, run) in missing(side, runs) {
+            for (cell, run) in missing {
                 let combination = axes.iter().zip(&places).map(|(axis, place)| match axis.name.as_str() {
                     name if name == condition.over => run.clone(),
                     CELL => Cell::Integer(cell),

@@ -12,6 +12,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,13 +20,13 @@ use crate::error::Result;
 use crate::science::racing::{Ladder, Race, Scores};
 use crate::spec::node::{Fault, Node, instead_of};
 use crate::stages::bootstrap::ValueRow;
-use crate::tables::cells::{Float64, Int64};
+use crate::tables::cells::{Boolean, Float64, Int64};
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, ColumnType, Row, TableError};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Sequel, Surroundings, TableId, Work};
 pub use rows::{BestRow, CellRow};
 use rows::{CONDITION, ConditionCells, Entrant};
-use standing::{Found, Runs};
+use standing::{CellFound, Found};
 
 /// `kind = "race"`
 pub struct RaceKind;
@@ -167,8 +168,10 @@ impl Work for RaceTask {
         let frame = Frame::new("of", context.gathered(self.of, Axes::Matrix)?);
         let entrants = self.entrants(&frame).map_err(|error| context.internal(error))?;
         let found: Vec<Found> = entrants.iter().map(|entrant| self.race(entrant, &entrants)).collect();
-        context.write("race", self.best_table(&found).map_err(|error| context.internal(error))?)?;
-        context.write("cells", self.cell_table(&found).map_err(|error| context.internal(error))?)?;
+        let best: Vec<_> = found.iter().flat_map(Found::best_rows).collect();
+        let cells: Vec<_> = found.iter().flat_map(Found::cell_rows).collect();
+        context.write("race", self.table(&self.outputs[0], &best).map_err(|error| context.internal(error))?)?;
+        context.write("cells", self.table(&self.outputs[1], &cells).map_err(|error| context.internal(error))?)?;
         context.write_file(
             "toml",
             text::coefficients_text(context.key().as_str(), text::tuned(&found, &self.coefficients)).as_bytes(),
@@ -184,8 +187,7 @@ impl RaceTask {
         let coefficients =
             self.coefficients.iter().map(|name| frame.numbers(name)).collect::<Result<Vec<_>, TableError>>()?;
         let seeds = frame.values::<Int64>(SEED)?;
-        let (scores, failed) =
-            (frame.values::<Option<Float64>>("value")?, frame.values::<crate::tables::cells::Boolean>("diverged")?);
+        let (scores, diverged) = (frame.values::<Option<Float64>>("value")?, frame.values::<Boolean>("diverged")?);
         let mut by_condition: BTreeMap<ConditionCells, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.n_rows() {
             let condition = [&datasets[row], &settings[row], &rules[row]].map(Cell::clone);
@@ -194,7 +196,7 @@ impl RaceTask {
         let entrant = |(condition, mut rows): (ConditionCells, Vec<usize>)| {
             rows.sort_by_key(|&row| seeds[row]);
             let has: Vec<bool> = coefficients.iter().map(|values| values[rows[0]].is_some()).collect();
-            let mut entrant = Entrant { condition, has, scores: Scores::new(), failed: BTreeMap::new() };
+            let mut entrant = Entrant { condition, has, scores: Scores::new(), diverged: BTreeMap::new() };
             for row in rows {
                 let mut rungs = Vec::new();
                 for (index, ladder) in self.ladders.iter().enumerate().filter(|(index, _)| entrant.has[*index]) {
@@ -221,7 +223,7 @@ impl RaceTask {
                     )
                 })?;
                 known.push(score);
-                entrant.failed.entry(rungs).or_default().push(failed[row]);
+                entrant.diverged.entry(rungs).or_default().push(diverged[row]);
             }
             Ok(entrant)
         };
@@ -230,17 +232,17 @@ impl RaceTask {
 
     /// The race of a condition, whose rivals are the other rules of its setting.
     fn race(&self, entrant: &Entrant, all: &[Entrant]) -> Found {
-        let grid = |entrant: &Entrant| -> usize {
-            let ladders = self.ladders.iter().zip(&entrant.has).filter(|(_, has)| **has);
-            ladders.map(|(ladder, _)| ladder.len()).product()
-        };
         let rivals = all.iter().filter(|other| other.condition[..2] == entrant.condition[..2]);
+        let grid = |rival| self.ladders_of(rival).map(Ladder::len).product();
         let largest = rivals.map(grid).max().unwrap_or(1);
-        let ladders: Vec<Ladder> =
-            self.ladders.iter().zip(&entrant.has).filter(|(_, has)| **has).map(|(ladder, _)| ladder.clone()).collect();
+        let ladders: Vec<Ladder> = self.ladders_of(entrant).cloned().collect();
         let optional = ladders.iter().position(|ladder| ladder.value(0) == Some(0.0));
-        let race = Race::new(ladders, Race::budget_for(largest, self.extra), optional);
-        Found::new(entrant, race, &Runs { scores: &entrant.scores, diverged: &entrant.failed })
+        Found::new(entrant, &Race::new(ladders, Race::budget_for(largest, self.extra), optional))
+    }
+
+    /// The ladders of the coefficients that a rule has.
+    fn ladders_of<'a>(&'a self, entrant: &'a Entrant) -> impl Iterator<Item = &'a Ladder> {
+        self.ladders.iter().zip(&entrant.has).filter(|(_, has)| **has).map(|(ladder, _)| ladder)
     }
 
     /// Trainings of one condition, at most.
@@ -248,20 +250,14 @@ impl RaceTask {
         Race::budget_for(self.ladders.iter().map(Ladder::len).product(), self.extra)
     }
 
-    fn best_table(&self, found: &[Found]) -> Result<arrow::array::RecordBatch, TableError> {
-        let rows: Vec<_> = found.iter().flat_map(Found::best_rows).collect();
-        let bests: Vec<BestRow<'_>> = rows.iter().map(|(row, _)| *row).collect();
-        let mut table = Assembly::new(self.outputs[0].schema.clone()).rows(&bests);
-        for (index, name) in self.coefficients.iter().enumerate() {
-            table = table.column::<Option<Float64>>(name, rows.iter().map(|(_, cell)| cell.values[index]));
-        }
-        table.batch()
-    }
-
-    fn cell_table(&self, found: &[Found]) -> Result<arrow::array::RecordBatch, TableError> {
-        let rows: Vec<_> = found.iter().flat_map(Found::cell_rows).collect();
-        let cells: Vec<CellRow<'_>> = rows.iter().map(|(row, _)| *row).collect();
-        let mut table = Assembly::new(self.outputs[1].schema.clone()).rows(&cells);
+    /// Rows of one of the outputs, with the coefficients of the cell that each is about.
+    fn table<'a, R: Row<'a> + Copy>(
+        &self,
+        output: &Output,
+        rows: &[(R, &CellFound)],
+    ) -> Result<RecordBatch, TableError> {
+        let own: Vec<R> = rows.iter().map(|(row, _)| *row).collect();
+        let mut table = Assembly::new(output.schema.clone()).rows(&own);
         for (index, name) in self.coefficients.iter().enumerate() {
             table = table.column::<Option<Float64>>(name, rows.iter().map(|(_, cell)| cell.values[index]));
         }

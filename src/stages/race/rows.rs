@@ -76,5 +76,5 @@ pub(super) struct Entrant {
     pub has: Vec<bool>,
     pub scores: Scores,
     /// Of each score, whether the training diverged.
-    pub failed: BTreeMap<Vec<i32>, Vec<bool>>,
+    pub diverged: BTreeMap<Vec<i32>, Vec<bool>>,
 }

@@ -1,10 +1,11 @@
 //! A race as it stands: every cell with its mean and error, how probable its victory is, and what it wants next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{BestRow, CellRow, Entrant};
 use crate::science::inference::contrast::selection_probabilities;
-use crate::science::racing::{Race, Rungs, Scores, Standing, Step};
+use crate::science::inference::sample::{mean, median, variance};
+use crate::science::racing::{Race, Rungs, Standing, Step};
 use crate::stages::coefficients::Survivor;
 
 /// Draws behind the probabilities come from this seed, of a purpose of its own.
@@ -15,13 +16,6 @@ const MOST_LEFT: usize = 6;
 
 /// Draws behind a probability.
 const DRAWS: usize = 2000;
-
-/// What was measured of a condition.
-pub(super) struct Runs<'a> {
-    pub scores: &'a Scores,
-    /// Of each score, whether the training diverged.
-    pub diverged: &'a BTreeMap<Rungs, Vec<bool>>,
-}
 
 /// A cell of a race.
 pub(super) struct CellFound {
@@ -52,22 +46,22 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn new(entrant: &Entrant, race: Race, runs: &Runs<'_>) -> Self {
-        let step = race.step(runs.scores);
+    pub(super) fn new(entrant: &Entrant, race: &Race) -> Self {
+        let step = race.step(&entrant.scores);
         let nothing = BTreeMap::new();
         let (wanted, standing) = match &step {
             Step::Train(wanted) => (wanted, None),
             Step::Done(standing) => (&nothing, Some(standing)),
         };
-        let all: std::collections::BTreeSet<&Rungs> = runs.scores.keys().chain(wanted.keys()).collect();
+        let all: BTreeSet<&Rungs> = entrant.scores.keys().chain(wanted.keys()).collect();
         let cell = |rungs: &Rungs| {
             let mut own = race.ladders().iter().zip(rungs).map(|(ladder, rung)| ladder.value(*rung));
             let values = entrant.has.iter().map(|has| has.then(|| own.next().flatten()).flatten()).collect();
-            let scores = runs.scores.get(rungs).cloned().unwrap_or_default();
+            let scores = entrant.scores.get(rungs).cloned().unwrap_or_default();
             CellFound {
                 values,
                 positive: race.is_positive(rungs),
-                failed: runs.diverged.get(rungs).cloned().unwrap_or_default(),
+                failed: entrant.diverged.get(rungs).cloned().unwrap_or_default(),
                 probability: 0.0,
                 probability_positive: 0.0,
                 place: None,
@@ -84,7 +78,7 @@ impl Found {
             is_optional: (0..).zip(race.ladders()).any(|(_, ladder)| ladder.value(0) == Some(0.0)),
         };
         if let Some(standing) = standing {
-            found.conclude(&race, standing);
+            found.conclude(race, standing);
         }
         found
     }
@@ -100,7 +94,7 @@ impl Found {
             selection_probabilities(&scores, DRAW_SEED, DRAWS)
         };
         let (of_all, of_positive) = (common(&survivors), common(&positive));
-        let half = half_of_median(&self.cells[survivors[0]].scores);
+        let median = median(self.cells[survivors[0]].scores.clone()).expect("a survivor was trained");
         for (&cell, probability) in survivors.iter().zip(of_all) {
             self.cells[cell].probability = probability;
         }
@@ -108,7 +102,7 @@ impl Found {
             (self.cells[cell].probability_positive, self.cells[cell].place) = (probability, Some(place));
         }
         for cell in &mut self.cells {
-            cell.failed.iter_mut().zip(&cell.scores).for_each(|(failed, score)| *failed |= *score < half);
+            cell.failed.iter_mut().zip(&cell.scores).for_each(|(failed, score)| *failed |= *score < median / 2.0);
         }
         self.best = Some((survivors[0], positive[0]));
         self.edges = [survivors[0], positive[0]].map(|cell| self.edge(race, cell));
@@ -199,13 +193,12 @@ impl Found {
 
 impl CellFound {
     fn mean(&self) -> Option<f64> {
-        (!self.scores.is_empty()).then(|| self.scores.iter().sum::<f64>() / self.scores.len() as f64)
+        (!self.scores.is_empty()).then(|| mean(&self.scores))
     }
 
     fn error(&self) -> Option<f64> {
-        let (mean, n) = (self.mean()?, self.scores.len());
-        let squares: f64 = self.scores.iter().map(|score| (score - mean) * (score - mean)).sum();
-        (n > 1).then(|| (squares / (n - 1) as f64 / n as f64).sqrt())
+        let n = self.scores.len();
+        (n > 1).then(|| (variance(&self.scores) / n as f64).sqrt())
     }
 
     fn n_failed(&self) -> usize {
@@ -214,12 +207,12 @@ impl CellFound {
 
     /// How far the mean of failed trainings lies below that of the others; none without either.
     fn gap(&self) -> Option<f64> {
-        let mean = |wanted: bool| {
+        let mean_of = |wanted: bool| {
             let own = self.scores.iter().zip(&self.failed).filter(|(_, failed)| **failed == wanted);
-            let (sum, n) = own.fold((0.0, 0u32), |(sum, n), (score, _)| (sum + score, n + 1));
-            (n > 0).then(|| sum / f64::from(n))
+            let own: Vec<f64> = own.map(|(score, _)| *score).collect();
+            (!own.is_empty()).then(|| mean(&own))
         };
-        Some(mean(false)? - mean(true)?)
+        Some(mean_of(false)? - mean_of(true)?)
     }
 
     pub(super) fn terms(&self, names: &[String]) -> BTreeMap<String, f64> {
@@ -238,11 +231,4 @@ impl CellFound {
             gap: self.gap(),
         }
     }
-}
-
-fn half_of_median(scores: &[f64]) -> f64 {
-    let mut sorted = scores.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] / 2.0 } else { (sorted[middle - 1] + sorted[middle]) / 4.0 }
 }

@@ -1,5 +1,6 @@
 //! The committed form of what races found: one table a condition, as a person would write it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::standing::Found;
@@ -54,7 +55,7 @@ pub(super) fn coefficients_text(key: &str, tuned: impl IntoIterator<Item = Tuned
     text
 }
 
-fn terms_text(terms: &std::collections::BTreeMap<String, f64>) -> String {
+fn terms_text(terms: &BTreeMap<String, f64>) -> String {
     let terms: Vec<String> = terms.iter().map(|(name, value)| format!("{name} = {value:e}")).collect();
     format!("{{ {} }}", terms.join(", "))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::science::plasticity::{Coefficient, Term};
 use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
-use crate::stages::coefficients::Tuned;
+use crate::stages::coefficients::{Survivor, Tuned};
 use crate::stages::environment;
 use crate::task::{Planning, Source};
 
@@ -95,7 +95,7 @@ pub(in crate::stages) fn picked() -> usize {
 ///
 /// # Errors
 /// The stage does not say its setting, or the condition has not been tuned.
-pub(in crate::stages) fn find_condition<'a>(
+fn find_condition<'a>(
     planning: &Planning<'a>,
     at: &Span,
     rule: &str,
@@ -113,22 +113,36 @@ pub(in crate::stages) fn find_condition<'a>(
     })
 }
 
-/// The tuned coefficients of a condition.
+/// The cell of a condition that is meant, and how many tuning left.
 ///
 /// # Errors
 /// As [`find_condition`], or there are fewer cells.
+pub(in crate::stages) fn find_survivor<'a>(
+    planning: &Planning<'a>,
+    at: &Span,
+    rule: &str,
+    condition: Condition<'_>,
+) -> Result<(&'a Survivor, usize, &'a Arc<Source>), Fault> {
+    let (tuned, source) = find_condition(planning, at, rule, condition)?;
+    let survivor = condition.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)).ok_or_else(|| {
+        let message = format!("`cell` is {}; tuning left {} for rule `{rule}`", condition.cell, tuned.survivors.len());
+        planning.fault("cell", message)
+    })?;
+    Ok((survivor, tuned.survivors.len(), source))
+}
+
+/// The tuned coefficients of a condition.
+///
+/// # Errors
+/// As [`find_survivor`].
 pub(in crate::stages) fn find_tuned<'a>(
     planning: &Planning<'a>,
     at: &Span,
     rule: &str,
     condition: Condition<'_>,
 ) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
-    let (tuned, source) = find_condition(planning, at, rule, condition)?;
-    let cell = condition.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)).ok_or_else(|| {
-        let message = format!("`cell` is {}; tuning left {} for rule `{rule}`", condition.cell, tuned.survivors.len());
-        planning.fault("cell", message)
-    })?;
-    Ok((&cell.terms, source))
+    let (survivor, _, source) = find_survivor(planning, at, rule, condition)?;
+    Ok((&survivor.terms, source))
 }
 
 /// The terms of a rule, resolved.

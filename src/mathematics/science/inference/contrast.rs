@@ -29,7 +29,7 @@ pub use side::{InvalidContrast, Side, Survivor};
 
 use super::distributions::student_quantile;
 use super::interval::{HalfWidths, half_widths};
-use super::mean;
+use super::sample::mean;
 
 /// `plus` minus `minus`, paired by run; without `minus`, the mean of one condition.
 #[derive(Debug, Clone, PartialEq)]

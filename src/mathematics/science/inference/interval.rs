@@ -10,7 +10,7 @@
 //! than t, on skewed data as honest as a bootstrap of t, and without resampling.
 
 use super::distributions::student_quantile;
-use super::{mean, sample_variance};
+use super::sample::{skewness, variance};
 
 /// How far an interval reaches on either side of the mean, both in the unit of the values and not negative.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,19 +39,11 @@ pub fn half_widths(values: &[f64], alpha: f64) -> Option<HalfWidths> {
     if values.iter().all(|value| *value == values[0]) {
         return Some(HalfWidths { below: 0.0, above: 0.0 });
     }
-    let s = sample_variance(values).sqrt();
+    let s = variance(values).sqrt();
     let gamma = skewness(values);
     let below = s * q.max(untransformed(q, gamma, n));
     let above = s * q.max(-untransformed(-q, gamma, n));
     Some(HalfWidths { below, above })
-}
-
-/// γ = m₃ / m₂^{3/2}, moments about the mean, with 1/n.
-fn skewness(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    let moment = |power: fn(f64) -> f64| values.iter().map(|x| power(x - mean)).sum::<f64>() / values.len() as f64;
-    let m2 = moment(|d| d * d);
-    moment(|d| d * d * d) / (m2 * m2.sqrt())
 }
 
 /// The inverse of Hall's cubic at u.
@@ -96,8 +88,7 @@ mod tests {
     }
 
     fn samples() -> impl Strategy<Value = Vec<f64>> {
-        prop::collection::vec(-1.0_f64..1.0, 2..30)
-            .prop_filter("values that scatter", |values| sample_variance(values) > 1e-6)
+        prop::collection::vec(-1.0_f64..1.0, 2..30).prop_filter("values that scatter", |values| variance(values) > 1e-6)
     }
 
     fn assert_close(a: f64, b: f64) {
@@ -141,7 +132,7 @@ mod tests {
         fn never_narrower_than_student_s(values in samples()) {
             let found = half_widths(&values, 0.02).unwrap();
             let n = values.len() as f64;
-            let t = student_quantile(0.99, n - 1.0) * (sample_variance(&values) / n).sqrt();
+            let t = student_quantile(0.99, n - 1.0) * (variance(&values) / n).sqrt();
             // Up to the last digit of s/√n, which is a root of a quotient here.
             prop_assert!(found.below >= t * (1.0 - 1e-12) && found.above >= t * (1.0 - 1e-12));
         }

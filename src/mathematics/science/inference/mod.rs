@@ -19,20 +19,10 @@ pub mod interval;
 pub mod looks;
 pub mod power;
 mod quadrature;
+pub mod sample;
 #[cfg(test)]
 mod simulation;
 mod special;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
-
-/// Mean of `values`, summed in their order; NaN where there are none.
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Sample variance, with n − 1; NaN for fewer than two values.
-fn sample_variance(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (values.len() as f64 - 1.0)
-}

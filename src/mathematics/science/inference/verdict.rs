@@ -65,6 +65,28 @@ impl Failures {
     pub const NONE: Self = Self { n_failed: 0, gap: 0.0 };
 }
 
+impl Verdict {
+    /// As a truth value, none where nothing was decided.
+    pub fn holds(self) -> Option<bool> {
+        match self {
+            Self::Holds => Some(true),
+            Self::Refuted => Some(false),
+            Self::Undecided => None,
+        }
+    }
+}
+
+impl From<Option<bool>> for Verdict {
+    /// The verdict that [`Verdict::holds`] stands for.
+    fn from(holds: Option<bool>) -> Self {
+        match holds {
+            Some(true) => Self::Holds,
+            Some(false) => Self::Refuted,
+            None => Self::Undecided,
+        }
+    }
+}
+
 impl Bound {
     /// What an interval at level α and one at level α/K say.
     fn judge(self, at_holding: Estimate, at_refuting: Estimate) -> Verdict {

@@ -1,6 +1,6 @@
 //! One side of a contrast: the cells that tuning left, and what each gave.
 
-use super::super::{mean, sample_variance};
+use super::super::sample::{mean, variance};
 
 /// How far probabilities may add up to something else than 1.
 const ROUNDING: f64 = 1e-9;
@@ -114,7 +114,7 @@ impl Side {
             // Of the differences, as m_c − m_π is their mean: runs that are lucky for all cells cancel.
             let apart: Vec<f64> = cell.values.iter().zip(&mixture).map(|(x, mixed)| x - mixed).collect();
             let distance = mean(&apart);
-            cell.probability * (distance * distance - sample_variance(&apart) / n as f64)
+            cell.probability * (distance * distance - variance(&apart) / n as f64)
         };
         self.survivors.iter().map(part).sum::<f64>().max(0.0)
     }

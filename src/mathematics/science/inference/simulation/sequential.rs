@@ -3,8 +3,8 @@
 use super::super::distributions::student_quantile;
 use super::super::interval::half_widths;
 use super::super::looks::nominal_level;
+use super::super::sample::{mean, variance};
 use super::super::verdict::Verdict;
-use super::super::{mean, sample_variance};
 use super::{ALPHA as TOTAL, LOOKS, noise};
 use crate::science::seed::Stream;
 
@@ -42,7 +42,7 @@ fn hull(values: &[f64], alpha: f64) -> [f64; 2] {
 
 fn student(values: &[f64], alpha: f64) -> [f64; 2] {
     let (mean, n) = (mean(values), values.len() as f64);
-    let half_width = student_quantile(1.0 - alpha / 2.0, n - 1.0) * (sample_variance(values) / n).sqrt();
+    let half_width = student_quantile(1.0 - alpha / 2.0, n - 1.0) * (variance(values) / n).sqrt();
     [mean - half_width, mean + half_width]
 }
 

@@ -1,6 +1,6 @@
 //! Tuning by [`Race`], on ladders of nine rungs, and two plainer ways to spend the same trainings.
 
-use super::super::mean;
+use super::super::sample::mean;
 use super::surfaces::{Landscape, Surface};
 use crate::science::racing::{Ladder, Race, Rungs, Scores, Step};
 use crate::science::seed::Stream;
