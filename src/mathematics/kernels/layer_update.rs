@@ -13,7 +13,7 @@ use super::activation::Activation;
 use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, WIDTH, all_finite, each_lane, lanes_for, largest};
 use super::matrix::InputMajor;
-use super::rows::{dots, dots_two, update_rows};
+use super::rows::{dots_back, update_rows};
 use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
 use super::waiting::Waiting;
@@ -99,16 +99,8 @@ impl Kernel for Pass<'_> {
             let w = &mut self.weights.lanes_mut()[span.clone()];
             let mut b = self.feedback.as_mut().map(|b| &mut b.lanes_mut()[span]);
 
-            let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
-            match (&b, wants_error, wants_projection) {
-                (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
-                (None, true, false) => dots(simd, w, stride, error, &mut e),
-                (Some(b), true, _) => dots(simd, b, stride, error, &mut e),
-                (_, false, _) => {}
-            }
-            if wants_projection && (b.is_some() || !wants_error) {
-                dots(simd, w, stride, activation, &mut d);
-            }
+            let wanted = [wants_error, wants_projection];
+            let [mut e, d] = dots_back(simd, w, b.as_deref(), stride, [error, activation], wanted);
             if wants_error {
                 let slope = if pre_is_input { function.input_mask(y.0) } else { function.derivative(y.0) };
                 e = each_lane!(k => e[k] * slope[k]);

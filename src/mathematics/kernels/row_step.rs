@@ -12,7 +12,7 @@ use super::backend::{Backend, Kernel, dispatch};
 use super::lanes::{Lanes, each_lane, lanes_for};
 use super::matrix::InputMajor;
 use super::row_groups::{CHUNK, Local, Scaled, combine};
-use super::rows::{dots, dots_two};
+use super::rows::dots_back;
 use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
 
@@ -64,17 +64,10 @@ impl Kernel for RowStep<'_> {
             let from = chunk * CHUNK;
             let n = CHUNK.min(n_in - from);
             let lanes = from * stride..(from + n) * stride;
-            let (mut e, mut d) = ([0.0; CHUNK], [0.0; CHUNK]);
             let w = &self.weights.lanes()[lanes.clone()];
-            match (&self.feedback, self.propagate, self.project) {
-                (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
-                (None, true, false) => dots(simd, w, stride, error, &mut e),
-                (Some(b), true, _) => dots(simd, &b.lanes()[lanes.clone()], stride, error, &mut e),
-                (_, false, _) => {}
-            }
-            if self.project && (self.feedback.is_some() || !self.propagate) {
-                dots(simd, w, stride, activation, &mut d);
-            }
+            let b = self.feedback.as_ref().map(|b| &b.lanes()[lanes.clone()]);
+            let wanted = [self.propagate, self.project];
+            let [mut e, d] = dots_back(simd, w, b, stride, [error, activation], wanted);
             if self.propagate {
                 let slope = &self.slope[chunk].0;
                 e = each_lane!(k => e[k] * slope[k]);

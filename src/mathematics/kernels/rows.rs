@@ -48,7 +48,7 @@ pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes],
 
 /// u_r = row_r · a and v_r = row_r · b in one reading of the rows.
 #[inline(always)]
-pub(super) fn dots_two<S: Simd>(
+fn dots_two<S: Simd>(
     simd: S,
     rows: &[Lanes],
     stride: usize,
@@ -86,6 +86,30 @@ pub(super) fn dots_two<S: Simd>(
         (u[r], v[r]) = (simd.sum(sum[0]), simd.sum(sum[1]));
         r += 1;
     }
+}
+
+/// What up to sixteen rows send back before they learn: row · e_ℓ, by the rows of B where feedback has weights of its own, and
+/// row · y_ℓ, by those of W. 0 where it is not wanted.
+#[inline(always)]
+pub(super) fn dots_back<S: Simd>(
+    simd: S,
+    w: &[Lanes],
+    b: Option<&[Lanes]>,
+    stride: usize,
+    [error, activation]: [&[Lanes]; 2],
+    [wants_error, wants_projection]: [bool; 2],
+) -> [[f32; WIDTH]; 2] {
+    let (mut e, mut d) = ([0.0; WIDTH], [0.0; WIDTH]);
+    match (b, wants_error, wants_projection) {
+        (None, true, true) => dots_two(simd, w, stride, error, activation, &mut e, &mut d),
+        (None, true, false) => dots(simd, w, stride, error, &mut e),
+        (Some(b), true, _) => dots(simd, b, stride, error, &mut e),
+        (_, false, _) => {}
+    }
+    if wants_projection && (b.is_some() || !wants_error) {
+        dots(simd, w, stride, activation, &mut d);
+    }
+    [e, d]
 }
 
 /// Applies `rule` to up to sixteen rows and returns their α and γ. Where both factors of a pair of
