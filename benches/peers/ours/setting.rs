@@ -15,6 +15,7 @@ use ojaflow::science::recurrent::{
 };
 use ojaflow::science::samples::Samples;
 use ojaflow::science::seed::{Purpose, stream};
+use ojaflow::stages::coefficients::{self, Coefficients, Tuned};
 use serde::Deserialize;
 
 use crate::Result;
@@ -180,27 +181,14 @@ pub(crate) fn trained_in_time(
     Ok(trainer.network().clone())
 }
 
-/// What `ojaflow pipeline tune` found.
-#[derive(Deserialize)]
-struct Tuned {
-    coefficients: Vec<Cell>,
-}
-
-#[derive(Deserialize)]
-struct Cell {
-    dataset: String,
-    setting: String,
-    rule: String,
-    terms: Terms,
-}
-
-/// The coefficients of Figures 1 and 7 on MNIST: by setting, as the pipelines call it, and rule.
+/// The coefficients of Figures 1 and 7 on MNIST, as tuning picked them: by setting, as the pipelines call it, and rule.
 pub(crate) fn tuned(root: &Path) -> Result<BTreeMap<String, BTreeMap<String, Terms>>> {
     let mut found: BTreeMap<String, BTreeMap<String, Terms>> = BTreeMap::new();
-    for file in ["tune.toml", "tune_rnn.toml"] {
-        let tuned: Tuned = toml::from_str(&fs::read_to_string(root.join("pipelines/coefficients").join(file))?)?;
-        for Cell { setting, rule, terms, .. } in tuned.coefficients.into_iter().filter(|cell| cell.dataset == "mnist") {
-            found.entry(setting.replace('_', "-")).or_default().insert(rule, terms);
+    let tables = Coefficients::load(&root.join("pipelines").join(coefficients::FOLDER))?.tables.into_iter();
+    let of_figures = tables.filter(|(_, table)| ["tune", "tune_rnn"].contains(&table.pipeline.as_str()));
+    for Tuned { dataset, setting, rule, survivors, .. } in of_figures.flat_map(|(_, table)| table.coefficients) {
+        if let ("mnist", Some(picked)) = (dataset.as_str(), survivors.into_iter().next()) {
+            found.entry(setting.replace('_', "-")).or_default().insert(rule, picked.terms);
         }
     }
     Ok(found)
