@@ -32,6 +32,12 @@ pub fn schema_text() -> String {
         properties.insert("kind".into(), json!({ "const": kind.name(), "description": kind.summary() }));
         let keep = "Whether the tables are stored; otherwise they are handed on in memory.";
         properties.insert("keep".into(), json!({ "type": "boolean", "default": true, "description": keep }));
+        let publish =
+            "Of its tables those that are published, by what follows the stage's name; all if it is left out.";
+        properties.insert(
+            "publish".into(),
+            json!({ "type": "array", "items": { "type": "string" }, "description": publish }),
+        );
         if let Some(Value::Object(own)) = definition.get("properties") {
             properties.extend(own.clone());
         }

@@ -123,6 +123,8 @@ pub(super) struct Built {
     pub(super) places: Places,
     pub(super) grid: Arc<Grid>,
     pub(super) keep: bool,
+    /// Tables that are kept and not published.
+    pub(super) unpublished: Vec<String>,
 }
 
 impl Builder<'_> {
@@ -258,6 +260,7 @@ fn claims_stage(spec: &Spec) -> Option<StageSpec> {
         kind: "claims".to_owned(),
         kind_span: first.span.clone(),
         keep: true,
+        publish: None,
         parameters: Node { span: first.span.clone(), value: Value::Table(parameters) },
     })
 }

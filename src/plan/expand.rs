@@ -100,7 +100,7 @@ impl PipelineBuilder<'_, '_> {
             }
         }
         if faults.is_empty() {
-            self.publish(stage, kind, places, tasks);
+            faults.extend(self.publish(stage, kind, places, tasks).err());
         }
         faults
     }

@@ -45,6 +45,10 @@ impl PipelineBuilder<'_, '_> {
                             stage.name, reference.name
                         );
                         Fault::at(&reference.span, message).help(*help)
+                    } else if self.built.values().any(|built| built.unpublished.contains(&reference.name)) {
+                        let message = format!("table `{}` is not published, so it cannot be gathered", reference.name);
+                        Fault::at(&reference.span, message)
+                            .help("Name it in `publish` of the stage that makes it, or take that away.")
                     } else if stage_keeps {
                         let message = format!(
                             "stage `{}` reads table `{}`; {}",
@@ -102,7 +106,6 @@ impl PipelineBuilder<'_, '_> {
         };
         self.sources.extend(looked_up_in);
         let index = self.builder.intern(task, facts);
-        self.publish(stage, kind, Places::new(&self.spec.matrix, Vec::new()), vec![index]);
-        Vec::new()
+        self.publish(stage, kind, Places::new(&self.spec.matrix, Vec::new()), vec![index]).err().into_iter().collect()
     }
 }

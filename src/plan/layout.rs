@@ -8,13 +8,46 @@ use super::places::Places;
 use super::{Grid, Input, Parts, PublishedFile, PublishedTable, Stage};
 use crate::spec::StageSpec;
 use crate::spec::matrix::Axis;
+use crate::spec::node::{Fault, instead_of};
 use crate::tables::frame::{Cell, type_of_cells};
 use crate::tables::{Layout, TableSchema};
-use crate::task::{Kind, KnownValues, Storage};
+use crate::task::{Kind, KnownValues, Output, Storage};
+
+/// The tables of a stage that are published, and those that are not.
+fn split<'a>(stage: &StageSpec, kept: Vec<&'a Output>) -> Result<(Vec<&'a Output>, Vec<&'a Output>), Fault> {
+    let Some(wanted) = &stage.publish else { return Ok((kept, Vec::new())) };
+    // What follows the stage's name, or that name.
+    let name_of = |output: &&'a Output| if output.suffix.is_empty() { stage.name.as_str() } else { output.suffix };
+    if let Some((unknown, span)) = wanted.iter().find(|(name, _)| kept.iter().all(|output| name_of(output) != name)) {
+        let message = format!("stage `{}` makes no table `{unknown}`", stage.name);
+        return Err(Fault::at(
+            span,
+            format!("{message}; {}", instead_of(unknown, kept.iter().map(|output| name_of(output)))),
+        ));
+    }
+    let (published, left_out): (Vec<&Output>, Vec<&Output>) =
+        kept.into_iter().partition(|output| wanted.iter().any(|(name, _)| name == name_of(output)));
+    if let Some(register) = left_out.iter().find(|output| output.is_register) {
+        let name = name_of(register);
+        let message = format!("`{name}` is published always: it tells apart what other tables are about");
+        return Err(Fault::at(wanted.first().map_or(&stage.name_span, |(_, span)| span), message)
+            .help(format!("Add `\"{name}\"` to the list.")));
+    }
+    Ok((published, left_out))
+}
 
 impl PipelineBuilder<'_, '_> {
     /// Records where the tasks of a stage are, and what of it is published with which axes.
-    pub(super) fn publish(&mut self, stage: &StageSpec, kind: &'static dyn Kind, places: Places, tasks: Vec<usize>) {
+    ///
+    /// # Errors
+    /// The stage publishes a table that it does not make, or leaves out the one by which its others are told apart.
+    pub(super) fn publish(
+        &mut self,
+        stage: &StageSpec,
+        kind: &'static dyn Kind,
+        places: Places,
+        tasks: Vec<usize>,
+    ) -> Result<(), Fault> {
         let matrix = &self.spec.matrix;
         let axes: Vec<&Axis> = places.axes.iter().map(|&axis| &matrix.axes[axis]).collect();
         let cell =
@@ -24,11 +57,14 @@ impl PipelineBuilder<'_, '_> {
         let grid = Arc::new(Grid::new(names, tasks, cells));
         let first = grid.tasks[0];
         let work = self.builder.plan.tasks[first].work.clone();
+        let kept: Vec<&Output> =
+            work.outputs().iter().filter(|output| stage.keep && output.storage == Storage::Kept).collect();
+        let (published, unpublished) = split(stage, kept)?;
         let register = work.outputs().iter().find(|output| output.is_register);
         let register = register.map(|output| output.published(&stage.name));
         // What looks at the result of another task is told apart by that one's register.
         let register = register.or_else(|| self.register_behind(first));
-        for output in work.outputs().iter().filter(|output| stage.keep && output.storage == Storage::Kept) {
+        for output in published {
             let mut schema = TableSchema::clone(&output.schema);
             // An axis that the table has as a column of its own (`gradient` of `runs`) is not added again.
             let (own, added): (Vec<usize>, Vec<usize>) = match schema.layout {
@@ -63,7 +99,9 @@ impl PipelineBuilder<'_, '_> {
             self.files.push(PublishedFile { name, stage: stage.name.clone(), task: first, file });
         }
         self.stages.push(Stage { name: stage.name.clone(), kind: kind.name(), grid: grid.clone() });
-        self.built.insert(stage.name.clone(), Built { places, grid, keep: stage.keep });
+        let unpublished = unpublished.iter().map(|output| output.published(&stage.name)).collect();
+        self.built.insert(stage.name.clone(), Built { places, grid, keep: stage.keep, unpublished });
+        Ok(())
     }
 
     /// The values that columns of a table can have in the part of any task; of a column of which one task knows nothing,

@@ -173,6 +173,27 @@ fn what_is_not_kept_is_neither_published_nor_gathered() {
 }
 
 #[test]
+fn a_stage_publishes_what_it_names_and_keeps_the_rest() {
+    let naming = |list: &str| STAGES.replace("kind = \"double\"", &format!("kind = \"double\"\npublish = {list}"));
+    let whole = plan(STAGES);
+    let named = plan(&naming("[\"double\"]"));
+    let tables = |plan: &Plan| plan.main().tables.iter().map(|table| table.name.clone()).collect::<Vec<_>>();
+    assert_eq!(tables(&whole), tables(&named));
+    let without = naming("[]");
+    assert_eq!(faults(&without)[0].message, "table `double` is not published, so it cannot be gathered");
+    let plan = plan(&without.replace("[stages.total]\nkind = \"total\"\nof   = \"double\"\n", ""));
+    assert!(plan.main().tables.iter().all(|table| table.stage != "double"));
+    assert!(plan.tasks[1].leaves_a_result(), "it is in the store all the same");
+    let keys = |plan: &Plan| plan.tasks.iter().take(2).map(|task| task.key.to_string()).collect::<Vec<_>>();
+    assert_eq!(keys(&plan), keys(&whole), "what is published changes no result");
+
+    assert!(faults(&naming("[\"doubel\"]"))[0].message.contains("makes no table `doubel`; did you mean `double`?"));
+    assert!(faults(&naming("\"double\""))[0].message.contains("`publish` is a list of tables"));
+    let register_left_out = STAGES.replace("kind = \"number\"", "kind = \"number\"\npublish = []");
+    assert!(faults(&register_left_out)[0].message.contains("`numbers` is published always"));
+}
+
+#[test]
 fn a_part_of_a_plan_is_what_its_last_stage_needs() {
     let plan = planned(STAGES, |mut request| {
         request.to = Some("double".to_owned());

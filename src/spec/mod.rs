@@ -85,7 +85,9 @@ pub struct StageSpec {
     pub kind_span: Span,
     /// `keep = false`: the tables are handed on in memory and never stored.
     pub keep: bool,
-    /// The parameters, without `kind` and `keep`.
+    /// `publish = ["runs", "evaluations"]`: the tables that are published, where these are not all.
+    pub publish: Option<Vec<(String, Span)>>,
+    /// The parameters, without `kind`, `keep` and `publish`.
     pub parameters: Node,
 }
 
@@ -264,8 +266,18 @@ fn read_stage(stage: NamedNode, in_file: &[String]) -> Result<StageSpec, Fault> 
         None => true,
         Some((_, node)) => node.read::<bool>()?,
     };
+    let publish = match table.remove("publish") {
+        None => None,
+        Some((_, Node { value: Value::Array(items), .. })) => {
+            let names = items.iter().map(|item| Ok((item.read::<String>()?, item.span.clone())));
+            Some(names.collect::<Result<Vec<_>, Fault>>()?)
+        }
+        Some((_, node)) => {
+            return Err(Fault::at(&node.span, "`publish` is a list of tables, `[\"runs\", \"evaluations\"]`"));
+        }
+    };
     let kind_name = kind.read::<String>()?;
-    Ok(StageSpec { name, name_span, kind: kind_name, kind_span: kind.span, keep, parameters: node })
+    Ok(StageSpec { name, name_span, kind: kind_name, kind_span: kind.span, keep, publish, parameters: node })
 }
 
 /// `figS1` keeps the paper's capital letter: a figure is a file, not a table in SQL.

@@ -48,15 +48,7 @@ pub(super) fn dots<S: Simd>(simd: S, rows: &[Lanes], stride: usize, v: &[Lanes],
 
 /// u_r = row_r · a and v_r = row_r · b in one reading of the rows.
 #[inline(always)]
-fn dots_two<S: Simd>(
-    simd: S,
-    rows: &[Lanes],
-    stride: usize,
-    a: &[Lanes],
-    b: &[Lanes],
-    u: &mut [f32],
-    v: &mut [f32],
-) {
+fn dots_two<S: Simd>(simd: S, rows: &[Lanes], stride: usize, a: &[Lanes], b: &[Lanes], u: &mut [f32], v: &mut [f32]) {
     // Lengths said once, so that the loops need no bounds checks.
     let (a, b) = (&a[..stride], &b[..stride]);
     let mut pairs = rows.chunks_exact(2 * stride);

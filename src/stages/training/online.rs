@@ -253,7 +253,7 @@ impl Recipe for Online {
 
     fn slowdown(&self) -> f64 {
         // Measured on the networks of the paper.
-        22.0
+        30.0
     }
 
     fn cost(&self) -> f64 {

@@ -341,7 +341,7 @@ impl Recipe for Recurrent {
 
     fn slowdown(&self) -> f64 {
         // Measured on the networks of the paper.
-        25.0
+        32.0
     }
 
     fn cost(&self) -> f64 {
