@@ -193,7 +193,7 @@ fn the_estimate_knows_portable_kernels() {
         text(&plan.output().unwrap().stdout)
     };
     let portable = summary(Some("portable"));
-    assert!(portable.contains("portable kernels: without AVX2 this takes about 2"), "{portable}");
+    assert!(portable.contains("portable kernels: without AVX2 this takes about 3"), "{portable}");
     assert!(portable.contains(" h of one core"), "{portable}");
     if Machine::this().unwrap().kernels != "portable" {
         let usual = summary(None);
