@@ -20,10 +20,7 @@ fn split<'a>(stage: &StageSpec, kept: Vec<&'a Output>) -> Result<(Vec<&'a Output
     let name_of = |output: &&'a Output| if output.suffix.is_empty() { stage.name.as_str() } else { output.suffix };
     if let Some((unknown, span)) = wanted.iter().find(|(name, _)| kept.iter().all(|output| name_of(output) != name)) {
         let message = format!("stage `{}` makes no table `{unknown}`", stage.name);
-        return Err(Fault::at(
-            span,
-            format!("{message}; {}", instead_of(unknown, kept.iter().map(|output| name_of(output)))),
-        ));
+        return Err(Fault::at(span, format!("{message}; {}", instead_of(unknown, kept.iter().map(name_of)))));
     }
     let (published, left_out): (Vec<&Output>, Vec<&Output>) =
         kept.into_iter().partition(|output| wanted.iter().any(|(name, _)| name == name_of(output)));
