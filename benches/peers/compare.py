@@ -178,8 +178,8 @@ def main():
         with_jax = "jax" not in options.without and find_spec("jax") is not None
         facts["experiments"] = []
         for chosen in options.experiments:
-            arguments_of_run = (chosen, executables, inputs, cores, options.seeds, with_jax, options.forms)
-            facts["experiments"].append(experiments.run(*arguments_of_run))
+            found = experiments.run(chosen, executables, inputs, cores, options.seeds, with_jax, options.forms)
+            facts["experiments"].append(found)
             keep()
         say("\n" + report.experiments_text(facts["experiments"]))
         keep()

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "fixtures" / "surfaces"
 
 
-def write(published, setting):
+def write(setting):
     rows = duckdb.sql(
         f"""
         SELECT gradient, oja, list(seed ORDER BY seed) AS seeds, list(value ORDER BY seed) AS scores
-        FROM '{ROOT}/outputs/{published}/surface_values.parquet'
+        FROM '{ROOT}/outputs/surfaces/surface_values.parquet'
         WHERE setting = '{setting}' GROUP BY gradient, oja ORDER BY gradient, oja
         """
     ).fetchall()
@@ -29,5 +29,5 @@ def write(published, setting):
     (FOLDER / f"{setting}.csv").write_text("\n".join(lines) + "\n")
 
 
-write("surfaces", "10_layers")
-write("surfaces", "5_layers_naive")
+write("10_layers")
+write("5_layers_naive")
