@@ -10,6 +10,7 @@
 mod experiment;
 mod failures;
 mod sequential;
+mod stored;
 mod surfaces;
 mod tuning;
 

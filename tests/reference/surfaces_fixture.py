@@ -1,0 +1,34 @@
+"""The accuracies of `pipelines/surfaces.toml` and `surfaces_rnn.toml` as the tests of racing read them: a file a network in
+../fixtures/surfaces, a line a cell, a column a seed. Run both pipelines first, then, from the project's root:
+
+    python tests/reference/surfaces_fixture.py        # needs duckdb
+"""
+
+from pathlib import Path
+
+import duckdb
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "fixtures" / "surfaces"
+
+
+def write(published, setting):
+    rows = duckdb.sql(
+        f"""
+        SELECT gradient, oja, list(seed ORDER BY seed) AS seeds, list(value ORDER BY seed) AS scores
+        FROM '{ROOT}/outputs/{published}/surface_values.parquet'
+        WHERE setting = '{setting}' GROUP BY gradient, oja ORDER BY gradient, oja
+        """
+    ).fetchall()
+    seeds = rows[0][2]
+    assert len(rows) == 81 and all(row[2] == seeds for row in rows), "every cell on the same seeds"
+    lines = [",".join(["gradient", "oja", *map(str, seeds)])]
+    # Means of five accuracies over 10,000 images: five digits hold them.
+    lines += [",".join([f"{gradient:g}", f"{oja:g}", *(f"{score:.5f}" for score in scores)]) for gradient, oja, _, scores in rows]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{setting}.csv").write_text("\n".join(lines) + "\n")
+
+
+write("surfaces", "10_layers")
+write("surfaces", "5_layers_naive")
+write("surfaces_rnn", "rnn")
