@@ -163,19 +163,27 @@ def main():
     for side in sides:
         side.close()
 
+    target = ROOT / "benches" / "runs" / f"{datetime.date.today()}-{name}"
+
+    def keep():
+        """What there is so far: an experiment may end the comparison."""
+        if options.save:
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "peers.txt").write_text("\n".join(lines) + "\n")
+            (target / "peers.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    keep()
     if options.experiments:
         executables = executable, built("ojaflow", "build", "--bin", "ojaflow")
         with_jax = "jax" not in options.without and find_spec("jax") is not None
-        facts["experiments"] = [
-            experiments.run(chosen, executables, inputs, cores, options.seeds, with_jax, options.forms)
-            for chosen in options.experiments
-        ]
+        facts["experiments"] = []
+        for chosen in options.experiments:
+            arguments_of_run = (chosen, executables, inputs, cores, options.seeds, with_jax, options.forms)
+            facts["experiments"].append(experiments.run(*arguments_of_run))
+            keep()
         say("\n" + report.experiments_text(facts["experiments"]))
+        keep()
     if options.save:
-        target = ROOT / "benches" / "runs" / f"{datetime.date.today()}-{name}"
-        target.mkdir(parents=True, exist_ok=True)
-        (target / "peers.txt").write_text("\n".join(lines) + "\n")
-        (target / "peers.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         floors = subprocess.run(
             [benchmark("kernels"), "--json", target / "kernels.json"],
             check=True, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core}),
