@@ -10,7 +10,7 @@ use ojaflow::datasets;
 use ojaflow::kernels::probes::{STEPS_TOGETHER, arithmetic_of};
 use ojaflow::science::activation::Activation;
 use ojaflow::science::initialization::{Feedback, Initialization};
-use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, TaskSize};
+use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use ojaflow::science::network::{Architecture, Network};
 use ojaflow::science::online::OnlineTrainer;
 use ojaflow::science::plasticity::{Coefficient, Rule};
@@ -291,6 +291,7 @@ impl<'a> Bench<'a> {
                 initialization: Initialization::Xavier,
                 feedback: learning.feedback,
                 task,
+                sampling: Sampling::default(),
                 learned: learning.terms.iter().map(|name| (*name).to_owned()).collect(),
                 rule: Rule::new(&terms).expect("the terms are shipped ones"),
                 learning_rate: 1e-5,

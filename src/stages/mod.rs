@@ -21,6 +21,7 @@ pub mod measurement;
 pub mod meta_learn;
 pub mod networks;
 pub mod parameters;
+mod pool;
 pub mod race;
 pub mod reconstruction_error;
 pub mod reconstructions;

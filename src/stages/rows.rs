@@ -165,7 +165,7 @@ table! {
 
 table! {
     /// An outer loop of meta-learning.
-    pub struct MetaRunRow<'a> in "meta_runs" version 1 key(run_id) {
+    pub struct MetaRunRow<'a> in "meta_runs" version 2 key(run_id) {
         run_id: Category = RUN_ID,
         /// layers of weights, L
         n_layers: Int32,
@@ -179,8 +179,10 @@ table! {
         feedback: Category,
         /// data sets whose classes make the pool, joined by +
         pool: Category,
-        /// classes of the pool, which is outputs of the network
+        /// classes of the pool
         n_classes: Int32 in "classes",
+        /// outputs of the network: further ones than classes are never right
+        n_outputs: Int32 in "classes",
         /// length of the outer loop
         episodes: Int64 in "episodes",
         /// Adam's step size in the outer loop

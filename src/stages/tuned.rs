@@ -10,14 +10,14 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Known;
 use super::coefficients::Survivor;
 use super::parameters::axes_of;
+use super::pool::{self, Stages};
 use super::training::rules::{Condition, find_survivor, picked, read_rule};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
-use crate::task::{Kind, Output, Planned, Planning, Reads, Reference, Surroundings, Work};
+use crate::task::{Kind, Output, Planned, Planning, Reference, Surroundings, Work};
 
 /// `kind = "tuned"`
 pub struct TunedKind;
@@ -25,9 +25,13 @@ pub struct TunedKind;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TunedSpec {
-    /// The stage that loads the data.
+    /// The stage that loads the data, or several whose classes make one pool.
     #[allow(dead_code)]
-    data: String,
+    data: Stages,
+    /// What is taken instead where one of several is not there.
+    #[allow(dead_code)]
+    #[serde(default)]
+    otherwise: Stages,
     /// A learning rule of `[rules]`; usually an axis of the matrix.
     rule: String,
     /// The name under which the coefficients of this network are tuned.
@@ -36,6 +40,9 @@ struct TunedSpec {
     /// Which of the coefficients that tuning left; usually an axis of the matrix.
     #[serde(default = "picked")]
     cell: usize,
+    /// Whether what has not been tuned counts as if its coefficients were written; otherwise it is refused.
+    #[serde(default)]
+    may_be_untuned: bool,
 }
 
 table! {
@@ -94,26 +101,28 @@ impl Kind for TunedKind {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
-        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TunedSpec>(&["data"]));
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TunedSpec>(&["data", "otherwise"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
-        Ok(vec![Reference::required(parameters, "data", Reads::Task)?])
+        pool::references(parameters)
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: TunedSpec = planning.parameters.read()?;
-        let data = planning.available.iter().find_map(|available| Known::of(&available.facts).data);
-        let Some(data) = data else {
-            return Err(planning.fault("data", "this stage loads no data set"));
-        };
+        let data = pool::chosen(planning)?;
+        let dataset = pool::name_of(data.iter().map(|(_, data)| data.as_ref()));
         let rule = read_rule(planning, &spec.rule)?;
         if !rule.tuned {
             return Ok(Planned::new(TunedTask { cell: None }));
         }
-        let condition = Condition { dataset: &data.name, setting: spec.setting.as_deref(), cell: spec.cell };
-        let (survivor, n_cells, source) = find_survivor(planning, rule.name_span, &spec.rule, condition)?;
+        let condition = Condition { dataset: &dataset, setting: spec.setting.as_deref(), cell: spec.cell };
+        let found = find_survivor(planning, rule.name_span, &spec.rule, condition);
+        if found.is_err() && spec.may_be_untuned && spec.cell == picked() {
+            return Ok(Planned::new(TunedTask { cell: None }));
+        }
+        let (survivor, n_cells, source) = found?;
         let cell = CellLeft { survivor: survivor.clone(), n_cells };
         Ok(Planned::new(TunedTask { cell: Some(cell) }).looked_up_in([source.clone()]))
     }

@@ -13,7 +13,7 @@ import struct
 from blake3 import blake3
 
 CONTEXT = "ojaflow random stream v1"
-PURPOSES = ["forward_weights", "feedback_weights", "sample_order", "bootstrap", "task", "selection"]
+PURPOSES = ["forward_weights", "feedback_weights", "sample_order", "bootstrap", "task", "task_samples", "selection"]
 MASK = 0xFFFFFFFF
 
 

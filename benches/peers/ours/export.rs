@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ojaflow::science::initialization::Feedback;
+use ojaflow::science::meta::Sampling;
 
 use crate::works::{Bench, recurrent_weights, weights};
 use crate::{Result, bytes};
@@ -60,7 +61,7 @@ pub(crate) fn export(bench: &Bench<'_>, folder: &Path) -> Result<()> {
 
     let (mut drawn, mut starts) = (Vec::new(), Vec::new());
     for episode in 1..=setting.experiments.episodes.max(setting.episode.episodes) {
-        let task = bench.pool.draw(setting.task(), 0, episode);
+        let task = bench.pool.draw(setting.task(), Sampling::default(), 0, episode);
         drawn.extend(task.training.iter().chain(&task.query).flat_map(|&(class, index)| [class as u32, index]));
         starts.extend(weights(&setting.network(&setting.episode.network, Feedback::Plastic, task.seed)?));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ojaflow::science::activation::Activation;
 use ojaflow::science::initialization::{Feedback, Initialization};
-use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, TaskSize};
+use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use ojaflow::science::network::{Architecture, Network};
 use ojaflow::science::online::OnlineTrainer;
 use ojaflow::science::plasticity::{Coefficient, Rule};
@@ -140,6 +140,7 @@ impl Setting {
             initialization: Initialization::Xavier,
             feedback: learning.feedback.into(),
             task: self.task(),
+            sampling: Sampling::default(),
             learned,
             rule: rule(&learning.terms)?,
             learning_rate,

@@ -8,7 +8,7 @@ use super::inference::contrast::{Contrast, Side, Survivor, selection_probabiliti
 use super::inference::looks::nominal_level;
 use super::inference::power::power_at;
 use super::initialization::{Feedback, Initialization};
-use super::meta::{ClassPool, MetaLearner, MetaSettings, TaskSize};
+use super::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use super::network::{Architecture, Network};
 use super::online::OnlineTrainer;
 use super::plasticity::{Coefficient, Rule};
@@ -87,6 +87,7 @@ fn episodes(bits: &mut Bits) {
         initialization: Initialization::Xavier,
         feedback: Feedback::Plastic,
         task: TaskSize { n_classes: 3, n_training: 15, n_query: 5 },
+        sampling: Sampling::default(),
         learned: TERMS.map(|(name, _)| name.to_owned()).to_vec(),
         rule: rule(&TERMS.map(|(name, c)| (name, c / 20.0))),
         learning_rate: 1e-4,

@@ -23,6 +23,8 @@ pub enum Purpose {
     Bootstrap,
     /// Tasks of meta-learning.
     Task,
+    /// Samples that a class shows in every task of meta-learning, one stream a class.
+    TaskSamples,
     /// Draws of tuning seeds: how probable is it that a cell is picked?
     Selection,
 }
@@ -35,6 +37,7 @@ impl Purpose {
             Purpose::SampleOrder => "sample_order",
             Purpose::Bootstrap => "bootstrap",
             Purpose::Task => "task",
+            Purpose::TaskSamples => "task_samples",
             Purpose::Selection => "selection",
         }
     }
@@ -150,9 +153,10 @@ mod tests {
             Purpose::SampleOrder,
             Purpose::Bootstrap,
             Purpose::Task,
+            Purpose::TaskSamples,
             Purpose::Selection,
         ];
-        assert_eq!(vectors.len(), 36);
+        assert_eq!(vectors.len(), 42);
         for vector in vectors {
             let seed = vector["seed"].as_str().unwrap().parse().unwrap();
             let purpose = *purposes.iter().find(|p| p.name() == vector["purpose"]).unwrap();

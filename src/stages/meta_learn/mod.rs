@@ -1,27 +1,27 @@
 //! datasets → runs, episodes, angles: the coefficients of a rule are learned over many tasks (section 2.5, Figure 8).
 
 mod parameters;
-mod pool;
 mod rule;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use self::parameters::{DrawFrom, MetaLearnSpec};
-use self::pool::{plan_data, references_in};
+use self::parameters::{DrawFrom, ImagesSpec, MetaLearnSpec};
 use self::rule::{OuterRate, initial_rule, learned, learning_rate};
 use self::task::{Canonical, MetaLearnTask, outputs};
 use super::parameters::{Every, Steps, activation_name, axes_of, init_name};
+use super::pool;
+use super::DataFacts;
 use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
-use crate::science::meta::{MetaSettings, TaskSize};
+use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
 use crate::spec::node::{Fault, Node};
-use crate::task::{Inputs, Kind, Planned, Planning, Reference};
+use crate::task::{InputId, Inputs, Kind, Planned, Planning, Reference};
 
 /// Bytes of what is kept of an episode, and of its row.
 const EPISODE_BYTES: u64 = 300;
@@ -40,6 +40,27 @@ fn wrong_number(spec: &MetaLearnSpec) -> &'static str {
     .unwrap_or("rule")
 }
 
+/// The data sets of the pool, which have images beside their tuning split.
+fn read_pool(
+    planning: &Planning<'_>,
+    inputs: &mut Inputs<'_, '_>,
+) -> Result<Vec<(InputId, Arc<DataFacts>)>, Fault> {
+    let mut found = Vec::new();
+    for (reference, data) in pool::chosen(planning)? {
+        if data.n_train <= data.n_tuning() {
+            let message = format!(
+                "`{}` has {} training images; the last {} are the tuning split, so more are needed",
+                data.name,
+                data.n_train,
+                data.n_tuning()
+            );
+            return Err(Fault::at(&reference.span, message));
+        }
+        found.push((inputs.read_of(&reference, "dataset")?.0, data));
+    }
+    Ok(found)
+}
+
 /// `kind = "meta_learn"`
 pub struct MetaLearn;
 
@@ -53,7 +74,7 @@ impl Kind for MetaLearn {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -61,26 +82,26 @@ impl Kind for MetaLearn {
     }
 
     fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
-        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&[]));
+        static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&["data", "otherwise"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
-        let mut references = references_in(parameters, "data")?;
-        if references.is_empty() {
-            return Err(Fault::at(&parameters.span, "the key `data`, a list of stages that load data, is missing"));
-        }
-        references.extend(references_in(parameters, "otherwise")?);
-        Ok(references)
+        pool::references(parameters)
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
         let spec: MetaLearnSpec = planning.parameters.read()?;
         let in_field = |field: &'static str| move |message: String| planning.fault(field, message);
         let mut inputs = Inputs::new(planning);
-        let (images, data): (Vec<_>, Vec<_>) = plan_data(planning, &mut inputs)?.into_iter().unzip();
-        let n_outputs = data.iter().map(|data| data.n_classes).sum();
-        let pool = data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>().join("+");
+        let (images, data): (Vec<_>, Vec<_>) = read_pool(planning, &mut inputs)?.into_iter().unzip();
+        let pool = pool::name_of(data.iter().map(Arc::as_ref));
+        let n_classes = data.iter().map(|data| data.n_classes).sum();
+        let n_outputs = spec.outputs.unwrap_or(n_classes);
+        if n_outputs < n_classes {
+            let message = format!("{n_outputs} outputs; the pool {pool} has {n_classes} classes");
+            return Err(planning.fault("outputs", message));
+        }
         let activation = spec.activation.check().map_err(in_field("activation"))?;
         let init = spec.init.check().map_err(in_field("init"))?;
         if let Some(layer) = spec.hidden.iter().position(|&width| width == 0) {
@@ -103,8 +124,10 @@ impl Kind for MetaLearn {
         let rule = initial_rule(&written, &learned).map_err(in_field("rule"))?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
-        if task.n_classes > n_outputs {
-            let message = format!("{} classes a task; the pool {pool} has {n_outputs}", task.n_classes);
+        let sampling =
+            Sampling { with_replacement: spec.with_replacement, fixed_samples: spec.images == ImagesSpec::Fixed };
+        if task.n_classes > n_classes && !sampling.with_replacement {
+            let message = format!("{} classes a task; the pool {pool} has {n_classes}", task.n_classes);
             return Err(planning.fault("classes", message));
         }
         for (field, count) in [("training_samples", spec.training_samples), ("query_samples", spec.query_samples)] {
@@ -112,7 +135,8 @@ impl Kind for MetaLearn {
                 return Err(planning.fault(field, "a task needs at least 1 of them a class"));
             }
         }
-        let of_a_class = spec.training_samples.saturating_add(spec.query_samples);
+        let times = sampling.most_draws_of_a_class(task.n_classes);
+        let of_a_class = spec.training_samples.saturating_add(spec.query_samples).saturating_mul(times);
         let there = data.iter().map(|data| match spec.draw_from {
             DrawFrom::Training => data.n_train - data.n_tuning(),
             DrawFrom::Tuning => data.n_tuning(),
@@ -130,6 +154,7 @@ impl Kind for MetaLearn {
             initialization: init,
             feedback: spec.feedback.feedback(),
             task,
+            sampling,
             rule,
             learned,
             learning_rate,
@@ -172,6 +197,8 @@ impl Kind for MetaLearn {
                 classes: task.n_classes,
                 training_samples: task.n_training,
                 query_samples: task.n_query,
+                with_replacement: sampling.with_replacement,
+                images: spec.images,
                 l1: spec.l1,
                 clip: spec.clip,
                 skip_above: spec.skip_above,
@@ -183,6 +210,7 @@ impl Kind for MetaLearn {
             is_untuned,
             memory,
             images,
+            n_classes,
             pool,
         })
         .reading(inputs)

@@ -4,6 +4,7 @@ use crate::stages::training::rules::picked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stages::pool::Stages;
 use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Steps};
 
 #[derive(Deserialize, JsonSchema)]
@@ -11,16 +12,19 @@ use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Steps};
 pub(super) struct MetaLearnSpec {
     /// The stages that load the data: tasks are drawn from the classes of all of them.
     #[allow(dead_code)]
-    pub(super) data: Vec<String>,
+    pub(super) data: Stages,
     /// What is taken instead where one of those data sets is not there; their stages say `optional = true`.
     #[allow(dead_code)]
     #[serde(default)]
-    pub(super) otherwise: Vec<String>,
+    pub(super) otherwise: Stages,
     /// The images that tasks are drawn from.
     #[serde(default)]
     pub(super) draw_from: DrawFrom,
-    /// Units of the hidden layers; input and output are those of the data, an output for each class of the pool.
+    /// Units of the hidden layers; the input is that of the data.
     pub(super) hidden: Vec<usize>,
+    /// Outputs of the network, where there are more than classes in the pool: the others are never right.
+    #[serde(default)]
+    pub(super) outputs: Option<usize>,
     #[serde(default)]
     pub(super) activation: ActivationSpec,
     #[serde(default)]
@@ -51,6 +55,12 @@ pub(super) struct MetaLearnSpec {
     /// Classes of a task.
     #[serde(default = "classes")]
     pub(super) classes: usize,
+    /// Whether a class may come up twice in a task.
+    #[serde(default)]
+    pub(super) with_replacement: bool,
+    /// Whether a class shows new images in every task, or the same ones in all tasks of a seed.
+    #[serde(default)]
+    pub(super) images: ImagesSpec,
     /// Training samples a class.
     #[serde(default = "training_samples")]
     pub(super) training_samples: usize,
@@ -89,6 +99,16 @@ fn training_samples() -> usize {
 
 fn query_samples() -> usize {
     10
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ImagesSpec {
+    /// Every task draws its own.
+    #[default]
+    Fresh,
+    /// The same in all tasks of a seed.
+    Fixed,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::parameters::DrawFrom;
+use super::parameters::{DrawFrom, ImagesSpec};
 use crate::error::Result;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::meta::{ClassPool, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
@@ -35,9 +35,10 @@ pub(super) struct Canonical {
     pub(super) classes: usize,
     pub(super) training_samples: usize,
     pub(super) query_samples: usize,
+    pub(super) with_replacement: bool,
+    pub(super) images: ImagesSpec,
     pub(super) l1: f64,
     pub(super) clip: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")] // results from before it was an option keep their keys
     pub(super) skip_above: Option<f64>,
     pub(super) step_back: bool,
     pub(super) angles: Vec<u64>,
@@ -55,6 +56,8 @@ pub(super) struct MetaLearnTask {
     /// Bytes, roughly.
     pub(super) memory: u64,
     pub(super) images: Vec<InputId>,
+    /// Of the pool.
+    pub(super) n_classes: usize,
     pub(super) pool: String,
     pub(super) outputs: Vec<Output>,
 }
@@ -176,7 +179,7 @@ impl MetaLearnTask {
                 episodes.len()
             ));
         }
-        let mut options = serde_json::json!({
+        let options = serde_json::json!({
             "beta": canonical.beta,
             "std": canonical.std,
             "seed": canonical.seed,
@@ -186,15 +189,14 @@ impl MetaLearnTask {
             "classes": canonical.classes,
             "training_samples": canonical.training_samples,
             "query_samples": canonical.query_samples,
+            "with_replacement": canonical.with_replacement,
+            "images": canonical.images,
             "l1": canonical.l1,
             "clip": canonical.clip,
+            "skip_above": canonical.skip_above,
             "step_back": canonical.step_back,
             "equation": self.settings.rule.equation(),
         });
-        // Like the key, the table of a run without it is what it was before there was the option.
-        if let Some(norm) = canonical.skip_above {
-            options["skip_above"] = norm.into();
-        }
         let n_layers = canonical.layers.len() - 1;
         let row = MetaRunRow {
             run_id: context.run_id(),
@@ -204,7 +206,8 @@ impl MetaLearnTask {
             init: canonical.init,
             feedback: canonical.feedback,
             pool: &self.pool,
-            n_classes: canonical.layers[n_layers] as i32,
+            n_classes: self.n_classes as i32,
+            n_outputs: canonical.layers[n_layers] as i32,
             episodes: canonical.episodes.into(),
             outer_rate: canonical.learning_rate,
             n_updated: count(&[EpisodeStatus::Updated, EpisodeStatus::Clipped]),

@@ -131,7 +131,7 @@ impl<'a> MetaLearner<'a> {
     fn episode(&mut self, inspect: Option<Inspection>) -> EpisodeRecord {
         self.episodes += 1;
         let (settings, pool) = (&self.settings, self.pool);
-        let task = pool.draw(settings.task, self.seed, self.episodes);
+        let task = pool.draw(settings.task, settings.sampling, self.seed, self.episodes);
         let samples = |drawn: &[(usize, u32)]| -> Vec<Sample<'a>> {
             drawn.iter().map(|&(class, index)| (pool.pixels(class, index), class)).collect()
         };

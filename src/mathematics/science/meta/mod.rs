@@ -21,7 +21,7 @@ mod task;
 
 pub use learner::{EpisodeRecord, EpisodeStatus, MetaLearner};
 pub use settings::MetaSettings;
-pub use task::{ClassPool, Task, TaskSize};
+pub use task::{ClassPool, Sampling, Task, TaskSize};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What meta-learning is asked to do.
 
-use super::task::{ClassPool, TaskSize};
+use super::task::{ClassPool, Sampling, TaskSize};
 use crate::science::InvalidParameter;
 use crate::science::initialization::{Feedback, Initialization};
 use crate::science::network::Architecture;
@@ -9,7 +9,7 @@ use crate::science::plasticity::{Coefficient, Rule, Synapses};
 /// What is learned, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetaSettings {
-    /// The networks that learn.
+    /// The networks that learn: an output for each class of the pool, and further ones that are never right where it has more.
     pub architecture: Architecture,
     /// Their weights before a task.
     pub initialization: Initialization,
@@ -17,6 +17,8 @@ pub struct MetaSettings {
     pub feedback: Feedback,
     /// What they learn in an episode.
     pub task: TaskSize,
+    /// How the classes and samples of a task are drawn.
+    pub sampling: Sampling,
     /// The terms, with their coefficients before the first episode: one for all layers.
     pub rule: Rule,
     /// Names of the terms whose coefficients are learned; the others keep theirs, and take no part if that is 0.
@@ -40,7 +42,7 @@ pub struct MetaSettings {
 impl MetaSettings {
     pub(super) fn check(&self, pool: &ClassPool) -> Result<(), InvalidParameter> {
         let refuse = |message: String| Err(InvalidParameter::new(message));
-        pool.check(self.task)?;
+        pool.check(self.task, self.sampling)?;
         let (inputs, outputs) = (self.architecture.sizes()[0], self.architecture.sizes()[self.architecture.n_layers()]);
         if inputs != pool.n_pixels() || outputs < pool.n_classes() || pool.n_classes() > usize::from(u16::MAX) {
             return refuse(format!(

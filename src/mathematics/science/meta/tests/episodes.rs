@@ -1,5 +1,7 @@
 //! The outer loop: tasks, updates, and what becomes of an episode.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// Four classes of noisy stripes, two data sets of two classes each.
@@ -24,6 +26,7 @@ fn settings() -> MetaSettings {
         initialization: Initialization::Xavier,
         feedback: Feedback::Plastic,
         task: TaskSize { n_classes: 3, n_training: 20, n_query: 10 },
+        sampling: Sampling::default(),
         rule: rule_nine([1e-3, 0.0, 0.0, 0.0, 0.0, 0.0]),
         learned: NINE.map(String::from).to_vec(),
         learning_rate: 2e-3,
@@ -40,10 +43,11 @@ fn tasks_take_distinct_classes_and_disjoint_samples_and_depend_on_seed_and_episo
     let pool = ClassPool::new(sets.iter().collect()).unwrap();
     assert_eq!((pool.n_classes(), pool.n_pixels()), (4, 16));
     let size = TaskSize { n_classes: 3, n_training: 20, n_query: 10 };
-    let task = pool.draw(size, 1, 5);
-    assert_eq!(task, pool.draw(size, 1, 5));
-    assert_ne!(task.training, pool.draw(size, 1, 6).training);
-    assert_ne!(task.seed, pool.draw(size, 2, 5).seed);
+    let draw = |seed, episode| pool.draw(size, Sampling::default(), seed, episode);
+    let task = draw(1, 5);
+    assert_eq!(task, draw(1, 5));
+    assert_ne!(task.training, draw(1, 6).training);
+    assert_ne!(task.seed, draw(2, 5).seed);
     assert_eq!((task.training.len(), task.query.len()), (60, 30));
     let mut all: Vec<(usize, u32)> = task.training.iter().chain(&task.query).copied().collect();
     all.sort_unstable();
@@ -55,6 +59,79 @@ fn tasks_take_distinct_classes_and_disjoint_samples_and_depend_on_seed_and_episo
     }
     let in_class = |class| task.query.iter().filter(|&&(c, _)| c == class).count();
     assert_eq!((0..4).filter(|&class| in_class(class) == 10).count(), 3);
+}
+
+/// How often each class is among the samples, and the samples each once.
+fn counted(pool: &ClassPool, samples: &[(usize, u32)]) -> (Vec<usize>, BTreeSet<(usize, u32)>) {
+    let of = |class| samples.iter().filter(|(found, _)| *found == class).count();
+    ((0..pool.n_classes()).map(of).collect(), samples.iter().copied().collect())
+}
+
+#[test]
+fn a_class_that_comes_up_twice_brings_twice_as_many_samples_all_different() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    let size = TaskSize { n_classes: 3, n_training: 10, n_query: 5 };
+    let sampling = Sampling { with_replacement: true, fixed_samples: false };
+    pool.check(size, sampling).unwrap();
+    let mut together = [0; 4];
+    for episode in 1..=400 {
+        let task = pool.draw(size, sampling, 1, episode);
+        let (in_training, training) = counted(&pool, &task.training);
+        let (in_query, query) = counted(&pool, &task.query);
+        assert_eq!((training.len(), query.len()), (30, 15));
+        assert!(training.is_disjoint(&query));
+        assert!(in_training.iter().zip(&in_query).all(|(training, query)| *training == 2 * query && query % 5 == 0));
+        together[in_query.iter().filter(|n| **n > 0).count()] += 1;
+    }
+    // Of 4³ draws 4 show one class, 36 two, 24 three.
+    for (n, expected) in [(1, 25), (2, 225), (3, 150)] {
+        assert!(together[n] > expected * 7 / 10 && together[n] < expected * 13 / 10 + 8, "{n}: {}", together[n]);
+    }
+    // 60 samples a class: enough for three draws of 20, not of 21.
+    assert!(pool.check(TaskSize { n_training: 15, ..size }, sampling).is_ok());
+    assert!(pool.check(TaskSize { n_training: 16, ..size }, sampling).is_err());
+    assert!(pool.check(TaskSize { n_training: 16, ..size }, Sampling::default()).is_ok());
+}
+
+#[test]
+fn a_class_with_fixed_samples_shows_the_same_ones_in_every_task_of_a_seed() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    let size = TaskSize { n_classes: 3, n_training: 10, n_query: 5 };
+    for with_replacement in [false, true] {
+        let sampling = Sampling { with_replacement, fixed_samples: true };
+        let seen = |seed| {
+            let (mut training, mut query) = (BTreeSet::new(), BTreeSet::new());
+            for episode in 1..=100 {
+                let task = pool.draw(size, sampling, seed, episode);
+                assert_eq!((task.training.len(), task.query.len()), (30, 15));
+                training.extend(task.training);
+                query.extend(task.query);
+            }
+            (training, query)
+        };
+        let (training, query) = seen(1);
+        assert_eq!((training.len(), query.len()), (40, 20), "four classes, and no sample more than a task has");
+        assert!(training.is_disjoint(&query));
+        assert_ne!(seen(2).0, training, "another seed has samples of its own");
+    }
+}
+
+#[test]
+fn outputs_without_a_class_are_never_right_and_learn_to_be_silent() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    let wider = MetaSettings { architecture: Architecture::new(vec![16, 12, 8, 9], SOFTPLUS).unwrap(), ..settings() };
+    let [mut few, mut many] = [settings(), wider].map(|settings| MetaLearner::new(settings, &pool, 3).unwrap());
+    let [few, many] = [few.run_episode(), many.run_episode()].map(|record| record.query_loss.unwrap());
+    // Chance is ln 4 with four outputs, ln 9 with nine.
+    assert!(many > few, "{few}, {many}");
+    let mut trained = None;
+    let wider = MetaSettings { architecture: Architecture::new(vec![16, 12, 8, 9], SOFTPLUS).unwrap(), ..settings() };
+    let mut learner = MetaLearner::new(MetaSettings { rule: rule_nine([0.05, 0.0, 0.0, 0.0, 0.0, 0.0]), ..wider }, &pool, 3).unwrap();
+    learner.run_episode_inspecting(|network, query| trained = Some(network.evaluate(query, 0..query.len())));
+    assert!(trained.unwrap().loss < 9_f64.ln());
 }
 
 #[test]
