@@ -46,8 +46,22 @@ pub struct Tuned {
     /// The best with Oja's term, where the race was about that term as well: those that `tuned = true` stands for.
     #[serde(default)]
     pub best_positive: Option<BTreeMap<String, f64>>,
+    /// How probable it is that tuning again would pick each of the cells that were left, with Oja's term or without: where
+    /// the race was about that term as well. It says how large the best coefficient is.
+    #[serde(default)]
+    pub picks: Vec<Pick>,
     /// What the race left, without those that leave Oja's term out; the first is what `tuned = true` stands for.
     pub survivors: Vec<Survivor>,
+}
+
+/// Coefficients, and how probable it is that they are the best.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pick {
+    /// The coefficient of each term.
+    pub terms: BTreeMap<String, f64>,
+    /// Of being picked if the tuning were done again.
+    pub probability: f64,
 }
 
 /// Coefficients that a race left.

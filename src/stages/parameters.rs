@@ -202,13 +202,15 @@ pub enum PlainInit {
     Naive,
     /// After He et al. (2015).
     Kaiming,
+    /// Orthonormal rows or columns, after Saxe et al. (2014).
+    Orthogonal,
 }
 
 /// `init = "xavier"` or `init = { naive = { variance = 0.01 } }`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "an initialisation is `\"xavier\"`, `\"kaiming\"`, `\"naive\"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`"
+    expecting = "an initialisation is `\"xavier\"`, `\"kaiming\"`, `\"orthogonal\"`, `\"naive\"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`"
 )]
 pub enum InitSpec {
     /// By its name.
@@ -254,6 +256,7 @@ impl InitSpec {
             Self::Named(PlainInit::Xavier) => Initialization::Xavier,
             Self::Named(PlainInit::Naive) => Initialization::Naive { std: NAIVE_STD },
             Self::Named(PlainInit::Kaiming) => Initialization::Kaiming,
+            Self::Named(PlainInit::Orthogonal) => Initialization::Orthogonal,
             Self::Naive(NaiveInit::Naive(NaiveSpread::Std(std))) => Initialization::Naive { std },
             Self::Naive(NaiveInit::Naive(NaiveSpread::Variance(variance))) => {
                 if !(variance.is_finite() && variance >= 0.0) {
@@ -273,6 +276,7 @@ pub fn init_name(init: Initialization) -> &'static str {
         Initialization::Xavier => "xavier",
         Initialization::Naive { .. } => "naive",
         Initialization::Kaiming => "kaiming",
+        Initialization::Orthogonal => "orthogonal",
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::coefficients::Survivor;
+use super::coefficients::{Pick, Survivor};
 use super::parameters::axes_of;
 use super::pool::{self, Stages};
 use super::training::rules::{Condition, find_survivor, picked, read_rule};
@@ -81,7 +81,20 @@ impl TunedRow<'_> {
     };
 }
 
-static OUTPUTS: LazyLock<[Output; 1]> = LazyLock::new(|| [Output::kept("", TunedRow::schema())]);
+table! {
+    /// How probable each coefficient of each term is to be the best of the grid, over all cells that the race left.
+    pub struct PickRow<'a> in "tuned_picks" version 1 key(term, coefficient) {
+        /// the plasticity term
+        term: Category,
+        /// its coefficient; 0 leaves the term out
+        coefficient: Float64 in "1/sample",
+        /// that tuning again would pick it
+        probability: Float64,
+    }
+}
+
+static OUTPUTS: LazyLock<[Output; 2]> =
+    LazyLock::new(|| [Output::kept("", TunedRow::schema()), Output::kept("picks", PickRow::schema())]);
 
 impl Kind for TunedKind {
     fn name(&self) -> &'static str {
@@ -93,7 +106,7 @@ impl Kind for TunedKind {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -122,8 +135,10 @@ impl Kind for TunedKind {
         if found.is_err() && spec.may_be_untuned && spec.cell == picked() {
             return Ok(Planned::new(TunedTask { cell: None }));
         }
-        let (survivor, n_cells, source) = found?;
-        let cell = CellLeft { survivor: survivor.clone(), n_cells };
+        let (tuned, survivor, source) = found?;
+        // They are the condition's: told once, with what was picked.
+        let picks = if spec.cell == picked() { tuned.picks.clone() } else { Vec::new() };
+        let cell = CellLeft { survivor: survivor.clone(), n_cells: tuned.survivors.len(), picks };
         Ok(Planned::new(TunedTask { cell: Some(cell) }).looked_up_in([source.clone()]))
     }
 }
@@ -133,6 +148,22 @@ struct CellLeft {
     #[serde(flatten)]
     survivor: Survivor,
     n_cells: usize,
+    picks: Vec<Pick>,
+}
+
+impl CellLeft {
+    /// The share of each coefficient of each term.
+    fn pick_rows(&self) -> Vec<PickRow<'_>> {
+        let mut rows: Vec<PickRow<'_>> = Vec::new();
+        for (pick, (term, coefficient)) in self.picks.iter().flat_map(|pick| pick.terms.iter().map(move |t| (pick, t))) {
+            match rows.iter_mut().find(|row| (row.term, row.coefficient) == (term.as_str(), *coefficient)) {
+                Some(row) => row.probability += pick.probability,
+                None => rows.push(PickRow { term, coefficient: *coefficient, probability: pick.probability }),
+            }
+        }
+        rows.sort_by(|a, b| a.term.cmp(b.term).then(a.coefficient.total_cmp(&b.coefficient)));
+        rows
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -151,7 +182,9 @@ impl Work for TunedTask {
     }
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
-        let Some(CellLeft { survivor, n_cells }) = &self.cell else {
+        let picks = self.cell.as_ref().map(CellLeft::pick_rows).unwrap_or_default();
+        context.write("picks", PickRow::batch(&picks))?;
+        let Some(CellLeft { survivor, n_cells, .. }) = &self.cell else {
             return context.write("tuned", TunedRow::batch(&[TunedRow::WRITTEN]));
         };
         let terms = survivor.terms.iter().map(|(name, value)| format!("{name} = {value:e}"));

@@ -56,12 +56,13 @@ pub(super) fn judge_claim(claim: &Claim<'_>, looks: &Looks) -> Result<Judged, In
             .collect::<Result<Vec<_>, _>>()?;
         let verdicts: Vec<Verdict> = parts.iter().map(|part| part.verdict).collect();
         let verdict = combine(&verdicts);
-        let cannot = |part: &JudgedPart| {
+        let cannot = |(condition, part): (&Condition, &JudgedPart)| {
             part.verdict == Verdict::Undecided
-                && (matches!(part.needed, Some(Needed::CannotDecide { .. }))
+                && (condition.probability.is_some()
+                    || matches!(part.needed, Some(Needed::CannotDecide { .. }))
                     || part.found.is_some_and(|found| found.is_identical))
         };
-        let hopeless = verdict == Verdict::Undecided && parts.iter().any(cannot);
+        let hopeless = verdict == Verdict::Undecided && claim.iter().map(|(condition, _)| *condition).zip(&parts).any(cannot);
         let judged = Judged { verdict, look, hopeless, parts };
         if verdict != Verdict::Undecided || hopeless {
             return Ok(judged);
@@ -78,6 +79,12 @@ fn judge_part(
 ) -> Result<JudgedPart, InvalidContrast> {
     let nothing =
         |verdict, note| JudgedPart { verdict, found: None, n_runs: 0, deviation: 0.0, power: None, needed: None, note };
+    if condition.probability.is_some() {
+        return Ok(match part.probability {
+            Some(probability) => nothing(likely(probability, condition.bound), "runs do not change it, tuning again does"),
+            None => nothing(Verdict::Undecided, "nothing is known of it"),
+        });
+    }
     let diverged_counts = condition.or_diverged && part.any_diverged(look);
     let contrast = match part.contrast(look)? {
         Some(contrast) => contrast,
@@ -114,6 +121,15 @@ fn judge_part(
         needed: distance.map(|distance| runs_needed(deviation, n, distance, variance, level)),
         note,
     })
+}
+
+/// What is more probable than the bound holds, and is refuted where its contrary is.
+fn likely(probability: f64, bound: Bound) -> Verdict {
+    match bound {
+        Bound::Above(least) if probability > least => Verdict::Holds,
+        Bound::Above(least) if 1.0 - probability > least => Verdict::Refuted,
+        _ => Verdict::Undecided,
+    }
 }
 
 /// A bound on the scale on which runs are averaged.

@@ -36,14 +36,14 @@ pub struct Claims;
 
 table! {
     /// The verdict of a part of a claim: one condition in one row of a bootstrap table.
-    pub struct ClaimRow<'a> in "claims" version 2 key(claim, condition) {
+    pub struct ClaimRow<'a> in "claims" version 3 key(claim, condition) {
         /// number of the claim
         claim: Category,
         /// the claim in words
         statement: Text,
         /// what is tested, and in which row of which table
         condition: Text,
-        /// mean over runs, expected if tuning were done again; a ratio where logarithms were averaged
+        /// mean over runs, expected if tuning were done again; a ratio where logarithms were averaged; or a probability
         estimate: Option<Float64>,
         /// lower end of its interval, at the level of a look
         ci_low: Option<Float64>,
@@ -112,7 +112,7 @@ impl Kind for Claims {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -151,7 +151,11 @@ impl Kind for Claims {
                 return Err(Fault::at(&planning.parameters.span, message));
             }
         }
-        let looks = read_looks(planning, decide, &conditions[0].over)?;
+        let Some(over) = conditions.iter().find_map(|condition| condition.over.as_deref()) else {
+            let message = "claims are judged by runs: at least one condition is about a bootstrap table";
+            return Err(Fault::at(&planning.parameters.span, message));
+        };
+        let looks = read_looks(planning, decide, over)?;
         let axes = wanted::axes(planning);
         let mut task = ClaimsTask { conditions, looks, axes, outputs: vec![Output::kept("", ClaimRow::schema())] };
         if task.can_ask() {
@@ -288,7 +292,7 @@ impl PartVerdict<'_> {
             claim: &self.condition.claim,
             statement: &self.condition.statement,
             condition: &self.part.condition,
-            estimate: found.map(|found| shown(found.procedure.estimate)),
+            estimate: found.map(|found| shown(found.procedure.estimate)).or(self.part.probability),
             ci_low: found.map(|found| shown(found.procedure.low)),
             ci_high: found.map(|found| shown(found.procedure.high)),
             bound,

@@ -17,6 +17,8 @@ pub(super) struct Part {
     pub condition: String,
     /// The runs, in ascending order.
     pub runs: Vec<Cell>,
+    /// Where the condition is not about runs: how probable the thing is, if that is known.
+    pub probability: Option<f64>,
     /// Values are logarithms.
     pub is_log: bool,
     /// Runs that diverged count as chance, so that one that ends near there failed as well.
@@ -66,27 +68,38 @@ pub(super) struct Counted {
 /// # Errors
 /// A column is missing or of another type.
 pub(super) fn parts(condition: &Condition, table: &Frame) -> Result<Vec<Part>, TableError> {
-    let values: Vec<ValueRow<'_>> = table.rows()?;
     let chosen = condition.filter.keys().chain(condition.for_all.keys());
     let columns: BTreeMap<&str, Vec<Cell>> =
         chosen.map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
+    let is_chosen = |row: usize, wanted: &[(&str, &Cell)]| {
+        condition.filter.iter().all(|(name, allowed)| allowed.contains(&columns[name.as_str()][row]))
+            && wanted.iter().all(|(name, value)| value.matches(&columns[*name][row]))
+    };
+    if let Some(column) = &condition.probability {
+        let probabilities = table.numbers(column)?;
+        let part = |wanted: Vec<(&str, &Cell)>| {
+            let mut rows = (0..probabilities.len()).filter(|&row| is_chosen(row, &wanted));
+            let probability = rows.next().and_then(|row| probabilities[row]).filter(|_| rows.next().is_none());
+            Part { probability, ..Part::nothing(in_words(condition, &wanted, &[])) }
+        };
+        return Ok(products(&condition.for_all).into_iter().map(part).collect());
+    }
+    let Some(over) = &condition.over else { return Ok(Vec::new()) };
+    let values: Vec<ValueRow<'_>> = table.rows()?;
     let keys: Vec<(&str, Vec<Cell>)> =
         condition.keys.iter().map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;
-    let runs = table.cells(&condition.over)?;
+    let runs = table.cells(over)?;
     let mut parts = Vec::new();
     for wanted in products(&condition.for_all) {
         let mut groups: BTreeMap<Vec<&Cell>, Vec<usize>> = BTreeMap::new();
         for row in 0..values.len() {
-            if condition.filter.iter().all(|(name, allowed)| allowed.contains(&columns[name.as_str()][row]))
-                && wanted.iter().all(|(name, value)| value.matches(&columns[*name][row]))
-            {
+            if is_chosen(row, &wanted) {
                 groups.entry(keys.iter().map(|(_, cells)| &cells[row]).collect()).or_default().push(row);
             }
         }
         if groups.is_empty() {
             // Nothing was measured there: not a refutation, and not a confirmation.
-            let condition = in_words(condition, &wanted, &[]);
-            parts.push(Part { condition, runs: Vec::new(), is_log: false, has_chance: false, sides: Vec::new() });
+            parts.push(Part::nothing(in_words(condition, &wanted, &[])));
             continue;
         }
         // Of several rows each is named by what tells it apart.
@@ -102,6 +115,11 @@ pub(super) fn parts(condition: &Condition, table: &Frame) -> Result<Vec<Part>, T
 }
 
 impl Part {
+    /// A part without runs.
+    fn nothing(condition: String) -> Self {
+        Self { condition, runs: Vec::new(), probability: None, is_log: false, has_chance: false, sides: Vec::new() }
+    }
+
     fn new(condition: String, rows: &[usize], values: &[ValueRow<'_>], runs: &[Cell]) -> Self {
         let mut sides: Vec<SideRuns> = Vec::new();
         for name in [PLUS, MINUS] {
@@ -130,7 +148,7 @@ impl Part {
         let runs: BTreeSet<Cell> = picked.collect();
         let is_log = values[rows[0]].scale == LOG;
         let has_chance = !is_log && values[rows[0]].when_diverged.is_some();
-        Self { condition, runs: runs.into_iter().collect(), is_log, has_chance, sides }
+        Self { is_log, has_chance, sides, runs: runs.into_iter().collect(), ..Self::nothing(condition) }
     }
 
     /// The rules that are compared, `plus` first.
@@ -259,6 +277,9 @@ fn in_words(condition: &Condition, wanted: &[(&str, &Cell)], which: &[(&str, &Ce
         Bound::Below(bound) => format!("< {bound}"),
         Bound::Between(low, high) => format!("between {low} and {high}"),
     };
+    if let Some(column) = &condition.probability {
+        text = format!("{column} {text}");
+    }
     text += &format!(" in {}", condition.of);
     if !place.is_empty() {
         text += &format!(" where {}", place.join(", "));

@@ -9,8 +9,8 @@ use super::looks::Looks;
 use crate::science::inference::verdict::Bound;
 use crate::spec::node::{Fault, Node, Value, instead_of};
 use crate::stages::bootstrap::{OneOrMany, SummaryRow, ValueRow};
-use crate::tables::Row;
-use crate::task::{Planning, Reads, Reference, TableId};
+use crate::tables::{ColumnType, Row};
+use crate::task::{Gathered, Planning, Reads, Reference, TableId};
 
 /// One claim with one condition; `all = [{ … }, …]` holds several.
 #[derive(Clone, Debug, JsonSchema)]
@@ -37,6 +37,10 @@ pub struct ConditionSpec {
     /// The bootstrap table.
     #[serde(default)]
     pub of: Option<String>,
+    /// Of another table, which has no runs, the column that says how probable something is: that holds where it lies above
+    /// `greater_than`, is refuted where the contrary does, and is undecided between the two.
+    #[serde(default)]
+    pub probability: Option<String>,
     /// Only rows with these values.
     #[serde(default, rename = "where")]
     pub filter: BTreeMap<String, OneOrMany>,
@@ -92,7 +96,10 @@ pub(super) struct Condition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
     pub of: String,
-    /// The values of runs behind the table.
+    /// The column of the table that holds a probability, where the condition is not about runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<String>,
+    /// The values of runs behind the table, or the table of a probability itself.
     #[serde(skip)]
     pub values: TableId,
     #[serde(rename = "where")]
@@ -101,9 +108,9 @@ pub(super) struct Condition {
     /// The columns that tell the rows of the table apart; they follow from the table, whose key the task's key covers.
     #[serde(skip)]
     pub keys: Vec<String>,
-    /// The column of the runs; it follows from the table, too.
+    /// The column of the runs; it follows from the table, too. None for a probability.
     #[serde(skip)]
-    pub over: String,
+    pub over: Option<String>,
     #[serde(serialize_with = "bound_as_numbers")]
     pub bound: Bound,
     pub or_diverged: bool,
@@ -138,6 +145,9 @@ pub(super) fn sections(parameters: &Node) -> (Vec<&Node>, Option<&Node>) {
 /// The tables that a condition reads: the summary that it is about, and the values of runs behind it.
 pub(super) fn tables_of(condition: &Node) -> Result<Vec<Reference>, Fault> {
     let of = Reference::optional(condition, "of", Reads::Table)?;
+    if condition.as_table().is_some_and(|table| table.get("probability").is_some()) {
+        return Ok(of.into_iter().collect());
+    }
     let values = of
         .as_ref()
         .map(|of| of.to_table_beside(values_behind(&of.name), "The summary of a `bootstrap` has: name one of those."));
@@ -209,14 +219,56 @@ pub(super) fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Con
 
 fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: &str) -> Result<Condition, Fault> {
     let spec: ConditionSpec = node.read()?;
-    let Some(of) = spec.of else {
+    let Some(of) = spec.of.clone() else {
         return Err(Fault::at(&node.span, format!("claim `{claim}`: the key `of`, a bootstrap table, is missing")));
     };
-    let (_, table) = planning.gathered(&of);
+    let (id, table) = planning.gathered(&of);
+    check_selection(node, claim, (&spec, table))?;
+    let condition = Condition {
+        claim: claim.to_owned(),
+        statement: statement.to_owned(),
+        given: None,
+        of: of.clone(),
+        probability: spec.probability,
+        values: id,
+        filter: spec.filter,
+        for_all: spec.for_all,
+        keys: Vec::new(),
+        over: None,
+        bound: bound(node, claim, (spec.greater_than, spec.less_than, spec.between))?,
+        or_diverged: spec.or_diverged,
+        paper_effect: spec.paper_effect,
+    };
+    if let Some(column) = &condition.probability {
+        let place = node.as_table().and_then(|table| table.get("probability")).map_or(&node.span, |value| &value.span);
+        if table.schema.column(column).is_none_or(|column| column.kind != ColumnType::Float64) {
+            let there = instead_of(column, table.schema.column_names());
+            return Err(Fault::at(place, format!("claim `{claim}`: `{of}` has no numbers `{column}`; {there}")));
+        }
+        if !matches!(condition.bound, Bound::Above(least) if (0.5..1.0).contains(&least)) {
+            let message = format!("claim `{claim}`: something probable is so by more than a half: `greater_than = 0.9`");
+            return Err(Fault::at(place, message));
+        }
+        return Ok(condition);
+    }
     let (values, behind) = planning.gathered(&values_behind(&of));
     if table.schema.kind != SummaryRow::schema().kind || behind.schema.kind != ValueRow::schema().kind {
         return Err(Fault::at(&table.span, format!("claim `{claim}`: `{of}` is not a bootstrap table")));
     }
+    let of_a_value = ValueRow::schema();
+    let keys: Vec<String> = table.schema.key.iter().map(ToString::to_string).collect();
+    // What a value's key has beside the summary's: what is compared, the run, and which of the parts and cells it is.
+    let over = behind.schema.key.iter().rfind(|name| of_a_value.column(name).is_none()).map(ToString::to_string);
+    Ok(Condition { values, keys, over: Some(over.expect("a value belongs to a run")), ..condition })
+}
+
+/// That the table has what `where` and `for_all` select by.
+fn check_selection(
+    node: &Node,
+    claim: &str,
+    (spec, table): (&ConditionSpec, &Gathered),
+) -> Result<(), Fault> {
+    let of = &table.name;
     for (field, selection) in [("where", &spec.filter), ("for_all", &spec.for_all)] {
         for (name, wanted) in selection {
             let written = node.as_table().and_then(|table| table.get(field)).and_then(Node::as_table);
@@ -232,24 +284,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             }
         }
     }
-    let of_a_value = ValueRow::schema();
-    let keys: Vec<String> = table.schema.key.iter().map(ToString::to_string).collect();
-    // What a value's key has beside the summary's: what is compared, the run, and which of the parts and cells it is.
-    let over = behind.schema.key.iter().rfind(|name| of_a_value.column(name).is_none()).map(ToString::to_string);
-    Ok(Condition {
-        claim: claim.to_owned(),
-        statement: statement.to_owned(),
-        given: None,
-        of,
-        values,
-        filter: spec.filter,
-        for_all: spec.for_all,
-        keys,
-        over: over.expect("a value belongs to a run"),
-        bound: bound(node, claim, (spec.greater_than, spec.less_than, spec.between))?,
-        or_diverged: spec.or_diverged,
-        paper_effect: spec.paper_effect,
-    })
+    Ok(())
 }
 
 /// The one bound of a condition.

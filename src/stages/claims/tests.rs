@@ -4,7 +4,7 @@ use super::{ClaimRow, Claims, natural, overall};
 use crate::error::{Error, Result};
 use crate::spec::node::Node;
 use crate::stages::bootstrap::{SummaryRow, ValueRow};
-use crate::tables::cells::{Category, Int32, Int64};
+use crate::tables::cells::{Category, Float64, Int32, Int64};
 use crate::tables::frame::{Cell, Frame};
 use crate::tables::{Assembly, Column, ColumnType, Row, TableSchema};
 use crate::task::bench::{Bench, Made};
@@ -125,6 +125,44 @@ fn ratios_are_judged_by_their_logarithms() {
     assert!((row.estimate.unwrap() - 1.5_f64.exp()).abs() < 1e-9, "{row:?}");
     assert_eq!((row.verdict, row.threshold), ("holds", 4.0));
     assert!(row.ci_low.unwrap() > 4.0 && row.ci_low < row.estimate);
+}
+
+/// A table beside that of the runs, which says how probable something is in either network.
+fn with_probabilities(probabilities: [f64; 2]) -> Bench {
+    let network = Column::new("network", ColumnType::Category, "", "");
+    let share = Column::new("share", ColumnType::Float64, "", "");
+    let schema = TableSchema::new("shares", 1, vec![network, share], &["network"]);
+    let batch = Assembly::new(schema.clone())
+        .column::<Category>("network", ["small", "large"])
+        .column::<Float64>("share", probabilities)
+        .batch()
+        .unwrap();
+    bench(&about(1, 0.1), "linear").published("shares", schema, 0, batch)
+}
+
+#[test]
+fn a_probability_holds_above_its_bound_and_is_refuted_where_its_contrary_is_as_probable() {
+    let judge = |share: f64, condition: &str| {
+        let text = format!(
+            "[[claims]]\nid = 'C1'\nstatement = 's'\nall = [{{ of = 't', greater_than = 0.04 }}, \
+             {{ of = 'shares', probability = 'share', {condition} }}]"
+        );
+        judged(&with_probabilities([share, 0.5]), &text)
+    };
+    for (share, expected) in [(0.95, "holds"), (0.9, "undecided"), (0.2, "undecided"), (0.05, "refuted")] {
+        let made = judge(share, "where = { network = 'small' }, greater_than = 0.9").unwrap();
+        let rows: Vec<ClaimRow<'_>> = made.rows("claims");
+        assert_eq!(rows[0].condition, "> 0.04 in t");
+        assert_eq!(rows[1].condition, "share > 0.9 in shares where network = small");
+        assert_eq!((rows[1].verdict, rows[1].estimate, rows[1].n_runs), (expected, Some(share), 0));
+    }
+    let made = judge(0.95, "greater_than = 0.9").unwrap();
+    let row = made.rows::<ClaimRow<'_>>("claims")[1];
+    assert_eq!((row.verdict, row.note), ("undecided", "nothing is known of it"), "two rows are no answer");
+    let refused = |condition: &str| judge(0.95, condition).unwrap_err().to_string();
+    assert!(refused("less_than = 0.9").contains("more than a half"));
+    assert!(refused("greater_than = 0.3").contains("more than a half"));
+    assert!(refused("where = { layer = 1 }, greater_than = 0.9").contains("no column `layer`"));
 }
 
 /// Two cells of Oja's rule: the one that was picked gains 0.1, the other, as probable, 0.3.

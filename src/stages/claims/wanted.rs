@@ -87,7 +87,7 @@ impl Wanted {
                 continue;
             }
             let place = |axis: &Axis| -> Result<Cell, TableError> {
-                if axis.name == condition.over || axis.name == CELL || !table.has(&axis.name) {
+                if Some(&axis.name) == condition.over.as_ref() || axis.name == CELL || !table.has(&axis.name) {
                     return Ok(Cell::Null);
                 }
                 Ok(table.cells(&axis.name)?[side.row].clone())
@@ -95,7 +95,7 @@ impl Wanted {
             let places = axes.iter().map(place).collect::<Result<Vec<_>, _>>()?;
             for (cell, run) in missing {
                 let combination = axes.iter().zip(&places).map(|(axis, place)| match axis.name.as_str() {
-                    name if name == condition.over => run.clone(),
+                    name if Some(name) == condition.over.as_deref() => run.clone(),
                     CELL => Cell::Integer(cell),
                     _ => place.clone(),
                 });

@@ -17,7 +17,6 @@ use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
 use crate::science::activation::Activation;
-use crate::science::initialization::Initialization;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
 use crate::spec::node::{Fault, Node};
@@ -184,10 +183,7 @@ impl Kind for MetaLearn {
                     _ => None,
                 },
                 init: init_name(init),
-                std: match init {
-                    Initialization::Naive { std } => Some(std),
-                    _ => None,
-                },
+                std: init.std(),
                 feedback: spec.feedback.name(),
                 learned: named(true),
                 fixed: named(false),

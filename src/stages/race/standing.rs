@@ -6,7 +6,7 @@ use super::rows::{BestRow, CellRow, Entrant};
 use crate::science::inference::contrast::selection_probabilities;
 use crate::science::inference::sample::{mean, median, variance};
 use crate::science::racing::{Race, Rungs, Standing, Step};
-use crate::stages::coefficients::Survivor;
+use crate::stages::coefficients::{Pick, Survivor};
 
 /// Draws behind the probabilities come from this seed, of a purpose of its own.
 const DRAW_SEED: u64 = 0;
@@ -174,6 +174,13 @@ impl Found {
 
     pub(super) fn trainings(&self) -> usize {
         self.cells.iter().map(|cell| cell.scores.len()).sum()
+    }
+
+    /// The cells that tuning again would pick, by how probable that is, with Oja's term or without.
+    pub(super) fn picks(&self, names: &[String]) -> Vec<Pick> {
+        let mut picked: Vec<&CellFound> = self.cells.iter().filter(|cell| cell.probability > 0.0).collect();
+        picked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        picked.into_iter().map(|cell| Pick { terms: cell.terms(names), probability: cell.probability }).collect()
     }
 
     /// What figures can run with, each with its probability: the pick first, then by how probable they are, [`MOST_LEFT`] at

@@ -131,6 +131,9 @@ fn what_is_committed_can_be_read_again_and_leaves_out_the_cells_without_the_term
     assert_eq!((oja.best["oja"], oja.best_positive.as_ref().unwrap()["oja"]), (0.0, 1e-4));
     assert_eq!(Some(&oja.survivors[0].terms), oja.best_positive.as_ref());
     assert!(oja.survivors.iter().all(|cell| cell.terms["oja"] > 0.0 && cell.n > 20));
+    // With the cells that leave the term out, the best stands first, and all of them share one certainty.
+    assert_eq!(oja.picks[0].terms, oja.best);
+    assert!((oja.picks.iter().map(|pick| pick.probability).sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", oja.picks);
     let sum: f64 = oja.survivors.iter().map(|cell| cell.probability).sum();
     assert!((sum - 1.0).abs() < 1e-12, "{sum}");
     assert_eq!(table.coefficients[0].best_positive, None, "a rule that cannot leave the term out");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::standing::Found;
-use crate::stages::coefficients::{Survivor, Tuned};
+use crate::stages::coefficients::{Pick, Survivor, Tuned};
 
 /// What races that are over found, with coefficients of these names.
 pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
@@ -19,6 +19,7 @@ pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
             trainings: found.trainings() as u64,
             best: terms(best),
             best_positive: found.is_optional.then(|| terms(positive)),
+            picks: if found.is_optional { found.picks(names) } else { Vec::new() },
             survivors: found
                 .survivors()
                 .into_iter()
@@ -31,12 +32,19 @@ pub(super) fn tuned(found: &[Found], names: &[String]) -> Vec<Tuned> {
 
 pub(super) fn coefficients_text(key: &str, tuned: impl IntoIterator<Item = Tuned>) -> String {
     let mut text = format!("key = \"{key}\"\n");
-    for Tuned { dataset, setting, rule, trainings, best, best_positive, survivors } in tuned {
+    for Tuned { dataset, setting, rule, trainings, best, best_positive, picks, survivors } in tuned {
         let mut line = |arguments: std::fmt::Arguments<'_>| writeln!(text, "{arguments}").expect("writing to a string");
         line(format_args!("\n[[coefficients]]\ndataset = \"{dataset}\"\nsetting = \"{setting}\"\nrule = \"{rule}\""));
         line(format_args!("trainings = {trainings}\nbest = {}", terms_text(&best)));
         if let Some(positive) = best_positive {
             line(format_args!("best_positive = {}", terms_text(&positive)));
+        }
+        if !picks.is_empty() {
+            line(format_args!("picks = ["));
+            for Pick { terms, probability } in picks {
+                line(format_args!("  {{ terms = {}, probability = {probability} }},", terms_text(&terms)));
+            }
+            line(format_args!("]"));
         }
         line(format_args!("survivors = ["));
         for Survivor { terms, probability, n, mean, error, failed, gap } in survivors {

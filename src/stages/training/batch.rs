@@ -2,7 +2,8 @@
 //!
 //! The engineering that online plasticity does without: batches, momentum, Adam, batch normalisation, and Oja's term as
 //! the mean over a batch. Tables are those of `train`, so that every measurement works on both. A normalised network is
-//! more than its matrices: `weights` holds its scales and shifts, too.
+//! more than its matrices: `weights` holds its scales and shifts, too, and calls them `unit_scale` and `unit_shift` where
+//! layers are normalised over their units.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -10,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described};
+use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described, normalization};
 use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
 use super::rules::{Condition, find_rule, find_tuned, picked};
 use super::skeleton::{Recipe, Training};
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::batch::{BatchSettings, BatchTrainer};
 use crate::science::initialization::Feedback;
+use crate::science::normalization::Normalization;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::spec::node::{Fault, Node};
@@ -46,7 +48,7 @@ struct TrainBatchSpec {
     /// A way of learning of `[rules]`; usually an axis of the matrix.
     #[serde(default)]
     rule: Option<String>,
-    /// Over that of the rule, as are the next three.
+    /// Over that of the rule, as are the next four.
     #[serde(default)]
     optimizer: Option<OptimizerSpec>,
     /// Learning rate of the optimiser.
@@ -57,6 +59,8 @@ struct TrainBatchSpec {
     oja: Option<f64>,
     #[serde(default)]
     batch_norm: Option<BatchNormSpec>,
+    #[serde(default)]
+    layer_norm: Option<bool>,
     #[serde(default = "batch_size")]
     batch_size: usize,
     /// The name under which the rates of this network are tuned.
@@ -114,7 +118,7 @@ impl Kind for TrainBatch {
     }
 
     fn summary(&self) -> &'static str {
-        "Trains a feed-forward network in mini-batches: momentum, Adam, batch normalisation."
+        "Trains a feed-forward network in mini-batches: momentum, Adam, batch or layer normalisation."
     }
 
     fn version(&self) -> u32 {
@@ -145,11 +149,14 @@ impl Kind for TrainBatch {
                 .fault("rate", "no learning rate")
                 .help("Give `rate = …`, an axis `rate`, or a rule with a rate or `tuned = true`."));
         };
+        let normalization =
+            normalization(spec.batch_norm.or(rule.batch_norm), spec.layer_norm.or(rule.layer_norm))
+                .map_err(|message| planning.fault("layer_norm", message))?;
         let sgd = OptimizerSpec::Named(NamedOptimizer::Sgd);
         let settings = BatchSettings {
             batch_size: spec.batch_size,
             optimizer: spec.optimizer.or(rule.optimizer).unwrap_or(sgd).optimizer(rate),
-            batch_norm: spec.batch_norm.or(rule.batch_norm).and_then(BatchNormSpec::constants),
+            normalization,
             oja: spec.oja.or(rule.oja).unwrap_or(0.0),
         };
         let wrong = |field: &'static str, is_wrong: bool| is_wrong.then_some(field);
@@ -175,7 +182,11 @@ impl Kind for TrainBatch {
                 optimizer: described(settings.optimizer),
                 rate,
                 oja: settings.oja,
-                batch_norm: settings.batch_norm.map(|constants| [constants.momentum, constants.epsilon]),
+                batch_norm: match normalization {
+                    Some(Normalization::Batch(constants)) => Some([constants.momentum, constants.epsilon]),
+                    _ => None,
+                },
+                layer_norm: normalization == Some(Normalization::Layer),
                 batch_size: spec.batch_size,
                 course,
             },
@@ -198,9 +209,16 @@ struct Canonical {
     oja: f64,
     /// Momentum and epsilon.
     batch_norm: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "is_off")]
+    layer_norm: bool,
     batch_size: usize,
     #[serde(flatten)]
     course: Course,
+}
+
+/// Whether a switch is off, so that keys are what they were before it was there.
+fn is_off(switch: &bool) -> bool {
+    !switch
 }
 
 /// A chain of layers, an optimiser.
@@ -258,8 +276,19 @@ impl Recipe for Batches {
     }
 
     fn describe(&self) -> Described<'_> {
-        let Canonical { units, optimizer, rate, oja, batch_norm, batch_size, course, .. } = &self.canonical;
+        let Canonical { units, optimizer, rate, oja, batch_norm, layer_norm, batch_size, course, .. } = &self.canonical;
         let name = optimizer["name"].as_str().expect("an optimiser has a name");
+        let mut options = serde_json::json!({
+            "beta": units.beta,
+            "std": units.std,
+            "seed": course.seed,
+            "evaluate_on": course.evaluate_on,
+            "optimizer": optimizer,
+            "batch_norm": batch_norm,
+        });
+        if *layer_norm {
+            options["layer_norm"] = true.into();
+        }
         Described {
             units,
             feedback: "symmetric",
@@ -275,14 +304,7 @@ impl Recipe for Batches {
                 batch_size: *batch_size as i32,
                 batch_norm: batch_norm.is_some(),
             }),
-            options: serde_json::json!({
-                "beta": units.beta,
-                "std": units.std,
-                "seed": course.seed,
-                "evaluate_on": course.evaluate_on,
-                "optimizer": optimizer,
-                "batch_norm": batch_norm,
-            }),
+            options,
         }
     }
 

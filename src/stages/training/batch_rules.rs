@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::science::normalization::BatchNorm;
+use crate::science::normalization::{BatchNorm, Normalization};
 use crate::science::optimizer::Optimizer;
 
 /// `[rules.<name>]` of a stage that learns in mini-batches.
@@ -25,6 +25,9 @@ pub struct BatchRuleSpec {
     /// Normalise the hidden layers over the batch.
     #[serde(default)]
     pub(super) batch_norm: Option<BatchNormSpec>,
+    /// Normalise the hidden layers over their units, for which a batch of one is enough.
+    #[serde(default)]
+    pub(super) layer_norm: Option<bool>,
 }
 
 /// `"adam"`, or `{ adam = { beta1 = 0.9 } }`.
@@ -137,5 +140,21 @@ impl BatchNormSpec {
                 epsilon: epsilon.unwrap_or(usual.epsilon),
             }),
         }
+    }
+}
+
+/// What of both is switched on.
+///
+/// # Errors
+/// Both are.
+pub(super) fn normalization(
+    batch_norm: Option<BatchNormSpec>,
+    layer_norm: Option<bool>,
+) -> Result<Option<Normalization>, &'static str> {
+    match (batch_norm.and_then(BatchNormSpec::constants), layer_norm.unwrap_or(false)) {
+        (Some(_), true) => Err("a layer is normalised over the batch or over its units, not over both"),
+        (Some(constants), false) => Ok(Some(Normalization::Batch(constants))),
+        (None, true) => Ok(Some(Normalization::Layer)),
+        (None, false) => Ok(None),
     }
 }

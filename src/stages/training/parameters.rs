@@ -71,10 +71,7 @@ impl Units {
                 _ => None,
             },
             init: init_name(initialization),
-            std: match initialization {
-                Initialization::Naive { std } => Some(std),
-                _ => None,
-            },
+            std: initialization.std(),
             function,
             initialization,
         })

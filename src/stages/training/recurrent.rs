@@ -14,11 +14,12 @@ use super::tables::{Described, updating_outputs};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::model::Blueprint;
+use crate::science::initialization::Initialization;
 use crate::science::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer};
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
 use crate::stages::measurement::finite;
-use crate::stages::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, axes_of};
+use crate::stages::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, axes_of, init_name};
 use crate::stages::rows::HiddenNormRow;
 use crate::tables::Row;
 use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
@@ -46,10 +47,14 @@ struct TrainRecurrentSpec {
     activation: ActivationSpec,
     #[serde(default)]
     init: InitSpec,
+    /// Of the recurrent weights W_h; as the others if left out.
+    #[serde(default)]
+    recurrent_init: Option<InitSpec>,
     /// What Oja's rule on the recurrent weights reconstructs.
     #[serde(default)]
     oja_target: OjaTargetSpec,
-    /// A learning rule of `[rules]`, of the terms `gradient` and `oja`; usually an axis of the matrix.
+    /// A learning rule of `[rules]`, of the terms `gradient` and `oja`, and of `clip`, the length to which longer gradients are
+    /// shortened; usually an axis of the matrix.
     #[serde(default)]
     rule: Option<String>,
     /// Coefficients of plasticity terms, over those of the rule.
@@ -118,8 +123,8 @@ impl OjaTargetSpec {
 /// Images on which norms are measured, as for every other diagnostic.
 const NORM_SAMPLES: usize = 1000;
 
-/// The terms that backpropagation through time knows.
-const TERMS: [&str; 2] = ["gradient", "oja"];
+/// The terms that backpropagation through time knows, and the length to which its gradient may be shortened.
+const TERMS: [&str; 3] = ["gradient", "oja", "clip"];
 
 impl Kind for TrainRecurrent {
     fn name(&self) -> &'static str {
@@ -155,6 +160,8 @@ impl Kind for TrainRecurrent {
         let mut inputs = Inputs::new(planning);
         let data = read_data(&mut inputs)?;
         let units = Units::plan(planning, spec.activation, spec.init)?;
+        let recurrent = spec.recurrent_init.map(|init| init.check().map(|init| (init_name(init), init)));
+        let recurrent = recurrent.transpose().map_err(|message| planning.fault("recurrent_init", message))?;
         if spec.hidden == 0 {
             return Err(planning.fault("hidden", "a recurrent network needs at least one hidden unit"));
         }
@@ -168,7 +175,7 @@ impl Kind for TrainRecurrent {
         let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
         let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
-        let rule = two_terms(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
+        let rule = rule_of(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(
             planning,
             &data.facts,
@@ -182,6 +189,9 @@ impl Kind for TrainRecurrent {
                 time_steps: spec.time_steps,
                 image_steps: spec.image_steps,
                 units,
+                recurrent_init: recurrent.map(|(name, _)| name),
+                recurrent_std: recurrent.and_then(|(_, init)| init.std()),
+                recurrent: recurrent.map(|(_, init)| init),
                 oja_target: spec.oja_target,
                 coefficients: terms,
                 course,
@@ -199,12 +209,12 @@ fn history(n_steps: usize, n_hidden: usize) -> u64 {
     (n_steps as u64).saturating_mul(n_hidden.next_multiple_of(16) as u64).saturating_mul(6 * 4)
 }
 
-/// The coefficients of both terms: one number each, for the three matrices learn together.
-fn two_terms(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Result<RecurrentRule, String> {
+/// The coefficients of both terms, one number each, for the three matrices learn together; and where the gradient is clipped.
+fn rule_of(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Result<RecurrentRule, String> {
     if terms.is_empty() {
         return Err("no plasticity term: the network would not learn; give the rule one, `gradient = 1e-3`".to_owned());
     }
-    let mut coefficients = [0.0; 2];
+    let mut coefficients = [None; TERMS.len()];
     for (name, coefficient) in terms {
         let Some(index) = TERMS.iter().position(|term| term == name) else {
             return Err(format!("a recurrent network learns by `gradient` and `oja`, not by `{name}`"));
@@ -212,10 +222,15 @@ fn two_terms(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Resu
         let CoefficientSpec::Uniform(value) = coefficient else {
             return Err(format!("`{name}` is one number in a recurrent network, not one a layer"));
         };
-        coefficients[index] = *value;
+        coefficients[index] = Some(*value);
     }
-    let [gradient, oja] = coefficients;
-    RecurrentRule::new(gradient, oja, target.target()).map_err(|error| error.to_string())
+    let [gradient, oja, clip] = coefficients;
+    let rule = RecurrentRule::new(gradient.unwrap_or(0.0), oja.unwrap_or(0.0), target.target());
+    let rule = match clip {
+        Some(longest) => rule.and_then(|rule| rule.clipped(longest)),
+        None => rule,
+    };
+    rule.map_err(|error| error.to_string())
 }
 
 /// Everything that the result depends on, as it goes into the key.
@@ -226,6 +241,13 @@ struct Canonical {
     image_steps: usize,
     #[serde(flatten)]
     units: Units,
+    /// The name of the distribution of W_h, where it is not that of the other weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurrent_init: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurrent_std: Option<f64>,
+    #[serde(skip)]
+    recurrent: Option<Initialization>,
     oja_target: OjaTargetSpec,
     #[serde(serialize_with = "as_map")]
     coefficients: Vec<(String, CoefficientSpec)>,
@@ -272,29 +294,36 @@ impl Recipe for Recurrent {
     }
 
     fn learner(&self) -> Result<RecurrentTrainer, InvalidParameter> {
-        let Canonical { units, course, .. } = &self.canonical;
-        let network = RecurrentNetwork::initialize(&self.architecture, &units.initialization, course.seed);
+        let Canonical { units, recurrent, course, .. } = &self.canonical;
+        let others = units.initialization;
+        let initializations = [others, recurrent.unwrap_or(others), others];
+        let network = RecurrentNetwork::initialize_each(&self.architecture, initializations, course.seed);
         Ok(RecurrentTrainer::new(network, self.rule))
     }
 
     fn describe(&self) -> Described<'_> {
-        let Canonical { hidden, time_steps, image_steps, units, oja_target, coefficients, course } = &self.canonical;
+        let Canonical { hidden, time_steps, image_steps, units, oja_target, coefficients, course, .. } = &self.canonical;
+        let mut options = serde_json::json!({
+            "hidden": hidden,
+            "time_steps": time_steps,
+            "image_steps": image_steps,
+            "oja_target": oja_target,
+            "beta": units.beta,
+            "std": units.std,
+            "seed": course.seed,
+            "evaluate_on": course.evaluate_on,
+            "equation": self.rule.equation(),
+        });
+        if let Some(name) = self.canonical.recurrent_init {
+            options["recurrent_init"] = name.into();
+            options["recurrent_std"] = self.canonical.recurrent_std.into();
+        }
         Described {
             units,
             feedback: "symmetric",
             coefficient: Box::new(|column| coefficient_in_runs(coefficients, column)),
             batches: None,
-            options: serde_json::json!({
-                "hidden": hidden,
-                "time_steps": time_steps,
-                "image_steps": image_steps,
-                "oja_target": oja_target,
-                "beta": units.beta,
-                "std": units.std,
-                "seed": course.seed,
-                "evaluate_on": course.evaluate_on,
-                "equation": self.rule.equation(),
-            }),
+            options,
         }
     }
 
@@ -324,14 +353,18 @@ impl Recipe for Recurrent {
     }
 
     fn equation(&self) -> Option<Equation> {
+        let mut needs = vec![
+            "Weight transport: errors travel back through the transposed recurrent and readout weights.",
+            "Non-local in time: errors run backwards through all hidden states, which have to be remembered.",
+            "No batches and no optimiser state: one sample, one update.",
+        ];
+        if self.rule.is_clipped() {
+            needs.push("Clipping: no synapse learns before the length of the whole gradient is known to all.");
+        }
         Some(Equation {
             plain: self.rule.equation().replace("; ", "\n"),
             latex: self.rule.latex(),
-            needs: vec![
-                "Weight transport: errors travel back through the transposed recurrent and readout weights.",
-                "Non-local in time: errors run backwards through all hidden states, which have to be remembered.",
-                "No batches and no optimiser state: one sample, one update.",
-            ],
+            needs,
         })
     }
 

@@ -122,13 +122,13 @@ pub(in crate::stages) fn find_survivor<'a>(
     at: &Span,
     rule: &str,
     condition: Condition<'_>,
-) -> Result<(&'a Survivor, usize, &'a Arc<Source>), Fault> {
+) -> Result<(&'a Tuned, &'a Survivor, &'a Arc<Source>), Fault> {
     let (tuned, source) = find_condition(planning, at, rule, condition)?;
     let survivor = condition.cell.checked_sub(1).and_then(|index| tuned.survivors.get(index)).ok_or_else(|| {
         let message = format!("`cell` is {}; tuning left {} for rule `{rule}`", condition.cell, tuned.survivors.len());
         planning.fault("cell", message)
     })?;
-    Ok((survivor, tuned.survivors.len(), source))
+    Ok((tuned, survivor, source))
 }
 
 /// The tuned coefficients of a condition.
@@ -141,7 +141,7 @@ pub(in crate::stages) fn find_tuned<'a>(
     rule: &str,
     condition: Condition<'_>,
 ) -> Result<(&'a BTreeMap<String, f64>, &'a Arc<Source>), Fault> {
-    let (survivor, _, source) = find_survivor(planning, at, rule, condition)?;
+    let (_, survivor, source) = find_survivor(planning, at, rule, condition)?;
     Ok((&survivor.terms, source))
 }
 

@@ -1,4 +1,5 @@
-//! Mini-batches, with the engineering that the introduction names: momentum, Adam, batch normalisation (section 2.3).
+//! Mini-batches, with the engineering that the introduction names: momentum, Adam, batch normalisation (section 2.3), and
+//! layer normalisation, which works with batches of one, too.
 //!
 //! The gradient term is the mean over the batch, moved by an [`Optimizer`]; Oja's term, if wanted, is the mean over the
 //! batch with a coefficient of its own, added beside the optimiser. Feedback is symmetric.
@@ -10,7 +11,7 @@ use crate::science::InvalidParameter;
 use crate::science::initialization::Feedback;
 use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::network::Network;
-use crate::science::normalization::{BatchNorm, NormalizedLayer};
+use crate::science::normalization::{Normalization, NormalizedLayer};
 use crate::science::optimizer::{Optimizer, OptimizerState};
 use crate::science::samples::Samples;
 
@@ -22,7 +23,7 @@ pub struct BatchSettings {
     /// What turns the mean gradient into an update.
     pub optimizer: Optimizer,
     /// Normalisation of z_ℓ in the hidden layers, if wanted.
-    pub batch_norm: Option<BatchNorm>,
+    pub normalization: Option<Normalization>,
     /// Coefficient of the Oja term, mean over the batch; 0 for none.
     pub oja: f64,
 }
@@ -35,8 +36,10 @@ impl BatchSettings {
     /// out of range.
     pub fn check(self) -> Result<Self, InvalidParameter> {
         self.optimizer.check()?;
-        self.batch_norm.map(BatchNorm::check).transpose()?;
-        let least = if self.batch_norm.is_some() { 2 } else { 1 };
+        let least = match self.normalization {
+            Some(Normalization::Batch(constants)) => constants.check().map(|_| 2)?,
+            Some(Normalization::Layer) | None => 1,
+        };
         if self.batch_size < least {
             return Err(InvalidParameter::new(format!(
                 "batch size: at least {least} is needed here, found {}",
@@ -78,9 +81,9 @@ impl BatchTrainer {
             ));
         }
         let mut normalized = Vec::new();
-        if let Some(constants) = settings.batch_norm {
+        if let Some(over) = settings.normalization {
             let hidden = &network.architecture().sizes()[1..network.n_layers()];
-            normalized.extend(hidden.iter().map(|&size| NormalizedLayer::new(constants, size)));
+            normalized.extend(hidden.iter().map(|&size| NormalizedLayer::new(over, size)));
         }
         network.normalization = normalized.iter().map(NormalizedLayer::evaluated).collect();
         Ok(Self {

@@ -15,6 +15,12 @@ use crate::science::norms::ActivationNorms;
 use crate::science::reconstruction::Residual;
 use crate::science::samples::Samples;
 
+/// Scale and shift of z, as tables name them.
+const OF_A_BATCH: [&str; 2] = ["scale", "shift"];
+
+/// And of z standardised over the units of its layer.
+const OVER_UNITS: [&str; 2] = ["unit_scale", "unit_shift"];
+
 impl Model for Network {
     fn blueprint(&self) -> Blueprint {
         Blueprint::Chain(self.architecture().clone())
@@ -28,11 +34,11 @@ impl Model for Network {
             visitor(Parameter { name: "forward", layer, values: model::rows(w).reversed_axes() });
         }
         // y = σ(scale ⊙ W y + shift): a normalised network is not its matrices alone.
-        type Part = (&'static str, fn(&ScaleAndShift) -> &[crate::kernels::Lanes]);
-        let parts: [Part; 2] =
-            [("scale", |normalization| &normalization.scale), ("shift", |normalization| &normalization.shift)];
-        for (name, part) in parts {
+        let parts: [fn(&ScaleAndShift) -> &[crate::kernels::Lanes]; 2] =
+            [|normalization| &normalization.scale, |normalization| &normalization.shift];
+        for (kind, part) in parts.into_iter().enumerate() {
             for (layer, normalization) in (1..).zip(&self.normalization) {
+                let name = if normalization.over_units { OVER_UNITS[kind] } else { OF_A_BATCH[kind] };
                 let units = &as_flat(part(normalization))[..self.architecture().sizes()[layer]];
                 let values = ArrayView2::from_shape((units.len(), 1), units).expect("a column has one number a row");
                 visitor(Parameter { name, layer, values });
@@ -76,13 +82,15 @@ impl Network {
     }
 
     /// As [`Network::from_weights`] and [`Network::with_scales_and_shifts`], from matrices called `forward`, `feedback`,
-    /// `scale` and `shift`.
+    /// `scale` and `shift`, or `unit_scale` and `unit_shift` where layers are normalised over their units.
     ///
     /// # Errors
     /// As these two, or if there is a matrix of another name.
     pub fn assemble(architecture: &Architecture, mut matrices: Vec<NamedMatrix>) -> Result<Self, InvalidParameter> {
+        let over_units = matrices.iter().any(|matrix| matrix.name == OVER_UNITS[0]);
+        let [scale, shift] = if over_units { OVER_UNITS } else { OF_A_BATCH };
         let [forward, feedback, scales, shifts] =
-            ["forward", "feedback", "scale", "shift"].map(|name| model::take(&mut matrices, name));
+            ["forward", "feedback", scale, shift].map(|name| model::take(&mut matrices, name));
         model::none_left(&matrices)?;
         let forward: Vec<ArrayView2<'_, f32>> = forward.iter().map(|matrix| matrix.view()).collect();
         let feedback: Vec<ArrayView2<'_, f32>> = feedback.iter().map(|matrix| matrix.view()).collect();
@@ -90,7 +98,7 @@ impl Network {
         let vector = |matrix: Array2<f32>| matrix.into_iter().collect::<Vec<_>>();
         let pairs: Vec<_> =
             scales.into_iter().zip(shifts).map(|(scale, shift)| (vector(scale), vector(shift))).collect();
-        if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs) }
+        if pairs.is_empty() { Ok(network) } else { network.with_scales_and_shifts(&pairs, over_units) }
     }
 }
 
@@ -115,11 +123,14 @@ mod tests {
         let architecture = architecture(&[20, 17, 9, 3], Activation::Tanh);
         let plastic = Network::initialize(&architecture, &Initialization::Xavier, Feedback::Plastic, 5);
         let pairs = [(vec![1.5; 17], vec![0.25; 17]), (vec![0.5; 9], vec![-0.25; 9])];
-        let normalized = Network::initialize(&architecture, &Initialization::Xavier, Feedback::Symmetric, 5)
-            .with_scales_and_shifts(&pairs)
-            .unwrap();
+        let [of_a_batch, over_units] = [false, true].map(|over_units| {
+            Network::initialize(&architecture, &Initialization::Xavier, Feedback::Symmetric, 5)
+                .with_scales_and_shifts(&pairs, over_units)
+                .unwrap()
+        });
         let samples = noise(20, 20, 3, 1);
-        for network in [plastic, normalized] {
+        assert_ne!(of_a_batch.evaluate(&samples, 0..20), over_units.evaluate(&samples, 0..20));
+        for network in [plastic, of_a_batch, over_units] {
             let matrices = taken_apart(&network);
             let order: Vec<_> = matrices.iter().map(|matrix| (matrix.name.clone(), matrix.layer)).collect();
             assert!(order.is_sorted(), "{order:?}");
@@ -129,7 +140,7 @@ mod tests {
                     "feedback" => network.feedback_weights(matrix.layer).unwrap(),
                     name => {
                         let (scale, shift) = network.scale_and_shift(matrix.layer).unwrap();
-                        let values = if name == "scale" { scale } else { shift };
+                        let values = if name.ends_with("scale") { scale } else { shift };
                         Array2::from_shape_vec((values.len(), 1), values).unwrap()
                     }
                 };

@@ -6,6 +6,7 @@ use crate::kernels::{self, Backend, InputMajor, Lanes, as_flat, as_flat_mut};
 use crate::science::InvalidParameter;
 use crate::science::activation::Activation;
 use crate::science::initialization::{Feedback, Initialization};
+use crate::science::normalization::standardize_units;
 use crate::science::seed::{Purpose, stream};
 
 /// Layer sizes n_0 … n_L and σ, checked.
@@ -59,23 +60,42 @@ pub struct Network {
     pub(crate) forward: Vec<InputMajor>,
     /// B_{ℓ,ℓ-1} at ℓ − 1; empty where feedback is symmetric.
     pub(crate) backward: Vec<InputMajor>,
-    /// What batch normalisation has become by evaluation time, for the hidden layers ℓ = 1 … L − 1; else empty.
+    /// What normalisation has become by evaluation time, for the hidden layers ℓ = 1 … L − 1; else empty.
     pub(crate) normalization: Vec<ScaleAndShift>,
     pub(crate) backend: Backend,
 }
 
-/// y_ℓ = σ(scale ⊙ z_ℓ + shift): a trained batch normalisation with its running statistics.
+/// y_ℓ = σ(scale ⊙ z_ℓ + shift): a trained batch normalisation with its running statistics; or y_ℓ = σ(scale ⊙ ẑ_ℓ + shift),
+/// ẑ_ℓ standardised over the units of the layer: layer normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ScaleAndShift {
     pub scale: Vec<Lanes>,
     pub shift: Vec<Lanes>,
+    n_units: usize,
+    /// Whether z is standardised over the units first.
+    pub over_units: bool,
 }
 
 impl ScaleAndShift {
+    /// Of as many units as both have numbers.
+    pub(crate) fn new(scale: &[f32], shift: &[f32], over_units: bool) -> Self {
+        assert_eq!(scale.len(), shift.len());
+        let padded = |values: &[f32]| {
+            let mut lanes = kernels::zeros(values.len());
+            as_flat_mut(&mut lanes)[..values.len()].copy_from_slice(values);
+            lanes
+        };
+        Self { scale: padded(scale), shift: padded(shift), n_units: scale.len(), over_units }
+    }
+
     /// Applies it to rows of padded z.
     pub(crate) fn apply(&self, z: &mut [Lanes]) {
         for row in z.chunks_exact_mut(self.scale.len()) {
-            let units = as_flat_mut(row).iter_mut().zip(as_flat(&self.scale)).zip(as_flat(&self.shift));
+            let row = as_flat_mut(row);
+            if self.over_units {
+                standardize_units(&mut row[..self.n_units]);
+            }
+            let units = row.iter_mut().zip(as_flat(&self.scale)).zip(as_flat(&self.shift));
             units.for_each(|((z, scale), shift)| *z = *z * scale + shift);
         }
     }
@@ -107,13 +127,13 @@ impl Network {
         for (w, layer) in self.forward.iter_mut().zip(1..) {
             let (n_in, n_out) = (w.n_in(), w.n_out());
             let mut stream = stream(seed, Purpose::ForwardWeights, layer);
-            w.fill_by_output(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
+            w.fill_by_output(initialization.rows((n_in, n_out), n_in, &mut stream));
         }
         for (b, layer) in self.backward.iter_mut().zip(1..) {
             let (n_in, n_out) = (b.n_in(), b.n_out());
             let mut stream = stream(seed, Purpose::FeedbackWeights, layer);
             // B is n_in × n_out, its rows are the kernels' rows; its scale is that of the W which it answers.
-            b.fill_by_input(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
+            b.fill_by_input(initialization.rows((n_in, n_out), n_out, &mut stream));
         }
     }
 
@@ -173,18 +193,23 @@ impl Network {
     }
 
     /// Scale and shift (n_ℓ each) of y_ℓ = σ(scale ⊙ z_ℓ + shift), where hidden layer `layer` is normalised: with these
-    /// beside its weights, a normalised network is known whole.
+    /// beside its weights, a normalised network is known whole. With layer normalisation ẑ_ℓ stands in the place of z_ℓ.
     pub fn scale_and_shift(&self, layer: usize) -> Option<(Vec<f32>, Vec<f32>)> {
         let normalization = self.normalization.get(layer.checked_sub(1)?)?;
         let units = |padded: &[Lanes]| as_flat(padded)[..self.architecture.sizes[layer]].to_vec();
         Some((units(&normalization.scale), units(&normalization.shift)))
     }
 
-    /// The same network with its hidden layers ℓ = 1 … L − 1 normalised, each by (scale, shift), n_ℓ each.
+    /// The same network with its hidden layers ℓ = 1 … L − 1 normalised, each by (scale, shift), n_ℓ each; on z_ℓ
+    /// standardised `over_units` of the layer, which is layer normalisation, or else on z_ℓ as it is.
     ///
     /// # Errors
     /// If there is not one pair for each hidden layer, or a length is not that of its layer.
-    pub fn with_scales_and_shifts(mut self, pairs: &[(Vec<f32>, Vec<f32>)]) -> Result<Network, InvalidParameter> {
+    pub fn with_scales_and_shifts(
+        mut self,
+        pairs: &[(Vec<f32>, Vec<f32>)],
+        over_units: bool,
+    ) -> Result<Network, InvalidParameter> {
         let hidden = &self.architecture.sizes[1..self.n_layers()];
         let fits = |((scale, shift), &n): (&(Vec<f32>, Vec<f32>), &usize)| scale.len() == n && shift.len() == n;
         if pairs.len() != hidden.len() || !pairs.iter().zip(hidden).all(fits) {
@@ -194,13 +219,8 @@ impl Network {
                  {found:?}"
             )));
         }
-        let padded = |values: &[f32]| {
-            let mut lanes = kernels::zeros(values.len());
-            as_flat_mut(&mut lanes)[..values.len()].copy_from_slice(values);
-            lanes
-        };
         self.normalization =
-            pairs.iter().map(|(scale, shift)| ScaleAndShift { scale: padded(scale), shift: padded(shift) }).collect();
+            pairs.iter().map(|(scale, shift)| ScaleAndShift::new(scale, shift, over_units)).collect();
         Ok(self)
     }
 
@@ -281,10 +301,10 @@ mod tests {
         let network = Network::initialize(&architecture(), &Initialization::Xavier, Feedback::Symmetric, 5);
         assert_eq!(network.scale_and_shift(1), None);
         let pair = ((1..=17).map(|k| k as f32).collect::<Vec<_>>(), vec![0.5; 17]);
-        let network = network.with_scales_and_shifts(std::slice::from_ref(&pair)).unwrap();
+        let network = network.with_scales_and_shifts(std::slice::from_ref(&pair), false).unwrap();
         assert_eq!(network.scale_and_shift(1), Some(pair.clone()));
         assert_eq!(network.scale_and_shift(2), None, "the output is not normalised");
-        let error = network.with_scales_and_shifts(&[(pair.0, vec![0.5; 3])]).unwrap_err().to_string();
+        let error = network.with_scales_and_shifts(&[(pair.0, vec![0.5; 3])], false).unwrap_err().to_string();
         assert!(error.contains("hidden layers [17]") && error.contains("[(17, 3)]"), "{error}");
     }
 

@@ -9,6 +9,8 @@
 //! - ΔW_h = −θ_gradient Σ_{t<T} e_{t+1} h_tᵀ + θ_oja Σ_{t<T} v_t (z_t − W_hᵀ v_t)ᵀ with v_t = W_h h_t. The paper's (4)
 //!   prints + for the first sign, which would ascend.
 //! - ΔW_o = −θ_gradient (p − onehot) h_Tᵀ, ΔW_x = −θ_gradient Σ_t e_t x_tᵀ.
+//! - With clipping, the gradients of all three matrices together are shortened to length c where they are longer (Pascanu,
+//!   Mikolov & Bengio 2013, algorithm 1); the Oja part is not.
 //!
 //! The Oja part is minus the gradient of ½ Σ ‖z_t − W_hᵀ v_t‖² with v_t held fixed; it is not the gradient of the loss, nor
 //! that of the whole of (6). All matrices learn from the weights before the update.
@@ -40,6 +42,8 @@ pub struct RecurrentRule {
     gradient: f64,
     oja: f64,
     oja_target: OjaTarget,
+    /// c, where the gradient is clipped.
+    clip: Option<f64>,
 }
 
 impl RecurrentRule {
@@ -53,12 +57,28 @@ impl RecurrentRule {
                 return Err(InvalidParameter::new(format!("`{name}` must be finite, found {coefficient}")));
             }
         }
-        Ok(Self { gradient, oja, oja_target })
+        Ok(Self { gradient, oja, oja_target, clip: None })
+    }
+
+    /// The same rule, its gradient shortened to length `longest` where it is longer.
+    ///
+    /// # Errors
+    /// If that is not a positive number.
+    pub fn clipped(self, longest: f64) -> Result<Self, InvalidParameter> {
+        if !(longest > 0.0 && longest.is_finite()) {
+            return Err(InvalidParameter::new(format!("`clip` must be positive and finite, found {longest}")));
+        }
+        Ok(Self { clip: Some(longest), ..self })
+    }
+
+    /// Whether long gradients are shortened.
+    pub fn is_clipped(&self) -> bool {
+        self.clip.is_some()
     }
 
     /// The rule as it is run, in plain text.
     pub fn equation(&self) -> String {
-        let Self { gradient, oja, oja_target } = self;
+        let Self { gradient, oja, oja_target, clip } = self;
         let target = match oja_target {
             OjaTarget::HiddenState => "z_t",
             OjaTarget::Activation => "σ(z_t)",
@@ -68,15 +88,20 @@ impl RecurrentRule {
         } else {
             format!(" + {oja} Σ_{{t<T}} v_t ({target} - W_hᵀ v_t)ᵀ, v_t = W_h σ(z_t)")
         };
+        let (rate, scale) = match clip {
+            None => (gradient.to_string(), String::new()),
+            Some(clip) => (format!("{gradient} s"), format!("; s = min(1, {clip} / |gradient of W_x, W_h, W_o|)")),
+        };
         format!(
-            "ΔW_h = -{gradient} Σ_{{t<T}} e_{{t+1}} σ(z_t)ᵀ{oja_part}; ΔW_o = -{gradient} (p - onehot) σ(z_T)ᵀ; \
-             ΔW_x = -{gradient} Σ_t e_t x_tᵀ"
+            "ΔW_h = -{rate} Σ_{{t<T}} e_{{t+1}} σ(z_t)ᵀ{oja_part}; ΔW_o = -{rate} (p - onehot) σ(z_T)ᵀ; \
+             ΔW_x = -{rate} Σ_t e_t x_tᵀ{scale}"
         )
     }
 
     /// As [`RecurrentRule::equation`], in LaTeX, one equation an entry.
     pub fn latex(&self) -> Vec<String> {
-        let Self { gradient, oja, oja_target } = self;
+        let Self { gradient, oja, oja_target, clip } = self;
+        let rate = if clip.is_some() { format!("{gradient} s") } else { gradient.to_string() };
         let activation = |time: &str| format!(r"\sigma(\mathbf{{z}}_{{{time}}})");
         let target = match oja_target {
             OjaTarget::HiddenState => r"\mathbf{z}_t".to_owned(),
@@ -89,15 +114,19 @@ impl RecurrentRule {
         };
         let mut equations = vec![
             format!(
-                r"\Delta \mathbf{{W}}_h = -{gradient} \sum_{{t<T}} \mathbf{{e}}_{{t+1}} {}^T{oja_part}",
+                r"\Delta \mathbf{{W}}_h = -{rate} \sum_{{t<T}} \mathbf{{e}}_{{t+1}} {}^T{oja_part}",
                 activation("t")
             ),
             format!(
-                r"\Delta \mathbf{{W}}_o = -{gradient} (\mathbf{{p}} - \mathbf{{1}}_{{\text{{label}}}}) {}^T",
+                r"\Delta \mathbf{{W}}_o = -{rate} (\mathbf{{p}} - \mathbf{{1}}_{{\text{{label}}}}) {}^T",
                 activation("T")
             ),
-            format!(r"\Delta \mathbf{{W}}_x = -{gradient} \sum_t \mathbf{{e}}_t \mathbf{{x}}_t^T"),
+            format!(r"\Delta \mathbf{{W}}_x = -{rate} \sum_t \mathbf{{e}}_t \mathbf{{x}}_t^T"),
         ];
+        if let Some(clip) = clip {
+            let gradient = r"\nabla_{\mathbf{W}_x, \mathbf{W}_h, \mathbf{W}_o}";
+            equations.push(format!(r"s = \min(1, {clip} / \lVert {gradient} \rVert)"));
+        }
         if *oja != 0.0 {
             equations.push(format!(r"\mathbf{{v}}_t = \mathbf{{W}}_h {}", activation("t")));
         }

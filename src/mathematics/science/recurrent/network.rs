@@ -93,14 +93,24 @@ pub struct RecurrentNetwork {
 impl RecurrentNetwork {
     /// Weights drawn from the streams (seed, forward weights, layer), the layers being 1 for W_x, 2 for W_h, 3 for W_o.
     pub fn initialize(architecture: &RecurrentArchitecture, initialization: &Initialization, seed: u64) -> Self {
-        let mut layer = 0;
-        let [input, recurrent, readout] = architecture.shapes().map(|(n_in, n_out)| {
-            layer += 1;
-            let mut stream = stream(seed, Purpose::ForwardWeights, layer);
-            let mut w = InputMajor::zeros(n_in, n_out);
-            w.fill_by_output(|weights| initialization.draw(n_in, n_out, &mut stream, weights));
-            w
-        });
+        Self::initialize_each(architecture, [*initialization; 3], seed)
+    }
+
+    /// As [`RecurrentNetwork::initialize`], W_x, W_h and W_o each from a distribution of its own.
+    pub fn initialize_each(
+        architecture: &RecurrentArchitecture,
+        initializations: [Initialization; 3],
+        seed: u64,
+    ) -> Self {
+        let mut drawn = architecture.shapes().into_iter().zip(initializations).zip(1..).map(
+            |(((n_in, n_out), initialization), layer)| {
+                let mut stream = stream(seed, Purpose::ForwardWeights, layer);
+                let mut w = InputMajor::zeros(n_in, n_out);
+                w.fill_by_output(initialization.rows((n_in, n_out), n_in, &mut stream));
+                w
+            },
+        );
+        let [input, recurrent, readout] = std::array::from_fn(|_| drawn.next().expect("three matrices"));
         Self { architecture: architecture.clone(), input, recurrent, readout, backend: kernels::backend() }
     }
 

@@ -105,6 +105,37 @@ fn the_gradient_part_descends_the_loss_as_central_differences_say() {
     }
 }
 
+/// Of the three matrices together the length is what it may be at most, each keeps its direction, and Oja's part its length.
+#[test]
+fn a_clipped_gradient_is_a_shorter_one_and_a_short_one_stays() {
+    for n_steps in [1, 7] {
+        let (a, samples) = (architecture(n_steps, 1, Activation::Tanh), samples(3, 11, 4));
+        let network = RecurrentNetwork::initialize(&a, &Initialization::Xavier, 3);
+        let rule = |oja| RecurrentRule::new(1.0, oja, OjaTarget::HiddenState).unwrap();
+        let length = |change: &Weights| change.iter().map(|d| d.mapv(|x| x * x).sum()).sum::<f64>().sqrt();
+        let whole = change(&network, rule(0.0), &samples);
+        let longest = length(&whole);
+        let shortened = change(&network, rule(0.0).clipped(0.25 * longest).unwrap(), &samples);
+        for (shortened, whole) in shortened.iter().zip(&whole) {
+            assert_close(&(4.0 * shortened), whole, 1e-5);
+        }
+        assert_eq!(change(&network, rule(0.0).clipped(1.01 * longest).unwrap(), &samples), whole);
+
+        let oja = 0.5;
+        let oja_part = change(&network, RecurrentRule::new(0.0, oja, OjaTarget::HiddenState).unwrap(), &samples);
+        let both = change(&network, rule(oja).clipped(0.25 * longest).unwrap(), &samples);
+        for ((both, shortened), oja_part) in both.iter().zip(&shortened).zip(&oja_part) {
+            assert_close(both, &(shortened + oja_part), 1e-5);
+        }
+
+        let mut trainer = RecurrentTrainer::new(network.clone(), rule(0.0).clipped(0.25 * longest).unwrap());
+        let norms = trainer.advance_recording(&samples, &[1]).unwrap();
+        let recorded = norms.iter().map(|norms| norms.gradient.powi(2)).sum::<f64>().sqrt();
+        assert!((recorded / (0.25 * longest) - 1.0).abs() < 1e-5, "{recorded}, {longest}");
+    }
+    assert!(RecurrentRule::new(1.0, 0.0, OjaTarget::HiddenState).unwrap().clipped(0.0).is_err());
+}
+
 #[test]
 fn the_oja_part_is_minus_the_gradient_of_the_reconstruction_error_with_its_code_held_fixed() {
     for target in [OjaTarget::HiddenState, OjaTarget::Activation] {

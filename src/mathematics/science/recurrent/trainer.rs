@@ -39,6 +39,10 @@ struct PlasticInTime {
     residuals: Vec<Lanes>,
     /// ΔW_h, laid out as W_h.
     change: Vec<Lanes>,
+    /// p − onehot and h_T, where W_o has to wait until the length of the gradient is known.
+    readout_signals: [Vec<Lanes>; 2],
+    /// What the last gradient was multiplied by: 1, or less where it was clipped.
+    shortened_by: f64,
 }
 
 impl RecurrentTrainer {
@@ -52,6 +56,8 @@ impl RecurrentTrainer {
             pre: vec![Lanes::ZERO; n_hidden * lanes_for(recurrence.history.post.n_in())],
             residuals: rows(before_last),
             change: rows(n_hidden),
+            readout_signals: [kernels::zeros(network.architecture().n_outputs()), rows(1)],
+            shortened_by: 1.0,
             network,
             rule,
         };
@@ -100,7 +106,7 @@ impl RecurrentTrainer {
     /// Norms of the step just made, from the weights `before` it; the signals of that step are still there.
     fn update_norms(&mut self, before: &RecurrentNetwork) -> Vec<UpdateNorms> {
         let Online { dynamics: signals, synapses, .. } = &mut self.online;
-        let (gradient_rate, oja_rate) = (synapses.rule.gradient, synapses.rule.oja);
+        let (gradient_rate, oja_rate) = (synapses.rule.gradient * synapses.shortened_by, synapses.rule.oja);
         let stride = lanes_for(before.architecture().n_hidden());
         let (mut gradient, mut oja) = (0.0, 0.0);
         if before.architecture().n_steps() > 1 {
@@ -159,6 +165,65 @@ impl PlasticInTime {
         }
         kernels::forward_batch(network.backend, &history.post, pre, change);
     }
+
+    /// W_h as `change` says.
+    fn move_recurrent_weights(&mut self) {
+        for (w, change) in self.network.recurrent.lanes_mut().iter_mut().zip(&self.change) {
+            w.0 = each_lane!(k => w.0[k] + change.0[k]);
+        }
+    }
+
+    /// W_x from the sum of the errors while the image was shown.
+    fn learn_input(&mut self, rate: f64, signals: LayerSignals<'_>) -> Result<(), usize> {
+        let Self { network, input_bound, .. } = self;
+        // Pixels are at most 1, so no weight moves by more than θ max|e|.
+        let growth = rate.abs() as f32 * largest(signals.error);
+        kernels::update_layer(network.backend, &gradient_rule(rate), &mut network.input, None, None, signals);
+        *input_bound += growth;
+        if !input_bound.is_finite() || *input_bound > SURELY_FINITE {
+            *input_bound = largest(network.input.lanes());
+            if !input_bound.is_finite() {
+                return Err(INPUT);
+            }
+        }
+        Ok(())
+    }
+
+    /// What waited for the length of the gradient: W_o, and W_h, whose −θ_gradient times its gradient is in `change`. Returns
+    /// the rate with which W_x is to learn from `signals`.
+    fn learn_clipped(&mut self, longest: f64, signals: &LayerSignals<'_>) -> Result<f64, usize> {
+        let rate = self.rule.gradient;
+        let [output_error, last] = &self.readout_signals;
+        let in_time = self.network.architecture().n_steps() > 1;
+        let moved = if in_time && rate != 0.0 { norm(&self.change) / rate.abs() } else { 0.0 };
+        let parts = [norm(signals.error) * norm(signals.pre_activation), moved, norm(output_error) * norm(last)];
+        let length = libm::sqrt(parts.iter().map(|part| part * part).sum());
+        self.shortened_by = if length > longest { longest / length } else { 1.0 };
+        let shortened = rate * self.shortened_by;
+        if in_time {
+            let factor = self.shortened_by as f32;
+            for change in &mut self.change {
+                change.0 = each_lane!(k => factor * change.0[k]);
+            }
+            self.move_recurrent_weights();
+        }
+        let Self { network, readout_signals: [output_error, last], .. } = self;
+        let [mut pre_error, mut projection] = [last.clone(), last.clone()];
+        let waited = LayerSignals {
+            error: output_error,
+            activation: output_error,
+            pre_activation: last,
+            function: network.architecture.activation(),
+            pre_is_input: false,
+            propagate: false,
+            pre_error: &mut pre_error,
+            projection: &mut projection,
+        };
+        kernels::update_layer(network.backend, &gradient_rule(shortened), &mut network.readout, None, None, waited);
+        self.check(READOUT)?;
+        self.check(RECURRENT)?;
+        Ok(shortened)
+    }
 }
 
 impl Synapses for PlasticInTime {
@@ -172,23 +237,27 @@ impl Synapses for PlasticInTime {
     }
 
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
-        let Self { network, rule, input_bound, .. } = self;
-        let gradient = gradient_rule(rule.gradient);
-        if layer == READOUT {
-            kernels::update_layer(network.backend, &gradient, &mut network.readout, None, None, signals);
-            return Ok(());
-        }
-        // Pixels are at most 1, so no weight moves by more than θ max|e|.
-        let growth = rule.gradient.abs() as f32 * largest(signals.error);
-        kernels::update_layer(network.backend, &gradient, &mut network.input, None, None, signals);
-        *input_bound += growth;
-        if !input_bound.is_finite() || *input_bound > SURELY_FINITE {
-            *input_bound = largest(network.input.lanes());
-            if !input_bound.is_finite() {
-                return Err(INPUT);
+        let Self { network, rule, readout_signals, .. } = self;
+        match (layer, rule.clip) {
+            (READOUT, None) => {
+                let gradient = gradient_rule(rule.gradient);
+                kernels::update_layer(network.backend, &gradient, &mut network.readout, None, None, signals);
+                Ok(())
+            }
+            (READOUT, Some(_)) => {
+                let [output_error, last] = readout_signals;
+                output_error.copy_from_slice(signals.error);
+                last.copy_from_slice(signals.pre_activation);
+                let sent = [signals.error, signals.pre_activation];
+                kernels::errors_back(network.backend, signals.function, &network.readout, sent, signals.pre_error, false);
+                Ok(())
+            }
+            (_, None) => self.learn_input(self.rule.gradient, signals),
+            (_, Some(longest)) => {
+                let rate = self.learn_clipped(longest, &signals)?;
+                self.learn_input(rate, signals)
             }
         }
-        Ok(())
     }
 }
 
@@ -206,11 +275,17 @@ impl SynapsesInTime for PlasticInTime {
         if self.rule.oja != 0.0 {
             self.residuals(history);
         }
-        self.change_of_recurrent_weights(history, self.rule.gradient, self.rule.oja);
-        let Self { network, change, .. } = self;
-        for (w, change) in network.recurrent.lanes_mut().iter_mut().zip(change) {
-            w.0 = each_lane!(k => w.0[k] + change.0[k]);
+        if self.rule.clip.is_some() {
+            // Oja's term is not shortened: it moves the weights now, the gradient when its length is known.
+            if self.rule.oja != 0.0 {
+                self.change_of_recurrent_weights(history, 0.0, self.rule.oja);
+                self.move_recurrent_weights();
+            }
+            self.change_of_recurrent_weights(history, self.rule.gradient, 0.0);
+            return Ok(());
         }
+        self.change_of_recurrent_weights(history, self.rule.gradient, self.rule.oja);
+        self.move_recurrent_weights();
         self.check(RECURRENT)
     }
 

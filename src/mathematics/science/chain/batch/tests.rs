@@ -4,11 +4,13 @@ use super::*;
 use crate::kernels::Backend;
 use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
+use crate::science::normalization::{BatchNorm, LAYER_EPSILON};
 use crate::science::online::OnlineTrainer;
 use crate::science::plasticity::{Coefficient, Rule};
 use crate::science::reference::{Reference, architecture, deviation, input, noise, sigma};
 
 const SIZES: [usize; 4] = [37, 20, 17, 10];
+const N_LAYERS: usize = SIZES.len() - 1;
 const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
 
 fn network(activation: Activation) -> Network {
@@ -16,7 +18,7 @@ fn network(activation: Activation) -> Network {
 }
 
 fn settings(batch_size: usize, optimizer: Optimizer) -> BatchSettings {
-    BatchSettings { batch_size, optimizer, batch_norm: None, oja: 0.0 }
+    BatchSettings { batch_size, optimizer, normalization: None, oja: 0.0 }
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn gradients_through_batch_normalisation_agree_with_finite_differences() {
         let start = network(activation);
         let constants = BatchNorm { momentum: 0.1, epsilon: 1e-3 };
         let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
-        let with = BatchSettings { batch_norm: Some(constants), ..settings(6, Optimizer::Sgd { rate: 1.0 }) };
+        let with = BatchSettings { normalization: Some(Normalization::Batch(constants)), ..settings(6, Optimizer::Sgd { rate: 1.0 }) };
         let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
         trainer.advance(&samples, &[0, 1, 2, 3, 4, 5]).unwrap();
         for layer in 1..=3 {
@@ -106,13 +108,90 @@ fn gradients_through_batch_normalisation_agree_with_finite_differences() {
     }
 }
 
+/// The mean loss of a batch with hidden layers that are normalised over their units (γ = 1, β = 0), in double precision.
+fn layer_normalized_loss(w: &[Array2<f64>], activation: Activation, samples: &Samples) -> f64 {
+    let loss = |s: usize| {
+        let mut y = input(samples, s);
+        for (l, w) in w.iter().enumerate() {
+            y = w.dot(&y);
+            if l + 1 < N_LAYERS {
+                let n = y.len() as f64;
+                let mean = y.sum() / n;
+                let variance = y.mapv(|z| (z - mean).powi(2)).sum() / n;
+                y = y.mapv(|z| sigma(activation, (z - mean) / (variance + LAYER_EPSILON).sqrt()).0);
+            }
+        }
+        y.mapv(f64::exp).sum().ln() - y[samples.label(s)]
+    };
+    (0..samples.len()).map(loss).sum::<f64>() / samples.len() as f64
+}
+
+#[test]
+fn gradients_through_layer_normalisation_agree_with_finite_differences() {
+    const H: f64 = 1e-5;
+    for (n_samples, activation) in [(1, SOFTPLUS), (1, Activation::Tanh), (6, Activation::Tanh)] {
+        let samples = noise(n_samples, 37, 10, 3);
+        let start = network(activation);
+        let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
+        let with = BatchSettings {
+            normalization: Some(Normalization::Layer),
+            ..settings(n_samples, Optimizer::Sgd { rate: 1.0 })
+        };
+        let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
+        let before = trainer.network().evaluate(&samples, 0..n_samples).loss;
+        let expected = layer_normalized_loss(&weights, activation, &samples);
+        assert!((before / expected - 1.0).abs() < 1e-5, "evaluation normalises as training does: {before}, {expected}");
+        trainer.advance(&samples, &(0..n_samples as u32).collect::<Vec<_>>()).unwrap();
+        for layer in 1..=3 {
+            let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
+            let difference = Array2::from_shape_fn(step.dim(), |at| {
+                let loss = |h: f64| {
+                    let mut moved = weights.clone();
+                    moved[layer - 1][at] += h;
+                    layer_normalized_loss(&moved, activation, &samples)
+                };
+                -(loss(H) - loss(-H)) / (2.0 * H)
+            });
+            let found = deviation(&step, &difference);
+            assert!(found < 1e-4, "{activation}: layer {layer} is off by {found:e}");
+        }
+    }
+}
+
+/// ∂/∂γ and ∂/∂β: a step along them, with W held, lowers the loss as much as they say.
+#[test]
+fn scales_and_shifts_of_layer_normalisation_descend_the_loss() {
+    let samples = noise(1, 37, 10, 3);
+    let pair = |trainer: &BatchTrainer, layer| trainer.network().scale_and_shift(layer).unwrap();
+    let with = |rate| BatchSettings {
+        normalization: Some(Normalization::Layer),
+        ..settings(1, Optimizer::Sgd { rate })
+    };
+    let start = network(Activation::Tanh);
+    let mut trainer = BatchTrainer::new(start.clone(), with(1e-2)).unwrap();
+    let before = trainer.network().clone();
+    trainer.advance(&samples, &[0]).unwrap();
+    let moved: Vec<_> = (1..N_LAYERS).map(|layer| pair(&trainer, layer)).collect();
+    let still: Vec<_> = (1..N_LAYERS).map(|layer| before.scale_and_shift(layer).unwrap()).collect();
+    let squares: f32 = moved
+        .iter()
+        .zip(&still)
+        .flat_map(|(new, old)| [(&new.0, &old.0), (&new.1, &old.1)])
+        .flat_map(|(new, old)| new.iter().zip(old).map(|(new, old)| ((new - old) / 1e-2).powi(2)))
+        .sum();
+    let after = start.with_scales_and_shifts(&moved, true).unwrap();
+    let gained = before.evaluate(&samples, 0..1).loss - after.evaluate(&samples, 0..1).loss;
+    let promised = 1e-2 * f64::from(squares);
+    assert!((gained / promised - 1.0).abs() < 0.05, "{gained} of {promised}");
+}
+
 /// With momentum 1 the running statistics are the last batch's (its variance with divisor m − 1), and evaluation uses them.
 #[test]
 fn evaluation_normalises_by_running_statistics() {
     let samples = noise(30, 37, 10, 4);
     let start = network(Activation::Tanh);
     let constants = BatchNorm { momentum: 1.0, epsilon: 1e-5 };
-    let still = BatchSettings { batch_norm: Some(constants), ..settings(30, Optimizer::Sgd { rate: 0.0 }) };
+    let still = BatchSettings { normalization: Some(Normalization::Batch(constants)), ..settings(30, Optimizer::Sgd { rate: 0.0 }) };
     let mut trainer = BatchTrainer::new(start.clone(), still).unwrap();
     trainer.advance(&samples, &(0..30).collect::<Vec<_>>()).unwrap();
     assert!(trainer.network().is_normalized());
@@ -134,19 +213,22 @@ fn chunks_and_backends_do_not_show() {
     let everything = BatchSettings {
         batch_size: 8,
         optimizer: Optimizer::adam(0.01),
-        batch_norm: Some(BatchNorm::default()),
+        normalization: Some(Normalization::Batch(BatchNorm::default())),
         oja: 0.01,
     };
-    let run = |backend, chunk| {
-        let mut trainer = BatchTrainer::new(network(SOFTPLUS).on(backend).unwrap(), everything).unwrap();
+    let over_units = BatchSettings { normalization: Some(Normalization::Layer), ..everything };
+    let run = |settings, backend, chunk| {
+        let mut trainer = BatchTrainer::new(network(SOFTPLUS).on(backend).unwrap(), settings).unwrap();
         order.chunks(chunk).for_each(|chunk| trainer.advance(&samples, chunk).unwrap());
         assert_eq!(trainer.steps(), 50);
         trainer.network().clone().on(Backend::Portable).unwrap()
     };
-    let expected = run(Backend::Portable, 50);
-    for backend in Backend::available() {
-        assert_eq!(run(backend, 50), expected, "{backend}");
-        assert_eq!(run(backend, 7), expected, "{backend}");
+    for settings in [everything, over_units] {
+        let expected = run(settings, Backend::Portable, 50);
+        for backend in Backend::available() {
+            assert_eq!(run(settings, backend, 50), expected, "{backend}");
+            assert_eq!(run(settings, backend, 7), expected, "{backend}");
+        }
     }
 }
 
@@ -163,7 +245,7 @@ fn divergence_is_noticed_and_wrong_settings_are_refused() {
     let sgd = Optimizer::Sgd { rate: 0.1 };
     assert!(refused(settings(0, sgd)).contains("at least 1"));
     assert!(
-        refused(BatchSettings { batch_norm: Some(BatchNorm::default()), ..settings(1, sgd) }).contains("at least 2")
+        refused(BatchSettings { normalization: Some(Normalization::Batch(BatchNorm::default())), ..settings(1, sgd) }).contains("at least 2")
     );
     assert!(refused(BatchSettings { oja: f64::NAN, ..settings(4, sgd) }).contains("oja"));
     let random = Network::initialize(&architecture(&SIZES, SOFTPLUS), &Initialization::Xavier, Feedback::Random, 0);
