@@ -10,6 +10,8 @@ pub(super) struct Curve {
     pub strokes: Vec<Vec<Point>>,
     /// Values with a missing neighbour on both sides, which no line would show.
     pub dots: Vec<Point>,
+    /// Unbroken stretches of single runs.
+    pub runs: Vec<Vec<Point>>,
     /// Unbroken stretches of the interval, as outlines.
     pub bands: Vec<Vec<Point>>,
     /// The same interval, a quadrilateral between each two neighbouring x, to test what covers it.
@@ -27,6 +29,11 @@ impl Curve {
         let dots = stretches.iter().filter_map(lone).filter(|dot| body.grown(0.01).touches(*dot, *dot)).collect();
         let strokes = stretches.iter().flat_map(|stretch| cut_line(body, stretch)).collect();
 
+        let of_run = |run: &Vec<(f64, Option<f64>)>| {
+            unbroken(run.iter().map(|(x, value)| Some((horizontal(*x)?, vertical((*value)?)?))))
+        };
+        let runs = series.runs.iter().flat_map(of_run).flat_map(|stretch| cut_line(body, &stretch)).collect();
+
         let (low, high) = series.band.as_ref().map_or((&[][..], &[][..]), |(low, high)| (&low[..], &high[..]));
         let sides = series.x.iter().zip(low.iter().zip(high)).map(|(x, (low, high))| {
             let low = (*low)?;
@@ -43,7 +50,7 @@ impl Curve {
         let drawn = |outline: &Vec<Point>| outline.len() > 2;
         let bands = stretches.iter().map(|stretch| outline(stretch)).filter(drawn).collect();
         let band_pieces = stretches.iter().flat_map(|stretch| stretch.windows(2)).map(outline).filter(drawn).collect();
-        Self { strokes, dots, bands, band_pieces }
+        Self { strokes, dots, runs, bands, band_pieces }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,7 +88,7 @@ mod tests {
             axis(scale, if scale == Scale::Log { (1.0, 100.0) } else { (0.0, 10.0) }, Direction::Vertical),
         );
         let series =
-            Series { label: String::new(), style: SeriesStyle::BASELINE, x: x.clone(), mean: mean.to_vec(), band };
+            Series { label: String::new(), style: SeriesStyle::BASELINE, x: x.clone(), mean: mean.to_vec(), band, runs: Vec::new() };
         Curve::new(&series, &across, &up, &BODY)
     }
 

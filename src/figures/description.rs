@@ -93,6 +93,8 @@ pub(crate) struct Series {
     pub mean: Column,
     /// Lower and upper end of the interval.
     pub band: Option<(Column, Column)>,
+    /// Single runs behind the curve, each a list of (x, value).
+    pub runs: Vec<Vec<(f64, Option<f64>)>>,
 }
 
 /// A surface over two swept parameters.

@@ -103,9 +103,48 @@ pub(super) fn svg(figure: &Figure) -> String {
     let page = Page::new(figure);
     let mut canvas = Canvas::default();
     let height = page.draw(&mut canvas);
-    let mut titles = figure.title.iter().chain(figure.panels.iter().filter_map(|panel| panel.title.as_ref()));
-    let name = titles.next().map_or("Figure", String::as_str);
-    canvas.document(page.width, height, name)
+    canvas.document((page.width, height), &name(figure), &description(figure))
+}
+
+/// What a figure shows, for who does not see it: its title, or what is drawn over what.
+fn name(figure: &Figure) -> String {
+    if let Some(title) = &figure.title {
+        return text::plain(title);
+    }
+    let over = |what: &str, along: &str| format!("{} against {}", text::plain(what), text::plain(along).to_lowercase());
+    let mut shown: Vec<String> = Vec::new();
+    for panel in &figure.panels {
+        let one = match &panel.kind {
+            PanelKind::Lines(panel) => over(&panel.y_label, &panel.x_label),
+            PanelKind::Heat(panel) => {
+                format!("{} over {} and {}", panel.colour_label, panel.x_label.to_lowercase(), panel.y_label.to_lowercase())
+            }
+            PanelKind::Images(_) => "Images".to_owned(),
+        };
+        if !shown.contains(&one) {
+            shown.push(one);
+        }
+    }
+    shown.join("; ")
+}
+
+/// Panels, curves and caption in words.
+fn description(figure: &Figure) -> String {
+    let panel = |panel: &Panel| {
+        let head = [&panel.letter, &panel.title].into_iter().flatten().map(|part| text::plain(part));
+        let head = head.collect::<Vec<_>>().join(" ");
+        let inside = match &panel.kind {
+            PanelKind::Lines(panel) => panel.series.iter().map(|series| text::plain(&series.label)).collect(),
+            PanelKind::Heat(_) => Vec::new(),
+            PanelKind::Images(panel) => panel.groups.iter().map(|group| text::plain(&group.head)).collect::<Vec<_>>(),
+        };
+        let inside = inside.into_iter().filter(|label| !label.is_empty()).collect::<Vec<_>>().join(", ");
+        [head, inside].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    };
+    let panels: Vec<String> = figure.panels.iter().map(panel).filter(|panel| !panel.is_empty()).collect();
+    let panels = if panels.is_empty() { String::new() } else { format!("{}.", panels.join(". ")) };
+    let caption = figure.caption.as_deref().map(text::plain).unwrap_or_default();
+    [panels, caption].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl<'a> Page<'a> {

@@ -172,6 +172,12 @@ impl<'a> Chart<'a> {
             canvas.line((0.0, reference.y), (self.body.width, reference.y), REFERENCE);
         }
         for (curve, series) in self.curves.iter().zip(&self.panel.series) {
+            let colour = series.style.rgb().paler(style::RUN_PALENESS);
+            for run in &curve.runs {
+                canvas.polyline(run, Stroke::solid(colour, style::RUN_WIDTH));
+            }
+        }
+        for (curve, series) in self.curves.iter().zip(&self.panel.series) {
             for band in &curve.bands {
                 canvas.polygon(band, series.style.rgb(), style::BAND_OPACITY);
             }

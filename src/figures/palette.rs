@@ -14,6 +14,12 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
+    /// So far on the way to white.
+    pub(super) fn paler(self, share: f64) -> Self {
+        let mix = |channel: u8| (f64::from(channel) + share * (255.0 - f64::from(channel))).round() as u8;
+        Self(mix(self.0), mix(self.1), mix(self.2))
+    }
+
     /// WCAG 2 relative luminance, 0 for black to 1 for white.
     pub(super) fn luminance(self) -> f64 {
         let linear = |channel: u8| {

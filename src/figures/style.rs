@@ -14,6 +14,10 @@ pub(super) const AXIS_WIDTH: f64 = 0.6;
 pub(super) const CURVE_WIDTH: f64 = 1.1;
 /// For hundreds of values that jump from one to the next.
 pub(super) const DENSE_CURVE_WIDTH: f64 = 0.7;
+/// For single runs behind a mean.
+pub(super) const RUN_WIDTH: f64 = 0.35;
+/// How far their colour is on its way to white.
+pub(super) const RUN_PALENESS: f64 = 0.55;
 /// Opacity of shaded intervals: two that overlap remain distinguishable.
 pub(super) const BAND_OPACITY: f64 = 0.2;
 

@@ -126,9 +126,21 @@ impl Canvas {
         }
         let Lettering { size, face, anchor, colour, upwards } = lettering;
         self.faces.insert(face);
-        let (x, y) = (number(at.0), number(at.1));
-        let rotation = if upwards { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
+        let runs = text::runs(text, face);
+        // Scripts are set one by one where they belong: renderers disagree on where an anchored line of several pieces begins.
+        let is_pieced = runs.len() > 1;
+        let start = match anchor {
+            _ if !is_pieced => at.0,
+            Anchor::Start => at.0,
+            Anchor::Middle => at.0 - text::width(text, face, size) / 2.0,
+            Anchor::End => at.0 - text::width(text, face, size),
+        };
+        let (x, y) = (number(start), number(at.1));
+        let centre = (number(at.0), number(at.1));
+        let rotation =
+            if upwards { format!(" transform=\"rotate(-90 {} {})\"", centre.0, centre.1) } else { String::new() };
         let anchor = match anchor {
+            _ if is_pieced => "",
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
@@ -136,12 +148,15 @@ impl Canvas {
         let weight = if face == Face::Bold { " font-weight=\"700\"" } else { "" };
         let fill = if colour == Rgb::INK { String::new() } else { format!(" fill=\"{}\"", colour.hex()) };
         let mut content = String::new();
-        let mut risen = 0.0;
-        for run in text::runs(text, face) {
-            let rise = run.level.shift() * size;
+        let mut along = start;
+        for (piece, run) in runs.iter().enumerate() {
             let mut attributes = String::new();
-            if rise != risen {
-                attributes += &format!(" dy=\"{}\"", number(risen - rise));
+            let spaces = run.text.len() - run.text.trim_start().len();
+            let shown = if piece > 0 { &run.text[spaces..] } else { &run.text[..] };
+            if piece > 0 {
+                // A space that a piece begins with is room, not a character: some renderers leave it out.
+                along += size * text::width(&run.text[..spaces], run.face, run.level.size());
+                attributes += &format!(" x=\"{}\" y=\"{}\"", number(along), number(at.1 - run.level.shift() * size));
             }
             if run.level != Level::Base {
                 attributes += &format!(" font-size=\"{}\"", number(size * run.level.size()));
@@ -150,10 +165,10 @@ impl Canvas {
                 self.faces.insert(Face::Italic);
                 attributes += " font-style=\"italic\"";
             }
-            risen = rise;
+            along += size * text::width(shown, run.face, run.level.size());
             content += &match attributes.as_str() {
-                "" => escape(&run.text),
-                attributes => format!("<tspan{attributes}>{}</tspan>", escape(&run.text)),
+                "" => escape(shown),
+                attributes => format!("<tspan{attributes}>{}</tspan>", escape(shown)),
             };
         }
         let size = number(size);
@@ -162,8 +177,8 @@ impl Canvas {
         ));
     }
 
-    /// The whole file; `width` and `height` in points, `name` for screen readers.
-    pub(super) fn document(&self, width: f64, height: f64, name: &str) -> String {
+    /// The whole file; width and height in points, name and description for screen readers.
+    pub(super) fn document(&self, (width, height): (f64, f64), name: &str, description: &str) -> String {
         let mm = |points: f64| number(points / POINTS_PER_MM);
         let mut fonts = String::new();
         for face in &self.faces {
@@ -175,7 +190,7 @@ impl Canvas {
         }
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}mm\" height=\"{}mm\" viewBox=\"0 0 {} {}\" role=\"img\">\n\
-             <title>{}</title>\n<style>\n{fonts}</style>\n\
+             <title>{}</title>\n<desc>{}</desc>\n<style>\n{fonts}</style>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
              <g font-family=\"{FAMILIES}\">\n{}</g>\n</svg>\n",
             mm(width),
@@ -183,6 +198,7 @@ impl Canvas {
             number(width),
             number(height),
             escape(name),
+            escape(description),
             self.body
         )
     }
@@ -250,10 +266,20 @@ mod tests {
     }
 
     #[test]
-    fn scripts_return_to_the_baseline() {
+    fn scripts_return_to_the_baseline_and_every_piece_has_its_place() {
         let mut canvas = Canvas::default();
-        canvas.text("10⁻³ m", (1.0, 2.0), Lettering::new(10.0, Anchor::Start));
-        let expected = "10<tspan dy=\"-3.6\" font-size=\"7\">−3</tspan><tspan dy=\"3.6\"> m</tspan></text>";
-        assert!(canvas.body.contains(expected), "{}", canvas.body);
+        let text = "10⁻³ m";
+        canvas.text(text, (100.0, 2.0), Lettering::new(10.0, Anchor::End));
+        let start = 100.0 - text::width(text, Face::Regular, 10.0);
+        let script = start + text::width("10", Face::Regular, 10.0);
+        let unit = script + 0.78 * text::width("−3", Face::Regular, 10.0) + text::width(" ", Face::Regular, 10.0);
+        let expected = format!(
+            "<text x=\"{}\" y=\"2\" font-size=\"10\">10<tspan x=\"{}\" y=\"-1.6\" font-size=\"7.8\">−3</tspan>\
+             <tspan x=\"{}\" y=\"2\">m</tspan></text>",
+            number(start),
+            number(script),
+            number(unit)
+        );
+        assert!(canvas.body.contains(&expected), "{}\n{expected}", canvas.body);
     }
 }

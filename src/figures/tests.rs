@@ -41,7 +41,8 @@ fn ink(text: &Text) -> Rect {
 fn curve(label: &str, style: SeriesStyle, mean: Vec<Option<f64>>) -> Series {
     let shifted = |by: f64| mean.iter().map(|value| value.map(|v| v + by * v.abs())).collect();
     let x = (0..mean.len()).map(|i| 250.0 * i as f64).collect();
-    Series { label: label.to_string(), style, x, band: Some((shifted(-0.05), shifted(0.05))), mean }
+    let band = Some((shifted(-0.05), shifted(0.05)));
+    Series { label: label.to_string(), style, x, band, runs: Vec::new(), mean }
 }
 
 fn line_panel(series: Vec<Series>) -> LinePanel {

@@ -3,7 +3,9 @@
 use super::font::Face;
 
 /// Size of sub- and superscripts relative to their text, and how far they leave the baseline (in em of the text).
-pub(super) const SCRIPT_SIZE: f64 = 0.7;
+///
+/// In a caption, the smallest text, that is 5.07 points: journals want 5 at least.
+pub(super) const SCRIPT_SIZE: f64 = 0.78;
 const RAISE: f64 = 0.36;
 const LOWER: f64 = 0.17;
 
@@ -106,6 +108,16 @@ fn set_variables_in_italics(runs: Vec<Run>) -> Vec<Run> {
     set
 }
 
+/// The same without typesetting: `y_1`, `10^−3`.
+pub(super) fn plain(text: &str) -> String {
+    let run = |run: Run| match run.level {
+        Level::Base => run.text,
+        Level::Sub => format!("_{}", run.text),
+        Level::Super => format!("^{}", run.text),
+    };
+    runs(text, Face::Regular).into_iter().map(run).collect()
+}
+
 /// Width at a font size, without kerning (which in this font mostly tightens).
 pub(super) fn width(text: &str, face: Face, size: f64) -> f64 {
     let run_width = |run: &Run| run.text.chars().map(|c| run.face.advance(c)).sum::<f64>() * run.level.size();
@@ -156,6 +168,11 @@ mod tests {
         assert_eq!(shown("CO₂"), [run("CO", Regular, Base), run("2", Regular, Sub)]);
         assert_eq!(shown("bp_oja ^{"), [run("bp_oja ^{", Regular, Base)]);
         assert_eq!(shown(""), []);
+    }
+
+    #[test]
+    fn without_typesetting_scripts_are_marked() {
+        assert_eq!(plain("norm of y₁ at 10⁻³, W_{ℓ-1,ℓ}"), "norm of y_1 at 10^−3, W_ℓ−1,ℓ");
     }
 
     #[test]

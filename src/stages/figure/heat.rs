@@ -164,6 +164,7 @@ impl HeatSpec {
                 x: surface.x,
                 mean: surface.mean,
                 band: Some((surface.low, surface.high)),
+                runs: Vec::new(),
             }],
             reference_lines: self.chance.iter().map(|&y| ReferenceLine { y, label: "chance".to_owned() }).collect(),
             ..LinePanel::default()

@@ -1,5 +1,7 @@
 //! `layout = "lines"`: curves with shaded intervals, from panel, series, x, mean, ci_low, ci_high, n_runs, n_diverged.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,9 @@ pub(super) struct LinesSpec {
     /// Horizontal lines.
     #[serde(default)]
     reference: Vec<ReferenceSpec>,
+    /// A table of single runs, with the columns panel, series, x, run and value: thin lines behind the curves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<String>,
     /// The panels in order; those of the table, sorted, if left out.
     #[serde(default)]
     panels: Vec<PanelSpec>,
@@ -83,6 +88,12 @@ struct ReferenceSpec {
 struct PanelSpec {
     /// Its value in the column `panel`.
     panel: Cell,
+    /// The panel's letter; in reading order if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    letter: Option<String>,
+    /// Panels of the same name have one vertical axis, from 0 where it is linear and no value is negative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    axis: Option<String>,
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
@@ -135,6 +146,9 @@ impl Colour {
     }
 }
 
+/// Of the table of single runs.
+pub(super) const RUN_COLUMNS: [&str; 5] = ["panel", "series", "x", "run", "value"];
+
 pub(super) const COLUMNS: [&str; 8] = ["panel", "series", "x", "mean", "ci_low", "ci_high", "n_runs", "n_diverged"];
 
 fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
@@ -144,12 +158,15 @@ fn pair(range: Option<[f64; 2]>) -> Option<(f64, f64)> {
 impl LinesSpec {
     /// # Errors
     /// A column is missing or of the wrong type.
-    pub(super) fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
+    pub(super) fn describe(&self, frame: &Frame, runs: Option<&Frame>) -> Result<Figure, TableError> {
         let rows = &Curves::read(frame)?;
+        let runs = runs.map(SingleRuns::read).transpose()?;
         let spec = self;
         let panels: Vec<PanelSpec> = if spec.panels.is_empty() {
             let bare = |panel| PanelSpec {
                 panel,
+                letter: None,
+                axis: None,
                 title: None,
                 x_label: None,
                 y_label: None,
@@ -163,13 +180,26 @@ impl LinesSpec {
         };
         let several = panels.len() > 1;
         let names = panels.iter().map(|panel| panel.panel.to_string()).collect::<Vec<_>>().join(", ");
-        let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel(rows, panel)).collect();
+        let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel((rows, runs.as_ref()), panel)).collect();
         if self.share_y {
             let range = shared_range(&drawn, self.y_scale);
             drawn.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));
         }
+        for name in panels.iter().filter_map(|panel| panel.axis.as_ref()) {
+            let is_of = |panel: &PanelSpec| panel.axis.as_ref() == Some(name);
+            let members = || panels.iter().enumerate().filter(|(_, panel)| is_of(panel));
+            let scale = members().find_map(|(_, panel)| panel.y_scale).unwrap_or(self.y_scale);
+            let shown: Vec<LinePanel> = members().map(|(index, _)| drawn[index].clone()).collect();
+            let range = shared_range(&shown, scale).map(|(low, high)| match scale {
+                ScaleSpec::Linear if low > 0.0 => (0.0, high),
+                _ => (low, high),
+            });
+            for (index, _) in members() {
+                drawn[index].y_range = drawn[index].y_range.or(range);
+            }
+        }
         let described = panels.iter().zip(drawn).enumerate().map(|(index, (panel, lines))| Panel {
-            letter: several.then(|| letter(index)),
+            letter: panel.letter.clone().or_else(|| several.then(|| letter(index))),
             title: panel.title.clone().or_else(|| several.then(|| panel.panel.to_string())),
             kind: PanelKind::Lines(lines),
         });
@@ -185,7 +215,7 @@ impl LinesSpec {
         })
     }
 
-    fn line_panel(&self, rows: &Curves, panel: &PanelSpec) -> LinePanel {
+    fn line_panel(&self, (rows, runs): (&Curves, Option<&SingleRuns>), panel: &PanelSpec) -> LinePanel {
         let spec = self;
         let series: Vec<SeriesSpec> = if spec.series.is_empty() {
             let here: Vec<Cell> = rows
@@ -217,6 +247,7 @@ impl LinesSpec {
                 x: rows_of.iter().filter_map(|&row| rows.x[row]).collect(),
                 mean: pick(&rows.mean),
                 band: Some((pick(&rows.ci_low), pick(&rows.ci_high))),
+                runs: runs.map(|runs| runs.of(&panel.panel, &series.series)).unwrap_or_default(),
             }
         });
         LinePanel {
@@ -271,6 +302,43 @@ impl Curves {
     }
 }
 
+/// The table of single runs.
+struct SingleRuns {
+    panel: Vec<Cell>,
+    series: Vec<Cell>,
+    run: Vec<Cell>,
+    x: Vec<Option<f64>>,
+    value: Vec<Option<f64>>,
+}
+
+impl SingleRuns {
+    fn read(frame: &Frame) -> Result<Self, TableError> {
+        Ok(Self {
+            panel: frame.cells("panel")?,
+            series: frame.cells("series")?,
+            run: frame.cells("run")?,
+            x: frame.numbers("x")?,
+            value: frame.numbers("value")?,
+        })
+    }
+
+    /// The runs of one curve, each by x.
+    fn of(&self, panel: &Cell, series: &Cell) -> Vec<Vec<(f64, Option<f64>)>> {
+        let mut runs: BTreeMap<&Cell, Vec<(f64, Option<f64>)>> = BTreeMap::new();
+        for row in 0..self.x.len() {
+            if let Some(x) = self.x[row]
+                && self.panel[row].matches(panel)
+                && self.series[row].matches(series)
+            {
+                runs.entry(&self.run[row]).or_default().push((x, self.value[row]));
+            }
+        }
+        let mut runs: Vec<_> = runs.into_values().collect();
+        runs.iter_mut().for_each(|run| run.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        runs
+    }
+}
+
 /// The range of all panels' values, on round numbers so that the ends of the axis can be read.
 fn shared_range(panels: &[LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
     let curves = panels.iter().flat_map(|panel| &panel.series);
@@ -315,6 +383,7 @@ mod tests {
             x: (0..values.len()).map(|x| x as f64).collect(),
             mean: values.iter().copied().map(Some).collect(),
             band: None,
+            runs: Vec::new(),
         };
         LinePanel { series: vec![series], ..LinePanel::default() }
     }

@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::Result;
-use crate::figures;
+use crate::figures::{self, Figure};
 use crate::spec::node::{Fault, Node, Value, choices};
 use crate::tables::frame::Frame;
-use crate::tables::{Column, ColumnType};
+use crate::tables::{Column, ColumnType, TableError};
 use crate::task::{Axes, Kind, Output, Planned, Planning, Reads, Reference, Surroundings, TableId, Work};
 
 /// `kind = "figure"`
@@ -89,6 +89,22 @@ impl Spec {
         }
     }
 
+    /// The table of single runs.
+    fn runs(&self) -> Option<&str> {
+        match self {
+            Self::Lines(spec) => spec.runs.as_deref(),
+            Self::Heat(_) | Self::Images(_) => None,
+        }
+    }
+
+    fn describe(&self, frame: &Frame, runs: Option<&Frame>) -> Result<Figure, TableError> {
+        match self {
+            Self::Lines(spec) => spec.describe(frame, runs),
+            Self::Heat(spec) => spec.describe(frame),
+            Self::Images(spec) => spec.describe(frame),
+        }
+    }
+
     fn panel_columns(&self) -> Option<usize> {
         match self {
             Self::Lines(spec) => Some(spec.columns),
@@ -108,7 +124,7 @@ impl Kind for FigureKind {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.
@@ -134,7 +150,8 @@ impl Kind for FigureKind {
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
-        Ok(vec![Reference::required(parameters, "of", Reads::Table)?])
+        let of = Reference::required(parameters, "of", Reads::Table)?;
+        Ok([of].into_iter().chain(Reference::optional(parameters, "runs", Reads::Table)?).collect())
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
@@ -164,8 +181,26 @@ impl Kind for FigureKind {
             _ => {}
         }
         check_ranges(planning.parameters)?;
-        Ok(Planned::new(FigureTask { spec, table: id }))
+        let runs = spec.runs().map(|name| single_runs(planning, name)).transpose()?;
+        Ok(Planned::new(FigureTask { spec, table: id, runs }))
     }
+}
+
+/// The table of single runs, if it has what they are drawn from.
+fn single_runs(planning: &Planning<'_>, name: &str) -> Result<TableId, Fault> {
+    let (id, table) = planning.gathered(name);
+    for needed in lines::RUN_COLUMNS {
+        let is_number = |kind: ColumnType| matches!(kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64);
+        match table.schema.column(needed) {
+            Some(column) if !["x", "value"].contains(&needed) || is_number(column.kind) => {}
+            _ => {
+                let needed = choices(&lines::RUN_COLUMNS);
+                let message = format!("runs are drawn from the columns {needed}, x and value numbers; not of `{name}`");
+                return Err(planning.fault("runs", message));
+            }
+        }
+    }
+    Ok(id)
 }
 
 /// Axes can span every range that is asked for: in the figure as a whole, and in each of its panels.
@@ -191,6 +226,8 @@ fn check_ranges(parameters: &Node) -> Result<(), Fault> {
 struct FigureTask {
     spec: Spec,
     table: TableId,
+    /// Single runs behind the curves.
+    runs: Option<TableId>,
 }
 
 impl Work for FigureTask {
@@ -205,6 +242,9 @@ impl Work for FigureTask {
         table.extend(layout.map(|layout| ("layout".to_owned(), layout.into())));
         // Which table is drawn stands among the inputs; what a person called it does not change the picture.
         table.remove("of");
+        if let Some(runs) = table.get_mut("runs") {
+            *runs = true.into();
+        }
         parameters
     }
 
@@ -218,11 +258,8 @@ impl Work for FigureTask {
 
     fn run(&self, context: &dyn Surroundings) -> Result<()> {
         let frame = Frame::new(self.spec.of(), context.gathered(self.table, Axes::Own)?);
-        let figure = match &self.spec {
-            Spec::Lines(spec) => spec.describe(&frame),
-            Spec::Heat(spec) => spec.describe(&frame),
-            Spec::Images(spec) => spec.describe(&frame),
-        };
+        let runs = self.runs.map(|runs| context.gathered(runs, Axes::Own).map(|batch| Frame::new("runs", batch)));
+        let figure = self.spec.describe(&frame, runs.transpose()?.as_ref());
         let svg = figures::svg(&figure.map_err(|error| context.internal(error))?);
         context.write_file("svg", svg.as_bytes())?;
         let png = figures::png(&svg, DPI).map_err(|error| context.internal(error))?;
@@ -286,12 +323,7 @@ mod tests {
     fn panels(parameters: &str, rows: &[PointRow<'_>]) -> (Vec<Panel>, Option<String>) {
         let parameters = Node::parse("figure", format!("of = 'points'\n{parameters}")).unwrap();
         let frame = Frame::new("points", PointRow::batch(rows));
-        let figure = match Spec::read(&parameters).unwrap() {
-            Spec::Lines(spec) => spec.describe(&frame),
-            Spec::Heat(spec) => spec.describe(&frame),
-            Spec::Images(spec) => spec.describe(&frame),
-        };
-        let figure = figure.unwrap();
+        let figure = Spec::read(&parameters).unwrap().describe(&frame, None).unwrap();
         (figure.panels, figure.caption)
     }
 

@@ -1,4 +1,4 @@
-//! Surfaces of real networks: what `pipelines/surfaces.toml` measured, every cell on the same seeds.
+//! Surfaces of real networks: what `pipelines/surfaces.toml` and `surfaces_rnn.toml` measured, every cell on the same seeds.
 //!
 //! A tuning draws seeds from them again, with replacement, and what a cell scores on average is the mean of all that are stored.
 
@@ -6,15 +6,14 @@ use super::super::sample::mean;
 use super::tuning::Ground;
 use crate::science::seed::Stream;
 
-/// Rungs of each of the two ladders.
-const RUNGS: usize = 9;
-
 /// What a network scores that learned nothing. Cells beyond the grid were not trained: they count as lost.
 const CHANCE: f64 = 0.1;
 
 /// The scores of one network.
 pub(super) struct Stored {
     name: &'static str,
+    /// Rungs of each of the two ladders.
+    rungs: usize,
     /// Of the cells, gradient by gradient: scores in the order of the seeds.
     cells: Vec<Vec<f64>>,
 }
@@ -29,8 +28,8 @@ macro_rules! stored {
 }
 
 impl Stored {
-    pub(super) fn all() -> [Self; 2] {
-        [stored!("10_layers"), stored!("5_layers_naive")]
+    pub(super) fn all() -> [Self; 3] {
+        [stored!("10_layers"), stored!("5_layers_naive"), stored!("rnn")]
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -43,23 +42,28 @@ impl Stored {
             line.split(',').skip(2).map(|score| score.parse().expect("scores are numbers")).collect()
         };
         let cells: Vec<_> = text.lines().skip(1).map(line).collect();
-        assert_eq!(cells.len(), RUNGS * RUNGS, "{name}: a line a cell");
+        let rungs = cells.len().isqrt();
+        assert_eq!(cells.len(), rungs * rungs, "{name}: a line a cell");
         assert!(
             cells.iter().all(|scores| scores.len() == cells[0].len() && scores.len() >= 20),
             "{name}: 20 seeds a cell"
         );
-        Self { name, cells }
+        Self { name, rungs, cells }
     }
 
     fn scores(&self, cell: &[i32]) -> Option<&[f64]> {
-        let [gradient, oja] = [0, 1].map(|ladder| usize::try_from(cell[ladder]).ok().filter(|rung| *rung < RUNGS));
-        Some(&self.cells[gradient? * RUNGS + oja?])
+        let [gradient, oja] = [0, 1].map(|ladder| usize::try_from(cell[ladder]).ok().filter(|rung| *rung < self.rungs));
+        Some(&self.cells[gradient? * self.rungs + oja?])
     }
 }
 
 impl Ground for Stored {
     fn n_ladders(&self) -> usize {
         2
+    }
+
+    fn n_rungs(&self) -> usize {
+        self.rungs
     }
 
     /// Which of the stored ones.

@@ -1,4 +1,4 @@
-//! Tuning by [`Race`], on ladders of nine rungs, and two plainer ways to spend the same trainings.
+//! Tuning by [`Race`], and two plainer ways to spend the same trainings.
 
 use super::super::sample::mean;
 use super::stored::Stored;
@@ -8,11 +8,13 @@ use crate::science::seed::Stream;
 
 /// Trainings beyond three for each cell.
 const SPARE: usize = 200;
-const CELLS: usize = 81;
 
 /// Where a race is run: the scores of trainings of every cell.
 pub(super) trait Ground {
     fn n_ladders(&self) -> usize;
+
+    /// Of every ladder.
+    fn n_rungs(&self) -> usize;
 
     /// A seed: what all cells have in common when they are trained on it.
     fn seed(&self, noise: &mut Stream) -> f64;
@@ -27,6 +29,10 @@ pub(super) trait Ground {
 impl Ground for Landscape {
     fn n_ladders(&self) -> usize {
         self.n_ladders
+    }
+
+    fn n_rungs(&self) -> usize {
+        9
     }
 
     /// How lucky it is for all cells.
@@ -52,8 +58,14 @@ pub(super) struct Tuned {
 }
 
 fn race_over(ground: &impl Ground) -> Race {
-    let ladder = || Ladder::new((0..9).map(|rung| f64::from(1 << rung)).collect()).expect("powers of two ascend");
-    Race::new((0..ground.n_ladders()).map(|_| ladder()).collect(), Race::budget_for(CELLS, SPARE), None)
+    let rungs = || (0..ground.n_rungs()).map(|rung| f64::from(1 << rung)).collect();
+    let ladder = || Ladder::new(rungs()).expect("powers of two ascend");
+    Race::new((0..ground.n_ladders()).map(|_| ladder()).collect(), budget(ground), None)
+}
+
+/// Trainings of every rule: those of the largest grid, which has two ladders.
+fn budget(ground: &impl Ground) -> usize {
+    Race::budget_for(ground.n_rungs().pow(2), SPARE)
 }
 
 /// Runs on tuning seeds that all cells have in common.
@@ -110,9 +122,9 @@ fn mean_regret(ground: &impl Ground, n: usize, mut pick: impl FnMut() -> Rungs) 
     (0..n).map(|_| best - ground.mean(&pick())).sum::<f64>() / n as f64
 }
 
-/// The mean regret of three ways to tune, with 81 cells: the best of 3 seeds, of the same budget spread evenly, racing.
+/// The mean regret of three ways to tune: the best of 3 seeds, of the same budget spread evenly, racing.
 fn regrets(ground: &impl Ground, n_tunings: usize, noise: &mut Stream) -> [f64; 3] {
-    let even_seeds = Race::budget_for(CELLS, SPARE) / CELLS;
+    let even_seeds = budget(ground) / ground.n_rungs().pow(2);
     [
         mean_regret(ground, n_tunings, || best_of_all(ground, 3, noise)),
         mean_regret(ground, n_tunings, || best_of_all(ground, even_seeds, noise)),
