@@ -196,9 +196,12 @@ pub(crate) struct ReportArgs {
     /// Published runs, by name or folder; all that there are if left out
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// The page to write
+    /// The page to write; a name that ends with `.md` gives the claims alone, in Markdown, with figures in `figures/` beside it
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub output: PathBuf,
+    /// Write the table of verdicts into this Markdown file, between `<!-- claims -->` and `<!-- end of claims -->`
+    #[arg(long, value_name = "FILE")]
+    pub table_in: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -87,8 +87,14 @@ mod tests {
             axis(Scale::Linear, (0.0, (mean.len() - 1) as f64), Direction::Horizontal),
             axis(scale, if scale == Scale::Log { (1.0, 100.0) } else { (0.0, 10.0) }, Direction::Vertical),
         );
-        let series =
-            Series { label: String::new(), style: SeriesStyle::BASELINE, x: x.clone(), mean: mean.to_vec(), band, runs: Vec::new() };
+        let series = Series {
+            label: String::new(),
+            style: SeriesStyle::BASELINE,
+            x: x.clone(),
+            mean: mean.to_vec(),
+            band,
+            runs: Vec::new(),
+        };
         Curve::new(&series, &across, &up, &BODY)
     }
 

@@ -117,7 +117,12 @@ fn name(figure: &Figure) -> String {
         let one = match &panel.kind {
             PanelKind::Lines(panel) => over(&panel.y_label, &panel.x_label),
             PanelKind::Heat(panel) => {
-                format!("{} over {} and {}", panel.colour_label, panel.x_label.to_lowercase(), panel.y_label.to_lowercase())
+                format!(
+                    "{} over {} and {}",
+                    panel.colour_label,
+                    panel.x_label.to_lowercase(),
+                    panel.y_label.to_lowercase()
+                )
             }
             PanelKind::Images(_) => "Images".to_owned(),
         };

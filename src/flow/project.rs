@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::publish::manifest;
+use crate::report::markdown::Judged;
 use crate::stages::Shipped;
 use crate::stages::environment::Environment;
 use crate::store::PosixStore;
@@ -77,10 +78,20 @@ impl Project {
     /// # Errors
     /// A folder is not a published run, or cannot be read.
     pub fn report(&self, names: &[String]) -> Result<(String, usize)> {
-        let folders = match names {
-            [] => self.published_folders()?,
-            names => names.iter().map(|name| self.published_folder(name)).collect::<Result<_>>()?,
-        };
+        let folders = self.folders(names)?;
         Ok((crate::report::page(&folders)?, folders.len()))
+    }
+
+    /// What published runs claim, for Markdown.
+    pub(crate) fn claims(&self, names: &[String]) -> Result<Judged> {
+        Judged::read(&self.folders(names)?)
+    }
+
+    /// The folders of published runs, of all where none is named.
+    fn folders(&self, names: &[String]) -> Result<Vec<PathBuf>> {
+        match names {
+            [] => self.published_folders(),
+            names => names.iter().map(|name| self.published_folder(name)).collect(),
+        }
     }
 }

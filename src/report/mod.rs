@@ -2,6 +2,7 @@
 
 pub(crate) mod claims;
 pub(crate) mod headlines;
+pub(crate) mod markdown;
 mod page;
 mod remarks;
 mod svg;

@@ -65,9 +65,8 @@ pub(super) fn references(parameters: &Node) -> Result<Vec<Reference>, Fault> {
 /// # Errors
 /// A stage loads no data set.
 pub(super) fn chosen(planning: &Planning<'_>) -> Result<Vec<(Reference, Arc<DataFacts>)>, Fault> {
-    let data_of = |reference: &Reference| {
-        planning.facts_of(reference, "dataset").and_then(|facts| Known::of(facts).data)
-    };
+    let data_of =
+        |reference: &Reference| planning.facts_of(reference, "dataset").and_then(|facts| Known::of(facts).data);
     let (preferred, otherwise) = (named_in(planning.parameters, "data")?, named_in(planning.parameters, "otherwise")?);
     let is_there = |reference: &Reference| data_of(reference).is_none_or(|data| data.n_train > 0);
     let chosen = if otherwise.is_empty() || preferred.iter().all(is_there) { preferred } else { otherwise };

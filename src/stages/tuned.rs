@@ -155,7 +155,8 @@ impl CellLeft {
     /// The share of each coefficient of each term.
     fn pick_rows(&self) -> Vec<PickRow<'_>> {
         let mut rows: Vec<PickRow<'_>> = Vec::new();
-        for (pick, (term, coefficient)) in self.picks.iter().flat_map(|pick| pick.terms.iter().map(move |t| (pick, t))) {
+        for (pick, (term, coefficient)) in self.picks.iter().flat_map(|pick| pick.terms.iter().map(move |t| (pick, t)))
+        {
             match rows.iter_mut().find(|row| (row.term, row.coefficient) == (term.as_str(), *coefficient)) {
                 Some(row) => row.probability += pick.probability,
                 None => rows.push(PickRow { term, coefficient: *coefficient, probability: pick.probability }),

@@ -165,11 +165,8 @@ mod tests {
                     row.into_iter().map(f64::from).collect()
                 })
                 .collect();
-            let vectors: Vec<Vec<f64>> = if n_out <= n_in {
-                rows
-            } else {
-                (0..n_in).map(|i| rows.iter().map(|row| row[i]).collect()).collect()
-            };
+            let vectors: Vec<Vec<f64>> =
+                if n_out <= n_in { rows } else { (0..n_in).map(|i| rows.iter().map(|row| row[i]).collect()).collect() };
             for (a, left) in vectors.iter().enumerate() {
                 for (b, right) in vectors.iter().enumerate() {
                     let product: f64 = left.iter().zip(right).map(|(x, y)| x * y).sum();

@@ -152,7 +152,8 @@ impl NormalizedLayer {
         let width = self.gamma.len();
         let m = (as_flat(error).len() / width) as f32;
         let (mut by_beta, mut by_gamma) = (vec![0.0_f32; width], vec![0.0_f32; width]);
-        for (e, standardized) in as_flat(error).chunks_exact(width).zip(as_flat(&self.standardized).chunks_exact(width)) {
+        for (e, standardized) in as_flat(error).chunks_exact(width).zip(as_flat(&self.standardized).chunks_exact(width))
+        {
             for k in 0..width {
                 by_beta[k] += e[k] / m;
                 by_gamma[k] += e[k] * standardized[k] / m;

@@ -62,7 +62,8 @@ pub(super) fn judge_claim(claim: &Claim<'_>, looks: &Looks) -> Result<Judged, In
                     || matches!(part.needed, Some(Needed::CannotDecide { .. }))
                     || part.found.is_some_and(|found| found.is_identical))
         };
-        let hopeless = verdict == Verdict::Undecided && claim.iter().map(|(condition, _)| *condition).zip(&parts).any(cannot);
+        let hopeless =
+            verdict == Verdict::Undecided && claim.iter().map(|(condition, _)| *condition).zip(&parts).any(cannot);
         let judged = Judged { verdict, look, hopeless, parts };
         if verdict != Verdict::Undecided || hopeless {
             return Ok(judged);
@@ -81,7 +82,9 @@ fn judge_part(
         |verdict, note| JudgedPart { verdict, found: None, n_runs: 0, deviation: 0.0, power: None, needed: None, note };
     if condition.probability.is_some() {
         return Ok(match part.probability {
-            Some(probability) => nothing(likely(probability, condition.bound), "runs do not change it, tuning again does"),
+            Some(probability) => {
+                nothing(likely(probability, condition.bound), "runs do not change it, tuning again does")
+            }
             None => nothing(Verdict::Undecided, "nothing is known of it"),
         });
     }

@@ -246,7 +246,8 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
             return Err(Fault::at(place, format!("claim `{claim}`: `{of}` has no numbers `{column}`; {there}")));
         }
         if !matches!(condition.bound, Bound::Above(least) if (0.5..1.0).contains(&least)) {
-            let message = format!("claim `{claim}`: something probable is so by more than a half: `greater_than = 0.9`");
+            let message =
+                format!("claim `{claim}`: something probable is so by more than a half: `greater_than = 0.9`");
             return Err(Fault::at(place, message));
         }
         return Ok(condition);
@@ -263,11 +264,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
 }
 
 /// That the table has what `where` and `for_all` select by.
-fn check_selection(
-    node: &Node,
-    claim: &str,
-    (spec, table): (&ConditionSpec, &Gathered),
-) -> Result<(), Fault> {
+fn check_selection(node: &Node, claim: &str, (spec, table): (&ConditionSpec, &Gathered)) -> Result<(), Fault> {
     let of = &table.name;
     for (field, selection) in [("where", &spec.filter), ("for_all", &spec.for_all)] {
         for (name, wanted) in selection {

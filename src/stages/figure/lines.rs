@@ -180,7 +180,8 @@ impl LinesSpec {
         };
         let several = panels.len() > 1;
         let names = panels.iter().map(|panel| panel.panel.to_string()).collect::<Vec<_>>().join(", ");
-        let mut drawn: Vec<LinePanel> = panels.iter().map(|panel| self.line_panel((rows, runs.as_ref()), panel)).collect();
+        let mut drawn: Vec<LinePanel> =
+            panels.iter().map(|panel| self.line_panel((rows, runs.as_ref()), panel)).collect();
         if self.share_y {
             let range = shared_range(&drawn, self.y_scale);
             drawn.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));

@@ -10,9 +10,9 @@ use std::sync::{Arc, LazyLock};
 use self::parameters::{DrawFrom, ImagesSpec, MetaLearnSpec};
 use self::rule::{OuterRate, initial_rule, learned, learning_rate};
 use self::task::{Canonical, MetaLearnTask, outputs};
+use super::DataFacts;
 use super::parameters::{Every, Steps, activation_name, axes_of, init_name};
 use super::pool;
-use super::DataFacts;
 use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
@@ -40,10 +40,7 @@ fn wrong_number(spec: &MetaLearnSpec) -> &'static str {
 }
 
 /// The data sets of the pool, which have images beside their tuning split.
-fn read_pool(
-    planning: &Planning<'_>,
-    inputs: &mut Inputs<'_, '_>,
-) -> Result<Vec<(InputId, Arc<DataFacts>)>, Fault> {
+fn read_pool(planning: &Planning<'_>, inputs: &mut Inputs<'_, '_>) -> Result<Vec<(InputId, Arc<DataFacts>)>, Fault> {
     let mut found = Vec::new();
     for (reference, data) in pool::chosen(planning)? {
         if data.n_train <= data.n_tuning() {

@@ -4,8 +4,8 @@ use crate::stages::training::rules::picked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stages::pool::Stages;
 use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Steps};
+use crate::stages::pool::Stages;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -20,9 +20,9 @@ use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::batch::{BatchSettings, BatchTrainer};
 use crate::science::initialization::Feedback;
-use crate::science::normalization::Normalization;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
+use crate::science::normalization::Normalization;
 use crate::spec::node::{Fault, Node};
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, axes_of};
 use crate::stages::rows::{BatchOptions, RunRow, WeightRow};
@@ -149,9 +149,8 @@ impl Kind for TrainBatch {
                 .fault("rate", "no learning rate")
                 .help("Give `rate = …`, an axis `rate`, or a rule with a rate or `tuned = true`."));
         };
-        let normalization =
-            normalization(spec.batch_norm.or(rule.batch_norm), spec.layer_norm.or(rule.layer_norm))
-                .map_err(|message| planning.fault("layer_norm", message))?;
+        let normalization = normalization(spec.batch_norm.or(rule.batch_norm), spec.layer_norm.or(rule.layer_norm))
+            .map_err(|message| planning.fault("layer_norm", message))?;
         let sgd = OptimizerSpec::Named(NamedOptimizer::Sgd);
         let settings = BatchSettings {
             batch_size: spec.batch_size,

@@ -13,8 +13,8 @@ use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
 use crate::error::Result;
 use crate::science::InvalidParameter;
-use crate::science::model::Blueprint;
 use crate::science::initialization::Initialization;
+use crate::science::model::Blueprint;
 use crate::science::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer};
 use crate::science::samples::Samples;
 use crate::spec::node::{Fault, Node};
@@ -302,7 +302,8 @@ impl Recipe for Recurrent {
     }
 
     fn describe(&self) -> Described<'_> {
-        let Canonical { hidden, time_steps, image_steps, units, oja_target, coefficients, course, .. } = &self.canonical;
+        let Canonical { hidden, time_steps, image_steps, units, oja_target, coefficients, course, .. } =
+            &self.canonical;
         let mut options = serde_json::json!({
             "hidden": hidden,
             "time_steps": time_steps,
@@ -361,11 +362,7 @@ impl Recipe for Recurrent {
         if self.rule.is_clipped() {
             needs.push("Clipping: no synapse learns before the length of the whole gradient is known to all.");
         }
-        Some(Equation {
-            plain: self.rule.equation().replace("; ", "\n"),
-            latex: self.rule.latex(),
-            needs,
-        })
+        Some(Equation { plain: self.rule.equation().replace("; ", "\n"), latex: self.rule.latex(), needs })
     }
 
     fn history(&self) -> u64 {

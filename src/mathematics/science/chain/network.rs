@@ -219,8 +219,7 @@ impl Network {
                  {found:?}"
             )));
         }
-        self.normalization =
-            pairs.iter().map(|(scale, shift)| ScaleAndShift::new(scale, shift, over_units)).collect();
+        self.normalization = pairs.iter().map(|(scale, shift)| ScaleAndShift::new(scale, shift, over_units)).collect();
         Ok(self)
     }
 

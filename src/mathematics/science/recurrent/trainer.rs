@@ -249,7 +249,14 @@ impl Synapses for PlasticInTime {
                 output_error.copy_from_slice(signals.error);
                 last.copy_from_slice(signals.pre_activation);
                 let sent = [signals.error, signals.pre_activation];
-                kernels::errors_back(network.backend, signals.function, &network.readout, sent, signals.pre_error, false);
+                kernels::errors_back(
+                    network.backend,
+                    signals.function,
+                    &network.readout,
+                    sent,
+                    signals.pre_error,
+                    false,
+                );
                 Ok(())
             }
             (_, None) => self.learn_input(self.rule.gradient, signals),

@@ -89,7 +89,10 @@ fn gradients_through_batch_normalisation_agree_with_finite_differences() {
         let start = network(activation);
         let constants = BatchNorm { momentum: 0.1, epsilon: 1e-3 };
         let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
-        let with = BatchSettings { normalization: Some(Normalization::Batch(constants)), ..settings(6, Optimizer::Sgd { rate: 1.0 }) };
+        let with = BatchSettings {
+            normalization: Some(Normalization::Batch(constants)),
+            ..settings(6, Optimizer::Sgd { rate: 1.0 })
+        };
         let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
         trainer.advance(&samples, &[0, 1, 2, 3, 4, 5]).unwrap();
         for layer in 1..=3 {
@@ -163,10 +166,8 @@ fn gradients_through_layer_normalisation_agree_with_finite_differences() {
 fn scales_and_shifts_of_layer_normalisation_descend_the_loss() {
     let samples = noise(1, 37, 10, 3);
     let pair = |trainer: &BatchTrainer, layer| trainer.network().scale_and_shift(layer).unwrap();
-    let with = |rate| BatchSettings {
-        normalization: Some(Normalization::Layer),
-        ..settings(1, Optimizer::Sgd { rate })
-    };
+    let with =
+        |rate| BatchSettings { normalization: Some(Normalization::Layer), ..settings(1, Optimizer::Sgd { rate }) };
     let start = network(Activation::Tanh);
     let mut trainer = BatchTrainer::new(start.clone(), with(1e-2)).unwrap();
     let before = trainer.network().clone();
@@ -191,7 +192,10 @@ fn evaluation_normalises_by_running_statistics() {
     let samples = noise(30, 37, 10, 4);
     let start = network(Activation::Tanh);
     let constants = BatchNorm { momentum: 1.0, epsilon: 1e-5 };
-    let still = BatchSettings { normalization: Some(Normalization::Batch(constants)), ..settings(30, Optimizer::Sgd { rate: 0.0 }) };
+    let still = BatchSettings {
+        normalization: Some(Normalization::Batch(constants)),
+        ..settings(30, Optimizer::Sgd { rate: 0.0 })
+    };
     let mut trainer = BatchTrainer::new(start.clone(), still).unwrap();
     trainer.advance(&samples, &(0..30).collect::<Vec<_>>()).unwrap();
     assert!(trainer.network().is_normalized());
@@ -245,7 +249,8 @@ fn divergence_is_noticed_and_wrong_settings_are_refused() {
     let sgd = Optimizer::Sgd { rate: 0.1 };
     assert!(refused(settings(0, sgd)).contains("at least 1"));
     assert!(
-        refused(BatchSettings { normalization: Some(Normalization::Batch(BatchNorm::default())), ..settings(1, sgd) }).contains("at least 2")
+        refused(BatchSettings { normalization: Some(Normalization::Batch(BatchNorm::default())), ..settings(1, sgd) })
+            .contains("at least 2")
     );
     assert!(refused(BatchSettings { oja: f64::NAN, ..settings(4, sgd) }).contains("oja"));
     let random = Network::initialize(&architecture(&SIZES, SOFTPLUS), &Initialization::Xavier, Feedback::Random, 0);

@@ -129,7 +129,8 @@ fn outputs_without_a_class_are_never_right_and_learn_to_be_silent() {
     assert!(many > few, "{few}, {many}");
     let mut trained = None;
     let wider = MetaSettings { architecture: Architecture::new(vec![16, 12, 8, 9], SOFTPLUS).unwrap(), ..settings() };
-    let mut learner = MetaLearner::new(MetaSettings { rule: rule_nine([0.05, 0.0, 0.0, 0.0, 0.0, 0.0]), ..wider }, &pool, 3).unwrap();
+    let mut learner =
+        MetaLearner::new(MetaSettings { rule: rule_nine([0.05, 0.0, 0.0, 0.0, 0.0, 0.0]), ..wider }, &pool, 3).unwrap();
     learner.run_episode_inspecting(|network, query| trained = Some(network.evaluate(query, 0..query.len())));
     assert!(trained.unwrap().loss < 9_f64.ln());
 }
