@@ -110,6 +110,27 @@ fn pixels(png: &[u8]) -> (png::Info<'static>, Vec<[u8; 3]>) {
 }
 
 #[test]
+fn a_figure_says_what_it_shows_to_those_who_do_not_see_it() {
+    let mut figure = learning_curves();
+    figure.panels[1].title = Some("at 10⁻³".to_string());
+    let svg = svg(&figure);
+    assert!(svg.contains("<title>Validation accuracy against training samples</title>"), "{svg}");
+    let description =
+        "<desc>a 10 layers: BP, BP+Oja. b at 10^−3: BP, BP+Oja. Mean over 20 runs; shaded, 98 % bootstrap";
+    assert!(svg.contains(description), "{}", &svg[..600]);
+}
+
+#[test]
+fn no_type_is_smaller_than_journals_print() {
+    let mut figure = one_of_each();
+    figure.caption = Some("Norm |y_{ℓ}| at 10⁻³.".to_string());
+    let svg = svg(&figure);
+    let sizes = svg.split("font-size=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse::<f64>().unwrap());
+    let smallest = sizes.fold(f64::INFINITY, f64::min);
+    assert!((5.0..7.0).contains(&smallest), "{smallest}");
+}
+
+#[test]
 fn the_same_description_gives_the_same_bytes() {
     let (one, other) = (svg(&one_of_each()), svg(&one_of_each()));
     assert_eq!(one, other);

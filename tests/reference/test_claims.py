@@ -67,6 +67,17 @@ def judged(bound, low, high):
     return "refuted" if (least is not None and high < least) or (most is not None and low > most) else "undecided"
 
 
+def compare_probability(published, condition, found):
+    """A claim that something is probable: true above the bound, false where the contrary is above it."""
+    values = published.frame(condition["of"])
+    for name, wanted in condition["where"].items():
+        values = values[values[name].isin(wanted if isinstance(wanted, list) else [wanted])]
+    (probability,), least = values[condition["probability"]], condition["bound"][0]
+    verdict = "holds" if probability > least else "refuted" if 1 - probability > least else "undecided"
+    assert [(row.estimate, row.verdict) for row in found.itertuples()] == [(probability, verdict)]
+    return 1
+
+
 @pytest.mark.stages("claims")
 def test_verdicts(published):
     (stage,) = published.stages("claims")
@@ -75,6 +86,9 @@ def test_verdicts(published):
     for condition in conditions:
         rows = table[table["claim"] == condition["claim"]]
         found = rows[rows["condition"].str.contains(f" in {condition['of']}")]
+        if "probability" in condition:
+            compared += compare_probability(published, condition, found)
+            continue
         expectations = [expected(group, found["level"].iloc[0]) for group in groups(published, condition)]
         for (estimate, low, high), picked, spread in expectations:
             row = found.iloc[(found["estimate"] - estimate).abs().argmin()]

@@ -348,6 +348,61 @@ mod tests {
         assert_eq!(large.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["with Oja"]);
     }
 
+    table! {
+        /// A point of a single run.
+        struct RunPointRow<'a> in "sql" version 1 key() {
+            /// panel
+            panel: Category,
+            /// curve
+            series: Category,
+            /// run
+            run: Int64,
+            /// abscissa
+            x: Option<Float64>,
+            /// value
+            value: Option<Float64>,
+        }
+    }
+
+    #[test]
+    fn single_runs_stand_behind_their_curve_each_by_x() {
+        let point = |series, run, x, value| RunPointRow { panel: "small", series, run, x: Some(x), value };
+        let rows = [
+            point("oja", 1, 20.0, Some(4.0)),
+            point("oja", 0, 10.0, Some(1.0)),
+            point("oja", 1, 10.0, None),
+            point("bp", 0, 10.0, Some(9.0)),
+        ];
+        let parameters = Node::parse("figure", "of = 'points'\nruns = 'runs'\npanels = [{ panel = 'small' }]").unwrap();
+        let spec = Spec::read(&parameters).unwrap();
+        assert_eq!(spec.runs(), Some("runs"));
+        let frames = (Frame::new("points", PointRow::batch(&points())), Frame::new("runs", RunPointRow::batch(&rows)));
+        let figure = spec.describe(&frames.0, Some(&frames.1)).unwrap();
+        let PanelKind::Lines(small) = &figure.panels[0].kind else { panic!("{figure:?}") };
+        let runs: Vec<_> = small.series.iter().map(|series| (series.label.as_str(), series.runs.clone())).collect();
+        let of_oja = vec![vec![(10.0, Some(1.0))], vec![(10.0, None), (20.0, Some(4.0))]];
+        assert_eq!(runs, [("bp", vec![vec![(10.0, Some(9.0))]]), ("oja", of_oja)]);
+    }
+
+    #[test]
+    fn panels_of_one_axis_have_one_range_from_zero_and_a_letter_can_be_given() {
+        let parameters = "y_scale = 'linear'\npanels = [{ panel = 'small', letter = 'c', axis = 'a' }, \
+                          { panel = 'large', axis = 'a' }, { panel = 'large', axis = 'b' }]\n\
+                          series = [{ series = 'oja' }]";
+        let (panels, _) = panels(parameters, &points());
+        let found: Vec<_> = panels
+            .iter()
+            .map(|panel| match &panel.kind {
+                PanelKind::Lines(lines) => (panel.letter.as_deref().unwrap(), lines.y_range.unwrap()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        // The values of both reach from 0 to 51, those of the last from 49 to 51.
+        assert_eq!(found[0], ("c", (0.0, 60.0)));
+        assert_eq!(found[1], ("b", (0.0, 60.0)));
+        assert_eq!((found[2].0, found[2].1.0), ("c", 0.0));
+    }
+
     #[test]
     fn without_a_word_about_them_panels_and_curves_are_those_of_the_table_sorted() {
         let (panels, _) = panels("", &points());
