@@ -293,10 +293,10 @@ mod tests {
 
     #[test]
     fn a_row_a_claim_a_column_a_data_set_and_the_rest_of_the_page_untouched() {
-        let many = (1..=4).map(|n| part("C10", f64::from(n), Some(true))).collect::<Vec<_>>();
+        let many = (1..=4).map(|n| part("C10", f64::from(n), Some(true)));
         let judged = Judged {
             runs: vec![
-                run("a", "MNIST", [vec![part("C2", 0.5, Some(false))], many].concat()),
+                run("a", "MNIST", std::iter::once(part("C2", 0.5, Some(false))).chain(many).collect()),
                 run("b", "Fashion-MNIST", vec![part("C2", 0.25, None)]),
             ],
         };

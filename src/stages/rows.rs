@@ -278,6 +278,7 @@ mod tests {
             race::BestRow::schema(),
             race::CellRow::schema(),
             tuned::TunedRow::schema(),
+            tuned::PickRow::schema(),
             bootstrap::ValueRow::schema(),
             claims::ClaimRow::schema(),
         ];

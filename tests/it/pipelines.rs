@@ -99,10 +99,6 @@ fn every_tuned_coefficient_comes_from_the_tuning_as_it_is_today() {
     assert!(!coefficients.tables.is_empty(), "figure pipelines read tuned coefficients");
     for (file, table) in &coefficients.tables {
         let name = &table.pipeline;
-        // Found by the best of 25 cells on 3 seeds, before there were races; each is to be raced once.
-        if ["tune_batch", "tune_meta"].contains(&name.as_str()) && table.start == "before racing" {
-            continue;
-        }
         assert_eq!(file.file_stem().unwrap().to_str(), Some(name.as_str()), "a table is called after its pipeline");
         let plan = plan(name);
         let best = plan.main().files.iter().find(|file| file.file == "toml").expect("a tuning chooses cells");

@@ -122,17 +122,14 @@ impl Race {
     /// that it is the same whoever asks, and whenever.
     pub fn step(&self, scores: &Scores) -> Step {
         let mut played = Played::new(self, scores);
-        for (seeds, most) in CUTS {
-            match played.reach(seeds) {
-                Reached::Wanting(wanted) => return Step::Train(wanted),
-                Reached::OutOfTrainings => return Step::Done(played.standing()),
-                Reached::All => played.cut(most),
+        let rounds = CUTS.into_iter().map(|(seeds, most)| (seeds, Some(most))).chain([(LAST_ROUND, None)]);
+        for (seeds, most) in rounds {
+            match (played.reach(seeds), most) {
+                (Reached::Wanting(wanted), _) => return Step::Train(wanted),
+                (Reached::All, Some(most)) => played.cut(most),
+                // A round that is too dear for all: they share what there is, so that every condition gets as much.
+                (Reached::OutOfTrainings, _) | (Reached::All, None) => break,
             }
-        }
-        match played.reach(LAST_ROUND) {
-            Reached::Wanting(wanted) => return Step::Train(wanted),
-            Reached::OutOfTrainings => return Step::Done(played.standing()),
-            Reached::All => {}
         }
         let wanted = played.rest();
         if wanted.is_empty() { Step::Done(played.standing()) } else { Step::Train(wanted) }

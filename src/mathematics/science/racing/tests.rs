@@ -76,6 +76,19 @@ fn one_coefficient_gets_as_many_trainings_as_two() {
     assert_eq!((trainings(&scores), &standing.survivors[0]), (BUDGET, &vec![4]));
 }
 
+proptest! {
+    /// Conditions of a setting get as many trainings, also where these do not suffice for the next round of all.
+    #[test]
+    fn whatever_the_grid_and_the_budget_all_of_it_is_spent(
+        (rungs, spare) in (2usize..9, 0usize..80), (top, size) in (0i32..9, 0.0..0.3f64)
+    ) {
+        let race = Race::new(vec![ladder(&GRADIENTS[..rungs])], Race::budget_for(rungs, spare), None);
+        let score = |cell: &[i32], seed: usize| hill([top, 0], 0.01, size)(&[cell[0], 0], seed);
+        let (_, scores) = run(&race, score, || usize::MAX);
+        prop_assert_eq!(trainings(&scores), Race::budget_for(rungs, spare));
+    }
+}
+
 #[test]
 fn cells_that_are_clearly_worse_are_gone_after_three_seeds() {
     let (standing, scores) = run(&race(), hill([4, 5], 0.2, 0.001), || usize::MAX);
