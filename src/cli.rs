@@ -199,7 +199,7 @@ pub(crate) struct ReportArgs {
     /// The page to write; a name that ends with `.md` gives the claims alone, in Markdown, with figures in `figures/` beside it
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub output: PathBuf,
-    /// Write the table of verdicts into this Markdown file, between `<!-- claims -->` and `<!-- end of claims -->`
+    /// Write the table of verdicts into this Markdown file, between its comments `claims` and `end of claims`
     #[arg(long, value_name = "FILE")]
     pub table_in: Option<PathBuf>,
 }

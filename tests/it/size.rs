@@ -114,7 +114,7 @@ fn a_plan_of_absurd_size_is_refused_before_it_exists() {
     for (name, count, said) in [
         ("tune", "1000000", "720,000,009 tasks (`train` 720,000,000"),
         ("tune_meta", "1000000", "20,000,007 tasks (`meta` 20,000,000"),
-        ("fig6", "65536", "1,835,028 tasks (`train` 524,288"),
+        ("fig6", "65536", "2,621,466 tasks (`train` 655,360"),
     ] {
         let (status, message) = planned(&[name, "--set", &format!("matrix.seed={{ first = 0, count = {count} }}")]);
         assert_eq!(status, Some(2), "{message}");

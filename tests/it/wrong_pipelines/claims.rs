@@ -105,7 +105,7 @@ fn claim_with_an_unknown_column() {
 #[test]
 fn claim_with_an_unknown_key() {
     assert_snapshot!(changed(&[("greater_than", "larger_than")]), @"
-      × pipelines/small.toml:55:1: unknown key `larger_than`; there are: `of`, `where`, `for_all`, `greater_than`, `less_than`, `between`, `or_diverged`, `paper_effect`
+      × pipelines/small.toml:55:1: unknown key `larger_than`; there are: `of`, `probability`, `where`, `for_all`, `greater_than`, `less_than`, `between`, `or_diverged`, `paper_effect`
         ╭─[pipelines/small.toml:55:1]
      54 │ where        = { step = 600 }
      55 │ larger_than = 0.2

@@ -280,7 +280,7 @@ fn network_without_weights() {
 fn unknown_initialisation() {
     assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
 init = "xaver""#)]), @r#"
-      × pipelines/small.toml:25:8: an initialisation is `"xavier"`, `"kaiming"`, `"naive"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`
+      × pipelines/small.toml:25:8: an initialisation is `"xavier"`, `"kaiming"`, `"orthogonal"`, `"naive"`, `{ naive = { std = 0.01 } }` or `{ naive = { variance = 1e-4 } }`
         ╭─[pipelines/small.toml:25:8]
      24 │ samples   = 600
      25 │ init = "xaver"
