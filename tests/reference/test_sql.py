@@ -38,7 +38,7 @@ def order(row):
 
 def equal(a, b):
     if is_number(a) and is_number(b):
-        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=0.0)
+        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=0.0) or (math.isnan(a) and math.isnan(b))
     return a == b
 
 
