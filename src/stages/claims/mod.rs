@@ -228,7 +228,7 @@ impl ClaimsTask {
     /// All parts of all claims in the order of the claims' numbers, and the runs that would be needed to go on.
     fn judge<'a>(&'a self, tables: &BTreeMap<TableId, Frame>) -> Result<(Vec<PartVerdict<'a>>, Wanted), TableError> {
         let invalid = |error: InvalidContrast| TableError::new("values", "value", error.to_string());
-        let mut by_claim: BTreeMap<(String, u64, String), Vec<(&Condition, Part)>> = BTreeMap::new();
+        let mut by_claim: BTreeMap<Number, Vec<(&Condition, Part)>> = BTreeMap::new();
         for condition in &self.conditions {
             let found = parts(condition, &tables[&condition.values])?;
             let claim = by_claim.entry(natural(&condition.claim)).or_default();
@@ -324,8 +324,11 @@ impl PartVerdict<'_> {
     }
 }
 
+/// What claims are ordered by: `C`, 7 and `v` of `C7v`.
+type Number = (String, u64, String);
+
 /// `C2` before `C10`, and `C7v` behind `C7`.
-pub fn natural(claim: &str) -> (String, u64, String) {
+pub fn natural(claim: &str) -> Number {
     let digits = claim.find(|c: char| c.is_ascii_digit()).unwrap_or(claim.len());
     let (name, rest) = claim.split_at(digits);
     let (number, suffix) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));

@@ -194,7 +194,7 @@ fn single_runs(planning: &Planning<'_>, name: &str) -> Result<TableId, Fault> {
         match table.schema.column(needed) {
             Some(column) if !["x", "value"].contains(&needed) || is_number(column.kind) => {}
             _ => {
-                let needed = choices(&lines::RUN_COLUMNS);
+                let needed = choices(lines::RUN_COLUMNS);
                 let message = format!("runs are drawn from the columns {needed}, x and value numbers; not of `{name}`");
                 return Err(planning.fault("runs", message));
             }
