@@ -6,7 +6,9 @@ use crate::stages::claims::ClaimRow;
 /// Remarks on a part of a claim, each a sentence without its full stop.
 pub(super) fn remarks(row: &ClaimRow<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
-    if row.tuning_sd.is_some_and(|spread| spread > 0.0) || row.picked_estimate != row.estimate {
+    if row.picked_estimate.is_some()
+        && (row.tuning_sd.is_some_and(|spread| spread > 0.0) || row.picked_estimate != row.estimate)
+    {
         let picked = interval(row.picked_estimate, row.picked_low, row.picked_high);
         remarks.push(format!("with the coefficients that tuning picked: {picked}"));
     }

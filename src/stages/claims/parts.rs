@@ -204,6 +204,8 @@ impl Part {
         let of = move |cell: &'a CellRuns| self.runs.iter().take(n_runs).filter_map(move |run| cell.runs.get(run));
         let picked = side.cells.get(&1).filter(|_| self.has_chance);
         let median = picked.and_then(|picked| median(of(picked).filter_map(|(value, _)| *value).collect()));
+        // Half of a number below 0 lies above it: such values say nothing of failure.
+        let median = median.filter(|median| *median > 0.0);
         of(cell).map(move |(value, diverged)| {
             (*value, *diverged || value.zip(median).is_some_and(|(value, median)| value < median / 2.0))
         })
