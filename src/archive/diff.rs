@@ -334,9 +334,7 @@ impl Side {
         let mut manifests: Vec<Manifest> = Vec::new();
         let mut waiting = vec![folder.to_owned()];
         while let Some(folder) = waiting.pop() {
-            let manifest = Manifest::read(&folder)?.ok_or_else(|| {
-                Error::usage(format!("{} is not a published run (no manifest.json of this version)", folder.display()))
-            })?;
+            let manifest = Manifest::of(&folder)?;
             if manifests.iter().any(|known| known.pipeline == manifest.pipeline) {
                 continue;
             }

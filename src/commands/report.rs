@@ -1,6 +1,7 @@
 //! `ojaflow report`
 
 use std::fs;
+use std::path::Path;
 
 use super::terminal::print;
 use crate::cli::ReportArgs;
@@ -9,19 +10,32 @@ use crate::flow::Project;
 use crate::words::size;
 
 pub(super) fn execute(project: &Project, args: &ReportArgs) -> Result<()> {
-    if let Some(path) = &args.table_in {
-        let judged = project.claims(&args.names)?;
-        let text = fs::read_to_string(path).map_err(Error::io_at("--table-in FILE", "read", path))?;
-        let text = judged.table_in(&text)?;
-        fs::write(path, text).map_err(Error::io_at("--table-in FILE", "write", path))?;
-        print(&format!("{}  the claims of {} runs", path.display(), judged.n_runs()))?;
+    let is_markdown = args.output.extension().is_some_and(|extension| extension == "md");
+    if is_markdown || args.table_in.is_some() {
+        claims(project, args, is_markdown)?;
     }
-    if args.output.extension().is_some_and(|extension| extension == "md") {
-        let judged = project.claims(&args.names)?;
+    if is_markdown { Ok(()) } else { page(project, args) }
+}
+
+/// The claims in Markdown: the table of verdicts where one is asked for, and the page of all parts.
+fn claims(project: &Project, args: &ReportArgs, with_page: bool) -> Result<()> {
+    let judged = project.claims(&args.names)?;
+    let said = |path: &Path| print(&format!("{}  the claims of {} runs", path.display(), judged.n_runs()));
+    if let Some(path) = &args.table_in {
+        let text = fs::read_to_string(path).map_err(Error::io_at("--table-in FILE", "read", path))?;
+        fs::write(path, judged.table_in(&text)?).map_err(Error::io_at("--table-in FILE", "write", path))?;
+        said(path)?;
+    }
+    if with_page {
         fs::write(&args.output, judged.page()).map_err(Error::io_at("-o FILE", "write", &args.output))?;
         judged.write_drawings(&args.output)?;
-        return print(&format!("{}  the claims of {} runs", args.output.display(), judged.n_runs()));
+        said(&args.output)?;
     }
+    Ok(())
+}
+
+/// The page in HTML.
+fn page(project: &Project, args: &ReportArgs) -> Result<()> {
     let (page, runs) = project.report(&args.names)?;
     fs::write(&args.output, &page).map_err(Error::io_at("-o FILE", "write", &args.output))?;
     print(&format!("{}  {runs} runs, {}", args.output.display(), size(page.len() as u64)))

@@ -136,20 +136,24 @@ fn name(figure: &Figure) -> String {
 /// Panels, curves and caption in words.
 fn description(figure: &Figure) -> String {
     let panel = |panel: &Panel| {
-        let head = [&panel.letter, &panel.title].into_iter().flatten().map(|part| text::plain(part));
-        let head = head.collect::<Vec<_>>().join(" ");
+        let head = joined([&panel.letter, &panel.title].into_iter().flatten().map(|part| text::plain(part)), " ");
         let inside = match &panel.kind {
-            PanelKind::Lines(panel) => panel.series.iter().map(|series| text::plain(&series.label)).collect(),
-            PanelKind::Heat(_) => Vec::new(),
-            PanelKind::Images(panel) => panel.groups.iter().map(|group| text::plain(&group.head)).collect::<Vec<_>>(),
+            PanelKind::Lines(panel) => joined(panel.series.iter().map(|series| text::plain(&series.label)), ", "),
+            PanelKind::Heat(_) => String::new(),
+            PanelKind::Images(panel) => joined(panel.groups.iter().map(|group| text::plain(&group.head)), ", "),
         };
-        let inside = inside.into_iter().filter(|label| !label.is_empty()).collect::<Vec<_>>().join(", ");
-        [head, inside].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+        joined([head, inside], ": ")
     };
-    let panels: Vec<String> = figure.panels.iter().map(panel).filter(|panel| !panel.is_empty()).collect();
-    let panels = if panels.is_empty() { String::new() } else { format!("{}.", panels.join(". ")) };
-    let caption = figure.caption.as_deref().map(text::plain).unwrap_or_default();
-    [panels, caption].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let mut panels = joined(figure.panels.iter().map(panel), ". ");
+    if !panels.is_empty() {
+        panels.push('.');
+    }
+    joined([panels, figure.caption.as_deref().map(text::plain).unwrap_or_default()], " ")
+}
+
+/// What is not empty, with something between.
+fn joined(parts: impl IntoIterator<Item = String>, between: &str) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
 }
 
 impl<'a> Page<'a> {

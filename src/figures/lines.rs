@@ -172,7 +172,7 @@ impl<'a> Chart<'a> {
             canvas.line((0.0, reference.y), (self.body.width, reference.y), REFERENCE);
         }
         for (curve, series) in self.curves.iter().zip(&self.panel.series) {
-            let colour = series.style.rgb().paler(style::RUN_PALENESS);
+            let colour = series.style.rgb().towards(Rgb::WHITE, style::RUN_PALENESS);
             for run in &curve.runs {
                 canvas.polyline(run, Stroke::solid(colour, style::RUN_WIDTH));
             }

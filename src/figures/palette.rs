@@ -14,10 +14,10 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
-    /// So far on the way to white.
-    pub(super) fn paler(self, share: f64) -> Self {
-        let mix = |channel: u8| (f64::from(channel) + share * (255.0 - f64::from(channel))).round() as u8;
-        Self(mix(self.0), mix(self.1), mix(self.2))
+    /// So far on the way to another colour.
+    pub(super) fn towards(self, other: Self, share: f64) -> Self {
+        let mix = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
+        Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 
     /// WCAG 2 relative luminance, 0 for black to 1 for white.
@@ -98,25 +98,22 @@ impl SeriesStyle {
 
 /// The viridis map at `t` in 0 … 1, linear between eleven of its colours.
 pub(super) fn viridis(t: f64) -> Rgb {
-    const STOPS: [(u8, u8, u8); 11] = [
-        (68, 1, 84),
-        (72, 36, 117),
-        (65, 68, 135),
-        (53, 95, 141),
-        (42, 120, 142),
-        (33, 145, 140),
-        (34, 168, 132),
-        (68, 191, 112),
-        (122, 209, 81),
-        (189, 223, 38),
-        (253, 231, 37),
+    const STOPS: [Rgb; 11] = [
+        Rgb(68, 1, 84),
+        Rgb(72, 36, 117),
+        Rgb(65, 68, 135),
+        Rgb(53, 95, 141),
+        Rgb(42, 120, 142),
+        Rgb(33, 145, 140),
+        Rgb(34, 168, 132),
+        Rgb(68, 191, 112),
+        Rgb(122, 209, 81),
+        Rgb(189, 223, 38),
+        Rgb(253, 231, 37),
     ];
     let position = t.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
     let below = (position as usize).min(STOPS.len() - 2);
-    let share = position - below as f64;
-    let mix = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
-    let (a, b) = (STOPS[below], STOPS[below + 1]);
-    Rgb(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+    STOPS[below].towards(STOPS[below + 1], position - below as f64)
 }
 
 #[cfg(test)]

@@ -128,23 +128,15 @@ impl Canvas {
         self.faces.insert(face);
         let runs = text::runs(text, face);
         // A line of several pieces begins where its width says, and flows: renderers disagree on where an anchored one begins.
-        let is_pieced = runs.len() > 1;
-        let start = match anchor {
-            _ if !is_pieced => at.0,
-            Anchor::Start => at.0,
-            Anchor::Middle => at.0 - text::width(text, face, size) / 2.0,
-            Anchor::End => at.0 - text::width(text, face, size),
+        let (start, anchor) = match (anchor, runs.len() > 1) {
+            (Anchor::Start, _) => (at.0, ""),
+            (Anchor::Middle, false) => (at.0, " text-anchor=\"middle\""),
+            (Anchor::Middle, true) => (at.0 - text::width(text, face, size) / 2.0, ""),
+            (Anchor::End, false) => (at.0, " text-anchor=\"end\""),
+            (Anchor::End, true) => (at.0 - text::width(text, face, size), ""),
         };
         let (x, y) = (number(start), number(at.1));
-        let centre = (number(at.0), number(at.1));
-        let rotation =
-            if upwards { format!(" transform=\"rotate(-90 {} {})\"", centre.0, centre.1) } else { String::new() };
-        let anchor = match anchor {
-            _ if is_pieced => "",
-            Anchor::Start => "",
-            Anchor::Middle => " text-anchor=\"middle\"",
-            Anchor::End => " text-anchor=\"end\"",
-        };
+        let rotation = if upwards { format!(" transform=\"rotate(-90 {} {y})\"", number(at.0)) } else { String::new() };
         let weight = if face == Face::Bold { " font-weight=\"700\"" } else { "" };
         let fill = if colour == Rgb::INK { String::new() } else { format!(" fill=\"{}\"", colour.hex()) };
         let mut content = String::new();

@@ -301,6 +301,16 @@ impl Manifest {
         }
     }
 
+    /// The manifest of a published folder.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`], or there is none of this version.
+    pub fn of(folder: &Path) -> Result<Self> {
+        Self::read(folder)?.ok_or_else(|| {
+            Error::usage(format!("{} is not a published run (no manifest.json of this version)", folder.display()))
+        })
+    }
+
     /// What stands in the place of a manifest.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::claims::{Claim, Condition, claims, conditions, interval, number};
 use crate::error::{Error, Result};
 use crate::publish;
 use crate::publish::manifest::Manifest;
+use crate::science::inference::verdict::Verdict;
 use crate::stages::claims::natural;
 
 /// The lines between which a page of another hand holds the table.
@@ -44,9 +45,7 @@ impl Judged {
     pub(crate) fn read(folders: &[PathBuf]) -> Result<Self> {
         let mut runs = Vec::new();
         for folder in folders {
-            let manifest = Manifest::read(folder)?.ok_or_else(|| {
-                Error::usage(format!("{} is not a published run (no manifest.json of this version)", folder.display()))
-            })?;
+            let manifest = Manifest::of(folder)?;
             let conditions = conditions(folder, &manifest)?;
             // The claims of a composition are those of its parts, which are published beside it.
             if !conditions.is_empty() && manifest.includes.is_empty() {
@@ -211,11 +210,7 @@ fn drawing_name(run: &str, file: &str) -> String {
 }
 
 fn verdict(holds: Option<bool>) -> &'static str {
-    match holds {
-        Some(true) => "holds",
-        Some(false) => "refuted",
-        None => "undecided",
-    }
+    Verdict::from(holds).word()
 }
 
 /// `**refuted**: 0.019 [0.011, 0.027]; 0.485 [0.436, 0.535]`

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::Equations;
 use crate::publish;
 use crate::publish::manifest::{FileEntry, Manifest, StageEntry, TableEntry};
+use crate::science::inference::verdict::Verdict;
 use crate::tables::frame::Cell;
 use crate::words::size;
 
@@ -28,10 +29,7 @@ const SHOWN_VALUES: usize = 12;
 pub(crate) fn page(folders: &[PathBuf]) -> Result<String> {
     let mut runs = Vec::new();
     for folder in folders {
-        let manifest = Manifest::read(folder)?.ok_or_else(|| {
-            Error::usage(format!("{} is not a published run (no manifest.json of this version)", folder.display()))
-        })?;
-        runs.push((folder.as_path(), manifest));
+        runs.push((folder.as_path(), Manifest::of(folder)?));
     }
     let mut page = Page::default();
     for (folder, manifest) in &runs {
@@ -359,11 +357,13 @@ fn caption(manifest: &Manifest, figure: &FileEntry) -> (String, String) {
 }
 
 fn verdict(holds: Option<bool>) -> (&'static str, &'static str) {
-    match holds {
-        Some(true) => ("yes", "holds"),
-        Some(false) => ("no", "refuted"),
-        None => ("open", "undecided"),
-    }
+    let verdict = Verdict::from(holds);
+    let class = match verdict {
+        Verdict::Holds => "yes",
+        Verdict::Refuted => "no",
+        Verdict::Undecided => "open",
+    };
+    (class, verdict.word())
 }
 
 /// `0 … 19 (20 values)`, `bp, bp_oja`

@@ -48,14 +48,17 @@ def expected(rows, alpha):
     )
 
 
+def chosen(values, selection):
+    """The rows in which each column has the wanted value, or one of several."""
+    for name, wanted in selection.items():
+        values = values[values[name].isin(wanted if isinstance(wanted, list) else [wanted])]
+    return values
+
+
 def groups(published, condition):
     """The values that a condition speaks of, one table a part of the claim."""
-    values = published.frame(condition["of"] + "_values")
-    for name, wanted in condition["where"].items():
-        values = values[values[name].isin(wanted if isinstance(wanted, list) else [wanted])]
+    values = chosen(published.frame(condition["of"] + "_values"), condition["where"] | condition["for_all"])
     keys = published.tables[condition["of"]]["schema"]["key"]
-    for name, wanted in condition["for_all"].items():
-        values = values[values[name].isin(wanted if isinstance(wanted, list) else [wanted])]
     return [rows for _, rows in values.groupby(keys)] if keys else [values]
 
 
@@ -69,9 +72,7 @@ def judged(bound, low, high):
 
 def compare_probability(published, condition, found):
     """A claim that something is probable: true above the bound, false where the contrary is above it."""
-    values = published.frame(condition["of"])
-    for name, wanted in condition["where"].items():
-        values = values[values[name].isin(wanted if isinstance(wanted, list) else [wanted])]
+    values = chosen(published.frame(condition["of"]), condition["where"])
     (probability,), least = values[condition["probability"]], condition["bound"][0]
     verdict = "holds" if probability > least else "refuted" if 1 - probability > least else "undecided"
     assert [(row.estimate, row.verdict) for row in found.itertuples()] == [(probability, verdict)]

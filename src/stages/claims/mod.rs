@@ -278,11 +278,7 @@ impl PartVerdict<'_> {
             Bound::Between(low, high) => ("between", low, Some(high)),
         };
         let holds = self.judged.verdict.holds();
-        let verdict = match self.judged.verdict {
-            Verdict::Holds => "holds",
-            Verdict::Refuted => "refuted",
-            Verdict::Undecided => "undecided",
-        };
+        let verdict = self.judged.verdict.word();
         let (here, tuning) = self.part.counted(self.look);
         let needed = match self.judged.needed {
             Some(Needed::Runs { n, low, high }) => [n, low, high].map(|runs| i64::try_from(runs).ok()),

@@ -84,7 +84,7 @@ pub(super) fn parts(condition: &Condition, table: &Frame) -> Result<Vec<Part>, T
         };
         return Ok(products(&condition.for_all).into_iter().map(part).collect());
     }
-    let Some(over) = &condition.over else { return Ok(Vec::new()) };
+    let over = condition.over.as_ref().expect("a condition is about a probability or about runs");
     let values: Vec<ValueRow<'_>> = table.rows()?;
     let keys: Vec<(&str, Vec<Cell>)> =
         condition.keys.iter().map(|name| Ok((name.as_str(), table.cells(name)?))).collect::<Result<_, TableError>>()?;

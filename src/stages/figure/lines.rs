@@ -1,6 +1,6 @@
 //! `layout = "lines"`: curves with shaded intervals, from panel, series, x, mean, ci_low, ci_high, n_runs, n_diverged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -183,21 +183,14 @@ impl LinesSpec {
         let mut drawn: Vec<LinePanel> =
             panels.iter().map(|panel| self.line_panel((rows, runs.as_ref()), panel)).collect();
         if self.share_y {
-            let range = shared_range(&drawn, self.y_scale);
-            drawn.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));
+            share_axis(&mut drawn.iter_mut().collect::<Vec<_>>(), |drawn| shared_range(drawn, self.y_scale));
         }
-        for name in panels.iter().filter_map(|panel| panel.axis.as_ref()) {
-            let is_of = |panel: &PanelSpec| panel.axis.as_ref() == Some(name);
-            let members = || panels.iter().enumerate().filter(|(_, panel)| is_of(panel));
-            let scale = members().find_map(|(_, panel)| panel.y_scale).unwrap_or(self.y_scale);
-            let shown: Vec<LinePanel> = members().map(|(index, _)| drawn[index].clone()).collect();
-            let range = shared_range(&shown, scale).map(|(low, high)| match scale {
-                ScaleSpec::Linear if low > 0.0 => (0.0, high),
-                _ => (low, high),
-            });
-            for (index, _) in members() {
-                drawn[index].y_range = drawn[index].y_range.or(range);
-            }
+        for axis in panels.iter().filter_map(|panel| panel.axis.as_ref()).collect::<BTreeSet<_>>() {
+            let is_on_it = |panel: &PanelSpec| panel.axis.as_ref() == Some(axis);
+            let scale = panels.iter().filter(|panel| is_on_it(panel)).find_map(|panel| panel.y_scale);
+            let mut members: Vec<&mut LinePanel> =
+                drawn.iter_mut().zip(&panels).filter(|(_, panel)| is_on_it(panel)).map(|(drawn, _)| drawn).collect();
+            share_axis(&mut members, |drawn| range_from_zero(drawn, scale.unwrap_or(self.y_scale)));
         }
         let described = panels.iter().zip(drawn).enumerate().map(|(index, (panel, lines))| Panel {
             letter: panel.letter.clone().or_else(|| several.then(|| letter(index))),
@@ -340,8 +333,20 @@ impl SingleRuns {
     }
 }
 
+/// Gives the panels that have no range of their own the one that all of them share.
+fn share_axis(panels: &mut [&mut LinePanel], range: impl Fn(&[&LinePanel]) -> Option<(f64, f64)>) {
+    let range = range(&panels.iter().map(|panel| &**panel).collect::<Vec<_>>());
+    panels.iter_mut().for_each(|panel| panel.y_range = panel.y_range.or(range));
+}
+
+/// As [`shared_range`], from 0 where the axis is linear and no value is negative.
+fn range_from_zero(panels: &[&LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
+    let (low, high) = shared_range(panels, scale)?;
+    Some((if matches!(scale, ScaleSpec::Linear) { low.min(0.0) } else { low }, high))
+}
+
 /// The range of all panels' values, on round numbers so that the ends of the axis can be read.
-fn shared_range(panels: &[LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
+fn shared_range(panels: &[&LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
     let curves = panels.iter().flat_map(|panel| &panel.series);
     let values = curves.flat_map(|series| {
         let (low, high) = series.band.as_ref().map_or((&[][..], &[][..]), |(low, high)| (&low[..], &high[..]));
@@ -391,9 +396,9 @@ mod tests {
 
     #[test]
     fn a_shared_axis_holds_all_values_and_ends_on_round_numbers() {
-        let panels = [panel(&[1.2, 116.0]), panel(&[f64::NAN, 0.7])];
+        let panels = [&panel(&[1.2, 116.0]), &panel(&[f64::NAN, 0.7])];
         assert_eq!(shared_range(&panels, ScaleSpec::Log), Some((0.5, 200.0)));
         assert_eq!(shared_range(&panels, ScaleSpec::Linear), Some((0.0, 120.0)));
-        assert_eq!(shared_range(&[panel(&[f64::NAN])], ScaleSpec::Log), None);
+        assert_eq!(shared_range(&[&panel(&[f64::NAN])], ScaleSpec::Log), None);
     }
 }

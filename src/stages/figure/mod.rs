@@ -81,11 +81,10 @@ impl Spec {
 
     /// The type that a column must have, in words, where it has another; panels and series can be anything.
     fn expects_instead(&self, column: &Column) -> Option<&'static str> {
-        let is_number = matches!(column.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64);
         match (self, column.name.as_ref()) {
             (_, "panel" | "series") | (Self::Images(_), "x") => None,
             (Self::Images(_), _) => (column.kind != ColumnType::Float32List).then_some("a list of float32"),
-            (Self::Lines(_) | Self::Heat(_), _) => (!is_number).then_some("a number"),
+            (Self::Lines(_) | Self::Heat(_), _) => (!is_number(column)).then_some("a number"),
         }
     }
 
@@ -186,18 +185,19 @@ impl Kind for FigureKind {
     }
 }
 
+fn is_number(column: &Column) -> bool {
+    matches!(column.kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64)
+}
+
 /// The table of single runs, if it has what they are drawn from.
 fn single_runs(planning: &Planning<'_>, name: &str) -> Result<TableId, Fault> {
     let (id, table) = planning.gathered(name);
     for needed in lines::RUN_COLUMNS {
-        let is_number = |kind: ColumnType| matches!(kind, ColumnType::Float64 | ColumnType::Int32 | ColumnType::Int64);
-        match table.schema.column(needed) {
-            Some(column) if !["x", "value"].contains(&needed) || is_number(column.kind) => {}
-            _ => {
-                let needed = choices(lines::RUN_COLUMNS);
-                let message = format!("runs are drawn from the columns {needed}, x and value numbers; not of `{name}`");
-                return Err(planning.fault("runs", message));
-            }
+        let fits = |column: &Column| !["x", "value"].contains(&needed) || is_number(column);
+        if !table.schema.column(needed).is_some_and(fits) {
+            let needed = choices(lines::RUN_COLUMNS);
+            let message = format!("runs are drawn from the columns {needed}, x and value numbers; not of `{name}`");
+            return Err(planning.fault("runs", message));
         }
     }
     Ok(id)

@@ -74,6 +74,15 @@ impl Verdict {
             Self::Undecided => None,
         }
     }
+
+    /// As tables and pages say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Refuted => "refuted",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 impl From<Option<bool>> for Verdict {

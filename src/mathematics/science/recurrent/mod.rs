@@ -78,7 +78,7 @@ impl RecurrentRule {
 
     /// The rule as it is run, in plain text.
     pub fn equation(&self) -> String {
-        let Self { gradient, oja, oja_target, clip } = self;
+        let Self { oja, oja_target, clip, .. } = self;
         let target = match oja_target {
             OjaTarget::HiddenState => "z_t",
             OjaTarget::Activation => "σ(z_t)",
@@ -88,20 +88,24 @@ impl RecurrentRule {
         } else {
             format!(" + {oja} Σ_{{t<T}} v_t ({target} - W_hᵀ v_t)ᵀ, v_t = W_h σ(z_t)")
         };
-        let (rate, scale) = match clip {
-            None => (gradient.to_string(), String::new()),
-            Some(clip) => (format!("{gradient} s"), format!("; s = min(1, {clip} / |gradient of W_x, W_h, W_o|)")),
-        };
+        let rate = self.rate();
+        let scale = clip.map_or(String::new(), |c| format!("; s = min(1, {c} / |gradient of W_x, W_h, W_o|)"));
         format!(
             "ΔW_h = -{rate} Σ_{{t<T}} e_{{t+1}} σ(z_t)ᵀ{oja_part}; ΔW_o = -{rate} (p - onehot) σ(z_T)ᵀ; \
              ΔW_x = -{rate} Σ_t e_t x_tᵀ{scale}"
         )
     }
 
+    /// What stands before gradients: with clipping it is shortened by s.
+    fn rate(&self) -> String {
+        let gradient = self.gradient;
+        if self.is_clipped() { format!("{gradient} s") } else { gradient.to_string() }
+    }
+
     /// As [`RecurrentRule::equation`], in LaTeX, one equation an entry.
     pub fn latex(&self) -> Vec<String> {
-        let Self { gradient, oja, oja_target, clip } = self;
-        let rate = if clip.is_some() { format!("{gradient} s") } else { gradient.to_string() };
+        let Self { oja, oja_target, clip, .. } = self;
+        let rate = self.rate();
         let activation = |time: &str| format!(r"\sigma(\mathbf{{z}}_{{{time}}})");
         let target = match oja_target {
             OjaTarget::HiddenState => r"\mathbf{z}_t".to_owned(),

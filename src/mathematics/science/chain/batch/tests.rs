@@ -70,7 +70,7 @@ fn normalized_loss(w: &[Array2<f64>], activation: Activation, samples: &Samples,
     let m = y.len() as f64;
     for (l, w) in w.iter().enumerate() {
         let mut z: Vec<Array1<f64>> = y.iter().map(|y| w.dot(y)).collect();
-        if l + 1 < SIZES.len() - 1 {
+        if l + 1 < N_LAYERS {
             let (mean, variance) = mean_and_variance(&z, m);
             let std = variance.mapv(|v: f64| (v + epsilon).sqrt());
             z = z.into_iter().map(|z| ((z - &mean) / &std).mapv(|u| sigma(activation, u).0)).collect();
@@ -81,33 +81,43 @@ fn normalized_loss(w: &[Array2<f64>], activation: Activation, samples: &Samples,
     y.iter().enumerate().map(loss).sum::<f64>() / m
 }
 
+fn weights_of(network: &Network) -> Vec<Array2<f64>> {
+    (1..=N_LAYERS).map(|layer| network.forward_weights(layer).mapv(f64::from)).collect()
+}
+
+/// One update at a rate of 1 has moved the weights from `start` down the gradient of `loss`, as central differences say.
+#[track_caller]
+fn assert_descends(trainer: &BatchTrainer, start: &Network, loss: impl Fn(&[Array2<f64>]) -> f64) {
+    const H: f64 = 1e-5;
+    let weights = weights_of(start);
+    for layer in 1..=N_LAYERS {
+        let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
+        let difference = Array2::from_shape_fn(step.dim(), |at| {
+            let moved_by = |h: f64| {
+                let mut moved = weights.clone();
+                moved[layer - 1][at] += h;
+                loss(&moved)
+            };
+            -(moved_by(H) - moved_by(-H)) / (2.0 * H)
+        });
+        let found = deviation(&step, &difference);
+        assert!(found < 1e-4, "{}: layer {layer} is off by {found:e}", start.architecture().activation());
+    }
+}
+
 #[test]
 fn gradients_through_batch_normalisation_agree_with_finite_differences() {
-    const H: f64 = 1e-5;
     let samples = noise(6, 37, 10, 3);
     for activation in [SOFTPLUS, Activation::Tanh] {
         let start = network(activation);
         let constants = BatchNorm { momentum: 0.1, epsilon: 1e-3 };
-        let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
         let with = BatchSettings {
             normalization: Some(Normalization::Batch(constants)),
             ..settings(6, Optimizer::Sgd { rate: 1.0 })
         };
         let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
         trainer.advance(&samples, &[0, 1, 2, 3, 4, 5]).unwrap();
-        for layer in 1..=3 {
-            let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
-            let difference = Array2::from_shape_fn(step.dim(), |at| {
-                let loss = |h: f64| {
-                    let mut moved = weights.clone();
-                    moved[layer - 1][at] += h;
-                    normalized_loss(&moved, activation, &samples, constants.epsilon)
-                };
-                -(loss(H) - loss(-H)) / (2.0 * H)
-            });
-            let found = deviation(&step, &difference);
-            assert!(found < 1e-4, "{activation}: layer {layer} is off by {found:e}");
-        }
+        assert_descends(&trainer, &start, |w| normalized_loss(w, activation, &samples, constants.epsilon));
     }
 }
 
@@ -131,33 +141,19 @@ fn layer_normalized_loss(w: &[Array2<f64>], activation: Activation, samples: &Sa
 
 #[test]
 fn gradients_through_layer_normalisation_agree_with_finite_differences() {
-    const H: f64 = 1e-5;
     for (n_samples, activation) in [(1, SOFTPLUS), (1, Activation::Tanh), (6, Activation::Tanh)] {
         let samples = noise(n_samples, 37, 10, 3);
         let start = network(activation);
-        let weights: Vec<_> = (1..=3).map(|l| start.forward_weights(l).mapv(f64::from)).collect();
         let with = BatchSettings {
             normalization: Some(Normalization::Layer),
             ..settings(n_samples, Optimizer::Sgd { rate: 1.0 })
         };
         let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
         let before = trainer.network().evaluate(&samples, 0..n_samples).loss;
-        let expected = layer_normalized_loss(&weights, activation, &samples);
+        let expected = layer_normalized_loss(&weights_of(&start), activation, &samples);
         assert!((before / expected - 1.0).abs() < 1e-5, "evaluation normalises as training does: {before}, {expected}");
         trainer.advance(&samples, &(0..n_samples as u32).collect::<Vec<_>>()).unwrap();
-        for layer in 1..=3 {
-            let step = trainer.network().forward_weights(layer) - start.forward_weights(layer);
-            let difference = Array2::from_shape_fn(step.dim(), |at| {
-                let loss = |h: f64| {
-                    let mut moved = weights.clone();
-                    moved[layer - 1][at] += h;
-                    layer_normalized_loss(&moved, activation, &samples)
-                };
-                -(loss(H) - loss(-H)) / (2.0 * H)
-            });
-            let found = deviation(&step, &difference);
-            assert!(found < 1e-4, "{activation}: layer {layer} is off by {found:e}");
-        }
+        assert_descends(&trainer, &start, |w| layer_normalized_loss(w, activation, &samples));
     }
 }
 
@@ -167,9 +163,9 @@ fn scales_and_shifts_of_layer_normalisation_descend_the_loss() {
     let samples = noise(1, 37, 10, 3);
     let pair = |trainer: &BatchTrainer, layer| trainer.network().scale_and_shift(layer).unwrap();
     let with =
-        |rate| BatchSettings { normalization: Some(Normalization::Layer), ..settings(1, Optimizer::Sgd { rate }) };
+        BatchSettings { normalization: Some(Normalization::Layer), ..settings(1, Optimizer::Sgd { rate: 1e-2 }) };
     let start = network(Activation::Tanh);
-    let mut trainer = BatchTrainer::new(start.clone(), with(1e-2)).unwrap();
+    let mut trainer = BatchTrainer::new(start.clone(), with).unwrap();
     let before = trainer.network().clone();
     trainer.advance(&samples, &[0]).unwrap();
     let moved: Vec<_> = (1..N_LAYERS).map(|layer| pair(&trainer, layer)).collect();
