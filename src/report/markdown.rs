@@ -9,8 +9,7 @@ use super::claims::{Claim, Condition, claims, conditions, interval, number};
 use crate::error::{Error, Result};
 use crate::publish;
 use crate::publish::manifest::Manifest;
-use crate::science::inference::verdict::Verdict;
-use crate::stages::claims::natural;
+use crate::stages::claims::{in_one_word, natural};
 
 /// The lines between which a page of another hand holds the table.
 const BEGIN: &str = "<!-- claims -->";
@@ -86,12 +85,12 @@ impl Judged {
             put(format_args!("\n## {name}\n\n{}.", places[0].1.statement));
             for (run, claim) in &places {
                 let figure = run.figure.as_deref().map(|figure| format!(", {figure}")).unwrap_or_default();
-                put(format_args!("\n**{}** on {} (`{}`{figure})\n", verdict(claim.holds), run.data, run.name));
+                put(format_args!("\n**{}** on {} (`{}`{figure})\n", in_one_word(claim.holds), run.data, run.name));
                 put(format_args!("| | estimate [interval] | tested | |\n|---|---|---|---|"));
                 for part in &claim.conditions {
                     put(format_args!(
                         "| {} | {} | {} | {} |",
-                        verdict(part.holds),
+                        in_one_word(part.holds),
                         interval(part.estimate, part.ci_low, part.ci_high),
                         cell(&part.condition),
                         cell(&part.remarks.join("; "))
@@ -209,13 +208,9 @@ fn drawing_name(run: &str, file: &str) -> String {
     }
 }
 
-fn verdict(holds: Option<bool>) -> &'static str {
-    Verdict::from(holds).word()
-}
-
 /// `**refuted**: 0.019 [0.011, 0.027]; 0.485 [0.436, 0.535]`
 fn summary(claim: &Claim<'_>) -> String {
-    let word = verdict(claim.holds);
+    let word = in_one_word(claim.holds);
     let word = if claim.holds == Some(false) { format!("**{word}**") } else { word.to_owned() };
     let parts = &claim.conditions;
     let estimates: Vec<f64> = parts.iter().filter_map(|part| part.estimate).collect();

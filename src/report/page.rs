@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::Equations;
 use crate::publish;
 use crate::publish::manifest::{FileEntry, Manifest, StageEntry, TableEntry};
-use crate::science::inference::verdict::Verdict;
+use crate::stages::claims::in_one_word;
 use crate::tables::frame::Cell;
 use crate::words::size;
 
@@ -357,13 +357,12 @@ fn caption(manifest: &Manifest, figure: &FileEntry) -> (String, String) {
 }
 
 fn verdict(holds: Option<bool>) -> (&'static str, &'static str) {
-    let verdict = Verdict::from(holds);
-    let class = match verdict {
-        Verdict::Holds => "yes",
-        Verdict::Refuted => "no",
-        Verdict::Undecided => "open",
+    let class = match holds {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "open",
     };
-    (class, verdict.word())
+    (class, in_one_word(holds))
 }
 
 /// `0 … 19 (20 values)`, `bp, bp_oja`

@@ -166,3 +166,8 @@ pub fn overall(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<boo
     let verdicts: Vec<Verdict> = conditions.into_iter().map(Verdict::from).collect();
     combine(&verdicts).holds()
 }
+
+/// A verdict as tables and pages say it, from what [`overall`] and the column `holds` stand for.
+pub fn in_one_word(holds: Option<bool>) -> &'static str {
+    Verdict::from(holds).word()
+}
