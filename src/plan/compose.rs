@@ -15,7 +15,7 @@ use crate::spec::node::{Fault, Key as SpecKey, Node, Span, Table, Value, instead
 use crate::spec::{Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
-use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Reads, Reference, Source};
+use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Others, Reads, Reference, Source};
 
 /// What a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -183,7 +183,7 @@ impl Builder<'_> {
             };
         }
         if let Some(additions) = self.additions.get(&published) {
-            spec.matrix.add(additions).map_err(|message| Error::Internal { task: published.clone(), message })?;
+            spec.matrix.add(additions.iter().map(|one| (one.places.as_slice(), one.others == Others::Every))).map_err(|message| Error::Internal { task: published.clone(), message })?;
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;

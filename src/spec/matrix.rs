@@ -106,23 +106,52 @@ impl Matrix {
         self.products.iter().map(of_product).fold(self.added.len() as u128, u128::saturating_add).min(all)
     }
 
-    /// Adds combinations after those that were written; one that is there already is not added again.
+    /// Adds combinations after those that were written; one that is there already is not added again. Each is given by values
+    /// of some axes; the others are null, or, where `every` is said, take each value that was written beside these.
     ///
     /// # Errors
     /// There is no such axis, or a value is new to an axis of bundles.
-    pub fn add(&mut self, additions: &[Vec<(String, Cell)>]) -> Result<(), String> {
-        if additions.is_empty() {
-            return Ok(());
-        }
+    pub fn add<'a>(
+        &mut self,
+        additions: impl IntoIterator<Item = (&'a [(String, Cell)], bool)>,
+    ) -> Result<(), String> {
         let all: Vec<usize> = (0..self.axes.len()).collect();
-        let mut known: BTreeSet<Coordinates> = self.combinations(&all).chain(self.added.iter().cloned()).collect();
-        for addition in additions {
-            let combination = self.coordinates(addition)?;
-            if known.insert(combination.clone()) {
-                self.added.push(combination);
+        let mut known: Option<BTreeSet<Coordinates>> = None;
+        for (places, every) in additions {
+            let known = known
+                .get_or_insert_with(|| self.combinations(&all).chain(self.added.iter().cloned()).collect());
+            let named = self.coordinates(places)?;
+            let combinations = if every { self.beside(&named) } else { vec![named] };
+            for combination in combinations {
+                if known.insert(combination.clone()) {
+                    self.added.push(combination);
+                }
             }
         }
         Ok(())
+    }
+
+    /// These coordinates, with every value of the other axes that was written beside them: in products that have all of these
+    /// axes, and every value that is not one of a range of numbers, which may go on.
+    fn beside(&self, named: &Coordinates) -> Vec<Coordinates> {
+        let goes_with = |product: &&Product| {
+            named.iter().enumerate().filter_map(|(axis, value)| Some((axis, (*value)?))).all(|(axis, value)| {
+                let goes_on = self.axes[axis].values[value].label.as_f64().is_some();
+                product.iter().any(|(other, values)| *other == axis && (goes_on || values.contains(&value)))
+            })
+        };
+        let all: Vec<usize> = (0..named.len()).collect();
+        let mut combinations = BTreeSet::new();
+        for product in self.products.iter().filter(goes_with) {
+            let others: Product = product.iter().filter(|(axis, _)| named[*axis].is_none()).cloned().collect();
+            combinations.extend(multiplied(&others, &all).map(|mut combination| {
+                for (place, value) in combination.iter_mut().zip(named) {
+                    *place = place.or(*value);
+                }
+                combination
+            }));
+        }
+        if combinations.is_empty() { vec![named.clone()] } else { combinations.into_iter().collect() }
     }
 
     /// Where a combination stands on the axes; values that are new to an axis of plain values are put on it.
@@ -441,10 +470,30 @@ mod tests {
         let place = |name: &str| matrix.axes.iter().position(|axis| axis.name == name).unwrap();
         let (rule, oja, network) = (place("rule"), place("oja"), place("network"));
         let before = [matrix.combinations(&[rule]).count(), matrix.combinations(&[rule, network]).count()];
-        matrix.add(&[named(&[("rule", "hebb")])]).unwrap();
+        matrix.add([(named(&[("rule", "hebb")]).as_slice(), false)]).unwrap();
         let after = [matrix.combinations(&[rule]).count(), matrix.combinations(&[rule, network]).count()];
         assert_eq!((after[0], after[1]), (before[0] + 1, before[1]), "every rule that was written has a network");
         assert!(matrix.combinations(&[rule, oja]).any(|found| found == [Some(2), None]), "but not Oja's coefficient");
+    }
+
+    #[test]
+    fn what_a_level_adds_whole_takes_every_value_that_was_written_beside_it() {
+        let (mut matrix, _) = matrix(
+            "combinations = [{ rule = ['bp'], rate = [1, 2] }, { rule = ['oja'], rate = [1, 2], oja = [0, 1], init = ['x'] }]\nnetwork = ['a', 'b']\nseed = [0, 1]",
+        );
+        let place = |name: &str| matrix.axes.iter().position(|axis| axis.name == name).unwrap();
+        let axes = ["rule", "rate", "oja", "init", "network", "seed"].map(place);
+        let before = every(&matrix).len();
+        let rule = |name: &str| ("rule".to_owned(), Cell::Text(name.into()));
+        let number = |name: &str, value: i64| (name.to_owned(), Cell::Integer(value));
+        let bp = [rule("bp"), number("rate", 3), number("seed", 7)];
+        let oja = [rule("oja"), number("rate", 2), number("oja", 1), number("seed", 7)];
+        let known = [rule("bp"), number("rate", 1), number("seed", 0)];
+        matrix.add([&bp[..], &oja, &known, &bp].map(|places| (places, true))).unwrap();
+        assert_eq!(every(&matrix).len(), before + 4, "two networks each, and nothing twice");
+        let added: Vec<Coordinates> = matrix.combinations(&axes).skip(before).collect();
+        assert_eq!(added[0], [Some(0), Some(2), None, None, Some(0), Some(2)], "plain BP has no initialisation of its own");
+        assert_eq!(added[3], [Some(1), Some(1), Some(1), Some(0), Some(1), Some(2)]);
     }
 
     #[test]

@@ -27,6 +27,6 @@ pub use kind::{Catalogue, Kind};
 pub use output::{Output, Storage};
 pub use planning::{Available, Gathered, Planned, Planning, Source};
 pub use reference::{Beside, Reads, Reference};
-pub use sequel::{Addition, Sequel};
+pub use sequel::{Addition, Others, Sequel};
 pub use surroundings::{Shared, Surroundings};
 pub use work::{Equation, Work};

@@ -9,9 +9,24 @@ use crate::error::Result;
 use crate::tables::Table;
 use crate::tables::frame::Cell;
 
-/// One combination that is added to the matrix: axes by name, each with its value. An axis that it leaves out is null; where
-/// every combination that was written has a value of it, stages that depend on it are not concerned.
-pub type Addition = Vec<(String, Cell)>;
+/// What is added to the matrix.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Addition {
+    /// Axes by name, each with its value.
+    pub places: Vec<(String, Cell)>,
+    /// The axes beside them.
+    pub others: Others,
+}
+
+/// What becomes of the axes that an addition does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Others {
+    /// They are null: one combination; where every combination that was written has a value of such an axis, stages that
+    /// depend on it are not concerned.
+    Null,
+    /// They take every value that was written beside the values named: as many combinations as there are.
+    Every,
+}
 
 /// How the next level follows from the result of a task.
 pub trait Sequel {

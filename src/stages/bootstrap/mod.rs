@@ -91,8 +91,7 @@ impl Kind for Bootstrap {
                 format!("column `{}` of `{}` is of type {}, not a number", spec.value, of.name, value.kind.in_words());
             return Err(planning.fault("value", message));
         }
-        let runs_axes: Vec<String> =
-            runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string()).collect();
+        let runs_axes = axes_of(runs);
         column("over", &spec.over)?;
         if !runs_axes.contains(&spec.over) {
             let there = instead_of(&spec.over, &runs_axes);
@@ -232,8 +231,15 @@ fn runs_of(parameters: &Node, of: &str) -> Result<Option<Reference>, Fault> {
     Ok(beside.map(|name| Reference { name, ..of }))
 }
 
+/// The axes by which runs are told apart: of a table that SQL made, of several trainings perhaps, any of its columns.
+fn axes_of(runs: &Gathered) -> Vec<String> {
+    let columns = &runs.schema.columns;
+    let axes = if runs.schema.key.is_empty() { columns } else { &columns[..runs.n_axes] };
+    axes.iter().map(|column| column.name.to_string()).collect()
+}
+
 /// The keys that tell groups of runs apart.
 fn run_axes(runs: &Gathered, keys: &[String], over: &str) -> Vec<String> {
-    let added = runs.schema.columns[..runs.n_axes].iter().map(|column| column.name.to_string());
+    let added = axes_of(runs).into_iter();
     added.chain(runs.own_axes.iter().cloned()).filter(|name| name != over && keys.contains(name)).collect()
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::stages::bootstrap::CELL;
 use crate::tables::frame::{Cell, Frame, type_of_cells};
 use crate::tables::{Assembly, Column, Table, TableError, TableSchema};
-use crate::task::{Addition, Output, Planning, Sequel, TableId};
+use crate::task::{Addition, Others, Output, Planning, Sequel, TableId};
 
 /// Cells that tuning leaves, at most.
 const MOST_CELLS: usize = 6;
@@ -148,7 +148,8 @@ impl Sequel for ClaimsTask {
         let columns = columns.map_err(|error| damaged(&error))?;
         let addition = |row: usize| -> Addition {
             let places = self.axes.iter().zip(&columns).map(|(axis, cells)| (axis.name.clone(), cells[row].clone()));
-            places.filter(|(_, cell)| *cell != Cell::Null).collect()
+            let places = places.filter(|(_, cell)| *cell != Cell::Null).collect();
+            Addition { places, others: Others::Null }
         };
         Ok((0..frame.n_rows()).map(addition).collect())
     }

@@ -96,6 +96,12 @@ impl Kind for RaceKind {
         let ladders = spec.coefficients.iter().map(|name| ladder(planning, name)).collect::<Result<Vec<_>, _>>()?;
         let values = |name: &str| planning.matrix.get(name).map_or(1, |values| values.len());
         let n_conditions = CONDITION.iter().map(|name| values(name)).product();
+        let n_networks = planning
+            .matrix
+            .iter()
+            .filter(|(name, _)| table.schema.column(name).is_none())
+            .map(|(_, values)| values.len())
+            .product();
         let coefficients = || spec.coefficients.iter().map(|name| Column { name: name.clone().into(), ..COEFFICIENT });
         let mut cells = CellRow::schema().with_columns_before("n", coefficients());
         cells.key.extend(spec.coefficients.iter().map(|name| name.clone().into()));
@@ -107,6 +113,7 @@ impl Kind for RaceKind {
             extra: spec.extra,
             first_seed: *first_seed,
             n_conditions,
+            n_networks,
             outputs: [Output::kept("", best), Output::kept("cells", cells)],
         }))
     }
@@ -134,6 +141,8 @@ struct RaceTask {
     first_seed: i64,
     /// At most.
     n_conditions: usize,
+    /// That a training consists of, at most.
+    n_networks: usize,
     outputs: [Output; 2],
 }
 

@@ -48,7 +48,7 @@ struct TrainBatchSpec {
     /// A way of learning of `[rules]`; usually an axis of the matrix.
     #[serde(default)]
     rule: Option<String>,
-    /// Over that of the rule, as are the next four.
+    /// Over that of the rule, as are the next five.
     #[serde(default)]
     optimizer: Option<OptimizerSpec>,
     /// Learning rate of the optimiser.
@@ -61,8 +61,9 @@ struct TrainBatchSpec {
     batch_norm: Option<BatchNormSpec>,
     #[serde(default)]
     layer_norm: Option<bool>,
-    #[serde(default = "batch_size")]
-    batch_size: usize,
+    /// Samples of a batch; 25 if neither says so.
+    #[serde(default)]
+    batch_size: Option<usize>,
     /// The name under which the rates of this network are tuned.
     #[serde(default)]
     setting: Option<String>,
@@ -84,10 +85,8 @@ struct TrainBatchSpec {
     evaluate_on: Split,
 }
 
-/// Divides the steps of the figures' schedule.
-fn batch_size() -> usize {
-    25
-}
+/// Samples of a batch: divides the steps of the figures' schedule.
+const BATCH_SIZE: usize = 25;
 
 /// The rule that the stage names, with tuned rates filled in.
 fn resolve_rule(
@@ -151,9 +150,10 @@ impl Kind for TrainBatch {
         };
         let normalization = normalization(spec.batch_norm.or(rule.batch_norm), spec.layer_norm.or(rule.layer_norm))
             .map_err(|message| planning.fault("layer_norm", message))?;
+        let batch_size = spec.batch_size.or(rule.batch_size).unwrap_or(BATCH_SIZE);
         let sgd = OptimizerSpec::Named(NamedOptimizer::Sgd);
         let settings = BatchSettings {
-            batch_size: spec.batch_size,
+            batch_size,
             optimizer: spec.optimizer.or(rule.optimizer).unwrap_or(sgd).optimizer(rate),
             normalization,
             oja: spec.oja.or(rule.oja).unwrap_or(0.0),
@@ -161,7 +161,7 @@ impl Kind for TrainBatch {
         let wrong = |field: &'static str, is_wrong: bool| is_wrong.then_some(field);
         let field = wrong("rate", spec.rate.is_some_and(|rate| !(rate >= 0.0 && rate.is_finite())))
             .or(wrong("oja", spec.oja.is_some_and(|oja| !oja.is_finite())))
-            .or(wrong("batch_size", spec.batch_size < 2))
+            .or(wrong("batch_size", spec.batch_size.is_some_and(|size| size < 2)))
             .unwrap_or("optimizer");
         settings.check().map_err(|error| planning.fault(field, error.to_string()))?;
         let course = Course::plan(
@@ -170,8 +170,8 @@ impl Kind for TrainBatch {
             (spec.seed, spec.samples, spec.evaluate_on),
             (spec.schedule.as_ref(), kept_with(spec.cell, &spec.snapshots)),
         )?;
-        if !spec.samples.is_multiple_of(spec.batch_size as u64) {
-            let message = format!("{} samples do not fill batches of {}", spec.samples, spec.batch_size);
+        if !spec.samples.is_multiple_of(batch_size as u64) {
+            let message = format!("{} samples do not fill batches of {batch_size}", spec.samples);
             return Err(planning.fault("samples", message));
         }
         let recipe = Batches {
@@ -186,7 +186,7 @@ impl Kind for TrainBatch {
                     _ => None,
                 },
                 layer_norm: normalization == Some(Normalization::Layer),
-                batch_size: spec.batch_size,
+                batch_size,
                 course,
             },
             settings,

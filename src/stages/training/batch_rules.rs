@@ -28,6 +28,9 @@ pub struct BatchRuleSpec {
     /// Normalise the hidden layers over their units, for which a batch of one is enough.
     #[serde(default)]
     pub(super) layer_norm: Option<bool>,
+    /// Samples of a batch.
+    #[serde(default)]
+    pub(super) batch_size: Option<usize>,
 }
 
 /// `"adam"`, or `{ adam = { beta1 = 0.9 } }`.

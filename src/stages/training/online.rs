@@ -112,6 +112,7 @@ impl Kind for Train {
             spec.rule.as_deref(),
             Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell },
             &spec.coefficients,
+            &[],
         )?;
         let names: Vec<(&str, Coefficient)> =
             terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();

@@ -123,8 +123,11 @@ impl OjaTargetSpec {
 /// Images on which norms are measured, as for every other diagnostic.
 const NORM_SAMPLES: usize = 1000;
 
-/// The terms that backpropagation through time knows, and the length to which its gradient may be shortened.
-const TERMS: [&str; 3] = ["gradient", "oja", "clip"];
+/// The length to which a gradient may be shortened: a coefficient, but of no term.
+const CLIP: &str = "clip";
+
+/// The terms that backpropagation through time knows, and where it clips.
+const TERMS: [&str; 3] = ["gradient", "oja", CLIP];
 
 impl Kind for TrainRecurrent {
     fn name(&self) -> &'static str {
@@ -173,7 +176,7 @@ impl Kind for TrainRecurrent {
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let rule = spec.rule.as_deref();
         let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
-        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients)?;
+        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients, &[CLIP])?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = rule_of(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(

@@ -153,7 +153,7 @@ pub(super) struct Resolved {
     pub source: Option<Arc<Source>>,
 }
 
-/// The terms of a rule, resolved.
+/// The terms of a rule, resolved. `own` are coefficients of the kind that belong to no term.
 ///
 /// # Errors
 /// The rule or a term does not exist, or the condition has not been tuned.
@@ -162,6 +162,7 @@ pub(super) fn resolve_terms(
     rule: Option<&str>,
     condition: Condition<'_>,
     overrides: &BTreeMap<String, CoefficientSpec>,
+    own: &[&str],
 ) -> Result<Resolved, Fault> {
     let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
@@ -180,8 +181,8 @@ pub(super) fn resolve_terms(
         found.insert(term.clone(), value.clone());
     }
     for name in found.keys() {
-        if Term::named(name).is_err() {
-            let names = Term::shipped().iter().map(|term| term.name.as_ref());
+        if Term::named(name).is_err() && !own.contains(&name.as_str()) {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied());
             let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, names));
             return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
@@ -192,7 +193,8 @@ pub(super) fn resolve_terms(
             .help("A learning rate is positive; every other term may have either sign."));
     }
     // In the order of definition, so that a rule means the same however it was written.
-    let terms = Term::shipped().iter().filter_map(|term| found.remove_entry(term.name.as_ref())).collect();
+    let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied());
+    let terms = names.filter_map(|name| found.remove_entry(name)).collect();
     Ok(Resolved { terms, source })
 }
 
