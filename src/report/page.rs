@@ -150,14 +150,13 @@ impl Page {
         // Twice the printed size at most: small figures do not fill a wide screen.
         let width = drawing.width.map_or(String::new(), |width| format!(" style=\"max-width:{:.0}px\"", 2.0 * width));
         let element = drawing.element.replacen("<svg", &format!("<svg{width}"), 1);
-        let (title, caption) = caption(manifest, figure);
-        // The drawing shows its caption itself, to those who see it.
+        // The drawing shows its caption itself, to those who see it; its description is XML already.
         put!(
             self,
             "<figure>\n<div class=\"paper\" tabindex=\"0\" role=\"group\" aria-label=\"Drawing, scrolls sideways\">{element}</div>\n\
              <figcaption id=\"{label}\">{}<span class=\"unseen\"> {}</span></figcaption>\n</figure>",
-            Text(title),
-            Text(caption)
+            Text(title_of(manifest, figure)),
+            drawing.description
         );
         Ok(())
     }
@@ -345,15 +344,13 @@ impl Page {
     }
 }
 
-/// A figure's number and title, and its caption.
-fn caption(manifest: &Manifest, figure: &FileEntry) -> (String, String) {
+/// A figure's number and title.
+fn title_of(manifest: &Manifest, figure: &FileEntry) -> String {
     let stage = manifest.stages.iter().find(|stage| stage.name == figure.stage);
     let parameters = stage.and_then(|stage| stage.tasks.first()).map(|task| &task.material.parameters);
-    let text = |name: &str| parameters.and_then(|parameters| parameters[name].as_str());
+    let title = parameters.and_then(|parameters| parameters["title"].as_str());
     let number = manifest.figure.as_deref().unwrap_or(&figure.stage);
-    let title = format!("{number}. {}", text("title").unwrap_or(&manifest.title));
-    // The drawing puts their number there.
-    (title, text("caption").unwrap_or_default().replace("{runs}", "all runs"))
+    format!("{number}. {}", title.unwrap_or(&manifest.title))
 }
 
 fn verdict(holds: Option<bool>) -> (&'static str, &'static str) {

@@ -9,6 +9,8 @@ pub(super) struct Inline {
     pub styles: Vec<String>,
     /// In user units, from the view box.
     pub width: Option<f64>,
+    /// What it shows, in words that are escaped as XML.
+    pub description: String,
 }
 
 /// Takes a figure apart. `prefix` is what its identifiers get in front; `label` names the elements that describe it.
@@ -44,11 +46,19 @@ pub(super) fn inline(text: &str, prefix: &str, label: &str) -> Option<Inline> {
     }
     kept += &format!(" role=\"img\" aria-labelledby=\"{label}\"");
     element.replace_range(..open, &kept);
-    // Its own title would be shown as a tool tip over the whole figure, and read in place of the caption.
-    if let (Some(from), Some(to)) = (element.find("<title>"), element.find("</title>")) {
-        element.replace_range(from..to + "</title>".len(), "");
-    }
-    Some(Inline { element, styles, width })
+    // Its own title would be shown as a tool tip over the whole figure, and read in place of the page's.
+    take(&mut element, "title");
+    let description = take(&mut element, "desc").unwrap_or_default();
+    Some(Inline { element, styles, width, description })
+}
+
+/// Takes the first element of this name out, and gives what was in it.
+fn take(text: &mut String, name: &str) -> Option<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let (from, to) = (text.find(&open)?, text.find(&close)?);
+    let inside = text.get(from + open.len()..to)?.to_owned();
+    text.replace_range(from..to + close.len(), "");
+    Some(inside)
 }
 
 fn attribute<'a>(head: &'a str, name: &str) -> Option<&'a str> {

@@ -133,6 +133,11 @@ impl Frame {
         self.batch.num_rows()
     }
 
+    /// The names of the columns, in their order.
+    pub fn columns(&self) -> Vec<String> {
+        self.batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
     /// Whether there is such a column.
     pub fn has(&self, name: &str) -> bool {
         self.batch.column_by_name(name).is_some()

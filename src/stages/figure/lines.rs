@@ -23,9 +23,10 @@ pub(super) struct LinesSpec {
     width: Width,
     #[serde(default)]
     title: Option<String>,
-    /// A line below the panels; `{runs}` becomes the number of runs, `{panels}` the panels' values.
+    /// A line below the panels; `{runs}` becomes the number of runs, `{panels}` the panels' values, the name of a column of
+    /// `facts` in braces what stands there.
     #[serde(default)]
-    caption: Option<String>,
+    pub caption: Option<String>,
     #[serde(default)]
     x_label: String,
     #[serde(default)]
@@ -47,6 +48,9 @@ pub(super) struct LinesSpec {
     /// A table of single runs, with the columns panel, series, x, run and value: thin lines behind the curves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<String>,
+    /// A table of one row, whose columns the caption names in braces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<String>,
     /// The panels in order; those of the table, sorted, if left out.
     #[serde(default)]
     panels: Vec<PanelSpec>,

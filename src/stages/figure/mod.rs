@@ -96,6 +96,14 @@ impl Spec {
         }
     }
 
+    /// The table of what the caption says, and the caption.
+    fn facts(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Lines(spec) => Some((spec.facts.as_deref()?, spec.caption.as_deref().unwrap_or_default())),
+            Self::Heat(_) | Self::Images(_) => None,
+        }
+    }
+
     fn describe(&self, frame: &Frame, runs: Option<&Frame>) -> Result<Figure, TableError> {
         match self {
             Self::Lines(spec) => spec.describe(frame, runs),
@@ -150,7 +158,9 @@ impl Kind for FigureKind {
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         let of = Reference::required(parameters, "of", Reads::Table)?;
-        Ok([of].into_iter().chain(Reference::optional(parameters, "runs", Reads::Table)?).collect())
+        let runs = Reference::optional(parameters, "runs", Reads::Table)?;
+        let facts = Reference::optional(parameters, "facts", Reads::Table)?;
+        Ok([of].into_iter().chain(runs).chain(facts).collect())
     }
 
     fn plan(&self, planning: &Planning<'_>) -> Result<Planned, Fault> {
@@ -181,7 +191,8 @@ impl Kind for FigureKind {
         }
         check_ranges(planning.parameters)?;
         let runs = spec.runs().map(|name| single_runs(planning, name)).transpose()?;
-        Ok(Planned::new(FigureTask { spec, table: id, runs }))
+        let facts = spec.facts().map(|facts| facts_of(planning, facts)).transpose()?;
+        Ok(Planned::new(FigureTask { spec, table: id, runs, facts }))
     }
 }
 
@@ -201,6 +212,37 @@ fn single_runs(planning: &Planning<'_>, name: &str) -> Result<TableId, Fault> {
         }
     }
     Ok(id)
+}
+
+/// The table of what the caption says, if the caption names a column of it.
+fn facts_of(planning: &Planning<'_>, (name, caption): (&str, &str)) -> Result<TableId, Fault> {
+    let (id, table) = planning.gathered(name);
+    if !table.schema.columns.iter().any(|column| caption.contains(&in_braces(&column.name))) {
+        let message = format!("the caption names no column of `{name}`");
+        let columns: Vec<String> = table.schema.columns.iter().map(|column| in_braces(&column.name)).collect();
+        return Err(planning.fault("facts", message).help(format!("Write what it is to say: {}.", columns.join(", "))));
+    }
+    Ok(id)
+}
+
+fn in_braces(name: &str) -> String {
+    format!("{{{name}}}")
+}
+
+/// The caption with what stands in the one row of its facts.
+///
+/// # Errors
+/// There are more rows, or none.
+fn filled(caption: &str, facts: &Frame) -> Result<String, TableError> {
+    if facts.n_rows() != 1 {
+        let found = facts.n_rows();
+        return Err(TableError::new("facts", "", format!("has {found} rows; a caption is filled from one")));
+    }
+    let mut caption = caption.to_owned();
+    for name in facts.columns() {
+        caption = caption.replace(&in_braces(&name), &facts.cells(&name)?[0].to_string());
+    }
+    Ok(caption)
 }
 
 /// Axes can span every range that is asked for: in the figure as a whole, and in each of its panels.
@@ -228,6 +270,8 @@ struct FigureTask {
     table: TableId,
     /// Single runs behind the curves.
     runs: Option<TableId>,
+    /// What the caption says.
+    facts: Option<TableId>,
 }
 
 impl Work for FigureTask {
@@ -242,8 +286,10 @@ impl Work for FigureTask {
         table.extend(layout.map(|layout| ("layout".to_owned(), layout.into())));
         // Which table is drawn stands among the inputs; what a person called it does not change the picture.
         table.remove("of");
-        if let Some(runs) = table.get_mut("runs") {
-            *runs = true.into();
+        for beside in ["runs", "facts"] {
+            if let Some(named) = table.get_mut(beside) {
+                *named = true.into();
+            }
         }
         parameters
     }
@@ -260,7 +306,12 @@ impl Work for FigureTask {
         let frame = Frame::new(self.spec.of(), context.gathered(self.table, Axes::Own)?);
         let runs = self.runs.map(|runs| context.gathered(runs, Axes::Own).map(|batch| Frame::new("runs", batch)));
         let figure = self.spec.describe(&frame, runs.transpose()?.as_ref());
-        let svg = figures::svg(&figure.map_err(|error| context.internal(error))?);
+        let mut figure = figure.map_err(|error| context.internal(error))?;
+        if let (Some(facts), Some(caption)) = (self.facts, &figure.caption) {
+            let facts = Frame::new("facts", context.gathered(facts, Axes::Own)?);
+            figure.caption = Some(filled(caption, &facts).map_err(|error| context.internal(error))?);
+        }
+        let svg = figures::svg(&figure);
         context.write_file("svg", svg.as_bytes())?;
         let png = figures::png(&svg, DPI).map_err(|error| context.internal(error))?;
         context.write_file("png", &png)
@@ -346,6 +397,42 @@ mod tests {
         assert_eq!(oja.band, Some((vec![Some(0.0), None, Some(2.0)], vec![Some(2.0), None, Some(4.0)])));
         // A panel shows no curve that it does not have.
         assert_eq!(large.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["with Oja"]);
+    }
+
+    table! {
+        /// What a caption says.
+        struct FactRow<'a> in "sql" version 1 key() {
+            /// how many
+            skipped: Int64,
+            /// of what
+            pool: Category,
+        }
+    }
+
+    #[test]
+    fn a_caption_is_filled_from_one_row() {
+        let facts = |rows: &[FactRow<'_>]| Frame::new("facts", FactRow::batch(rows));
+        let one = FactRow { skipped: 3, pool: "letters" };
+        assert_eq!(filled("{skipped} of {pool}, {runs}", &facts(&[one])).unwrap(), "3 of letters, {runs}");
+        for rows in [&[][..], &[one, one]] {
+            let message = filled("{skipped}", &facts(rows)).unwrap_err().to_string();
+            assert!(message.contains(&format!("has {} rows", rows.len())), "{message}");
+        }
+    }
+
+    #[test]
+    fn facts_that_the_caption_does_not_name_are_refused() {
+        let facts = FactRow::batch(&[FactRow { skipped: 3, pool: "letters" }]);
+        let bench = Bench::new()
+            .published("points", PointRow::schema(), 0, PointRow::batch(&points()))
+            .published("facts", FactRow::schema(), 0, facts);
+        let run = |caption: &str| {
+            bench.run(&FigureKind, &format!("of = 'points'\nfacts = 'facts'\ncaption = '{caption}'"))
+        };
+        let svg = run("{skipped} were skipped.").unwrap().files["svg"].clone();
+        assert!(String::from_utf8(svg).unwrap().contains("3 were skipped."));
+        let Err(Error::Spec(faults)) = run("Some were skipped.") else { panic!("a caption that names none") };
+        assert!(faults[0].message.contains("names no column of `facts`"), "{faults:?}");
     }
 
     table! {

@@ -151,7 +151,7 @@ fn what_a_race_wants_becomes_combinations_of_the_matrix() {
     let read = |table: &str| -> Result<Table> { Ok(made.tables[table].clone()) };
     let more = planned.work.sequel().unwrap().more(&read).unwrap();
     assert_eq!(more.len(), 6, "two more seeds for three cells");
-    let first: Vec<String> = more[0].iter().map(|(name, cell)| format!("{name}={cell}")).collect();
+    let first: Vec<String> = more[0].places.iter().map(|(name, cell)| format!("{name}={cell}")).collect();
     assert_eq!(first, ["dataset=mnist", "setting=deep", "rule=bp", "gradient=0.001", "seed=101"]);
 }
 
