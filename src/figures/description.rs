@@ -68,6 +68,8 @@ pub(crate) struct LinePanel {
     pub x_range: Option<(f64, f64)>,
     pub y_range: Option<(f64, f64)>,
     pub series: Vec<Series>,
+    /// No dashes: colour alone tells the series apart.
+    pub solid: bool,
     /// Panels that show the same entries share one legend, drawn with the first of them.
     pub legend: bool,
     pub reference_lines: Vec<ReferenceLine>,

@@ -130,12 +130,12 @@ impl<'a> Chart<'a> {
         if self.is_dense() { style::DENSE_CURVE_WIDTH } else { style::CURVE_WIDTH }
     }
 
-    /// Solid where colour alone tells the series apart: two categories, or shades in order. Solid, too, where many
+    /// Solid where colour alone tells the series apart: two categories, shades in order, or so asked for. Solid, too, where many
     /// values make a line so jagged that dashes would read as gaps; the hues differ in lightness.
     fn dashes(&self) -> Vec<&'static [f64]> {
         const PATTERNS: [&[f64]; 6] = [&[], &[4.5, 1.8], &[1.3, 1.5], &[5.0, 1.5, 1.3, 1.5], &[2.6, 1.4], &[8.0, 2.0]];
         let is_category = |series: &&Series| matches!(series.style, SeriesStyle::Category(_));
-        let many = self.panel.series.iter().filter(is_category).count() > 2 && !self.is_dense();
+        let many = !self.panel.solid && self.panel.series.iter().filter(is_category).count() > 2 && !self.is_dense();
         let mut seen = 0;
         let mut pattern = |series: &Series| {
             if !many || !is_category(&series) {
@@ -192,8 +192,11 @@ impl<'a> Chart<'a> {
             }
         }
         for Reference { label, label_box, .. } in &self.references {
-            let lettering = Lettering::new(REFERENCE_LABEL_SIZE, Anchor::Start).coloured(Rgb::GREY);
-            canvas.text(label, (label_box.x, label_box.bottom() - 0.17 * REFERENCE_LABEL_SIZE), lettering);
+            // Held at the end of the axis, so that it does not pass it in another font.
+            let is_right = label_box.x > 0.5 * self.body.width;
+            let (x, anchor) = if is_right { (self.body.width, Anchor::End) } else { (label_box.x, Anchor::Start) };
+            let lettering = Lettering::new(REFERENCE_LABEL_SIZE, anchor).coloured(Rgb::GREY);
+            canvas.text(label, (x, label_box.bottom() - 0.17 * REFERENCE_LABEL_SIZE), lettering);
         }
         self.draw_x_axis(canvas);
         self.draw_y_axis(canvas, left);

@@ -66,6 +66,9 @@ impl Lettering {
     }
 }
 
+/// Square pixels, by the word that a renderer knows: the last of them.
+const PIXELATED: &str = "image-rendering:pixelated;image-rendering:optimizeSpeed";
+
 /// The drawing so far.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
@@ -114,7 +117,7 @@ impl Canvas {
     /// A PNG stretched over the rectangle, its pixels kept square-edged.
     pub(super) fn image(&mut self, rect: &Rect, png: &[u8]) {
         self.write(format_args!(
-            "<image{} preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
+            "<image{} preserveAspectRatio=\"none\" style=\"{PIXELATED}\" href=\"{}\"/>",
             placement(rect),
             data_uri("image/png", png)
         ));
@@ -127,13 +130,19 @@ impl Canvas {
         let Lettering { size, face, anchor, colour, upwards } = lettering;
         self.faces.insert(face);
         let runs = text::runs(text, face);
+        let width = || text::width(text, face, size);
         // A line of several pieces begins where its width says, and flows: renderers disagree on where an anchored one begins.
+        // A number with its exponent is anchored where the two meet, so that in another font it does not run into its tick.
+        let meeting = match (anchor, &runs[..]) {
+            (Anchor::End, [number, _]) => Some(at.0 - width() + text::width(&number.text, number.face, size)),
+            _ => None,
+        };
         let (start, anchor) = match (anchor, runs.len() > 1) {
             (Anchor::Start, _) => (at.0, ""),
             (Anchor::Middle, false) => (at.0, " text-anchor=\"middle\""),
-            (Anchor::Middle, true) => (at.0 - text::width(text, face, size) / 2.0, ""),
+            (Anchor::Middle, true) => (at.0 - width() / 2.0, ""),
             (Anchor::End, false) => (at.0, " text-anchor=\"end\""),
-            (Anchor::End, true) => (at.0 - text::width(text, face, size), ""),
+            (Anchor::End, true) => (at.0 - width(), ""),
         };
         let (x, y) = (number(start), number(at.1));
         let rotation = if upwards { format!(" transform=\"rotate(-90 {} {y})\"", number(at.0)) } else { String::new() };
@@ -141,9 +150,12 @@ impl Canvas {
         let fill = if colour == Rgb::INK { String::new() } else { format!(" fill=\"{}\"", colour.hex()) };
         let mut content = String::new();
         let mut risen = 0.0;
-        for run in &runs {
+        for (index, run) in runs.iter().enumerate() {
             let rise = run.level.shift() * size;
-            let mut attributes = String::new();
+            let mut attributes = meeting.map_or(String::new(), |meeting| {
+                let anchor = if index == 0 { "end" } else { "start" };
+                format!(" x=\"{}\" text-anchor=\"{anchor}\"", number(meeting))
+            });
             if rise != risen {
                 attributes += &format!(" dy=\"{}\"", number(risen - rise));
             }
@@ -160,9 +172,11 @@ impl Canvas {
                 attributes => format!("<tspan{attributes}>{}</tspan>", escape(&run.text)),
             };
         }
+        // Else a renderer may drop the space between two pieces.
+        let space = if runs.len() > 1 { " xml:space=\"preserve\"" } else { "" };
         let size = number(size);
         self.write(format_args!(
-            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight}{anchor}{fill}{rotation}>{content}</text>"
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight}{anchor}{fill}{rotation}{space}>{content}</text>"
         ));
     }
 
@@ -261,8 +275,21 @@ mod tests {
         canvas.text(text, (100.0, 2.0), Lettering::new(10.0, Anchor::End));
         let start = number(100.0 - text::width(text, Face::Regular, 10.0));
         let expected = format!(
-            "<text x=\"{start}\" y=\"2\" font-size=\"10\">10<tspan dy=\"-3.6\" font-size=\"7.8\">−3</tspan>\
+            "<text x=\"{start}\" y=\"2\" font-size=\"10\" xml:space=\"preserve\">10<tspan dy=\"-3.6\" font-size=\"7.8\">−3</tspan>\
              <tspan dy=\"3.6\"> m</tspan></text>"
+        );
+        assert!(canvas.body.contains(&expected), "{}\n{expected}", canvas.body);
+    }
+
+    #[test]
+    fn a_number_and_its_exponent_meet_where_the_font_says() {
+        let mut canvas = Canvas::default();
+        canvas.text("10⁻³", (100.0, 2.0), Lettering::new(10.0, Anchor::End));
+        let width = |text: &str| text::width(text, Face::Regular, 10.0);
+        let meeting = number(100.0 - (width("10⁻³") - width("10")));
+        let expected = format!(
+            "<tspan x=\"{meeting}\" text-anchor=\"end\">10</tspan>\
+             <tspan x=\"{meeting}\" text-anchor=\"start\" dy=\"-3.6\" font-size=\"7.8\">−3</tspan></text>"
         );
         assert!(canvas.body.contains(&expected), "{}\n{expected}", canvas.body);
     }

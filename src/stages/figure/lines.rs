@@ -42,6 +42,9 @@ pub(super) struct LinesSpec {
     /// One vertical axis for all panels, from the smallest to the largest of their values.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     share_y: bool,
+    /// No dashes, however many curves there are: colour alone tells them apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    solid: bool,
     /// Horizontal lines.
     #[serde(default)]
     reference: Vec<ReferenceSpec>,
@@ -256,6 +259,7 @@ impl LinesSpec {
             x_range: pair(panel.x_range.or(spec.x_range)),
             y_range: pair(panel.y_range.or(spec.y_range)),
             series: curves.collect(),
+            solid: spec.solid,
             legend: true,
             reference_lines: spec
                 .reference

@@ -172,7 +172,7 @@ fn patches(n: usize) -> Vec<Vec<u8>> {
 
 /// Figure 8's network, as many steps as in an episode, coefficients as they are learned.
 #[test]
-#[ignore = "a minute"]
+#[ignore = "three minutes"]
 fn at_full_size_derivatives_agree_with_differences_in_double_precision() {
     let images = patches(270);
     let samples = samples(&images, 5);
