@@ -32,6 +32,8 @@ pub(crate) struct Condition {
     pub holds: Option<bool>,
     /// What has to be known beside it, each a sentence without its full stop.
     pub remarks: Vec<String>,
+    /// What the pipeline says beside the claim.
+    pub remark: String,
     /// At which runs it was looked at, and when it was decided.
     pub looks: String,
     /// Numbers of runs at which it was looked at.
@@ -87,6 +89,7 @@ pub(crate) fn conditions(folder: &Path, manifest: &Manifest) -> Result<Vec<Condi
             ci_high: row.ci_high,
             holds: row.holds,
             remarks: remarks(&row),
+            remark: row.remark.to_owned(),
             looks: looks(&row),
             n_runs: row.n_runs,
             refute: row.refute_low.zip(row.refute_high),
@@ -117,6 +120,11 @@ pub(crate) fn claims(conditions: &[Condition]) -> Vec<Claim<'_>> {
 }
 
 impl Claim<'_> {
+    /// What the pipeline says beside it.
+    pub(crate) fn remark(&self) -> Option<&str> {
+        self.conditions.first().map(|first| first.remark.as_str()).filter(|remark| !remark.is_empty())
+    }
+
     /// `[0.0121, 0.084]`: of several parts with the same bound, the end of an interval that decides whether all of them hold, and
     /// the one, at the level of a refutation, that decides whether any is refuted. None where there is one part, or bounds
     /// differ.

@@ -83,6 +83,11 @@ impl Judged {
         let mut put = |arguments: std::fmt::Arguments<'_>| writeln!(page, "{arguments}").expect("writing to a string");
         for (name, places) in self.by_claim() {
             put(format_args!("\n## {name}\n\n{}.", places[0].1.statement));
+            let mut remarks: Vec<&str> = places.iter().filter_map(|(_, claim)| claim.remark()).collect();
+            remarks.dedup();
+            for remark in remarks {
+                put(format_args!("\n{remark}"));
+            }
             for (run, claim) in &places {
                 let figure = run.figure.as_deref().map(|figure| format!(", {figure}")).unwrap_or_default();
                 put(format_args!("\n**{}** on {} (`{}`{figure})\n", in_one_word(claim.holds), run.data, run.name));
@@ -263,6 +268,7 @@ mod tests {
             ci_high: Some(estimate + 0.1),
             holds,
             remarks: vec!["one of 20 runs failed".to_owned()],
+            remark: "Other rates were tried.".to_owned(),
             looks: "one look at 20 runs, level 2 %".to_owned(),
             n_runs: 20,
             refute: None,
@@ -305,7 +311,7 @@ mod tests {
         let judged = Judged { runs: vec![run("a", "MNIST", vec![part("C2", 0.5, Some(true))])] };
         let page = judged.page();
         let row = "| holds | 0.5000 [0.4000, 0.6000] | > 0.02 in gain where layer = 1\\|2 | one of 20 runs failed |";
-        assert!(page.contains(row), "{page}");
+        assert!(page.contains(row) && page.contains("\nOther rates were tried.\n"), "{page}");
         assert!(
             page.contains("\n**holds** on MNIST (`a`)\n") && page.contains("\nOne look at 20 runs, level 2 %.\n"),
             "{page}"

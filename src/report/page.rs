@@ -169,6 +169,9 @@ impl Page {
             Text(claim.name),
             Text(&claim.statement)
         );
+        if let Some(remark) = claim.remark() {
+            put!(self, "<p>{}</p>", Text(remark));
+        }
         put!(
             self,
             "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Conditions of {}\"><table><thead><tr><th>holds</th><th class=\"number\">estimate [interval]</th><th>condition</th></tr></thead><tbody>",

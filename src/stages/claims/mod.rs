@@ -36,7 +36,7 @@ pub struct Claims;
 
 table! {
     /// The verdict of a part of a claim: one condition in one row of a bootstrap table.
-    pub struct ClaimRow<'a> in "claims" version 3 key(claim, condition) {
+    pub struct ClaimRow<'a> in "claims" version 4 key(claim, condition) {
         /// number of the claim
         claim: Category,
         /// the claim in words
@@ -97,8 +97,10 @@ table! {
         n_needed_low: Option<Int64> in "runs",
         /// the same if they scatter more
         n_needed_high: Option<Int64> in "runs",
-        /// what else has to be known
+        /// what else has to be known of the verdict
         note: Text,
+        /// what the pipeline says beside the claim
+        remark: Text,
     }
 }
 
@@ -112,7 +114,7 @@ impl Kind for Claims {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -316,6 +318,7 @@ impl PartVerdict<'_> {
             n_needed_low: needed[1],
             n_needed_high: needed[2],
             note: &self.note,
+            remark: &self.condition.remark,
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct ClaimSpec {
     /// Another claim: where that one does not hold, this one cannot be judged.
     #[serde(default)]
     pub given: Option<String>,
+    /// What a reader of the verdict should know beside it: what else was tried, a bound that was changed after looking.
+    #[serde(default)]
+    pub remark: Option<String>,
     /// Its only condition, or its first.
     #[serde(flatten)]
     pub condition: ConditionSpec,
@@ -92,6 +95,8 @@ fn level() -> f64 {
 pub(super) struct Condition {
     pub claim: String,
     pub statement: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remark: String,
     /// The claim that has to hold for this one to be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
@@ -202,6 +207,7 @@ pub(super) fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Con
     let (claim, statement) = (text("id")?, text("statement")?);
     let all = table.remove("all").map(|(_, node)| node);
     let given: Option<String> = table.remove("given").map(|(_, node)| node.read()).transpose()?;
+    let remark: Option<String> = table.remove("remark").map(|(_, node)| node.read()).transpose()?;
     let mut conditions = Vec::new();
     if !table.entries.is_empty() {
         conditions.push(read_condition(planning, &rest, &claim, &statement)?);
@@ -213,7 +219,10 @@ pub(super) fn read_claim(planning: &Planning<'_>, node: &Node) -> Result<Vec<Con
         return Err(Fault::at(&node.span, format!("claim `{claim}` tests nothing"))
             .help("Give it `of` and one of `greater_than`, `less_than`, `between`."));
     }
-    conditions.iter_mut().for_each(|condition: &mut Condition| condition.given.clone_from(&given));
+    for condition in &mut conditions {
+        condition.given.clone_from(&given);
+        condition.remark = remark.clone().unwrap_or_default();
+    }
     Ok(conditions)
 }
 
@@ -227,6 +236,7 @@ fn read_condition(planning: &Planning<'_>, node: &Node, claim: &str, statement: 
     let condition = Condition {
         claim: claim.to_owned(),
         statement: statement.to_owned(),
+        remark: String::new(),
         given: None,
         of: of.clone(),
         probability: spec.probability,
