@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::coefficients::{Pick, Survivor};
 use super::parameters::axes_of;
 use super::pool::{self, Stages};
-use super::training::rules::{Condition, find_survivor, picked, read_rule};
+use super::training::rules::{BESIDE_TERMS, Condition, find_survivor, picked, read_rule};
 use crate::error::Result;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
@@ -126,7 +126,7 @@ impl Kind for TunedKind {
         let spec: TunedSpec = planning.parameters.read()?;
         let data = pool::chosen(planning)?;
         let dataset = pool::name_of(data.iter().map(|(_, data)| data.as_ref()));
-        let rule = read_rule(planning, &spec.rule)?;
+        let rule = read_rule(planning, &spec.rule, &BESIDE_TERMS)?;
         if !rule.tuned {
             return Ok(Planned::new(TunedTask { cell: None }));
         }

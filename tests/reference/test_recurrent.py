@@ -26,6 +26,8 @@ class Recurrent:
         self.n_steps, self.n_shown, self.target = options["time_steps"], options["image_steps"], options["oja_target"]
         self.sigma = Activation(run["activation"], options["beta"])
         self.gradient, self.oja = run["gradient"], run["oja"]
+        self.clip = options.get("clip", np.inf)
+        self.shortened_by = 1.0
 
     def states(self, x):
         """z_1 … z_T of one image, or of many as rows."""
@@ -57,8 +59,10 @@ class Recurrent:
             "recurrent": sum(np.outer(e[t + 1], h[t]) for t in range(1, last)),
             "readout": np.outer(error, h[last]),
         }
+        length = np.sqrt(sum(np.sum(part**2) for part in gradient.values()))
+        self.shortened_by = min(1.0, self.clip / length)
         return {
-            name: (-self.gradient * gradient[name], self.oja * oja if name == "recurrent" else 0 * self.w[name])
+            name: (-self.gradient * self.shortened_by * gradient[name], self.oja * oja if name == "recurrent" else 0 * self.w[name])
             for name in LAYERS
         }
 
@@ -69,7 +73,7 @@ class Recurrent:
 
 @pytest.fixture(scope="module")
 def runs(recurrent):
-    assert len(recurrent.runs) == 4
+    assert len(recurrent.runs) == 6
     return recurrent.runs.values()
 
 
@@ -90,17 +94,20 @@ def deviation(found, expected):
 
 
 def test_weights_after_50_samples(recurrent, runs):
-    worst = 0.0
+    worst, clipped = 0.0, []
     for run in runs:
         network, start = at(recurrent, run, 0), at(recurrent, run, 0)
         for step in range(1, N_STEPS + 1):
             network.learn(*seen(recurrent, run, step))
+            clipped.append((run["rule"], network.shortened_by < 1.0))
         published = at(recurrent, run, N_STEPS)
         for name in LAYERS:
             difference = deviation(published.w[name], network.w[name])
             assert difference < WEIGHTS_TOLERANCE, f"{run}: {name}: {difference:e}"
             assert deviation(start.w[name], network.w[name]) > 10 * WEIGHTS_TOLERANCE, f"{run}: {name} hardly moved"
             worst = max(worst, difference)
+    # Some gradients of the clipped rule are shortened and some not, and none of another rule.
+    assert {("clipped", True), ("clipped", False)} == {found for found in clipped if found[1] or found[0] == "clipped"}
     print(f"largest deviation {worst:.1e}")
 
 
@@ -121,7 +128,7 @@ def test_update_norms(recurrent, runs):
                 expected = np.linalg.norm(part)
                 assert abs(row[column] - expected) <= NORM_TOLERANCE * expected + allowed, f"{row}: {column}: {expected}"
                 compared += 1
-    assert compared == 4 * 2 * 3 * 3
+    assert compared == 6 * 2 * 3 * 3
 
 
 def test_evaluations_and_hidden_norms(recurrent, runs):

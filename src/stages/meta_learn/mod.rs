@@ -115,7 +115,7 @@ impl Kind for MetaLearn {
         let memory = sweep.saturating_add(records);
         let architecture = Architecture::new(layers.clone(), activation)
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
-        let written = read_rule(planning, &spec.rule)?;
+        let written = read_rule(planning, &spec.rule, &[])?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
         let rule = initial_rule(&written, &learned).map_err(in_field("rule"))?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{Course, Units, check_width, expand, kept_with, nowhere, read_data};
-use super::rules::{CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, resolve_terms};
+use super::rules::{
+    BESIDE_TERMS, CLIP, CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, resolve_terms,
+};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
 use crate::error::Result;
@@ -123,9 +125,6 @@ impl OjaTargetSpec {
 /// Images on which norms are measured, as for every other diagnostic.
 const NORM_SAMPLES: usize = 1000;
 
-/// The length to which a gradient may be shortened: a coefficient, but of no term.
-const CLIP: &str = "clip";
-
 /// The terms that backpropagation through time knows, and where it clips.
 const TERMS: [&str; 3] = ["gradient", "oja", CLIP];
 
@@ -176,7 +175,7 @@ impl Kind for TrainRecurrent {
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let rule = spec.rule.as_deref();
         let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
-        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients, &[CLIP])?;
+        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients, &BESIDE_TERMS)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = rule_of(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(
@@ -196,6 +195,7 @@ impl Kind for TrainRecurrent {
                 recurrent_std: recurrent.and_then(|(_, init)| init.std()),
                 recurrent: recurrent.map(|(_, init)| init),
                 oja_target: spec.oja_target,
+                clipped_by: rule.is_clipped().then_some("norm of all gradients together"),
                 coefficients: terms,
                 course,
             },
@@ -252,6 +252,9 @@ struct Canonical {
     #[serde(skip)]
     recurrent: Option<Initialization>,
     oja_target: OjaTargetSpec,
+    /// What clipping measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clipped_by: Option<&'static str>,
     #[serde(serialize_with = "as_map")]
     coefficients: Vec<(String, CoefficientSpec)>,
     #[serde(flatten)]
@@ -318,6 +321,9 @@ impl Recipe for Recurrent {
             "evaluate_on": course.evaluate_on,
             "equation": self.rule.equation(),
         });
+        if let Some((_, CoefficientSpec::Uniform(longest))) = coefficients.iter().find(|(name, _)| name == CLIP) {
+            options[CLIP] = (*longest).into();
+        }
         if let Some(name) = self.canonical.recurrent_init {
             options["recurrent_init"] = name.into();
             options["recurrent_std"] = self.canonical.recurrent_std.into();

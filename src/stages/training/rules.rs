@@ -34,6 +34,12 @@ pub struct RuleSpec {
     pub terms: BTreeMap<String, CoefficientSpec>,
 }
 
+/// The length to which a recurrent network may shorten its gradient.
+pub(super) const CLIP: &str = "clip";
+
+/// Coefficients of rules that belong to no term.
+pub(in crate::stages) const BESIDE_TERMS: [&str; 1] = [CLIP];
+
 /// `[rules.<name>]` as it was written.
 pub(in crate::stages) struct WrittenRule<'a> {
     pub terms: BTreeMap<String, CoefficientSpec>,
@@ -54,19 +60,23 @@ pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a N
     })
 }
 
-/// A rule of the pipeline that is made of plasticity terms.
+/// A rule of the pipeline that is made of plasticity terms, and of `own` coefficients that belong to none.
 ///
 /// # Errors
 /// There is no such rule, or it has a term that does not exist.
-pub(in crate::stages) fn read_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<WrittenRule<'a>, Fault> {
+pub(in crate::stages) fn read_rule<'a>(
+    planning: &Planning<'a>,
+    name: &str,
+    own: &[&str],
+) -> Result<WrittenRule<'a>, Fault> {
     let named = find_rule(planning, name)?;
     let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
     let mut written = WrittenRule { terms: BTreeMap::new(), tuned: false, name_span: &named.name_span };
     for (key, node) in &table.entries {
         if key.name == "tuned" {
             written.tuned = node.read()?;
-        } else if Term::named(&key.name).is_err() {
-            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(["tuned"]);
+        } else if Term::named(&key.name).is_err() && !own.contains(&key.name.as_str()) {
+            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied()).chain(["tuned"]);
             let message = format!("rule `{name}` has no term `{}`; {}", key.name, instead_of(&key.name, names));
             return Err(Fault::at(&key.span, message));
         } else {
@@ -167,7 +177,7 @@ pub(super) fn resolve_terms(
     let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
     if let Some(name) = rule {
-        let written = read_rule(planning, name)?;
+        let written = read_rule(planning, name, own)?;
         found = written.terms;
         if written.tuned {
             let (terms, file) = find_tuned(planning, written.name_span, name, condition)?;
