@@ -117,7 +117,11 @@ fn find_condition<'a>(
     };
     let coefficients = &environment::of(planning).coefficients;
     coefficients.find(dataset, setting, rule).ok_or_else(|| {
-        let there = choices(coefficients.conditions());
+        // Those that share the most with what was asked for.
+        let wanted = [format!("{dataset} / {setting} / "), format!("{dataset} / "), String::new()];
+        let near = |start: &String| coefficients.conditions().into_iter().any(|name| name.starts_with(start));
+        let start = wanted.iter().find(|start| near(start)).map_or("", String::as_str);
+        let there = choices(coefficients.conditions().into_iter().filter(|name| name.starts_with(start)));
         Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
             .help(format!("There are: {there}."))
     })
