@@ -205,6 +205,11 @@ impl<'a> Chart<'a> {
             canvas.text("no finite data", (self.body.width / 2.0, self.body.height / 2.0), lettering);
         }
         if let Some((legend, at)) = legend {
+            // Single runs may pass there: they are too many to keep clear of all.
+            if self.curves.iter().any(|curve| !curve.runs.is_empty()) {
+                let behind = Rect { x: at.0, y: at.1, width: legend.width(), height: legend.height() };
+                canvas.rect(&behind.grown(1.0), Some(Rgb::WHITE), None);
+            }
             legend.draw(canvas, at);
         }
     }

@@ -131,7 +131,7 @@ impl Kind for FigureKind {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.
