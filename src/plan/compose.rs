@@ -183,7 +183,9 @@ impl Builder<'_> {
             };
         }
         if let Some(additions) = self.additions.get(&published) {
-            spec.matrix.add(additions.iter().map(|one| (one.places.as_slice(), one.others == Others::Every))).map_err(|message| Error::Internal { task: published.clone(), message })?;
+            spec.matrix
+                .add(additions.iter().map(|one| (one.places.as_slice(), one.others == Others::Every)))
+                .map_err(|message| Error::Internal { task: published.clone(), message })?;
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
         pipeline.stages(to)?;

@@ -23,7 +23,7 @@ pub(crate) struct Judged {
     runs: Vec<Run>,
 }
 
-/// A published run that makes claims.
+/// A published run.
 struct Run {
     /// The name it is published under.
     name: String,
@@ -37,7 +37,7 @@ struct Run {
 }
 
 impl Judged {
-    /// Reads the runs published in `folders`; those that claim nothing are left out.
+    /// Reads the runs published in `folders`; what claims nothing has figures all the same.
     ///
     /// # Errors
     /// A folder is not a published run, or is damaged.
@@ -45,16 +45,16 @@ impl Judged {
         let mut runs = Vec::new();
         for folder in folders {
             let manifest = Manifest::of(folder)?;
-            let conditions = conditions(folder, &manifest)?;
-            // The claims of a composition are those of its parts, which are published beside it.
-            if !conditions.is_empty() && manifest.includes.is_empty() {
+            // What a composition claims and draws is that of its parts, which are published beside it.
+            if manifest.includes.is_empty() {
+                let conditions = conditions(folder, &manifest)?;
                 runs.push(Run::read(folder, manifest, conditions)?);
             }
         }
         Ok(Self { runs })
     }
 
-    /// Runs that make claims.
+    /// Runs with claims or figures.
     pub(crate) fn n_runs(&self) -> usize {
         self.runs.len()
     }
@@ -107,7 +107,7 @@ impl Judged {
             }
         }
         put(format_args!("\n# Figures"));
-        for run in &self.runs {
+        for run in self.runs.iter().filter(|run| !run.drawings.is_empty()) {
             put(format_args!("\n## {}\n\n`{}`, {}", run.title, run.name, run.data));
             for (name, _) in &run.drawings {
                 put(format_args!("\n![{}](figures/{name})", run.title));
@@ -146,7 +146,7 @@ impl Judged {
 
     fn table(&self) -> String {
         let mut data: Vec<&str> = Vec::new();
-        for run in &self.runs {
+        for run in self.runs.iter().filter(|run| !run.conditions.is_empty()) {
             if !data.contains(&run.data.as_str()) {
                 data.push(&run.data);
             }

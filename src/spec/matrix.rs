@@ -111,15 +111,12 @@ impl Matrix {
     ///
     /// # Errors
     /// There is no such axis, or a value is new to an axis of bundles.
-    pub fn add<'a>(
-        &mut self,
-        additions: impl IntoIterator<Item = (&'a [(String, Cell)], bool)>,
-    ) -> Result<(), String> {
+    pub fn add<'a>(&mut self, additions: impl IntoIterator<Item = (&'a [(String, Cell)], bool)>) -> Result<(), String> {
         let all: Vec<usize> = (0..self.axes.len()).collect();
         let mut known: Option<BTreeSet<Coordinates>> = None;
         for (places, every) in additions {
-            let known = known
-                .get_or_insert_with(|| self.combinations(&all).chain(self.added.iter().cloned()).collect());
+            let known =
+                known.get_or_insert_with(|| self.combinations(&all).chain(self.added.iter().cloned()).collect());
             let named = self.coordinates(places)?;
             let combinations = if every { self.beside(&named) } else { vec![named] };
             for combination in combinations {

@@ -13,8 +13,8 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use super::{
-    Addition, Axes, Catalogue, InputId, Inputs, Kind, Others, Output, Planned, Planning, Reads, Reference, Sequel, Storage,
-    Surroundings, TableId, Work,
+    Addition, Axes, Catalogue, InputId, Inputs, Kind, Others, Output, Planned, Planning, Reads, Reference, Sequel,
+    Storage, Surroundings, TableId, Work,
 };
 use crate::error::{Error, Result};
 use crate::spec::node::{Fault, Node};
@@ -269,10 +269,8 @@ impl Sequel for Task {
         let What::Race { until, .. } = self.what else { return Ok(Vec::new()) };
         let batch = read("race")?.to_batch().map_err(|error| Error::Store(error.to_string()))?;
         let parts = sum(&batch, "parts");
-        let addition = || Addition {
-            places: vec![("value".to_owned(), Cell::Integer(100 + parts))],
-            others: Others::Null,
-        };
+        let addition =
+            || Addition { places: vec![("value".to_owned(), Cell::Integer(100 + parts))], others: Others::Null };
         Ok(if parts < until { vec![addition()] } else { Vec::new() })
     }
 

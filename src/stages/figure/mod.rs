@@ -423,12 +423,14 @@ mod tests {
     #[test]
     fn facts_that_the_caption_does_not_name_are_refused() {
         let facts = FactRow::batch(&[FactRow { skipped: 3, pool: "letters" }]);
-        let bench = Bench::new()
-            .published("points", PointRow::schema(), 0, PointRow::batch(&points()))
-            .published("facts", FactRow::schema(), 0, facts);
-        let run = |caption: &str| {
-            bench.run(&FigureKind, &format!("of = 'points'\nfacts = 'facts'\ncaption = '{caption}'"))
-        };
+        let bench = Bench::new().published("points", PointRow::schema(), 0, PointRow::batch(&points())).published(
+            "facts",
+            FactRow::schema(),
+            0,
+            facts,
+        );
+        let run =
+            |caption: &str| bench.run(&FigureKind, &format!("of = 'points'\nfacts = 'facts'\ncaption = '{caption}'"));
         let svg = run("{skipped} were skipped.").unwrap().files["svg"].clone();
         assert!(String::from_utf8(svg).unwrap().contains("3 were skipped."));
         let Err(Error::Spec(faults)) = run("Some were skipped.") else { panic!("a caption that names none") };

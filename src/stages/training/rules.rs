@@ -76,7 +76,8 @@ pub(in crate::stages) fn read_rule<'a>(
         if key.name == "tuned" {
             written.tuned = node.read()?;
         } else if Term::named(&key.name).is_err() && !own.contains(&key.name.as_str()) {
-            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied()).chain(["tuned"]);
+            let names =
+                Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied()).chain(["tuned"]);
             let message = format!("rule `{name}` has no term `{}`; {}", key.name, instead_of(&key.name, names));
             return Err(Fault::at(&key.span, message));
         } else {
