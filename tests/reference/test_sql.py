@@ -31,9 +31,10 @@ def is_number(cell):
 
 def order(row):
     """Exact cells first, so that two floats that differ in their last digit cannot change the order of rows."""
-    exact = [cell for cell in row if not isinstance(cell, float)]
-    inexact = [cell for cell in row if isinstance(cell, float)]
-    return [(cell is not None, str(type(cell)), cell) for cell in exact], inexact
+    is_inexact = [isinstance(cell, float) for cell in row]
+    # Floats keep their places there, or rows that have a null in one of two columns would tie.
+    exact = [(cell is not None, str(type(cell)), 0 if here else cell) for cell, here in zip(row, is_inexact)]
+    return exact, [cell for cell, here in zip(row, is_inexact) if here]
 
 
 def equal(a, b):
