@@ -234,13 +234,14 @@ fn in_braces(name: &str) -> String {
 /// # Errors
 /// There are more rows, or none.
 fn filled(caption: &str, facts: &Frame) -> Result<String, TableError> {
-    if facts.n_rows() != 1 {
-        let found = facts.n_rows();
-        return Err(TableError::new("facts", "", format!("has {found} rows; a caption is filled from one")));
-    }
     let mut caption = caption.to_owned();
     for name in facts.columns() {
-        caption = caption.replace(&in_braces(&name), &facts.cells(&name)?[0].to_string());
+        let cells = facts.cells(&name)?;
+        let [fact] = &cells[..] else {
+            let what = format!("has {} rows; a caption is filled from one", cells.len());
+            return Err(TableError::new("facts", name, what));
+        };
+        caption = caption.replace(&in_braces(&name), &fact.to_string());
     }
     Ok(caption)
 }

@@ -321,8 +321,8 @@ impl Recipe for Recurrent {
             "evaluate_on": course.evaluate_on,
             "equation": self.rule.equation(),
         });
-        if let Some((_, CoefficientSpec::Uniform(longest))) = coefficients.iter().find(|(name, _)| name == CLIP) {
-            options[CLIP] = (*longest).into();
+        if self.rule.is_clipped() {
+            options[CLIP] = coefficient_in_runs(coefficients, CLIP).into();
         }
         if let Some(name) = self.canonical.recurrent_init {
             options["recurrent_init"] = name.into();

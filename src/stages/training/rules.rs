@@ -60,6 +60,11 @@ pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a N
     })
 }
 
+/// The names that coefficients of a rule can have, in the order of their definition: of its terms, and its `own`.
+fn names<'a>(own: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied())
+}
+
 /// A rule of the pipeline that is made of plasticity terms, and of `own` coefficients that belong to none.
 ///
 /// # Errors
@@ -75,10 +80,9 @@ pub(in crate::stages) fn read_rule<'a>(
     for (key, node) in &table.entries {
         if key.name == "tuned" {
             written.tuned = node.read()?;
-        } else if Term::named(&key.name).is_err() && !own.contains(&key.name.as_str()) {
-            let names =
-                Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied()).chain(["tuned"]);
-            let message = format!("rule `{name}` has no term `{}`; {}", key.name, instead_of(&key.name, names));
+        } else if !names(own).any(|known| known == key.name) {
+            let there = instead_of(&key.name, names(own).chain(["tuned"]));
+            let message = format!("rule `{name}` has no term `{}`; {there}", key.name);
             return Err(Fault::at(&key.span, message));
         } else {
             written.terms.insert(key.name.clone(), node.read()?);
@@ -119,10 +123,10 @@ fn find_condition<'a>(
     let coefficients = &environment::of(planning).coefficients;
     coefficients.find(dataset, setting, rule).ok_or_else(|| {
         // Those that share the most with what was asked for.
-        let wanted = [format!("{dataset} / {setting} / "), format!("{dataset} / "), String::new()];
-        let near = |start: &String| coefficients.conditions().into_iter().any(|name| name.starts_with(start));
-        let start = wanted.iter().find(|start| near(start)).map_or("", String::as_str);
-        let there = choices(coefficients.conditions().into_iter().filter(|name| name.starts_with(start)));
+        let conditions = coefficients.conditions();
+        let starts = [format!("{dataset} / {setting} / "), format!("{dataset} / ")];
+        let near = starts.iter().find(|start| conditions.iter().any(|name| name.starts_with(*start)));
+        let there = choices(conditions.iter().filter(|name| near.is_none_or(|start| name.starts_with(start))));
         Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
             .help(format!("There are: {there}."))
     })
@@ -196,9 +200,8 @@ pub(super) fn resolve_terms(
         found.insert(term.clone(), value.clone());
     }
     for name in found.keys() {
-        if Term::named(name).is_err() && !own.contains(&name.as_str()) {
-            let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied());
-            let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, names));
+        if !names(own).any(|known| known == name) {
+            let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, names(own)));
             return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
     }
@@ -208,8 +211,7 @@ pub(super) fn resolve_terms(
             .help("A learning rate is positive; every other term may have either sign."));
     }
     // In the order of definition, so that a rule means the same however it was written.
-    let names = Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied());
-    let terms = names.filter_map(|name| found.remove_entry(name)).collect();
+    let terms = names(own).filter_map(|name| found.remove_entry(name)).collect();
     Ok(Resolved { terms, source })
 }
 
