@@ -204,13 +204,11 @@ fn printed(dataset: &str) -> &str {
 
 /// `fig1.svg` of `fig1_fashion` is `fig1_fashion.svg` beside those of other runs; `fig2_relative.svg` of `fig2` keeps its name.
 fn drawing_name(run: &str, file: &str) -> String {
+    // What both names begin with is that of the pipeline, and stands once.
     let stem = file.trim_end_matches(".svg");
-    let pipeline = run.split('_').next().unwrap_or(run);
-    match stem.strip_prefix(pipeline) {
-        _ if stem.starts_with(run) => file.to_owned(),
-        Some(rest) => format!("{run}{rest}.svg"),
-        None => format!("{run}_{file}"),
-    }
+    let shared = run.split('_').zip(stem.split('_')).take_while(|(a, b)| a == b).count();
+    let words: Vec<&str> = run.split('_').chain(stem.split('_').skip(shared)).collect();
+    words.join("_") + ".svg"
 }
 
 /// `**refuted**: 0.019 [0.011, 0.027]; 0.485 [0.436, 0.535]`
@@ -324,5 +322,7 @@ mod tests {
         assert_eq!(drawing_name("fig1_fashion", "fig1.svg"), "fig1_fashion.svg");
         assert_eq!(drawing_name("fig2", "fig2_relative.svg"), "fig2_relative.svg");
         assert_eq!(drawing_name("fig2_fashion", "fig2_relative.svg"), "fig2_fashion_relative.svg");
+        assert_eq!(drawing_name("batch_norm_fashion", "batch_norm_norms.svg"), "batch_norm_fashion_norms.svg");
+        assert_eq!(drawing_name("mine", "curves.svg"), "mine_curves.svg");
     }
 }
