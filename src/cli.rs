@@ -33,6 +33,10 @@ pub(crate) enum Command {
     Pipeline(PipelineArgs),
     /// Show what would run and what is cached
     Plan(PlanArgs),
+    /// Do a share of a pipeline: one worker of many, on one machine or on a cluster
+    Work(WorkArgs),
+    /// Show how far the workers and runs of a pipeline are, from the store alone
+    Status(StatusArgs),
     /// List the data sets and check them, or import one
     Data(DataArgs),
     /// Look after the kept results
@@ -65,12 +69,15 @@ pub(crate) struct PipelineArgs {
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
-    /// Judge the claims at growing numbers of runs until they are decided
+    /// Go on with what does not depend on a task that failed; the failures are listed at the end
     #[arg(long)]
-    pub decide: bool,
-    /// The numbers of runs at which claims are judged
-    #[arg(long, value_delimiter = ',', value_name = "N,N,…", requires = "decide", default_value = "20,40,80,160")]
-    pub looks: Vec<u32>,
+    pub keep_going: bool,
+    /// Commit small results many to a file, where files are dear
+    #[arg(long)]
+    pub pack: bool,
+    /// Append a line of JSON to this file for each thing that happens
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
     /// Show the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -85,7 +92,7 @@ pub(crate) struct PipelineArgs {
     pub quiet: bool,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
     /// Override one value of the TOML: `matrix.seed.count=3`; repeats
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -102,6 +109,12 @@ pub(crate) struct RequestArgs {
     /// Plan more than a million tasks
     #[arg(long)]
     pub large: bool,
+    /// Judge the claims at growing numbers of runs until they are decided
+    #[arg(long)]
+    pub decide: bool,
+    /// The numbers of runs at which claims are judged
+    #[arg(long, value_delimiter = ',', value_name = "N,N,…", requires = "decide", default_value = "20,40,80,160")]
+    pub looks: Vec<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +132,49 @@ pub(crate) struct PlanArgs {
     /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: String,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Which of how many shares: `3/8`; `auto/8` takes the number that the engine has set
+    #[arg(long, value_name = "I/N")]
+    pub shard: String,
+    /// Tasks side by side; the number of cores if left out
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Go on with what does not depend on a task that failed; the failures are listed at the end
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Commit small results many to a file, where files are dear
+    #[arg(long)]
+    pub pack: bool,
+    /// Begin nothing after so long: `25m`, `90s`, `2h`
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Refuse unless the plan has this digest: `ojaflow export` writes it
+    #[arg(long, value_name = "DIGEST")]
+    pub expect: Option<String>,
+    /// Append a line of JSON to this file for each thing that happens
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: String,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Print one machine-readable record
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How a plan is printed.
@@ -254,6 +310,8 @@ pub(crate) enum StoreAction {
         #[arg(id = "outputs", long = "outputs-root", hide = true)]
         root: Option<PathBuf>,
     },
+    /// Put small results together, many to a file
+    Pack,
     /// Remove what no published pipeline and no run, in flight or unfinished, refers to
     ///
     /// A run that was interrupted or failed is unfinished: what it made is kept, until the same command is given again and

@@ -99,6 +99,21 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
     (bytes.is_finite() && bytes >= 1.0).then_some(bytes as u64)
 }
 
+/// `25m`, `90 s`, `2.5h` as a number of seconds.
+pub(crate) fn seconds(text: &str) -> Option<f64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let number: f64 = text[..unit].trim().parse().ok()?;
+    let factor = match text[unit..].trim() {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    // A year is more than anybody waits.
+    Some(number * factor).filter(|seconds| (0.0..=3.2e7).contains(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -64,8 +64,8 @@ pub(super) fn reproduce(project: &Project, args: &ReproduceArgs) -> Result<()> {
     for caveat in caveats(&verified) {
         say(&format!("note: {caveat}"));
     }
-    let options = options(args.jobs, None);
-    let progress = Shown::new(false);
+    let options = options(args.jobs);
+    let progress = Shown::new(false, None)?;
     let started = Instant::now();
     let places = (args.to.as_deref(), args.keep.as_deref());
     let again = project.reproduce(&args.file, &verified, places, &options, &progress);

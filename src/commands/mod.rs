@@ -3,6 +3,7 @@
 mod archive;
 mod data;
 mod diff;
+mod events;
 mod fold;
 mod outcome;
 mod pipeline;
@@ -12,6 +13,7 @@ mod roots;
 mod rules;
 mod store;
 mod terminal;
+mod work;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,8 @@ fn named(command: &Command) -> Option<&str> {
     match command {
         Command::Pipeline(args) => args.name.as_deref(),
         Command::Plan(args) => Some(&args.name),
+        Command::Work(args) => Some(&args.name),
+        Command::Status(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
         Command::Diff(args) => [&args.a, &args.b].into_iter().map(String::as_str).find(|name| name.ends_with(".toml")),
         _ => None,
@@ -58,6 +62,8 @@ fn execute(cli: &Cli) -> Result<()> {
             None => pipeline::list(project),
         },
         Command::Plan(args) => pipeline::plan(project, args),
+        Command::Work(args) => work::work(project, args),
+        Command::Status(args) => work::status(project, args),
         Command::Data(args) => data::execute(project, args),
         Command::Store(args) => store::execute(project, args),
         Command::Archive(args) => archive::archive(project, args),

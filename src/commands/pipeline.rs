@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::outcome;
 use super::progress::Shown;
-use super::terminal::{options, print, print_exactly, request, say};
+use super::terminal::{form, options, print, print_exactly, request, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
-use crate::flow::{Ahead, Format, Project, display, grouped};
+use crate::flow::{Ahead, Format, Options, Project, display, grouped};
 
 pub(super) fn list(project: &Project) -> Result<()> {
     let rows: Vec<_> = project
@@ -80,17 +80,15 @@ fn why(project: &Project, ahead: &Ahead) -> Result<()> {
 
 pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<()> {
     let started = Instant::now();
-    let mut request = request(name, &args.request)?;
-    if args.decide {
-        let looks: Vec<String> = args.looks.iter().map(ToString::to_string).collect();
-        request = request.set(format!("decide.looks=[{}]", looks.join(",")));
-    }
+    let request = request(name, &args.request)?;
     if args.dry_run {
         let ahead = project.plan(&request, args.force.as_deref())?;
         return show(&ahead, if args.json { Format::Json } else { Format::Text });
     }
-    let progress = Shown::new(args.quiet || args.json);
-    let done = project.run(&request, &options(args.jobs, args.force.as_deref()), &progress);
+    let progress = Shown::new(args.quiet || args.json, args.events.as_deref())?;
+    let (force, keep_going) = (args.force.as_deref(), args.keep_going);
+    let options = Options { force, keep_going, form: form(args.pack), ..options(args.jobs) };
+    let done = project.run(&request, &options, &progress);
     progress.finish();
     if args.timings {
         say(&progress.timings());

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::events::Events;
 use super::terminal::{columns, for_stderr, say};
+use crate::error::{Error, Result};
 use crate::flow::{Plan, Progress, Statuses, Task, summary};
 use crate::words::duration;
 
@@ -26,6 +31,7 @@ pub(super) struct Shown {
     silent: bool,
     /// By stage: tasks, and seconds that workers were busy with them.
     timings: Mutex<BTreeMap<String, (usize, f64)>>,
+    events: Option<Events>,
 }
 
 /// The level that is being carried out.
@@ -40,8 +46,12 @@ struct Ahead {
 }
 
 impl Shown {
-    /// Before anything is planned.
-    pub(super) fn new(silent: bool) -> Self {
+    /// Before anything is planned. Programs may read in a file what happens.
+    ///
+    /// # Errors
+    /// That file cannot be opened.
+    pub(super) fn new(silent: bool, events: Option<&Path>) -> Result<Self> {
+        let events = events.map(Events::new).transpose()?;
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         // A line that the terminal breaks cannot be drawn over.
         let template = match columns() {
@@ -50,11 +60,17 @@ impl Shown {
         };
         bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
         let terminal = std::io::stderr().is_terminal();
-        Self { bar, ahead: Mutex::default(), terminal, silent, timings: Mutex::default() }
+        Ok(Self { bar, ahead: Mutex::default(), terminal, silent, timings: Mutex::default(), events })
     }
 
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn happened(&self, event: &str, task: &Task, more: Value) {
+        if let Some(events) = &self.events {
+            events.of_task(event, task, more);
+        }
     }
 
     /// One task less ahead.
@@ -94,6 +110,9 @@ impl Shown {
 
 impl Progress for Shown {
     fn planned(&self, plan: &Plan, statuses: &Statuses) {
+        if let Some(events) = &self.events {
+            events.planned(plan, statuses);
+        }
         if !self.silent {
             say(&format!("{}: {}", plan.main().name, summary(plan, statuses)));
             if let Some(equations) = super::rules::in_brief(plan) {
@@ -113,10 +132,12 @@ impl Progress for Shown {
     }
 
     fn started(&self, task: &Task) {
+        self.happened("started", task, Value::Null);
         self.bar.set_message(task.label.to_string());
     }
 
     fn finished(&self, task: &Task, cost: f64, seconds: f64) {
+        self.happened("finished", task, json!({ "seconds": seconds }));
         {
             let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
             let (tasks, sum) = timings.entry(task.stage.to_string()).or_default();
@@ -125,11 +146,19 @@ impl Progress for Shown {
         self.advance(task, cost);
     }
 
+    fn failed(&self, task: &Task, error: &Error) {
+        self.happened("failed", task, json!({ "error": error.to_string() }));
+    }
+
     fn shared(&self, task: &Task, cost: f64) {
+        self.happened("shared", task, Value::Null);
         self.advance(task, cost);
     }
 
     fn notice(&self, text: &str) {
+        if let Some(events) = &self.events {
+            events.notice(text);
+        }
         if self.silent {
             return;
         }

@@ -21,6 +21,7 @@ pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
             let published = verify_published(&project);
             verify(&project).and(published)
         }
+        Some(StoreAction::Pack) => pack(project),
         Some(StoreAction::Gc { dry_run, unfinished }) => collect(project, *dry_run, *unfinished),
     }
 }
@@ -97,6 +98,18 @@ fn verify_published(project: &Project) -> Result<()> {
     }
 }
 
+fn pack(project: &Project) -> Result<()> {
+    let done = project.pack_store()?;
+    let mut text = format!("{} results ({}) put together in {} packs", done.results, size(done.bytes), done.packs);
+    if done.left > 0 {
+        text += &format!(
+            "; {} lie on their own as before: they are large, damaged, or a run is at work on them",
+            done.left
+        );
+    }
+    print(&text)
+}
+
 fn collect(project: &Project, dry_run: bool, unfinished: bool) -> Result<()> {
     let collected = project.sweep_store(dry_run, unfinished)?;
     let verb = if dry_run { "would be removed" } else { "removed" };
@@ -118,6 +131,9 @@ fn collect(project: &Project, dry_run: bool, unfinished: bool) -> Result<()> {
     if !kinds.is_empty() {
         let kinds: Vec<String> = kinds.into_iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         lines.push(format!("  no published pipeline and no run refers to {}", kinds.join(", ")));
+    }
+    if collected.beside_others > 0 {
+        lines.push(format!("  {} more stay in packs of which most is needed", collected.beside_others));
     }
     if collected.damaged > 0 {
         lines.push(format!("  {} results without a sound commit record {verb}", collected.damaged));

@@ -12,7 +12,7 @@ use signal_hook::flag;
 use super::fold::folded;
 use crate::cli::RequestArgs;
 use crate::error::{Error, Result};
-use crate::flow::{Options, Request};
+use crate::flow::{Form, Options, Request};
 use crate::words::bytes;
 
 /// # Errors
@@ -23,14 +23,19 @@ pub(super) fn request(name: &str, args: &RequestArgs) -> Result<Request> {
             Error::usage(format!("`--memory {text}`: expected a size, for example `--memory 8GB` or `--memory 500MB`"))
         })
     });
-    Ok(Request {
+    let request = Request {
         pipeline: name.to_owned(),
         overrides: args.set.clone(),
         publish_as: args.publish_as.clone(),
         to: args.to.clone(),
         large: args.large,
         memory: memory.transpose()?,
-    })
+    };
+    if !args.decide {
+        return Ok(request);
+    }
+    let looks: Vec<String> = args.looks.iter().map(ToString::to_string).collect();
+    Ok(request.set(format!("decide.looks=[{}]", looks.join(","))))
 }
 
 /// Raised by Ctrl-C; runs look at it between two steps.
@@ -47,13 +52,18 @@ pub(super) fn interrupted_by() -> Option<u8> {
 
 /// How a run is carried out for the terminal: Ctrl-C (or a polite kill) stops it between two steps, and nothing half done
 /// stays.
-pub(super) fn options(jobs: Option<u32>, force: Option<&str>) -> Options<'_> {
+pub(super) fn options(jobs: Option<u32>) -> Options<'static> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // The number first: whoever sees the flag finds it there.
         let _ = flag::register_usize(signal, SIGNAL.clone(), signal as usize);
         let _ = flag::register(signal, INTERRUPTED.clone());
     }
-    Options { force, jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(&**INTERRUPTED) }
+    Options { jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(&**INTERRUPTED), ..Options::default() }
+}
+
+/// In which form results are committed.
+pub(super) fn form(pack: bool) -> Form {
+    if pack { Form::Packed } else { Form::Loose }
 }
 
 /// Prints to stdout what people read, long lines folded for the terminal.

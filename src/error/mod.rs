@@ -44,6 +44,13 @@ pub enum Error {
     },
     /// Whatever the program was to print to does not take it.
     Stdout(io::Error),
+    /// Tasks could not be carried out; the others were.
+    Failed {
+        /// What each is called, and why it failed.
+        failures: Vec<(String, String)>,
+        /// How many tasks depend on these and were not begun.
+        left: usize,
+    },
     /// The user pressed Ctrl-C.
     Interrupted,
     /// A broken invariant of the program itself.
@@ -83,6 +90,9 @@ impl Error {
     }
 }
 
+/// Failed tasks that a message names.
+const FAILURES_SHOWN: usize = 20;
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -119,6 +129,18 @@ impl fmt::Display for Error {
             }
             Self::Stdout(source) => {
                 write!(f, "cannot write to stdout: {source}\nSend the output to where it can be written.")
+            }
+            Self::Failed { failures, left } => {
+                write!(
+                    f,
+                    "{} tasks failed, and {left} that depend on them were not begun; all others are done",
+                    failures.len()
+                )?;
+                failures.iter().take(FAILURES_SHOWN).try_for_each(|(task, why)| write!(f, "\n  {task}: {why}"))?;
+                match failures.len().saturating_sub(FAILURES_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  and {more} more"),
+                }
             }
             Self::Interrupted => {
                 f.write_str("interrupted; what was finished is kept, the same command goes on from there")

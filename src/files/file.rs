@@ -1,7 +1,8 @@
 //! An open file.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
@@ -25,6 +26,11 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::new(path, Step::Create, fs::OpenOptions::new().write(true).create(true).truncate(true))
 }
 
+/// The same, to be read as well.
+pub(crate) fn create_both(path: &Path) -> io::Result<File> {
+    File::new(path, Step::Create, fs::OpenOptions::new().read(true).write(true).create(true).truncate(true))
+}
+
 /// A new file, where there is none.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     File::new(path, Step::Create, fs::OpenOptions::new().write(true).create_new(true))
@@ -38,6 +44,11 @@ pub(crate) fn most_open() -> u64 {
 /// All that is in a file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     open(path)?.content()
+}
+
+/// So many bytes of a file, from a place on.
+pub(crate) fn read_part(path: &Path, place: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    open(path)?.part(place, bytes)
 }
 
 /// A new file with this content, or the old one with another.
@@ -73,6 +84,25 @@ impl File {
         Ok(content)
     }
 
+    /// Puts something in the place of all that is in it.
+    pub(super) fn replace(&mut self, content: &[u8]) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.write_all(content)
+    }
+
+    /// So many bytes from a place on.
+    pub(crate) fn part(&self, place: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        // A file may claim any size: room is made for what is there.
+        let there = self.file.metadata()?.len().saturating_sub(place);
+        if there < bytes as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut content = vec![0; bytes];
+        again(Step::Read, &self.path, || self.file.read_exact_at(&mut content, place))?;
+        Ok(content)
+    }
+
     /// Everything written so far is safe on disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         again(Step::Sync, &self.path, || sync(&self.path, || self.file.sync_data()))
@@ -95,6 +125,16 @@ impl Write for File {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let Self { path, file } = self;
         piece(Step::Write, &[path], buffer.len(), |bytes| file.write(&buffer[..bytes]))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for &File {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        piece(Step::Write, &[&self.path], buffer.len(), |bytes| (&self.file).write(&buffer[..bytes]))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::file::{File, open};
 use super::fresh::fresh_file;
+use super::path::is_unsupported;
 use super::step::{self, Step, again};
 
 /// An open file that can be locked, by one alone or by several together. The lock falls when this is dropped.
@@ -23,7 +24,7 @@ impl Lock {
     /// On the file at this path, which is created if it is not there.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let mut how = OpenOptions::new();
-        how.create(true).truncate(false).write(true);
+        how.create(true).truncate(false).read(true).write(true);
         Ok(Self::new(File::new(path, Step::Create, &how)?))
     }
 
@@ -45,24 +46,33 @@ impl Lock {
         }
     }
 
-    /// Waits until nobody else holds it.
+    /// Waits until nobody else holds it. On a file system without locks nobody does: whoever asks there must not rely on it.
     pub(crate) fn alone(&self) -> io::Result<()> {
         let file = &self.file.file;
-        again(Step::LockAlone, self.path(), || step::wait(self.path(), || file.lock(), || file.try_lock()))?;
+        let locked =
+            again(Step::LockAlone, self.path(), || step::wait(self.path(), || file.lock(), || file.try_lock()));
+        self.had(locked)
+    }
+
+    fn had(&self, locked: io::Result<()>) -> io::Result<()> {
+        match locked {
+            Err(error) if is_unsupported(&error) => return Ok(()),
+            locked => locked?,
+        }
         self.held(true);
         Ok(())
     }
 
-    /// Waits until nobody holds it alone.
+    /// Waits until nobody holds it alone; as [`Self::alone`] where there are no locks.
     pub(crate) fn together(&self) -> io::Result<()> {
         let file = &self.file.file;
         let step = Step::LockTogether;
-        again(step, self.path(), || step::wait(self.path(), || file.lock_shared(), || file.try_lock_shared()))?;
-        self.held(true);
-        Ok(())
+        let locked =
+            again(step, self.path(), || step::wait(self.path(), || file.lock_shared(), || file.try_lock_shared()));
+        self.had(locked)
     }
 
-    /// Whether nobody else held it, so that it is held now.
+    /// Whether nobody else held it, so that it is held now; an [unsupported](is_unsupported) error where there are no locks.
     pub(crate) fn try_alone(&self) -> io::Result<bool> {
         let free =
             again(Step::TryLock, self.path(), || is_free(step::attempt(self.path(), || self.file.file.try_lock())))?;
@@ -93,14 +103,20 @@ impl Lock {
         self.file.path()
     }
 
-    /// Whether the file has been taken away since it was opened: then the lock is one on nothing.
-    pub(crate) fn is_gone(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.nlink() == 0)
+    /// Whether the file has been taken away since it was opened: then the lock is one on nothing. Else, how much is in it.
+    pub(crate) fn length(&self) -> io::Result<Option<u64>> {
+        let found = self.file.metadata()?;
+        Ok((found.nlink() > 0).then(|| found.len()))
     }
 
     /// All that is in the file, where it was there already.
     pub(crate) fn content(&mut self) -> io::Result<Vec<u8>> {
         self.file.content()
+    }
+
+    /// Puts something in the place of all that is in the file, safe or not.
+    pub(crate) fn note(&mut self, content: &[u8]) -> io::Result<()> {
+        self.file.replace(content)
     }
 
     /// Appends to the file, safe on disk.

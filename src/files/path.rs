@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, renameat_with, utimensat};
 use rustix::io::Errno;
 
 use super::Metadata;
@@ -105,7 +105,7 @@ pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 
 /// Whether an error says that this file system, or this system, cannot do such a thing at all.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
-    let codes = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP].map(Errno::raw_os_error);
+    let codes = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOLCK].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
@@ -139,6 +139,14 @@ pub(crate) fn make_read_only(file: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sets the time at which a file was changed to the present one, as the file system has it.
+pub(crate) fn touch(path: &Path) -> io::Result<()> {
+    let kept = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: kept, last_modification: now };
+    again(Step::Touch, path, || Ok(utimensat(CWD, path, &times, AtFlags::empty())?))
 }
 
 /// Makes renames in a folder last through a power failure.

@@ -23,6 +23,8 @@ pub(crate) enum Step {
     Sync,
     Link,
     Protect,
+    /// Sets the time of a file to the present one.
+    Touch,
     Rename,
     Exchange,
     RemoveFile,

@@ -15,8 +15,14 @@ pub(crate) trait Watch: Send + Sync {
     /// On whichever thread the step is to be taken.
     fn before(&self, step: Step, paths: &[&Path]) -> Verdict;
 
-    /// A fault put in on purpose: a lock at this path is thought to be had, what is moved there comes piece by piece.
-    fn spoils(&self, _path: &Path) -> bool {
+    /// Whether a lock at this path is thought to be had whoever holds it: a fault put in on purpose, or a file system that
+    /// does not show the locks of other machines.
+    fn is_blind_to(&self, _path: &Path) -> bool {
+        false
+    }
+
+    /// A fault put in on purpose: what is moved to this path comes piece by piece.
+    fn cuts(&self, _path: &Path) -> bool {
         false
     }
 
@@ -71,7 +77,7 @@ pub(super) fn wait(
     try_lock: impl Fn() -> Result<(), TryLockError>,
 ) -> io::Result<()> {
     let Some(watch) = watch_of(path) else { return lock() };
-    if watch.spoils(path) {
+    if watch.is_blind_to(path) {
         return Ok(());
     }
     match try_lock() {
@@ -82,11 +88,11 @@ pub(super) fn wait(
 }
 
 pub(super) fn attempt(path: &Path, try_lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
-    if watch_of(path).is_some_and(|watch| watch.spoils(path)) { Ok(()) } else { try_lock() }
+    if watch_of(path).is_some_and(|watch| watch.is_blind_to(path)) { Ok(()) } else { try_lock() }
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    if !watch_of(to).is_some_and(|watch| watch.spoils(to)) {
+    if !watch_of(to).is_some_and(|watch| watch.cuts(to)) {
         return std::fs::rename(from, to);
     }
     let entries = path::list(from)?;

@@ -9,9 +9,12 @@ use super::{Outcome, Project, cores, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{Levels, Pipeline, Plan, Request, Statuses};
 use crate::publish::{self, Published};
-use crate::run::{Progress, Run};
+use crate::run::{Executed, Failure, Manner, Progress, Run};
 use crate::spec::node::size;
-use crate::store::{Key, Purpose, Session, Store};
+use crate::store::{Form, Key, Purpose, Session, Store};
+
+/// How often a run goes on that was taken for dead.
+const AWAKENINGS: usize = 8;
 
 /// How a request is carried out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +23,10 @@ pub struct Options<'a> {
     pub force: Option<&'a str>,
     /// Tasks side by side; as many as there are cores if left out.
     pub jobs: Option<usize>,
+    /// Whether what does not depend on a task that failed is carried out all the same.
+    pub keep_going: bool,
+    /// In which form results are committed.
+    pub form: Form,
     /// Raised from outside to stop between two steps; what is finished is kept.
     pub interrupt: Option<&'a AtomicBool>,
 }
@@ -37,7 +44,7 @@ impl Project {
         let store = self.store();
         let request = &on_this_machine(request);
         let mut levels = Levels::new(&catalogue, &self.pipelines, request);
-        let (mut executed, mut shared) = (0, 0);
+        let (mut executed, mut shared, mut awakened) = (0, 0, 0);
         let mut session: Option<Box<dyn Session>> = None;
         loop {
             let mut level = levels.present(reader(&store))?;
@@ -64,7 +71,7 @@ impl Project {
                 }
             }
             if session.is_none() {
-                session = Some(store.session()?);
+                session = Some(store.session(options.form)?);
             }
             let present = session.as_deref().expect("just opened");
             let keys = level.plan.tasks.iter().map(|task| &task.key).collect::<Vec<&Key>>();
@@ -75,8 +82,23 @@ impl Project {
             progress.planned(&level.plan, &statuses);
             let run = Run::new(&level.plan, &store, present, &statuses, progress, interrupt);
             let jobs = side_by_side(&level.plan, &statuses, options.jobs, request.memory)?;
-            executed += run.execute(jobs)?;
-            shared += run.shared();
+            let done = run.execute(&Manner { keep_going: options.keep_going, ..Manner::side_by_side(jobs) });
+            if !present.stands() && awakened < AWAKENINGS {
+                // Paused for so long that it was taken for dead: what it counted on may be gone, so it looks again.
+                progress.notice(
+                    "this run was taken for dead while it was paused; it registers again and looks what is there",
+                );
+                awakened += 1;
+                drop(run);
+                session = None;
+                continue;
+            }
+            let done = done?;
+            executed += done.ran;
+            shared += done.shared;
+            if !done.failures.is_empty() {
+                return Err(failed(&level.plan, &done));
+            }
             if level.asking.is_empty() {
                 let published = self.publish_all(&run)?;
                 drop(run);
@@ -101,7 +123,12 @@ impl Project {
 ///
 /// # Errors
 /// More were asked for than there is memory for.
-fn side_by_side(plan: &Plan, statuses: &Statuses, asked: Option<usize>, memory: Option<u64>) -> Result<usize> {
+pub(super) fn side_by_side(
+    plan: &Plan,
+    statuses: &Statuses,
+    asked: Option<usize>,
+    memory: Option<u64>,
+) -> Result<usize> {
     let jobs = asked.unwrap_or_else(cores);
     let fitting = plan.fitting(statuses, jobs, memory.unwrap_or(u64::MAX));
     match asked {
@@ -118,8 +145,14 @@ fn side_by_side(plan: &Plan, statuses: &Statuses, asked: Option<usize>, memory: 
     }
 }
 
+/// What is said at the end of tasks that failed on the way.
+pub(super) fn failed(plan: &Plan, done: &Executed) -> Error {
+    let failure = |failure: &Failure| (plan.tasks[failure.task].label.to_string(), failure.error.to_string());
+    Error::Failed { failures: done.failures.iter().map(failure).collect(), left: done.left }
+}
+
 /// What a run is for: given again, the same command has the same purpose.
-fn purpose(pipeline: &Pipeline) -> Purpose {
+pub(super) fn purpose(pipeline: &Pipeline) -> Purpose {
     let text = serde_json::to_vec(&(&pipeline.name, &pipeline.to, &pipeline.document)).expect("plain values serialise");
     Purpose { pipeline: pipeline.name.clone(), plan: blake3::hash(&text).to_hex().to_string(), since: now() }
 }

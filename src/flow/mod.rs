@@ -17,7 +17,9 @@ mod planning;
 mod project;
 mod published;
 mod schema;
+mod standing;
 mod storage;
+mod work;
 
 pub use archives::{Archived, EPOCH, Reproduced, archive_date};
 pub use carry_out::Options;
@@ -29,14 +31,19 @@ pub use outcome::Outcome;
 pub use planning::{Ahead, Listed};
 pub use project::Project;
 pub use schema::{SCHEMA_FILE, schema_text};
+pub use standing::Standing;
 pub use storage::{Fate, GIVEN_UP_AFTER, Kept, Swept, seconds_since};
+pub use work::{Shares, Shift, Worked};
 
 pub use crate::archive::container::Summary;
 pub use crate::archive::reproduce::{Verdict, caveats};
 pub use crate::archive::{Part, Verified, verify};
-pub use crate::plan::{Disposition, Equations, Format, Plan, Request, Statuses, Task, display, equations, summary};
+pub use crate::plan::{
+    Disposition, Equations, Format, Plan, Request, Share, Statuses, Task, display, equations, summary,
+};
 pub use crate::publish::{Checked, Finding, Published, Unsound};
 pub(crate) use crate::report::claims::{Condition, claims, conditions, grouped, interval};
 pub(crate) use crate::report::headlines::headlines;
 pub use crate::run::{Progress, Silent};
 pub use crate::science::plasticity::Term;
+pub use crate::store::{Form, PackedUp};

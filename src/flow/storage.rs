@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::Project;
 use crate::error::Result;
 use crate::publish;
-use crate::store::{Caretaking, Collection, Key, Verified};
+use crate::store::{Caretaking, Collection, Key, PackedUp, Verified};
 
 /// Results of one kind that the same pipelines refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,14 @@ impl Project {
     /// The store cannot be listed. Damage is not an error but a finding.
     pub fn verify_store(&self) -> Result<Verified> {
         self.store().verify()
+    }
+
+    /// Puts small results together that no living run counts on, so that there are fewer files.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn pack_store(&self) -> Result<PackedUp> {
+        self.store().pack()
     }
 
     /// Removes what no published pipeline, no run in flight and no unfinished run refers to; with `dry_run`, only says what

@@ -30,6 +30,8 @@ pub struct Level {
     pub asking: Vec<usize>,
     /// How many combinations of the matrix all later levels can add, at most: each is a task of the stage that has most.
     pub ahead: usize,
+    /// How many levels there usually are, this one and those before it included.
+    pub levels: usize,
 }
 
 impl Level {
@@ -57,13 +59,14 @@ impl<'a> Levels<'a> {
     pub fn present(&mut self, read: impl Fn(&Plan, usize, &str) -> Result<Option<Table>>) -> Result<Level> {
         loop {
             let plan = build_level(self.catalogue, self.pipelines, self.request, &self.additions)?;
-            let (mut asking, mut ahead) = (Vec::new(), 0);
+            let (mut asking, mut ahead, mut levels) = (Vec::new(), 0, 1);
             let mut grown = false;
             for (index, task) in plan.tasks.iter().enumerate() {
                 let Some(sequel) = task.work.sequel() else { continue };
                 let first = task.work.outputs().first().map(|output| output.table().to_owned()).unwrap_or_default();
                 if read(&plan, index, &first)?.is_none() {
                     asking.push(index);
+                    levels = levels.max(sequel.levels());
                     // A combination is a task of the stage behind it that has most of them.
                     let mut there: BTreeMap<&str, usize> = BTreeMap::new();
                     for task in with_dependencies(&plan.tasks, [index]) {
@@ -93,7 +96,8 @@ impl<'a> Levels<'a> {
                 }
             }
             if !grown {
-                return Ok(Level { plan, number: self.passed + 1, asking, ahead });
+                let number = self.passed + 1;
+                return Ok(Level { plan, number, asking, ahead, levels: levels.max(number) });
             }
             self.passed += 1;
         }

@@ -16,6 +16,7 @@ mod locate;
 mod order;
 mod places;
 mod restrict;
+mod shares;
 mod size;
 mod status;
 
@@ -25,6 +26,7 @@ pub use equations::{Equations, equations};
 pub use grid::{Grid, Part, Parts};
 pub use levels::{Level, Levels};
 pub use locate::names;
+pub use shares::{Components, Share};
 pub use status::{Disposition, Statuses};
 
 use std::path::PathBuf;

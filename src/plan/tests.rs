@@ -1,9 +1,10 @@
 //! The pieces of planning, with fake kinds: what is compared are tasks, keys, tables and faults, not recordings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::order::report_once;
-use super::{Plan, Request, build};
+use super::{Components, Plan, Request, Share, build};
 use crate::error::Error;
 use crate::spec::node::{Fault, Node, Span};
 use crate::tables::frame::Cell;
@@ -372,4 +373,62 @@ fn a_part_of_a_pipeline_that_includes_others_is_that_part_alone() {
     let request = Request { to: Some("double".to_owned()), ..Request::new(all.display().to_string()) };
     let part = build(&Fakes::default(), folder.path(), &request).unwrap();
     assert_eq!((part.pipelines.len(), part.main().includes.len()), (1, 0));
+}
+
+/// What goes together, by label, each component in the order of the plan.
+fn components(plan: &Plan) -> Vec<Vec<&str>> {
+    let components = Components::new(plan);
+    let mut found = vec![Vec::new(); components.len()];
+    for (task, component) in components.tasks() {
+        found[component].push(&*plan.tasks[task].label);
+    }
+    found
+}
+
+#[test]
+fn what_is_handed_on_goes_together_and_what_is_gathered_is_left() {
+    let passing = STAGES.replace("of   = \"number\"", "of   = \"number\"\npassing = true");
+    let two = plan(&format!("[matrix]\nvalue = [1, 2]\n{passing}"));
+    let expected = [["number value=1", "double value=1"], ["number value=2", "double value=2"]];
+    assert_eq!(components(&two), expected);
+    // As the only one that reads a kept result does; what several read is nobody's.
+    assert_eq!(components(&plan(&format!("[matrix]\nvalue = [1, 2]\n{STAGES}"))), expected);
+    let fan = plan(&format!("[matrix]\nplus = [1, 2]\n{STAGES}"));
+    assert_eq!(components(&fan), [["number"], ["double plus=1"], ["double plus=2"]]);
+    let shared = Components::new(&fan).left_to_others();
+    assert_eq!(shared[..3], [false, true, true], "who needs what many read waits for it");
+    assert!(!shared[3], "what is gathered is in no share");
+}
+
+#[test]
+fn every_component_is_in_one_share_and_stays_there_when_a_sweep_grows() {
+    let sweep = |n: usize| {
+        let values: Vec<String> = (0..n).map(|value| value.to_string()).collect();
+        plan(&format!("[matrix]\nvalue = [{}]\n{STAGES}", values.join(", ")))
+    };
+    let shares = |plan: &Plan, of: u32| {
+        let components = Components::new(plan);
+        let mut found: BTreeMap<String, u32> = BTreeMap::new();
+        for number in 1..=of {
+            for task in components.share(plan, Share::new(number, of).unwrap()) {
+                assert_eq!(found.insert(plan.tasks[task].label.to_string(), number), None, "in one share");
+            }
+        }
+        assert_eq!(found.len(), components.tasks().count(), "in some share");
+        found
+    };
+    let (small, large) = (shares(&sweep(50), 7), shares(&sweep(300), 7));
+    assert!(small.iter().all(|(label, share)| large[label] == *share));
+    let sizes: Vec<usize> = (1..=7).map(|number| large.values().filter(|share| **share == number).count()).collect();
+    // 300 components of 2 tasks; five standard deviations of a fair draw.
+    assert!(sizes.iter().all(|size| size.abs_diff(600 / 7) < 62), "{sizes:?}");
+    assert_eq!([Share::new(0, 3), Share::new(4, 3), Share::new(1, 0)], [None; 3]);
+}
+
+#[test]
+fn the_digest_of_a_plan_is_that_of_its_keys() {
+    let digest = |text: &str| plan(text).digest();
+    let base = digest(STAGES);
+    assert_eq!(base, digest(&STAGES.replace("number]", "number] # a comment")));
+    assert_ne!(base, digest(&STAGES.replace("kind = \"double\"", "kind = \"double\"\nplus = 1")));
 }

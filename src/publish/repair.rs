@@ -8,7 +8,7 @@ use super::soundness::{Unsound, damage};
 use super::{folder, tables, views};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::{Damaged, Key, Store};
+use crate::store::{Damaged, Form, Key, Store};
 
 /// A published folder of which every byte was read.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ fn repair(store: &dyn Store, folder: &Path, manifest: &Manifest, path: &str) -> 
     let target = folder.join(path);
     let parent = target.parent().expect("a file in a folder");
     files::create_folders(parent).map_err(Error::io("create", parent)).map_err(failed)?;
-    let session = store.session().map_err(failed)?;
+    let session = store.session(Form::Loose).map_err(failed)?;
     let workshop = session.workshop().map_err(failed)?;
     let new = workshop.path().join("new");
     if path == views::FILE {

@@ -123,7 +123,7 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
-    use crate::store::PosixStore;
+    use crate::store::{Form, PosixStore};
 
     const OLD: SystemTime = UNIX_EPOCH;
 
@@ -159,7 +159,7 @@ mod tests {
     fn a_damaged_note_is_no_note() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        drop(store.session().unwrap());
+        drop(store.session(Form::Loose).unwrap());
         write(&folder.path().join("a"), "one");
         std::thread::sleep(2 * TICK);
         let mut seen = Seen::default();

@@ -5,11 +5,14 @@
 //! the same result share the work: one makes it, the other does something else first and then waits.
 
 mod context;
+mod manner;
 mod schedule;
 mod shared;
 
 use context::Context;
 pub(crate) use context::add_axes;
+pub use manner::{Executed, Failure, Manner};
+pub(crate) use schedule::failure_note;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,6 +33,8 @@ pub trait Progress: Sync {
     fn shared(&self, _task: &Task, _cost: f64) {}
     /// `cost` as the plan estimated it; `seconds` as its worker was busy with it.
     fn finished(&self, _task: &Task, _cost: f64, _seconds: f64) {}
+    /// A task could not be carried out, and the run goes on without it.
+    fn failed(&self, _task: &Task, _error: &Error) {}
     /// Something worth a line: damage that was repaired, a run that diverged.
     fn notice(&self, _text: &str) {}
 }
@@ -64,8 +69,8 @@ struct State {
     /// Tables handed on in memory, with the number of tasks that still want them.
     passing: Mutex<BTreeMap<(usize, String), Passing>>,
     decoded: shared::Memo,
-    failed: AtomicBool,
-    error: Mutex<Option<Error>>,
+    stopped: AtomicBool,
+    failures: Mutex<Vec<Failure>>,
     executed: AtomicUsize,
     shared: AtomicUsize,
 }
@@ -103,11 +108,6 @@ impl<'a> Run<'a> {
             }
         }
         Self { plan, store, session, statuses, progress, interrupted, readers, state: State::default() }
-    }
-
-    /// How many tasks another run carried out meanwhile.
-    pub fn shared(&self) -> usize {
-        self.state.shared.load(Ordering::Relaxed)
     }
 
     /// Carries a task of the plan out and hands its passing tables on to those who wait for them, unless another run has

@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Run, Turn};
+use super::{Executed, Failure, Manner, Run, Turn};
 use crate::error::{Error, Result};
+use crate::store::Key;
 
 /// After this time, at the earliest, it is asked again what another run has made.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -22,6 +23,9 @@ struct Graph<'a> {
     waiting: &'a [AtomicUsize],
     /// By task: estimated microseconds from its beginning to the end of the longest chain of tasks that wait for it.
     to_the_end: &'a [u64],
+    /// By task, whether something that it depends on failed.
+    is_broken: &'a [AtomicBool],
+    manner: &'a Manner<'a>,
     queue: &'a Queue,
 }
 
@@ -81,11 +85,12 @@ impl Drop for Active<'_> {
 }
 
 impl Run<'_> {
-    /// Runs what has to run, `jobs` tasks at a time. Returns the number of tasks executed.
+    /// Runs what has to run.
     ///
     /// # Errors
-    /// The first error of a task; tasks under way are finished, and what is finished is kept.
-    pub fn execute(&self, jobs: usize) -> Result<usize> {
+    /// The first error of a task, unless the run was to keep going; tasks under way are finished, and what is finished is kept.
+    /// Or the user stopped it.
+    pub fn execute(&self, manner: &Manner<'_>) -> Result<Executed> {
         let n_tasks = self.plan.tasks.len();
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); n_tasks];
         let mut waiting: Vec<AtomicUsize> = Vec::with_capacity(n_tasks);
@@ -108,22 +113,38 @@ impl Run<'_> {
             .filter(|&index| self.statuses.runs(index) && waiting[index].load(Ordering::Relaxed) == 0)
             .collect();
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.max(1))
+            .num_threads(manner.jobs.max(1))
             .thread_name(|index| format!("worker-{index}"))
             .build()
             .map_err(|error| Error::Internal { task: "scheduler".into(), message: error.to_string() })?;
         let queue = Queue::default();
-        let graph = Graph { readers: &readers, waiting: &waiting, to_the_end: &to_the_end, queue: &queue };
+        let is_broken: Vec<AtomicBool> = (0..n_tasks).map(|_| AtomicBool::new(false)).collect();
+        let graph = Graph {
+            readers: &readers,
+            waiting: &waiting,
+            to_the_end: &to_the_end,
+            is_broken: &is_broken,
+            manner,
+            queue: &queue,
+        };
         pool.in_place_scope(|scope| {
             self.spawn(scope, &ready, graph);
             self.attend(scope, graph);
         });
-        let error = self.state.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match error {
-            Some(error) => Err(error),
-            None if self.interrupted.load(Ordering::Relaxed) => Err(Error::Interrupted),
-            None => Ok(self.state.executed.load(Ordering::Relaxed)),
+        let mut failures = std::mem::take(&mut *self.failures());
+        if self.state.stopped.load(Ordering::Relaxed)
+            && let Some(last) = failures.pop()
+        {
+            return Err(last.error);
         }
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        failures.sort_by_key(|failure| failure.task);
+        let [ran, shared] = [&self.state.executed, &self.state.shared].map(|count| count.load(Ordering::Relaxed));
+        let n_running = (0..n_tasks).filter(|&index| self.statuses.runs(index)).count();
+        let left = n_running - ran - shared - failures.len();
+        Ok(Executed { ran, shared, failures, left })
     }
 
     /// By task, how long the longest chain of tasks takes that begins with it.
@@ -158,7 +179,7 @@ impl Run<'_> {
             scope.spawn(move |scope| {
                 let _active = active;
                 let due = graph.queue.lock().due.pop().expect("one task is due for each that was spawned");
-                self.step(scope, due.index.0, graph);
+                self.step(scope, &due, graph);
             });
         }
     }
@@ -188,6 +209,11 @@ impl Run<'_> {
             if self.is_stopped() {
                 continue;
             }
+            let postponed: Vec<usize> = if idle && postponed.iter().all(|&index| graph.manner.leaves(index)) {
+                return;
+            } else {
+                postponed
+            };
             if idle {
                 // Who only waits holds nothing that others may wait for.
                 self.give_up_leases();
@@ -204,14 +230,22 @@ impl Run<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.state.failed.load(Ordering::Relaxed) || self.interrupted.load(Ordering::Relaxed)
+        self.state.stopped.load(Ordering::Relaxed) || self.interrupted.load(Ordering::Relaxed)
     }
 
-    fn step<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
-        if self.is_stopped() {
+    pub(super) fn failures(&self) -> MutexGuard<'_, Vec<Failure>> {
+        self.state.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step<'scope>(&'scope self, scope: &rayon::Scope<'scope>, due: &Due, graph: Graph<'scope>) {
+        let index = due.index.0;
+        if self.is_stopped() || due.when != When::AtOnce && graph.manner.is_over() {
             return;
         }
         let task = &self.plan.tasks[index];
+        if graph.is_broken[index].load(Ordering::Acquire) {
+            return self.pass_on(scope, index, graph);
+        }
         let (result, seconds) = timed(|| self.turn(index));
         match result {
             Ok(Turn::Later) => return graph.queue.lock().postponed.push(index),
@@ -223,17 +257,45 @@ impl Run<'_> {
                 self.state.shared.fetch_add(1, Ordering::Relaxed);
                 self.progress.shared(task, self.plan.seconds(index));
             }
+            Err(Error::Interrupted) => return,
             Err(error) => {
-                self.state.failed.store(true, Ordering::Relaxed);
-                self.state.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                return;
+                let is_everybodys = matches!(error, Error::Io { .. });
+                self.progress.failed(task, &error);
+                if !is_everybodys {
+                    self.store.remember(&failure_note(&task.key), error.to_string().as_bytes());
+                }
+                // What stops the run is said; of several tasks under way that fail, the first.
+                if !self.state.stopped.load(Ordering::Relaxed) {
+                    self.failures().push(Failure { task: index, error });
+                }
+                // A disk that is full is full for all.
+                if !graph.manner.keep_going || is_everybodys {
+                    self.state.stopped.store(true, Ordering::Relaxed);
+                    return;
+                }
+                graph.is_broken[index].store(true, Ordering::Release);
             }
         }
-        self.release(task);
+        self.pass_on(scope, index, graph);
+    }
+
+    /// A task is over: what waited for it alone can begin, or cannot be had either.
+    fn pass_on<'scope>(&'scope self, scope: &rayon::Scope<'scope>, index: usize, graph: Graph<'scope>) {
+        self.release(&self.plan.tasks[index]);
+        if graph.is_broken[index].load(Ordering::Acquire) {
+            for &reader in &graph.readers[index] {
+                graph.is_broken[reader].store(true, Ordering::Release);
+            }
+        }
         let was_last = |reader: &usize| graph.waiting[*reader].fetch_sub(1, Ordering::AcqRel) == 1;
         let ready: Vec<usize> = graph.readers[index].iter().copied().filter(was_last).collect();
         self.spawn(scope, &ready, graph);
     }
+}
+
+/// The note by which the store knows of a task that failed.
+pub(crate) fn failure_note(key: &Key) -> String {
+    format!("failed-{key}")
 }
 
 /// Runs `work` and says how many seconds this thread was busy with it. A worker that waits for a part of its task that another

@@ -8,10 +8,10 @@ use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
 use super::context::Context;
-use super::{Run, Silent};
+use super::{Manner, Run, Silent};
 use crate::error::{Error, Result};
 use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
-use crate::store::{Caretaking, PosixStore, Store};
+use crate::store::{Caretaking, Form, PosixStore, Store};
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::fake::Fakes;
@@ -61,10 +61,10 @@ impl Bench {
     /// Runs on one thread, so that the order is exact, and says which tasks ran.
     fn run_with(&self, plan: &Plan, force: Option<&str>) -> (Result<usize>, Vec<String>) {
         let store = self.store();
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let statuses = Statuses::predict(plan, &store, force).unwrap();
         let run = Run::new(plan, &store, &*session, &statuses, &Silent, &self.interrupt);
-        (run.execute(1), self.fakes.diary.read())
+        (run.execute(&Manner::side_by_side(1)).map(|done| done.ran), self.fakes.diary.read())
     }
 
     fn run(&self) -> (Result<usize>, Vec<String>) {
@@ -106,7 +106,7 @@ fn what_a_task_shares_is_what_its_readers_get_and_only_where_there_are_any() {
     let bench = Bench::new(DOUBLES);
     let plan = bench.plan();
     let store = bench.store();
-    let session = store.session().unwrap();
+    let session = store.session(Form::Loose).unwrap();
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
     let task = |stage: &str| plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
@@ -214,11 +214,14 @@ fn at_once(bench: &Bench, plan: &Plan, runs: usize) -> Vec<String> {
     let statuses = Statuses::predict(plan, &store, None).unwrap();
     let counted: Vec<usize> = std::thread::scope(|scope| {
         let run = || {
-            let session = store.session().unwrap();
+            let session = store.session(Form::Loose).unwrap();
             let run = Run::new(plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
-            let executed = run.execute(2).unwrap();
-            assert_eq!(executed + run.shared(), (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).count());
-            executed
+            let executed = run.execute(&Manner::side_by_side(2)).unwrap();
+            assert_eq!(
+                executed.ran + executed.shared,
+                (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).count()
+            );
+            executed.ran
         };
         let runs: Vec<_> = (0..runs).map(|_| scope.spawn(run)).collect();
         runs.into_iter().map(|run| run.join().unwrap()).collect()
@@ -259,7 +262,7 @@ fn what_another_run_is_making_is_done_last_and_taken_over_when_that_run_ends() {
     let bench = Bench::new(DOUBLES);
     let plan = bench.plan();
     let store = bench.store();
-    let other = store.session().unwrap();
+    let other = store.session(Form::Loose).unwrap();
     let held = plan.tasks.iter().find(|task| *task.label == *"number value=1").unwrap();
     let lease = other.lease(&held.key).expect("free");
     std::thread::scope(|scope| {
@@ -306,9 +309,11 @@ fn a_plan_with_levels_grows_by_its_results_and_comes_out_the_same_from_the_store
         // Four values in the end, at most.
         let values = level.plan.tasks.iter().filter(|task| &*task.stage == "number").count();
         assert_eq!(level.ahead, if level.asking.is_empty() { 0 } else { 4 - values });
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let statuses = Statuses::predict_for(&level.plan, level.wanted(), &store, None).unwrap();
-        Run::new(&level.plan, &store, &*session, &statuses, &Silent, &bench.interrupt).execute(1).unwrap();
+        Run::new(&level.plan, &store, &*session, &statuses, &Silent, &bench.interrupt)
+            .execute(&Manner::side_by_side(1))
+            .unwrap();
         ran.push(bench.fakes.diary.read());
         if level.asking.is_empty() {
             break level;
@@ -343,8 +348,8 @@ fn what_another_run_has_filled_in_the_meantime_is_left_as_it_is() {
     let (plan, store) = (bench.plan(), bench.store());
     let before = Statuses::predict(&plan, &store, None).unwrap();
     bench.run().0.unwrap();
-    let session = store.session().unwrap();
-    Run::new(&plan, &store, &*session, &before, &Silent, &bench.interrupt).execute(1).unwrap();
+    let session = store.session(Form::Loose).unwrap();
+    Run::new(&plan, &store, &*session, &before, &Silent, &bench.interrupt).execute(&Manner::side_by_side(1)).unwrap();
     assert_eq!(bench.fakes.diary.read(), Vec::<String>::new());
 }
 
@@ -355,10 +360,10 @@ fn what_is_handed_on_is_held_for_all_its_readers_and_no_longer() {
     for (stages, tasks) in [(two, 3), (DOUBLES, 7)] {
         let bench = Bench::new(stages);
         let (plan, store) = (bench.plan(), bench.store());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let statuses = Statuses::predict(&plan, &store, None).unwrap();
         let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
-        run.execute(1).unwrap();
+        run.execute(&Manner::side_by_side(1)).unwrap();
         assert_eq!(bench.fakes.diary.read().len(), tasks, "each once");
         assert!(run.state.passing.lock().unwrap().is_empty(), "what nobody waits for any more is memory lost");
     }
@@ -392,7 +397,7 @@ fn a_task_without_rows_leaves_a_table_without_rows() {
 /// What the first task of a stage sees of a run over `bench` in which nothing is stored.
 fn seen<T>(bench: &Bench, stage: &str, wanted: &[String], look: impl FnOnce(&dyn Surroundings) -> T) -> T {
     let (plan, store) = (bench.plan(), bench.store());
-    let session = store.session().unwrap();
+    let session = store.session(Form::Loose).unwrap();
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
     let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
@@ -423,4 +428,52 @@ fn a_column_that_is_an_axis_is_seen_as_the_table_has_it_or_as_the_matrix_has_it(
         let by_matrix = Frame::new("numbers", total.gathered(TableId(0), Axes::Matrix).unwrap());
         assert_eq!(by_matrix.cells("number").unwrap(), [Cell::Text("one".into()), Cell::Text("two".into())]);
     });
+}
+
+#[test]
+fn who_keeps_going_does_all_that_does_not_depend_on_what_failed() {
+    let bench = Bench::new(DOUBLES);
+    let (plan, store) = (bench.plan(), bench.store());
+    *bench.fakes.diary.fails.lock().unwrap() = Some("number value=2".to_owned());
+    let carry_out = |keep_going| {
+        let session = store.session(Form::Loose).unwrap();
+        let statuses = Statuses::predict(&plan, &store, None).unwrap();
+        let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+        run.execute(&Manner { keep_going, ..Manner::side_by_side(1) })
+    };
+    let done = carry_out(true).unwrap();
+    assert_eq!(bench.fakes.diary.read(), ["number value=1", "number value=3", "double value=1", "double value=3"]);
+    let failed: Vec<&str> = done.failures.iter().map(|failure| &*plan.tasks[failure.task].label).collect();
+    assert_eq!((done.ran, done.shared, failed, done.left), (4, 0, vec!["number value=2"], 2));
+    let note = store.recall(&super::failure_note(&plan.tasks[done.failures[0].task].key)).expect("the store knows");
+    assert!(String::from_utf8(note).unwrap().contains("as it was told"));
+    assert!(matches!(carry_out(false), Err(Error::Numerics { .. })));
+}
+
+#[test]
+fn when_the_time_is_up_nothing_is_begun_but_what_was_handed_on_is_read() {
+    let bench = Bench::new(&DOUBLES.replace("of   = \"number\"", "of   = \"number\"\npassing = true"));
+    let (plan, store) = (bench.plan(), bench.store());
+    let session = store.session(Form::Loose).unwrap();
+    let statuses = Statuses::predict(&plan, &store, None).unwrap();
+    let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+    let over = Manner { until: Some(std::time::Instant::now()), ..Manner::side_by_side(1) };
+    let done = run.execute(&over).unwrap();
+    assert_eq!((done.ran, done.left, bench.fakes.diary.read().len()), (0, 7, 0));
+}
+
+#[test]
+fn what_another_run_is_at_is_left_to_it() {
+    let bench = Bench::new(DOUBLES);
+    let (plan, store) = (bench.plan(), bench.store());
+    let other = store.session(Form::Loose).unwrap();
+    let held = plan.tasks.iter().find(|task| *task.label == *"number value=1").unwrap();
+    let _lease = other.lease(&held.key).expect("free");
+    assert!(store.leased().unwrap().contains(&held.key));
+    let statuses = Statuses::predict(&plan, &store, None).unwrap();
+    let session = store.session(Form::Loose).unwrap();
+    let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+    let left = vec![true; plan.tasks.len()];
+    let done = run.execute(&Manner { left_to_others: Some(&left), ..Manner::side_by_side(1) }).unwrap();
+    assert_eq!((done.ran, done.left), (4, 3), "and nobody waits for it");
 }

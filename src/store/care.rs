@@ -27,11 +27,29 @@ pub trait Caretaking: super::Store {
     /// The store cannot be listed. Damage is not an error but a finding.
     fn verify(&self) -> Result<Verified>;
 
+    /// Puts small results together that no living run counts on, so that there are fewer files.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    fn pack(&self) -> Result<PackedUp>;
+
     /// What runs that have not finished are for, and the keys that they count on; living runs among them.
     ///
     /// # Errors
     /// The store cannot be read.
     fn awaited(&self) -> Result<Vec<(Purpose, Vec<Key>)>>;
+
+    /// The runs that are at work.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn present(&self) -> Result<Vec<Present>>;
+
+    /// The keys of the results that living runs are making.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn leased(&self) -> Result<BTreeSet<Key>>;
 
     /// Removes every result whose key is neither in `keep` nor counted on by a living or an unfinished run.
     ///
@@ -49,6 +67,19 @@ pub struct Purpose {
     pub plan: String,
     /// When it began, in seconds since 1970.
     pub since: u64,
+}
+
+/// A run that is at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The machine's name; empty where the run does not say.
+    pub host: String,
+    /// The number of its process there.
+    pub pid: u32,
+    /// The pipeline.
+    pub pipeline: String,
+    /// As [`Purpose::plan`].
+    pub plan: String,
 }
 
 /// How results are collected.
@@ -70,6 +101,8 @@ pub struct Collected {
     /// Bytes of them that stay on disk, because they have another name: that of a published folder that was moved out of
     /// the folder of results.
     pub elsewhere: u64,
+    /// How many results that nothing refers to stay because they lie in packs that are needed for others.
+    pub beside_others: usize,
     /// How many results stay.
     pub kept: usize,
     /// How many results without a sound commit record went.
@@ -78,6 +111,19 @@ pub struct Collected {
     pub leftovers: usize,
     /// Runs that have not finished.
     pub unfinished: Vec<Remembered>,
+}
+
+/// What was put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PackedUp {
+    /// How many results.
+    pub results: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// In how many packs.
+    pub packs: usize,
+    /// How many results lie on their own as before: they are large, damaged, or a living run counts on them.
+    pub left: usize,
 }
 
 /// A run that ended before it had finished.
@@ -118,8 +164,8 @@ pub struct Verified {
     pub results: usize,
     /// Their size.
     pub bytes: u64,
-    /// The keys of those that are damaged, and what is wrong with each.
-    pub damaged: Vec<(Key, Vec<Damaged>)>,
+    /// The keys of those that are damaged, and what is wrong with each; none for a pack as a whole.
+    pub damaged: Vec<(Option<Key>, Vec<Damaged>)>,
     /// Files and folders that are none of the store's. They do no harm, and nobody removes them.
     pub strays: Vec<PathBuf>,
 }

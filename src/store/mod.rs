@@ -22,7 +22,9 @@ mod pending;
 mod posix;
 mod record;
 
-pub use care::{Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, Purpose, Remembered, Verified};
+pub use care::{
+    Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Present, Purpose, Remembered, Verified,
+};
 pub use entry::{Damaged, Entry};
 pub use key::{Key, KeyMaterial, KeyedInput};
 pub use lease::Lease;
@@ -40,6 +42,16 @@ use crate::files::Scratch;
 /// copy costs less than the surprise of a read-only file. Unit tests, which let every step fail, have no time for a mebibyte.
 pub const HELD_ONCE: u64 = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
+/// How a run commits its results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Each on its own: others see it at once.
+    #[default]
+    Loose,
+    /// Small ones together: few files, and others see them when there are many, or after half a minute.
+    Packed,
+}
+
 /// Results by their keys.
 pub trait Store: Debug + Send + Sync {
     /// The committed result of a key, if there is one.
@@ -52,11 +64,11 @@ pub trait Store: Debug + Send + Sync {
     /// else refers to.
     fn finished(&self, purpose: &Purpose);
 
-    /// Registers a run. Waits for a collection that is under way.
+    /// Registers a run, which commits its results in a form. Waits for a collection that is under way.
     ///
     /// # Errors
     /// The store cannot be written.
-    fn session(&self) -> Result<Box<dyn Session>>;
+    fn session(&self, form: Form) -> Result<Box<dyn Session>>;
 
     /// What was noted under a name; notes may be lost at any time.
     fn recall(&self, name: &str) -> Option<Vec<u8>>;
@@ -95,6 +107,16 @@ pub trait Session: Debug + Send + Sync {
     /// # Errors
     /// It cannot be created.
     fn workshop(&self) -> Result<Scratch>;
+
+    /// Whether nobody has taken this run for dead, as may happen to one that was paused for long: then what it counted on may
+    /// have been collected, and another one must be begun.
+    fn stands(&self) -> bool;
+
+    /// Lets others see everything that was committed, where it was not seen at once.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn settle(&self) -> Result<()>;
 
     /// What the run was for is done: others may collect what nothing else refers to. A session that is dropped without this
     /// is unfinished.

@@ -280,4 +280,8 @@ impl Sequel for Task {
             _ => 0,
         }
     }
+
+    fn levels(&self) -> usize {
+        self.at_most()
+    }
 }

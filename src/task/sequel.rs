@@ -38,4 +38,7 @@ pub trait Sequel {
 
     /// How many combinations there can be in the end, those that were written included, whatever the results are.
     fn at_most(&self) -> usize;
+
+    /// How many levels there usually are; there may be fewer, or a few more.
+    fn levels(&self) -> usize;
 }

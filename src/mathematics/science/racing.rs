@@ -76,6 +76,9 @@ pub struct Standing {
 }
 
 impl Race {
+    /// Rounds of a race that need not climb beyond its ladders: one a cut, one of the survivors, and what is left to spend.
+    pub const ROUNDS: usize = CUTS.len() + 2;
+
     /// A race over the product of these ladders, with so many trainings in all. On an `optional` ladder the lowest rung leaves
     /// a term out; then at least two cells with the term are kept at every cut, so that there is a best one among those.
     ///

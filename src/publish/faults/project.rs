@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::files::watch::{Watching, copy_all, folder, watch};
 use crate::plan::{self, Plan, Request, Statuses};
 use crate::publish::manifest::Manifest;
-use crate::run::{Run, Silent};
-use crate::store::{Caretaking, Collection, Key, PosixStore, Purpose, Session, Store};
+use crate::run::{Manner, Run, Silent};
+use crate::store::{Caretaking, Collection, Form, Key, PosixStore, Purpose, Session, Store};
 use crate::task::fake::Fakes;
 
 /// A table handed on in memory, one as a folder of parts, one joined from parts, one copied as it lies in the store.
@@ -84,7 +84,7 @@ impl Project {
                 return Ok(());
             }
         }
-        let session = store.session()?;
+        let session = store.session(Form::Loose)?;
         self.execute(&plan, &*session, true)?;
         session.finish();
         Ok(())
@@ -98,7 +98,7 @@ impl Project {
         let statuses = Statuses::predict(plan, &store, None)?;
         let never = AtomicBool::new(false);
         let run = Run::new(plan, &store, session, &statuses, &Silent, &never);
-        run.execute(1)?;
+        run.execute(&Manner::side_by_side(1))?;
         if publishes {
             publish(&run, plan.main(), &self.outputs(), &[])?;
         }

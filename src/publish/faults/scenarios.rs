@@ -5,7 +5,7 @@ use std::fs;
 use super::super::verify;
 use super::project::{Project, SWEEP};
 use crate::error::Result;
-use crate::store::{Caretaking, Collection, Store};
+use crate::store::{Caretaking, Collection, Form, Store};
 
 pub(super) struct Scenario {
     pub name: &'static str,
@@ -66,7 +66,7 @@ fn flip(path: &std::path::Path) {
 fn litter(project: &Project) {
     publish(project);
     let other = project.plan(&["stages.double.plus=1"]);
-    let session = project.store().session().unwrap();
+    let session = project.store().session(Form::Loose).unwrap();
     project.execute(&other, &*session, false).unwrap();
     drop(session);
     let store = project.outputs().join(".store/v1");

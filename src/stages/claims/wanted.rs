@@ -160,4 +160,9 @@ impl Sequel for ClaimsTask {
         let (first, last) = (self.looks.at.first().copied().unwrap_or(1), self.looks.at.last().copied().unwrap_or(1));
         (written * cells).saturating_mul(last.div_ceil(first))
     }
+
+    /// A look each, and one more for the cells that tuning left.
+    fn levels(&self) -> usize {
+        self.looks.at.len().max(1) + usize::from(self.has_cells())
+    }
 }

@@ -4,6 +4,7 @@
 use super::rows::{CONDITION, CellRow};
 use super::{RaceTask, SEED};
 use crate::error::{Error, Result};
+use crate::science::racing::Race;
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::{Addition, Others, Sequel};
@@ -35,5 +36,9 @@ impl Sequel for RaceTask {
 
     fn at_most(&self) -> usize {
         self.n_conditions * self.most_trainings() * self.n_networks
+    }
+
+    fn levels(&self) -> usize {
+        Race::ROUNDS
     }
 }

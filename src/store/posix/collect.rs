@@ -7,11 +7,12 @@ use super::super::key::Key;
 use super::super::record::FILE;
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
+use super::packs::Writing;
 use super::runs::{Recorded, recorded};
-use super::{lease, share};
+use super::{lease, packs, share};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, Remembered, Verified};
+use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Remembered, Verified};
 
 pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -> Result<Collected> {
     let mut collected = Collected::default();
@@ -51,25 +52,14 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
         }
     }
     for key in layout.keys()? {
-        if keep.contains(&key) {
-            collected.kept += 1;
-            continue;
-        }
         let folder = layout.folder(&key);
-        let found = look(&folder, &key)?;
-        let bytes = if let Found::Sound(entry) = &found { entry.record.bytes() } else { 0 };
-        let mut kept = false;
-        for (keys, remembered) in &mut unfinished {
-            if keys.contains(&key) {
-                remembered.results += 1;
-                remembered.bytes += bytes;
-                kept |= remembered.fate == Fate::Kept;
-            }
-        }
-        if kept {
+        let found = if keep.contains(&key) { None } else { Some(look(&folder, &key)?) };
+        let bytes =
+            found.as_ref().map_or(0, |found| if let Found::Sound(entry) = found { entry.record.bytes() } else { 0 });
+        let Some(found) = found.filter(|_| !is_remembered(&mut unfinished, &key, bytes)) else {
             collected.kept += 1;
             continue;
-        }
+        };
         if let Found::Sound(entry) = &found {
             let files = entry.record.files.iter().filter(|file| share::has_other_names(&folder.join(&file.name)));
             collected.elsewhere += files.map(|file| file.bytes).sum::<u64>();
@@ -83,8 +73,41 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
             Found::Damaged(_) | Found::Nothing => collected.damaged += 1,
         }
     }
+    for pack in packs::all(layout)? {
+        let mut gone = Vec::new();
+        let mut stay = Vec::new();
+        for entry in pack.entries() {
+            let key = &entry.record.key;
+            let is_kept = keep.contains(key) || is_remembered(&mut unfinished, key, entry.record.bytes());
+            if is_kept { stay.push(entry) } else { gone.push(entry.record) }
+        }
+        collected.kept += stay.len();
+        // As long as most of it is needed, the rest stays with it.
+        let (n_gone, n_stay) = (gone.len(), stay.len());
+        if n_gone <= n_stay {
+            collected.beside_others += n_gone;
+            continue;
+        }
+        if !how.dry_run {
+            packs::replace(layout, &pack, &stay)?;
+        }
+        collected.results.extend(gone);
+    }
     collected.unfinished = unfinished.into_iter().map(|(_, remembered)| remembered).collect();
     Ok(collected)
+}
+
+/// Whether an unfinished run is to find a result again; notes that it counts on it.
+fn is_remembered(unfinished: &mut [(BTreeSet<&Key>, Remembered)], key: &Key, bytes: u64) -> bool {
+    let mut kept = false;
+    for (keys, remembered) in unfinished {
+        if keys.contains(key) {
+            remembered.results += 1;
+            remembered.bytes += bytes;
+            kept |= remembered.fate == Fate::Kept;
+        }
+    }
+    kept
 }
 
 /// Traces of runs that died: what they had begun to write, and files that say nothing.
@@ -130,8 +153,73 @@ pub(super) fn verify(layout: &Layout) -> Result<Verified> {
             Found::Nothing => continue,
         };
         if !damaged.is_empty() {
-            verified.damaged.push((key, damaged));
+            verified.damaged.push((Some(key), damaged));
+        }
+    }
+    for pack in packs::all(layout)? {
+        if let Some(damaged) = pack.damage() {
+            verified.damaged.push((None, vec![damaged]));
+        }
+        for entry in pack.entries() {
+            verified.results += 1;
+            verified.bytes += entry.record.bytes();
+            let damaged = entry.verify();
+            if !damaged.is_empty() {
+                verified.damaged.push((Some(entry.record.key.clone()), damaged));
+            }
         }
     }
     Ok(verified)
+}
+
+/// Puts small results together. Nobody begins or collects meanwhile; what a living run counts on is left where it looks for it.
+pub(super) fn pack(layout: &Layout) -> Result<PackedUp> {
+    let mut done = PackedUp::default();
+    if !layout.is_there()? {
+        return Ok(done);
+    }
+    let _alone = layout.collecting()?;
+    let living: BTreeSet<Key> =
+        recorded(layout)?.into_iter().filter(|run| run.living).flat_map(|run| run.keys).collect();
+    let mut writing: Option<Writing> = None;
+    let mut packed: Vec<Key> = Vec::new();
+    let mut seal = |writing: Writing, packed: &mut Vec<Key>| {
+        writing.seal(layout)?;
+        done.packs += 1;
+        // Safe on disk before the folders go.
+        packed.drain(..).try_for_each(|key| remove(layout, &key))
+    };
+    let (mut results, mut bytes, mut left) = (0, 0, 0);
+    for key in layout.keys()? {
+        let found = look(&layout.folder(&key), &key)?;
+        let entry = match found {
+            Found::Sound(entry) if !living.contains(&key) && entry.record.bytes() <= packs::LARGEST => entry,
+            _ => {
+                left += 1;
+                continue;
+            }
+        };
+        let files: Result<Vec<Vec<u8>>, _> =
+            entry.record.files.iter().map(|file| entry.read_file(&file.name)).collect();
+        let Ok(files) = files else {
+            left += 1;
+            continue;
+        };
+        let mut now = match writing.take() {
+            Some(writing) => writing,
+            None => Writing::new(&layout.pending())?,
+        };
+        now.add(&entry.record, files.iter().map(Vec::as_slice))?;
+        packed.push(key);
+        (results, bytes) = (results + 1, bytes + entry.record.bytes());
+        if now.is_full() {
+            seal(now, &mut packed)?;
+        } else {
+            writing = Some(now);
+        }
+    }
+    if let Some(writing) = writing {
+        seal(writing, &mut packed)?;
+    }
+    Ok(PackedUp { results, bytes, left, ..done })
 }

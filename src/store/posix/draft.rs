@@ -85,7 +85,12 @@ impl Folder {
                     return Ok(None);
                 }
                 Err(error) if files::is_in_the_way(&error) => {}
-                Err(error) => return Err(publishing(error)),
+                // A file server may lose its answer and refuse the same move the second time: what lies there tells.
+                Err(error) => match look(&self.target, &record.key) {
+                    Ok(Found::Sound(_)) if !self.anew => return Ok(None),
+                    Ok(Found::Sound(_)) if matches!(files::exists(&self.folder), Ok(false)) => return Ok(None),
+                    _ => return Err(publishing(error)),
+                },
             }
             match look(&self.target, &record.key)? {
                 Found::Sound(earlier) if !self.anew => return Ok(Some(earlier)),

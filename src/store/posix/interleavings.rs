@@ -13,11 +13,12 @@ mod world;
 use explorer::{Explored, class_of, explore};
 use scheduler::{Bug, Crash, With};
 use world::Actor::{Collection, Reader, Renewal, Run};
-use world::{Actor, Meeting};
+use world::{Actor, Elsewhere, Meeting};
 
 use crate::files::watch::folder;
 
-const NOBODY: Meeting = Meeting { name: "", there: &[], damaged: &[], unfinished: None, actors: &[], mortal: &[] };
+const NOBODY: Meeting =
+    Meeting { name: "", there: &[], damaged: &[], unfinished: None, actors: &[], mortal: &[], elsewhere: None };
 
 /// From its beginning to its end.
 const RUN: Actor = Run { plan: "one", counts_on: &[1], begun: false, finishes: true };
@@ -76,6 +77,55 @@ const SHORT: [Meeting; 13] = [
     },
 ];
 
+/// With one on another machine, where no lock is seen.
+const ELSEWHERE: [Meeting; 6] = [
+    Meeting {
+        name: "a run, a collection elsewhere",
+        there: &[1],
+        actors: &[ENDING, Collection],
+        mortal: &[0, 1],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        ..NOBODY
+    },
+    Meeting {
+        name: "one begins, a collection elsewhere",
+        there: &[1],
+        actors: &[RUN, Collection],
+        mortal: &[1],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        ..NOBODY
+    },
+    Meeting {
+        name: "one that was paused wakes up, a collection elsewhere",
+        there: &[1],
+        actors: &[ENDING, Collection],
+        mortal: &[1],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: true }),
+        ..NOBODY
+    },
+    Meeting {
+        name: "two runs, one elsewhere",
+        actors: &[BUSY, OTHER],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        ..NOBODY
+    },
+    Meeting {
+        name: "a run elsewhere, a collection",
+        there: &[1],
+        actors: &[Collection, ENDING],
+        mortal: &[0],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        ..NOBODY
+    },
+    Meeting {
+        name: "a run, a reader, a collection elsewhere",
+        there: &[1],
+        actors: &[ENDING, READER, Collection],
+        elsewhere: Some(Elsewhere { actor: 2, takes_for_dead: false }),
+        ..NOBODY
+    },
+];
+
 /// Those that cannot: in as many orders as an hour has, or as chance makes.
 const LONG: [Meeting; 4] = [
     Meeting { name: "two runs, a collection", actors: &[BUSY, OTHER, Collection], ..NOBODY },
@@ -87,6 +137,12 @@ const LONG: [Meeting; 4] = [
 #[test]
 fn whoever_meets_at_a_store_in_whatever_order_and_dies_at_whatever_step_nothing_is_wrong() {
     let (executions, steps) = hold_all(&SHORT, usize::MAX);
+    println!("{executions} executions, {steps} steps, all that differ");
+}
+
+#[test]
+fn nor_is_anything_wrong_with_one_of_them_on_a_machine_where_no_lock_is_seen() {
+    let (executions, steps) = hold_all(&ELSEWHERE, usize::MAX);
     println!("{executions} executions, {steps} steps, all that differ");
 }
 

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::key::Key;
+use super::host::{GONE_AFTER, Host};
+use super::packs::SUFFIX;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
 
@@ -19,6 +22,8 @@ pub(super) const COLLECTED: &str = "collected-";
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     root: PathBuf,
+    host: Host,
+    gone_after: Duration,
 }
 
 /// What is in a store by its names: keys of results, and what is none of ours.
@@ -32,7 +37,23 @@ pub(super) struct Contents {
 
 impl Layout {
     pub(super) fn new(outputs: &Path) -> Self {
-        Self { root: outputs.join(".store").join(VERSION) }
+        Self { root: outputs.join(".store").join(VERSION), host: Host::this(), gone_after: GONE_AFTER }
+    }
+
+    /// The same folder as another machine has it.
+    #[cfg(test)]
+    pub(super) fn on(self, host: &str, gone_after: Duration) -> Self {
+        Self { host: Host::named(host.as_bytes()), gone_after, ..self }
+    }
+
+    /// How long ago a run on another machine may have shown that it lives.
+    pub(super) fn gone_after(&self) -> Duration {
+        self.gone_after
+    }
+
+    /// The machine that this is.
+    pub(super) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// # Errors
@@ -43,6 +64,10 @@ impl Layout {
 
     fn results(&self) -> PathBuf {
         self.root.join("results")
+    }
+
+    pub(super) fn packs(&self) -> PathBuf {
+        self.root.join("packs")
     }
 
     pub(super) fn pending(&self) -> PathBuf {
@@ -86,7 +111,7 @@ impl Layout {
                 }
             }
         }
-        let folders = [self.results(), self.pending(), self.runs(), self.leases(), self.notes()];
+        let folders = [self.results(), self.packs(), self.pending(), self.runs(), self.leases(), self.notes()];
         for path in list(&self.root)? {
             if path != self.collecting_path() && !(folders.contains(&path) && is_folder(&path)?) {
                 contents.strays.push(path);
@@ -95,6 +120,8 @@ impl Layout {
         let begins = |path: &Path, with: &[&str]| {
             name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
         };
+        let is_pack = |path: &PathBuf| name(path).is_some_and(|name| name.ends_with(SUFFIX));
+        contents.strays.extend(list(&self.packs())?.into_iter().filter(|path| !is_pack(path)));
         contents.strays.extend(list(&self.pending())?.into_iter().filter(|path| !begins(path, &[RUN, COLLECTED])));
         contents.strays.extend(list(&self.runs())?.into_iter().filter(|path| !begins(path, &[RUN])));
         contents
@@ -104,7 +131,7 @@ impl Layout {
         Ok(contents)
     }
 
-    fn collecting_path(&self) -> PathBuf {
+    pub(super) fn collecting_path(&self) -> PathBuf {
         self.root.join("collecting")
     }
 

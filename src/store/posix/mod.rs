@@ -3,10 +3,12 @@
 //! ```text
 //! outputs/.store/v1/
 //!   results/<kk>/<key>/   one folder a task: commit.json and the files it lists
+//!   packs/<digest>.pack   many small results in one file, where files are dear (`packs`)
 //!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
 //!   runs/<run>            what a run is for and the keys that it counts on; locked for as long as it lives, and gone once
-//!                         it has published. Unlocked, it tells of an unfinished run, and keeps its results
-//!   leases/<key>          locked by the run that is making this result, so that others need not
+//!                         it has published. Unlocked, it tells of an unfinished run, and keeps its results. Its name says on
+//!                         which machine it runs, its time that it still does (`host`)
+//!   leases/<key>          locked by the run that is making this result, and named in it, so that others need not
 //!   notes/<name>          what may be lost: which published files were found sound, and when
 //!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
 //! ```
@@ -17,11 +19,13 @@
 
 mod collect;
 mod draft;
+mod host;
 #[cfg(test)]
 mod interleavings;
 mod kept;
 mod layout;
 mod lease;
+mod packs;
 mod runs;
 mod session;
 mod share;
@@ -29,26 +33,29 @@ mod share;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::key::Key;
-use super::{Caretaking, Collected, Collection, Purpose, Session, Store, Verified};
+use super::{Caretaking, Collected, Collection, Form, PackedUp, Present, Purpose, Session, Store, Verified};
 use crate::error::Result;
 use crate::files;
 use kept::{Found, look};
 use layout::{COLLECTED, Layout};
+use packs::Packs;
 use session::PosixSession;
 
 /// A store in a folder of the file system.
 #[derive(Clone, Debug)]
 pub struct PosixStore {
     layout: Layout,
+    packs: Arc<Packs>,
 }
 
 impl PosixStore {
     /// The store behind an outputs folder; nothing is created until something is written.
     pub fn new(outputs: &Path) -> Self {
-        Self { layout: Layout::new(outputs) }
+        Self { layout: Layout::new(outputs), packs: Arc::default() }
     }
 }
 
@@ -56,7 +63,7 @@ impl Store for PosixStore {
     fn find(&self, key: &Key) -> Result<Option<Entry>> {
         Ok(match look(&self.layout.folder(key), key)? {
             Found::Sound(entry) => Some(entry),
-            Found::Damaged(_) | Found::Nothing => None,
+            Found::Damaged(_) | Found::Nothing => self.packs.find(&self.layout, key)?,
         })
     }
 
@@ -67,8 +74,8 @@ impl Store for PosixStore {
         }
     }
 
-    fn session(&self) -> Result<Box<dyn Session>> {
-        Ok(Box::new(PosixSession::begin(&self.layout)?))
+    fn session(&self, form: Form) -> Result<Box<dyn Session>> {
+        Ok(Box::new(PosixSession::begin(&self.layout, &self.packs, form)?))
     }
 
     fn recall(&self, name: &str) -> Option<Vec<u8>> {
@@ -92,16 +99,35 @@ impl Store for PosixStore {
 
 impl Caretaking for PosixStore {
     fn entries(&self) -> Result<Vec<Entry>> {
-        self.layout.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
+        let mut keys: BTreeSet<Key> = self.layout.keys()?.into_iter().collect();
+        packs::all(&self.layout)?.iter().for_each(|pack| keys.extend(pack.keys().cloned()));
+        keys.iter().filter_map(|key| self.find(key).transpose()).collect()
     }
 
     fn verify(&self) -> Result<Verified> {
         collect::verify(&self.layout)
     }
 
+    fn pack(&self) -> Result<PackedUp> {
+        collect::pack(&self.layout)
+    }
+
     fn awaited(&self) -> Result<Vec<(Purpose, Vec<Key>)>> {
         let runs = runs::recorded(&self.layout)?;
         Ok(runs.into_iter().filter_map(|run| Some((run.purpose?, run.keys))).collect())
+    }
+
+    fn present(&self) -> Result<Vec<Present>> {
+        let runs = runs::recorded(&self.layout)?.into_iter().filter(|run| run.living);
+        let present = |run: runs::Recorded| {
+            let (purpose, place) = (run.purpose?, run.place.unwrap_or_default());
+            Some(Present { host: place.host, pid: place.pid, pipeline: purpose.pipeline, plan: purpose.plan })
+        };
+        Ok(runs.filter_map(present).collect())
+    }
+
+    fn leased(&self) -> Result<BTreeSet<Key>> {
+        lease::held(&self.layout)
     }
 
     fn collect(&self, keep: &BTreeSet<Key>, how: &Collection) -> Result<Collected> {
@@ -118,7 +144,6 @@ mod tests {
     use super::*;
     use crate::tables::{Column, ColumnType, Table, TableSchema};
     use arrow::array::{Int64Array, RecordBatch};
-    use std::sync::Arc;
 
     fn schema() -> TableSchema {
         TableSchema::new("numbers", 1, vec![Column::new("n", ColumnType::Int64, "", "a number")], &["n"])
@@ -144,7 +169,7 @@ mod tests {
     fn what_is_committed_is_found_and_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         commit(&*session, 7);
         let entry = store.find(&material(7).key()).unwrap().expect("committed");
         let table = entry.read_table("numbers").unwrap();
@@ -157,7 +182,7 @@ mod tests {
     fn a_result_given_up_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let Status::Miss(slot) = session.open(&material(1).key()).unwrap() else { panic!("hit") };
         let mut pending = slot.begin().unwrap();
         pending.write_file("note.txt", b"half").unwrap();
@@ -171,7 +196,7 @@ mod tests {
     fn two_writers_of_one_key_end_with_one_result() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let (first, second) = (store.session().unwrap(), store.session().unwrap());
+        let (first, second) = (store.session(Form::Loose).unwrap(), store.session(Form::Loose).unwrap());
         let Status::Miss(slot) = second.open(&material(1).key()).unwrap() else { panic!("hit") };
         let mut late = slot.begin().unwrap();
         late.write_file("numbers.txt", b"1").unwrap();
@@ -186,7 +211,7 @@ mod tests {
     fn damage_is_noticed_on_reading_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let entry = commit(&*session, 1);
         let path = store.layout.folder(&entry.record.key).join("numbers.parquet");
         let mut bytes = fs::read(&path).unwrap();
@@ -209,7 +234,7 @@ mod tests {
     fn whatever_lies_in_the_place_of_a_result_makes_room_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         let key = material(1).key();
         let place = store.layout.folder(&key);
         let link = |to: &str, from: &Path| std::os::unix::fs::symlink(to, from).unwrap();
@@ -254,7 +279,7 @@ mod tests {
         }
         let store = PosixStore::new(folder.path());
         assert_eq!(store.entries().unwrap().len(), 0);
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         store.remember("a note", b"is the store's");
         assert!(store.recall("a note").is_some());
         let entry = commit(&*session, 1);
@@ -294,7 +319,7 @@ mod tests {
     fn collection_keeps_what_is_referred_to_and_what_a_living_run_counts_on() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         for n in 0..3 {
             commit(&*session, n);
         }
@@ -322,7 +347,7 @@ mod tests {
         let store = PosixStore::new(folder.path());
         let none = BTreeSet::new();
         let unfinished = |n: i64| {
-            let session = store.session().unwrap();
+            let session = store.session(Form::Loose).unwrap();
             session.protect(&purpose(&format!("p{n}")), &[&material(n).key()]).unwrap();
             commit(&*session, n);
         };
@@ -340,7 +365,7 @@ mod tests {
         fates.sort();
         assert_eq!(fates, ["p0", "p1", "p2"].map(|name| (name.to_owned(), Fate::Kept)));
         // Begun again and finished: its results are no longer kept for its sake.
-        let again = store.session().unwrap();
+        let again = store.session(Form::Loose).unwrap();
         again.protect(&purpose("p1"), &[]).unwrap();
         assert_eq!(store.awaited().unwrap().len(), 3, "the new one stands for the old one");
         store.collect(&none, &SWEEP).unwrap();
@@ -373,7 +398,7 @@ mod tests {
     fn a_lease_is_held_by_one_run_at_a_time_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let store = PosixStore::new(folder.path());
-        let (first, second) = (store.session().unwrap(), store.session().unwrap());
+        let (first, second) = (store.session(Form::Loose).unwrap(), store.session(Form::Loose).unwrap());
         let key = material(1).key();
         let held = first.lease(&key).expect("free");
         assert!(second.lease(&key).is_none() && first.lease(&key).is_none());
@@ -390,7 +415,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let session = store.session().unwrap();
+                    let session = store.session(Form::Loose).unwrap();
                     for _ in 0..200 {
                         // However long whoever holds it is kept waiting by a busy machine.
                         let lease = std::iter::repeat_with(|| session.lease(&key)).find_map(|lease| {

@@ -4,7 +4,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::key::Key;
+use super::host::{machine_name, may_live};
 use super::layout::{Layout, RUN, list, name};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
@@ -17,7 +20,22 @@ pub(super) struct Recorded {
     pub living: bool,
     /// None where the run had not counted on anything yet.
     pub purpose: Option<Purpose>,
+    /// Where it runs, or ran.
+    pub place: Option<Place>,
     pub keys: Vec<Key>,
+}
+
+/// A process on a machine, for people.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub host: String,
+    pub pid: u32,
+}
+
+impl Place {
+    fn this() -> Self {
+        Self { host: machine_name(), pid: std::process::id() }
+    }
 }
 
 impl Recorded {
@@ -49,11 +67,16 @@ pub(super) fn recorded(layout: &Layout) -> Result<Vec<Recorded>> {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => Vec::new(),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
-        let living = !lock.try_together().map_err(Error::io("lock", &path))?;
+        let living = match lock.try_together() {
+            Ok(free) => !free || may_live(layout, &path, true),
+            Err(error) if files::is_unsupported(&error) => may_live(layout, &path, false),
+            Err(error) => return Err(Error::io("lock", &path)(error)),
+        };
         let text = String::from_utf8_lossy(&content);
         let keys = text.lines().filter_map(Key::parse).collect();
         let purpose = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
-        runs.push(Recorded { path, living, purpose, keys });
+        let place = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        runs.push(Recorded { path, living, purpose, place, keys });
     }
     Ok(runs)
 }
@@ -70,8 +93,8 @@ pub(super) fn forget(layout: &Layout, purpose: &Purpose) {
 
 /// What a run's file says of these keys.
 pub(super) fn lines<'a>(purpose: &Purpose, keys: impl IntoIterator<Item = &'a Key>) -> String {
-    let mut text = serde_json::to_string(purpose).expect("plain data");
-    text.push('\n');
+    let (purpose, place) = (serde_json::to_string(purpose), serde_json::to_string(&Place::this()));
+    let mut text = format!("{}\n{}\n", place.expect("plain data"), purpose.expect("plain data"));
     keys.into_iter().for_each(|key| text.extend([key.as_str(), "\n"]));
     text
 }

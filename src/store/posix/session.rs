@@ -1,18 +1,20 @@
 //! A run's presence: a file that it holds locked for as long as it lives, and a folder for what it writes.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::key::Key;
 use super::super::pending::{Slot, Status};
 use super::draft::Place;
+use super::host::Heart;
 use super::kept::{Found, look};
-use super::layout::{Layout, RUN, make_folder};
+use super::layout::{Layout, make_folder};
 use super::lease;
+use super::packs::{Gathering, Packing, Packs};
 use super::runs::{forget, lines, recorded};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, Scratch};
-use crate::store::{Lease, Purpose, Session};
+use crate::store::{Form, Lease, Purpose, Session};
 
 /// A living run. The operating system gives its lock up when the process ends, however it ends.
 #[derive(Debug)]
@@ -22,20 +24,37 @@ pub(super) struct PosixSession {
     lock: Mutex<Lock>,
     /// What the run's file says, once it says something.
     purpose: Mutex<Option<Purpose>>,
+    packs: Arc<Packs>,
+    packing: Option<Arc<Packing>>,
+    /// None in tests: they take their steps one by one.
+    _heart: Option<Heart>,
 }
 
 impl PosixSession {
-    pub(super) fn begin(layout: &Layout) -> Result<Self> {
+    pub(super) fn begin(layout: &Layout, packs: &Arc<Packs>, form: Form) -> Result<Self> {
         let (runs, pending) = (layout.runs(), layout.pending());
         for folder in [&runs, &pending] {
             make_folder(folder)?;
         }
         let _shared = layout.starting()?;
-        let lock = Lock::fresh(&runs, RUN).map_err(Error::io("create a file in", &runs))?;
+        let lock = Lock::fresh(&runs, &layout.host().prefix()).map_err(Error::io("create a file in", &runs))?;
         lock.alone().map_err(Error::io("lock", lock.path()))?;
         let name = lock.path().file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
         // The shared lock falls here: from now on this run's own file protects it.
-        Ok(Self { layout: layout.clone(), name, lock: Mutex::new(lock), purpose: Mutex::default() })
+        let heart = (!cfg!(test)).then(|| Heart::of(lock.path()));
+        let mut session = Self {
+            layout: layout.clone(),
+            name,
+            lock: Mutex::new(lock),
+            purpose: Mutex::default(),
+            packs: packs.clone(),
+            packing: None,
+            _heart: heart,
+        };
+        if form == Form::Packed {
+            session.packing = Some(Arc::new(Packing::new(layout, packs, &session.folder())));
+        }
+        Ok(session)
     }
 
     fn path(&self) -> PathBuf {
@@ -47,9 +66,20 @@ impl PosixSession {
         self.layout.pending().join(&self.name)
     }
 
-    fn slot(&self, key: &Key, anew: bool) -> Slot {
-        let pending = self.folder().join(key.short());
-        Slot::new(key.clone(), Place { pending, target: self.layout.folder(key), anew })
+    fn place(&self, key: &Key, anew: bool) -> Place {
+        Place { pending: self.folder().join(key.short()), target: self.layout.folder(key), anew }
+    }
+
+    /// In a folder of its own.
+    fn loose(&self, key: &Key, anew: bool) -> Slot {
+        Slot::new(key.clone(), self.place(key, anew))
+    }
+
+    fn slot(&self, key: &Key) -> Slot {
+        match &self.packing {
+            Some(packing) => Slot::new(key.clone(), Gathering::new(self.place(key, false), packing)),
+            None => self.loose(key, false),
+        }
     }
 }
 
@@ -70,19 +100,32 @@ impl Session for PosixSession {
     }
 
     fn lease(&self, key: &Key) -> Option<Lease> {
-        lease::take(&self.layout, key)
+        lease::take(&self.layout, key, &self.name)
+    }
+
+    fn stands(&self) -> bool {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).length().is_ok_and(|length| length.is_some())
     }
 
     fn open(&self, key: &Key) -> Result<Status> {
         Ok(match look(&self.layout.folder(key), key)? {
             Found::Sound(entry) => Status::Hit(entry),
-            Found::Damaged(damage) => Status::Miss(self.slot(key, false).in_place_of(damage)),
-            Found::Nothing => Status::Miss(self.slot(key, false)),
+            found => match (self.packs.find(&self.layout, key)?, found) {
+                (Some(entry), _) => Status::Hit(entry),
+                // What lies in its place makes room for one of its own.
+                (None, Found::Damaged(damage)) => Status::Miss(self.loose(key, false).in_place_of(damage)),
+                (None, _) => Status::Miss(self.slot(key)),
+            },
         })
     }
 
+    fn settle(&self) -> Result<()> {
+        self.packing.as_ref().map_or(Ok(()), |packing| packing.seal())
+    }
+
     fn renew(&self, key: &Key) -> Result<Slot> {
-        Ok(self.slot(key, true))
+        // It goes before one in a pack, which it could not in another pack.
+        Ok(self.loose(key, true))
     }
 
     /// On the file system of the published folders.
@@ -93,6 +136,7 @@ impl Session for PosixSession {
     }
 
     fn finish(self: Box<Self>) {
+        let _ = self.settle();
         let purpose = self.purpose.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(purpose) = purpose {
             forget(&self.layout, &purpose);
@@ -102,6 +146,7 @@ impl Session for PosixSession {
 
 impl Drop for PosixSession {
     fn drop(&mut self) {
+        let _ = self.settle();
         // Best effort: a collection removes what stays.
         let _ = files::remove(&self.folder());
         if self.purpose.lock().unwrap_or_else(PoisonError::into_inner).is_none() {

@@ -61,6 +61,8 @@ pub(super) enum Bug {
 pub(super) struct With {
     pub crash: Option<Crash>,
     pub bug: Option<Bug>,
+    /// An actor that sees nobody's locks.
+    pub blind: Option<usize>,
     /// Choices are made by chance, which begins here.
     pub chance: Option<u64>,
 }
@@ -70,6 +72,7 @@ pub(super) struct Scheduler {
     root: PathBuf,
     crash: Option<Crash>,
     bug: Option<Bug>,
+    blind: Option<usize>,
     /// Chooses by chance where no choice is given.
     by_chance: bool,
     state: Mutex<State>,
@@ -122,6 +125,7 @@ impl Scheduler {
             root: root.to_owned(),
             crash: with.crash,
             bug: with.bug,
+            blind: with.blind,
             by_chance: with.chance.is_some(),
             state: Mutex::new(state),
             changed,
@@ -296,13 +300,14 @@ impl Scheduler {
     }
 
     fn ignores(&self, actor: usize, path: &Path) -> bool {
-        matches!(self.bug, Some(Bug::NoLock(of, at)) if of == actor && path.starts_with(at))
+        self.blind == Some(actor)
+            || matches!(self.bug, Some(Bug::NoLock(of, at)) if of == actor && path.starts_with(at))
     }
 
     /// Who writes below `pending/run-…`: names of actors are counted from their number.
     fn owner(path: &Path) -> Option<(usize, bool)> {
         let mut names = path.iter().filter_map(|name| name.to_str());
-        let run = (names.next()? == "pending").then(|| names.next())??.strip_prefix("run-")?;
+        let run = (names.next()? == "pending").then(|| names.next())??.strip_prefix("run-")?.rsplit('-').next()?;
         let number = usize::from_str_radix(run, 16).ok()?;
         Some(((number / NAMES).checked_sub(1)?, names.next().is_some()))
     }
@@ -379,11 +384,14 @@ impl Watch for Scheduler {
         if state.given_up { Verdict::Fail(Errno::IO) } else { Verdict::Go }
     }
 
-    fn spoils(&self, path: &Path) -> bool {
-        let Some(actor) = ACTOR.get() else { return false };
+    fn is_blind_to(&self, path: &Path) -> bool {
+        ACTOR.get().is_some_and(|actor| self.ignores(actor, self.inside(path)))
+    }
+
+    fn cuts(&self, path: &Path) -> bool {
         let path = self.inside(path);
         let is_a_result = path.starts_with("results") && path.iter().count() == 3;
-        self.ignores(actor, path) || self.bug == Some(Bug::Piecemeal) && is_a_result
+        ACTOR.get().is_some() && self.bug == Some(Bug::Piecemeal) && is_a_result
     }
 
     fn number(&self) -> u64 {

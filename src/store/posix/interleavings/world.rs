@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::super::PosixStore;
 use super::super::layout::list;
 use super::scheduler::{Execution, Node, Scheduler, With};
 use crate::error::Result;
 use crate::files::watch::{Watching, copy_all, folder, watch};
-use crate::store::{Caretaking, Collection, Entry, Key, KeyMaterial, Purpose, Session, Status, Store};
+use crate::store::{Caretaking, Collection, Entry, Form, Key, KeyMaterial, Purpose, Session, Status, Store};
 
 const SWEEP: Collection = Collection { dry_run: false, unfinished: false, now: 1_800_000_000 };
 
@@ -43,10 +44,21 @@ pub(super) struct Meeting {
     pub actors: &'static [Actor],
     /// The actors whose process may end; of two that do the same, one.
     pub mortal: &'static [usize],
+    /// An actor on another machine, where the locks of this one are not seen, nor its own here.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Who is on another machine, and what it thinks of runs on this one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elsewhere {
+    pub actor: usize,
+    /// Whether they have been paused for so long that it takes them for dead.
+    pub takes_for_dead: bool,
 }
 
 struct World<'a> {
     store: PosixStore,
+    elsewhere: Option<(Elsewhere, PosixStore)>,
     scheduler: &'a Scheduler,
     seen: Mutex<Seen>,
 }
@@ -66,7 +78,7 @@ impl Meeting {
     /// A template of the store as it is at the beginning.
     pub(super) fn prepare(&self, outputs: &Path) {
         let store = PosixStore::new(outputs);
-        let session = store.session().unwrap();
+        let session = store.session(Form::Loose).unwrap();
         for &number in self.there.iter().chain(self.damaged) {
             fill(&*session, number).unwrap();
         }
@@ -75,12 +87,12 @@ impl Meeting {
             fs::remove_file(store.layout.folder(&material(number).key()).join("commit.json")).unwrap();
         }
         if let Some((plan, numbers)) = self.unfinished {
-            let session = store.session().unwrap();
+            let session = store.session(Form::Loose).unwrap();
             protect(&*session, plan, numbers).unwrap();
             numbers.iter().for_each(|&number| fill(&*session, number).map(drop).unwrap());
         }
         // A lease was had and given up, so that the folder is there.
-        drop(store.session().unwrap().lease(&material(0).key()));
+        drop(store.session(Form::Loose).unwrap().lease(&material(0).key()));
     }
 
     /// Lets the actors meet in a store like the template, in the order that `nodes` begin.
@@ -88,12 +100,19 @@ impl Meeting {
         let outputs = folder();
         copy_all(template, outputs.path());
         let root = outputs.path().join(".store/v1");
-        let scheduler = Arc::new(Scheduler::new(&root, self.actors.len(), nodes, with));
+        let blind = self.elsewhere.map(|elsewhere| elsewhere.actor);
+        let scheduler = Arc::new(Scheduler::new(&root, self.actors.len(), nodes, &With { blind, ..*with }));
         let _watching: Watching = watch(&root, scheduler.clone());
-        let world = World { store: PosixStore::new(outputs.path()), scheduler: &scheduler, seen: Mutex::default() };
+        let store = PosixStore::new(outputs.path());
+        let elsewhere = self.elsewhere.map(|elsewhere| {
+            let gone_after = Duration::from_secs(if elsewhere.takes_for_dead { 0 } else { 3600 });
+            let layout = store.layout.clone().on("another machine", gone_after);
+            (elsewhere, PosixStore { layout, ..store.clone() })
+        });
+        let world = World { store, elsewhere, scheduler: &scheduler, seen: Mutex::default() };
         let begun = self.actors.iter().enumerate().map(|(me, actor)| match *actor {
             Actor::Run { plan, counts_on, begun: true, .. } => {
-                Some(scheduler.before_all(me, || begin(&world.store, plan, counts_on)).expect("nobody is there yet"))
+                Some(scheduler.before_all(me, || begin(world.store(me), plan, counts_on)).expect("nobody is there yet"))
             }
             _ => None,
         });
@@ -146,7 +165,7 @@ impl Meeting {
         let verified = store.verify().map_err(|error| error.to_string())?;
         // What was damaged before may be so still where nobody lived to make it again.
         let before: Vec<Key> = self.damaged.iter().map(|&number| material(number).key()).collect();
-        match verified.damaged.iter().find(|(key, _)| !is_crashed || !before.contains(key)) {
+        match verified.damaged.iter().find(|(key, _)| !is_crashed || !key.as_ref().is_some_and(|key| before.contains(key))) {
             Some(damaged) => Err(format!("damaged: {damaged:?}")),
             None => Ok(()),
         }
@@ -166,14 +185,22 @@ impl World<'_> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The store as an actor has it.
+    fn store(&self, me: usize) -> &PosixStore {
+        match &self.elsewhere {
+            Some((elsewhere, store)) if elsewhere.actor == me => store,
+            _ => &self.store,
+        }
+    }
+
     fn act(&self, me: usize, actor: &Actor, begun: Option<Box<dyn Session>>) {
         let outcome = match *actor {
             Actor::Run { plan, counts_on, finishes, .. } => {
-                let session = begun.map_or_else(|| begin(&self.store, plan, counts_on), Ok);
-                session.and_then(|session| self.run(me, session, (counts_on, finishes)))
+                let session = begun.map_or_else(|| begin(self.store(me), plan, counts_on), Ok);
+                session.and_then(|session| self.run(me, session, plan, (counts_on, finishes)))
             }
             Actor::Renewal { number } => self.renew(me, number),
-            Actor::Collection => self.store.collect(&BTreeSet::new(), &SWEEP).map(drop),
+            Actor::Collection => self.store(me).collect(&BTreeSet::new(), &SWEEP).map(drop),
             Actor::Reader { number } => self.read(number),
         };
         if let Err(error) = outcome {
@@ -181,23 +208,26 @@ impl World<'_> {
         }
     }
 
-    fn run(&self, me: usize, session: Box<dyn Session>, (counts_on, finishes): (&[Number], bool)) -> Result<()> {
-        for &number in counts_on {
-            match session.open(&material(number).key())? {
-                Status::Hit(entry) => self.expect(me, &entry, number),
-                Status::Miss(_) => {
-                    let Some(lease) = session.lease(&material(number).key()) else { continue };
-                    let making = self.make(me, number);
-                    fill(&*session, number)?;
-                    drop(making);
-                    drop(lease);
-                }
+    /// As `flow` carries a plan out: one that was taken for dead begins again.
+    fn run(
+        &self,
+        me: usize,
+        mut session: Box<dyn Session>,
+        plan: &str,
+        (counts_on, finishes): (&[Number], bool),
+    ) -> Result<()> {
+        loop {
+            let made = self.make_all(me, &*session, counts_on);
+            if session.stands() || !self.scheduler.is_well() {
+                made?;
+                break;
             }
-            self.count(me, number);
+            session = begin(self.store(me), plan, counts_on)?;
         }
         let counted = self.seen().counted.get(&me).cloned().unwrap_or_default();
         for number in counted {
             match self.store.find(&material(number).key())? {
+                found if self.elsewhere.is_some() => self.secure(me, &*session, found, number)?,
                 Some(entry) => self.expect(me, &entry, number),
                 None => self.scheduler.violation(format!("{me} lives and lost {number}")),
             }
@@ -211,8 +241,38 @@ impl World<'_> {
         Ok(())
     }
 
+    /// A collection that does not see this run may have listed all runs before it began. What is missing then when it is to be
+    /// published is made again.
+    fn secure(&self, me: usize, session: &dyn Session, mut found: Option<Entry>, number: Number) -> Result<()> {
+        for _ in 0..3 {
+            if found.is_some_and(|entry| right(&entry, number).is_ok()) {
+                return Ok(());
+            }
+            found = Some(write(session.renew(&material(number).key())?, number)?);
+        }
+        self.scheduler.violation(format!("{me} lives and cannot keep {number}"));
+        Ok(())
+    }
+
+    fn make_all(&self, me: usize, session: &dyn Session, counts_on: &[Number]) -> Result<()> {
+        for &number in counts_on {
+            match session.open(&material(number).key())? {
+                Status::Hit(entry) => self.expect(me, &entry, number),
+                Status::Miss(_) => {
+                    let Some(lease) = session.lease(&material(number).key()) else { continue };
+                    let making = self.make(me, number);
+                    fill(session, number)?;
+                    drop(making);
+                    drop(lease);
+                }
+            }
+            self.count(me, number);
+        }
+        Ok(())
+    }
+
     fn renew(&self, me: usize, number: Number) -> Result<()> {
-        let session = self.store.session()?;
+        let session = self.store.session(Form::Loose)?;
         protect(&*session, "renewal", &[number])?;
         let entry = write(session.renew(&material(number).key())?, number)?;
         self.expect(me, &entry, number);
@@ -236,7 +296,11 @@ impl World<'_> {
 
     fn expect(&self, me: usize, entry: &Entry, number: Number) {
         let lost = |found: String| self.scheduler.violation(format!("{me} lives and lost {number}: {found}"));
-        right(entry, number).unwrap_or_else(lost);
+        match right(entry, number) {
+            // It is taken away in this moment by a collection that does not see this run.
+            Err(_) if self.elsewhere.is_some() && matches!(self.store.find(&entry.record.key), Ok(None)) => {}
+            found => found.unwrap_or_else(lost),
+        }
     }
 
     fn count(&self, me: usize, number: Number) {
@@ -250,7 +314,8 @@ impl World<'_> {
         self.scheduler.witness(&number.to_string());
         if self.scheduler.is_well() {
             let other = self.seen().making.insert(number, me);
-            if let Some(other) = other {
+            // Between machines that do not see each other's locks two may be at it, and either's result is as good.
+            if let Some(other) = other.filter(|_| self.elsewhere.is_none()) {
                 self.scheduler.violation(format!("{other} and {me} hold the lease of {number}"));
             }
         }
@@ -285,7 +350,7 @@ fn content(number: Number) -> Vec<u8> {
 }
 
 fn begin(store: &PosixStore, plan: &str, numbers: &[Number]) -> Result<Box<dyn Session>> {
-    let session = store.session()?;
+    let session = store.session(Form::Loose)?;
     protect(&*session, plan, numbers)?;
     Ok(session)
 }

@@ -1,0 +1,207 @@
+//! One worker of many. Engines start it, on whichever machine, with a share of the plan; nothing but the store tells it of the
+//! others. Every result has its key before anything runs and appears whole or not at all, so a worker that dies, comes twice or
+//! never comes costs time and nothing else: others take over what it had left, and at last `pipeline` does.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::carry_out::{failed, purpose, side_by_side};
+use super::planning::{on_this_machine, reader};
+use super::{Options, Project, portable_kernels};
+use crate::error::{Error, Result};
+use crate::plan::{self, Components, Level, Levels, Plan, Request, Share, Statuses};
+use crate::run::{Executed, Manner, Progress, Run};
+use crate::store::{Key, Session, Store};
+
+/// What a worker is to do, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift<'a> {
+    /// Its share.
+    pub share: Share,
+    /// From then on it begins nothing.
+    pub until: Option<Instant>,
+    /// The digest that the plan must have; any if left out.
+    pub expect: Option<&'a str>,
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Tasks that it ran.
+    pub executed: usize,
+    /// Tasks that others ran meanwhile.
+    pub shared: usize,
+    /// Tasks of its own share that were in the store already.
+    pub found: usize,
+    /// Tasks of any share that it left: others are at them, or the time was up.
+    pub left: usize,
+    /// The level of the plan that it came to.
+    pub level: usize,
+}
+
+/// How a plan falls into shares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shares {
+    /// The pipeline, as it is published.
+    pub name: String,
+    /// Tells plans apart, for [`Shift::expect`].
+    pub digest: String,
+    /// How many components there are: no more shares than that have anything to do.
+    pub components: usize,
+    /// Seconds on one core of everything that can be shared out, by the plan's estimate.
+    pub seconds: f64,
+    /// How many levels there usually are.
+    pub levels: usize,
+}
+
+impl Project {
+    /// How the first level of a plan falls into shares, whatever the store has.
+    ///
+    /// # Errors
+    /// All faults of the pipeline, each with its place.
+    pub fn shares(&self, request: &Request) -> Result<Shares> {
+        let catalogue = self.catalogue()?;
+        let level = Levels::new(&catalogue, &self.pipelines, &on_this_machine(request)).present(|_, _, _| Ok(None))?;
+        let components = Components::new(&level.plan);
+        Ok(Shares {
+            name: level.plan.main().name.clone(),
+            digest: level.plan.digest(),
+            components: components.len(),
+            seconds: components.seconds(),
+            levels: level.levels,
+        })
+    }
+
+    /// Does a share of a plan, then what others have left open, level by level; what lies behind the first gathered table is
+    /// left to [`Project::run`], but for what says how the next level goes on.
+    ///
+    /// # Errors
+    /// All faults of the pipeline, each with its place; another plan than the one expected; the first error of a task, or all
+    /// if the worker was to keep going.
+    pub fn work(
+        &self,
+        request: &Request,
+        shift: &Shift<'_>,
+        options: &Options<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Worked> {
+        let catalogue = self.catalogue()?;
+        let store = self.store();
+        let request = &on_this_machine(request);
+        let mut levels = Levels::new(&catalogue, &self.pipelines, request);
+        let mut worker =
+            Worker { store: &store, session: None, shift, options, progress, request, worked: Worked::default() };
+        loop {
+            let mut level = levels.present(reader(&store))?;
+            level.plan.portable_kernels = portable_kernels();
+            if let Some(expected) = shift.expect {
+                let found = match level.number {
+                    1 => level.plan.digest(),
+                    _ => plan::build(&catalogue, &self.pipelines, request)?.digest(),
+                };
+                check_expected(expected, &found)?;
+            }
+            worker.worked.level = level.number;
+            if !worker.level(&level)? {
+                return Ok(worker.worked);
+            }
+        }
+    }
+}
+
+fn check_expected(expected: &str, found: &str) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "`--expect {expected}`: the plan here is {found}; the program, the pipeline's files, what was set or the data sets \
+         are not those of the plan that was shared out"
+    )))
+}
+
+struct Worker<'a> {
+    store: &'a dyn Store,
+    session: Option<Box<dyn Session>>,
+    shift: &'a Shift<'a>,
+    options: &'a Options<'a>,
+    progress: &'a dyn Progress,
+    request: &'a Request,
+    worked: Worked,
+}
+
+impl Worker<'_> {
+    /// Does what there is to do of a level; whether there is another one to look at.
+    fn level(&mut self, level: &Level) -> Result<bool> {
+        let plan = &level.plan;
+        let components = Components::new(plan);
+        let own = components.share(plan, self.shift.share);
+        let left_to_others = components.left_to_others();
+        self.worked.found += self.count_there(plan, &own)?;
+        let own = self.carry_out(plan, own, Some(&left_to_others))?;
+        // What failed once is not tried a second time by the same worker.
+        let mut given_up = vec![false; components.len()];
+        let broken = own.failures.iter().filter_map(|failure| components.of(failure.task));
+        broken.for_each(|component| given_up[component] = true);
+        let open = components.tasks().filter(|(_, component)| !given_up[*component]).map(|(task, _)| task).collect();
+        let others = self.carry_out(plan, open, Some(&left_to_others))?;
+        self.worked.left += others.left;
+        let all = Executed {
+            failures: own.failures.into_iter().chain(others.failures).collect(),
+            left: own.left.max(others.left),
+            ..Executed::default()
+        };
+        if !all.failures.is_empty() {
+            return Err(failed(plan, &all));
+        }
+        // Whoever comes last finds everything there, and makes what the next level follows from.
+        if others.left > 0 || level.asking.is_empty() || self.is_over() {
+            return Ok(false);
+        }
+        let asked = self.carry_out(plan, level.asking.clone(), None)?;
+        match asked.failures.is_empty() {
+            true => Ok(asked.left == 0),
+            false => Err(failed(plan, &asked)),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shift.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    fn count_there(&self, plan: &Plan, tasks: &[usize]) -> Result<usize> {
+        let mut there = 0;
+        for &task in tasks.iter().filter(|task| plan.tasks[**task].leaves_a_result()) {
+            there += usize::from(self.store.find(&plan.tasks[task].key)?.is_some());
+        }
+        Ok(there)
+    }
+
+    fn carry_out(&mut self, plan: &Plan, wanted: Vec<usize>, left_to_others: Option<&[bool]>) -> Result<Executed> {
+        let predict = || Statuses::predict_for(plan, wanted.iter().copied(), self.store, None);
+        let statuses = predict()?;
+        let running: Vec<usize> = (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).collect();
+        if running.is_empty() || self.is_over() {
+            return Ok(Executed { left: running.len(), ..Executed::default() });
+        }
+        if self.session.is_none() {
+            self.session = Some(self.store.session(self.options.form)?);
+        }
+        let session = self.session.as_deref().expect("just opened");
+        let keys: Vec<&Key> = running.iter().map(|&task| &plan.tasks[task].key).collect();
+        session.protect(&purpose(plan.main()), &keys)?;
+        // What was there a moment ago may have been collected until it was protected.
+        let statuses = predict()?;
+        self.progress.planned(plan, &statuses);
+        let never = AtomicBool::new(false);
+        let interrupt = self.options.interrupt.unwrap_or(&never);
+        let run = Run::new(plan, self.store, session, &statuses, self.progress, interrupt);
+        let jobs = side_by_side(plan, &statuses, self.options.jobs, self.request.memory)?;
+        let manner = Manner { jobs, keep_going: self.options.keep_going, until: self.shift.until, left_to_others };
+        let done = run.execute(&manner);
+        session.settle()?;
+        let done = done?;
+        self.worked.executed += done.ran;
+        self.worked.shared += done.shared;
+        Ok(done)
+    }
+}
