@@ -11,11 +11,12 @@ use crate::error::{Error, Result};
 use crate::flow::{Options, Project, Share, Shift, Standing};
 use crate::words::{duration, grouped, seconds};
 
-/// Where engines put the number of a job of an array, and the number of the first.
+/// Where engines put the number of a job of an array, and the number of the first. One that may run inside another comes
+/// before it.
 const NUMBERED: [(&str, u32); 5] = [
     ("OJAFLOW_SHARD", 1),
-    ("SLURM_ARRAY_TASK_ID", 1),
     ("HQ_TASK_ID", 1),
+    ("SLURM_ARRAY_TASK_ID", 1),
     ("JOB_COMPLETION_INDEX", 0),
     ("AWS_BATCH_JOB_ARRAY_INDEX", 0),
 ];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Disposition, Pipeline, Plan, Statuses};
+use super::{Components, Disposition, Pipeline, Plan, Statuses};
 use crate::words::{duration, size};
 
 /// How a plan is written.
@@ -94,22 +94,34 @@ struct TaskRecord<'a> {
     label: &'a str,
     key: &'a str,
     status: &'static str,
+    /// Seconds on one core, by the plan's estimate.
+    cost: f64,
+    /// The key of the task by which what goes together is known; none behind the first gathered table.
+    component: Option<&'a str>,
     inputs: Vec<&'a str>,
+    /// Those of the inputs that are handed on in memory.
+    passing: Vec<&'a str>,
     parameters: serde_json::Value,
 }
 
 fn json(plan: &Plan, statuses: &Statuses) -> String {
     let mut records = Vec::new();
+    let components = Components::new(plan);
     for pipeline in &plan.pipelines {
         for stage in &pipeline.stages {
             for &index in &stage.grid.tasks {
                 let task = &plan.tasks[index];
+                let passing = task.inputs.iter().filter(|input| input.passing);
+                let passing = passing.map(|input| plan.tasks[input.task].key.as_str());
                 records.push(TaskRecord {
                     pipeline: &pipeline.name,
                     stage: &stage.name,
                     label: &task.label,
                     key: task.key.as_str(),
                     status: status_word(statuses.of[index]),
+                    cost: plan.seconds(index),
+                    component: components.root(index).map(|root| plan.tasks[root].key.as_str()),
+                    passing: passing.collect(),
                     inputs: task.dependencies().map(|input| plan.tasks[input].key.as_str()).collect(),
                     parameters: task.work.parameters(),
                 });

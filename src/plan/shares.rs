@@ -109,6 +109,11 @@ impl Components {
         self.of[task]
     }
 
+    /// The task by which the component of a task is known; none behind the first gathered table.
+    pub fn root(&self, task: usize) -> Option<usize> {
+        Some(self.heads[self.of[task]?].root)
+    }
+
     /// Seconds that everything that can be shared out takes on one core, by the plan's estimate.
     pub fn seconds(&self) -> f64 {
         self.heads.iter().map(|head| head.seconds).sum()

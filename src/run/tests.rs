@@ -11,7 +11,7 @@ use super::context::Context;
 use super::{Manner, Run, Silent};
 use crate::error::{Error, Result};
 use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
-use crate::store::{Caretaking, Form, PosixStore, Store};
+use crate::store::{Caretaking, Collection, Form, PosixStore, Purpose, Store};
 use crate::tables::Table;
 use crate::tables::frame::{Cell, Frame};
 use crate::task::fake::Fakes;
@@ -476,4 +476,65 @@ fn what_another_run_is_at_is_left_to_it() {
     let left = vec![true; plan.tasks.len()];
     let done = run.execute(&Manner { left_to_others: Some(&left), ..Manner::side_by_side(1) }).unwrap();
     assert_eq!((done.ran, done.left), (4, 3), "and nobody waits for it");
+}
+
+/// What a sweep costs apart from its trainings, by its size: kinds that do nothing, results in packs. `OJAFLOW_SWEEP=1000000` goes
+/// that far.
+#[test]
+#[ignore = "takes minutes"]
+fn a_sweep_by_its_size() {
+    let largest = std::env::var("OJAFLOW_SWEEP").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    println!(
+        "| results | files | bytes | plan | run | status | listing | collection |\n|---|---|---|---|---|---|---|---|"
+    );
+    for n in (3..).map(|power| 10_usize.pow(power)).take_while(|n| *n <= largest) {
+        let bench = Bench::new(&format!(
+            "[matrix]\nvalue = {{ first = 0, count = {n} }}\n[stages.number]\nkind = \"number\"\n"
+        ));
+        let started = std::time::Instant::now();
+        let mut lap = {
+            let mut last = started;
+            move || {
+                let seconds = last.elapsed().as_secs_f64();
+                last = std::time::Instant::now();
+                seconds
+            }
+        };
+        let request = Request { large: true, ..bench.request() };
+        let plan = plan::build(&bench.fakes, bench.folder.path(), &request).unwrap();
+        let store = bench.store();
+        let statuses = Statuses::predict(&plan, &store, None).unwrap();
+        let planned = lap();
+        let session = store.session(Form::Packed).unwrap();
+        let keys: Vec<_> = plan.tasks.iter().map(|task| &task.key).collect();
+        let purpose = Purpose { pipeline: "fake".into(), plan: "fake".into(), since: 0 };
+        session.protect(&purpose, &keys).unwrap();
+        let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
+        let done = run.execute(&Manner::side_by_side(2)).unwrap();
+        session.settle().unwrap();
+        let ran = lap();
+        // As another process has it.
+        let other = bench.store();
+        let there = Statuses::predict(&plan, &other, None).unwrap();
+        let looked = lap();
+        let entries = other.entries().unwrap();
+        let listed = lap();
+        let how = Collection { dry_run: false, unfinished: false, now: 0 };
+        let collected = other.collect(&Default::default(), &how).unwrap();
+        let swept = lap();
+        assert_eq!((done.ran, there.count(Disposition::Cached), entries.len(), collected.kept), (n, n, n, n));
+        let (files, bytes) = size_of(&bench.folder.path().join(".store"));
+        println!(
+            "| {n} | {files} | {bytes} | {planned:.2} s | {ran:.1} s | {looked:.2} s | {listed:.2} s | {swept:.2} s |"
+        );
+    }
+}
+
+/// Files below a folder, and their size.
+fn size_of(folder: &std::path::Path) -> (usize, u64) {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.fold((0, 0), |(files, bytes), path| {
+        let (more, larger) = if path.is_dir() { size_of(&path) } else { (1, path.metadata().unwrap().len()) };
+        (files + more, bytes + larger)
+    })
 }

@@ -123,7 +123,15 @@ pub const SMALL_TASKS: usize = 12;
 /// The program under test, deaf to the surroundings of the test run.
 pub fn ojaflow() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ojaflow"));
-    for variable in ["OJAFLOW_OUTPUTS", "OJAFLOW_DATA", "OJAFLOW_PIPELINES", "OJAFLOW_KERNELS", "NO_COLOR"] {
+    for variable in [
+        "OJAFLOW_OUTPUTS",
+        "OJAFLOW_DATA",
+        "OJAFLOW_PIPELINES",
+        "OJAFLOW_KERNELS",
+        "OJAFLOW_HOST",
+        "OJAFLOW_SHARD",
+        "NO_COLOR",
+    ] {
         command.env_remove(variable);
     }
     command

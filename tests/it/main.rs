@@ -21,6 +21,8 @@ mod pipelines;
 mod published;
 mod python;
 mod robustness;
+#[cfg(unix)]
+mod shards;
 mod size;
 mod sql;
 mod statistics;

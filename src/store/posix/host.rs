@@ -3,7 +3,6 @@
 //! its file, which it renews for as long as it lives. That time is compared with that of another file, renewed at that moment
 //! and in the same way, and never with a clock.
 
-use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -28,7 +27,7 @@ impl Host {
     pub(super) fn this() -> Self {
         static THIS: LazyLock<Host> = LazyLock::new(|| {
             // Containers on one machine have its boot id, and share its locks where they share a file system.
-            let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            let boot = files::read(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
             Host::named(&[boot, machine_name().into_bytes()].concat())
         });
         THIS.clone()
@@ -51,8 +50,11 @@ impl Host {
     }
 }
 
-/// What people call this machine.
+/// What people call this machine; `OJAFLOW_HOST`, where several have the same name.
 pub(super) fn machine_name() -> String {
+    if let Some(name) = std::env::var_os("OJAFLOW_HOST").filter(|name| !name.is_empty()) {
+        return name.to_string_lossy().into_owned();
+    }
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
@@ -122,6 +124,8 @@ impl Drop for Heart {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

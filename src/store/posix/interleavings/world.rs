@@ -165,7 +165,11 @@ impl Meeting {
         let verified = store.verify().map_err(|error| error.to_string())?;
         // What was damaged before may be so still where nobody lived to make it again.
         let before: Vec<Key> = self.damaged.iter().map(|&number| material(number).key()).collect();
-        match verified.damaged.iter().find(|(key, _)| !is_crashed || !key.as_ref().is_some_and(|key| before.contains(key))) {
+        match verified
+            .damaged
+            .iter()
+            .find(|(key, _)| !is_crashed || !key.as_ref().is_some_and(|key| before.contains(key)))
+        {
             Some(damaged) => Err(format!("damaged: {damaged:?}")),
             None => Ok(()),
         }
