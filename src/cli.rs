@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Do a share of a pipeline: one worker of many, on one machine or on a cluster
     Work(WorkArgs),
+    /// Write a file that has an engine start the workers: Slurm, HyperQueue or Snakemake
+    Export(ExportArgs),
     /// Show how far the workers and runs of a pipeline are, from the store alone
     Status(StatusArgs),
     /// List the data sets and check them, or import one
@@ -94,15 +96,21 @@ pub(crate) struct PipelineArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+    /// Only what this stage needs
+    #[arg(long, value_name = "STAGE")]
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
     /// Override one value of the TOML: `matrix.seed.count=3`; repeats
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// The name to publish under
     #[arg(long = "as", value_name = "NAME")]
     pub publish_as: Option<String>,
-    /// Only what this stage needs
-    #[arg(long, value_name = "STAGE")]
-    pub to: Option<String>,
     /// Memory that planning and tasks may take: `8GB`; what this machine has if left out
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
@@ -164,6 +172,38 @@ pub(crate) struct WorkArgs {
     /// Print nothing but errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The pipeline's name, or the path of its file
+    pub name: String,
+    /// The engine
+    #[arg(long, value_enum)]
+    pub to: Engine,
+    #[command(flatten)]
+    pub changes: ChangeArgs,
+    /// Shares of the plan, each a job; if left out, so many that one takes 10 to 30 minutes by the plan's costs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub shards: Option<u32>,
+    /// Tasks side by side in a job, and cores that it asks for
+    #[arg(long, short, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: u32,
+    /// The file to write; stdout if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What starts workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A script that submits arrays of jobs: `sh FILE`.
+    Slurm,
+    /// A job file: `hq job submit-file FILE`.
+    #[value(name = "hyperqueue")]
+    HyperQueue,
+    /// A Snakefile: `snakemake -s FILE`.
+    Snakemake,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod archive;
 mod data;
 mod diff;
 mod events;
+mod export;
 mod fold;
 mod outcome;
 mod pipeline;
@@ -45,6 +46,7 @@ fn named(command: &Command) -> Option<&str> {
         Command::Pipeline(args) => args.name.as_deref(),
         Command::Plan(args) => Some(&args.name),
         Command::Work(args) => Some(&args.name),
+        Command::Export(args) => Some(&args.name),
         Command::Status(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
         Command::Diff(args) => [&args.a, &args.b].into_iter().map(String::as_str).find(|name| name.ends_with(".toml")),
@@ -63,6 +65,7 @@ fn execute(cli: &Cli) -> Result<()> {
         },
         Command::Plan(args) => pipeline::plan(project, args),
         Command::Work(args) => work::work(project, args),
+        Command::Export(args) => export::execute(project, args),
         Command::Status(args) => work::status(project, args),
         Command::Data(args) => data::execute(project, args),
         Command::Store(args) => store::execute(project, args),

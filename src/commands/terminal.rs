@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::fold::folded;
-use crate::cli::RequestArgs;
+use crate::cli::{ChangeArgs, RequestArgs};
 use crate::error::{Error, Result};
 use crate::flow::{Form, Options, Request};
 use crate::words::bytes;
@@ -18,6 +18,14 @@ use crate::words::bytes;
 /// # Errors
 /// The memory is not a size.
 pub(super) fn request(name: &str, args: &RequestArgs) -> Result<Request> {
+    Ok(Request { to: args.to.clone(), ..changed(name, &args.changes)? })
+}
+
+/// A request for all stages.
+///
+/// # Errors
+/// As [`request`].
+pub(super) fn changed(name: &str, args: &ChangeArgs) -> Result<Request> {
     let memory = args.memory.as_deref().map(|text| {
         bytes(text).ok_or_else(|| {
             Error::usage(format!("`--memory {text}`: expected a size, for example `--memory 8GB` or `--memory 500MB`"))
@@ -27,7 +35,7 @@ pub(super) fn request(name: &str, args: &RequestArgs) -> Result<Request> {
         pipeline: name.to_owned(),
         overrides: args.set.clone(),
         publish_as: args.publish_as.clone(),
-        to: args.to.clone(),
+        to: None,
         large: args.large,
         memory: memory.transpose()?,
     };

@@ -50,6 +50,8 @@ pub struct Shares {
     pub components: usize,
     /// Seconds on one core of everything that can be shared out, by the plan's estimate.
     pub seconds: f64,
+    /// Bytes of memory of the task that takes most.
+    pub memory: u64,
     /// How many levels there usually are.
     pub levels: usize,
 }
@@ -68,6 +70,7 @@ impl Project {
             digest: level.plan.digest(),
             components: components.len(),
             seconds: components.seconds(),
+            memory: level.plan.tasks.iter().map(|task| task.work.memory()).max().unwrap_or(0),
             levels: level.levels,
         })
     }

@@ -12,6 +12,8 @@ mod damaged_data;
 mod diff_and_report;
 mod digests;
 #[cfg(unix)]
+mod export;
+#[cfg(unix)]
 mod force;
 mod fuzz;
 #[cfg(unix)]
