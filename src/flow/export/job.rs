@@ -154,10 +154,10 @@ pub(super) mod tests {
     use super::*;
 
     /// What a shell could take for something else.
-    pub const HOSTILE: [&str; 6] =
+    pub(crate) const HOSTILE: [&str; 6] =
         ["plain", "it's", "$(touch x) `y` \"$HOME\" \\", "two\nlines\ttabbed", "{braces} {{twice}} %A @", ""];
 
-    pub fn job(shards: u32, levels: u32) -> Job {
+    pub(crate) fn job(shards: u32, levels: u32) -> Job {
         let request = ["fig1", "--set", "matrix.seed.count=3"].map(str::to_owned).to_vec();
         let (name, digest) = ("fig1".to_owned(), "0123456789abcdef".to_owned());
         Job { name, request, digest, shards, levels, jobs: 2, minutes: 20, gigabytes: 2 }
