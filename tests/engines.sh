@@ -271,4 +271,4 @@ else
 fi
 
 step "done"
-echo "${#skipped[@]} skipped${skipped[*]:+: }$(IFS=,; echo "${skipped[*]:-}")"
+echo "${#skipped[@]} skipped$([ ${#skipped[@]} -eq 0 ] || printf ', %s' "${skipped[@]}" | sed 's/^,/:/')"
