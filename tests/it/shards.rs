@@ -139,7 +139,7 @@ fn what_fails_is_named_by_who_keeps_going_and_by_status_and_the_rest_is_done() {
     for name in ["tiny", "other"] {
         let set = place.data.join(name);
         fs::create_dir_all(&set).unwrap();
-        files_below(&tiny).iter().for_each(|file| drop(fs::copy(tiny.join(file), set.join(file)).unwrap()));
+        files_below(&tiny).iter().for_each(|file| assert!(fs::copy(tiny.join(file), set.join(file)).is_ok()));
     }
     // Its images are not those that it promises.
     let promise = place.data.join("other/dataset.toml");
@@ -194,7 +194,7 @@ fn elsewhere(mut command: Command, host: &str, library: &Path, locks: &str) -> C
 fn a_collection_on_another_machine_takes_nothing_from_a_run_whose_lock_it_does_not_see() {
     let library = no_locks().expect("a C compiler, which building the program needs as well");
     for locks in ["unseen", "none"] {
-        let place = Place::new(&SMALL.replace("count = 2", "count = 12").replace("samples   = 100", "samples   = 600"));
+        let place = Place::new(&SMALL.replace("count = 2", "count = 12").replace("samples   = 100", "samples   = 200"));
         let mut workers: Vec<Child> = (1..=2)
             .map(|n| elsewhere(place.work(&format!("{n}/2"), &[]), "one", &library, locks).spawn().unwrap())
             .collect();

@@ -20,10 +20,13 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
         return Ok(collected);
     }
     let _alone = if how.dry_run { layout.reading() } else { Some(layout.collecting()?) };
+    // Before the runs: what is there now is older than any run that begins from here on, which may happen unseen where there are
+    // no locks. Such a run loses nothing that it makes.
+    let (pending, there, packs) = (list(&layout.pending())?, layout.keys()?, packs::all(layout)?);
     let runs = recorded(layout)?;
     let mut keep = keep.clone();
     keep.extend(runs.iter().filter(|run| run.living).flat_map(|run| run.keys.iter().cloned()));
-    let mut rubbish = leftovers(layout, &runs)?;
+    let mut rubbish = leftovers(pending, &runs);
     collected.leftovers = rubbish.len();
     let mut unfinished = Vec::new();
     for run in &runs {
@@ -51,7 +54,7 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
             let _ = files::remove(path);
         }
     }
-    for key in layout.keys()? {
+    for key in there {
         let folder = layout.folder(&key);
         let found = if keep.contains(&key) { None } else { Some(look(&folder, &key)?) };
         let bytes =
@@ -73,7 +76,7 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
             Found::Damaged(_) | Found::Nothing => collected.damaged += 1,
         }
     }
-    for pack in packs::all(layout)? {
+    for pack in packs {
         let mut gone = Vec::new();
         let mut stay = Vec::new();
         for entry in pack.entries() {
@@ -111,17 +114,17 @@ fn is_remembered(unfinished: &mut [(BTreeSet<&Key>, Remembered)], key: &Key, byt
 }
 
 /// Traces of runs that died: what they had begun to write, and files that say nothing.
-fn leftovers(layout: &Layout, runs: &[Recorded]) -> Result<Vec<PathBuf>> {
+fn leftovers(pending: Vec<PathBuf>, runs: &[Recorded]) -> Vec<PathBuf> {
     let mut rubbish: Vec<PathBuf> =
         runs.iter().filter(|run| !run.living && run.purpose.is_none()).map(|run| run.path.clone()).collect();
     let living = |run: &str| runs.iter().any(|other| other.living && name(&other.path) == Some(run));
-    for path in list(&layout.pending())? {
+    for path in pending {
         let Some(name) = name(&path) else { continue };
         if name.starts_with(COLLECTED) || name.starts_with(RUN) && !living(name) {
             rubbish.push(path);
         }
     }
-    Ok(rubbish)
+    rubbish
 }
 
 fn remove(layout: &Layout, key: &Key) -> Result<()> {

@@ -78,7 +78,13 @@ const SHORT: [Meeting; 13] = [
 ];
 
 /// With one on another machine, where no lock is seen.
-const ELSEWHERE: [Meeting; 6] = [
+const ELSEWHERE: [Meeting; 7] = [
+    Meeting {
+        name: "one begins and makes something, a collection elsewhere",
+        actors: &[BEGINNING, Collection],
+        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        ..NOBODY
+    },
     Meeting {
         name: "a run, a collection elsewhere",
         there: &[1],

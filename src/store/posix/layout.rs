@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::super::key::Key;
 use super::host::{GONE_AFTER, Host};
-use super::packs::SUFFIX;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
 
@@ -15,6 +14,8 @@ const VERSION: &str = "v1";
 
 /// What the names of runs begin with, in `runs` and in `pending`.
 pub(super) const RUN: &str = "run-";
+/// What the names of packs end with.
+pub(super) const PACK: &str = ".pack";
 /// What the names of results begin with that a collection is removing.
 pub(super) const COLLECTED: &str = "collected-";
 
@@ -51,9 +52,15 @@ impl Layout {
         self.gone_after
     }
 
-    /// The machine that this is.
-    pub(super) fn host(&self) -> &Host {
-        &self.host
+    /// What the names of this machine's runs begin with.
+    pub(super) fn own_run(&self) -> String {
+        format!("{RUN}{}-", self.host.as_str())
+    }
+
+    /// Whether a run is one of this machine, whose lock is seen here; so are those that do not say where they were.
+    pub(super) fn is_home_of(&self, run: &str) -> bool {
+        let rest = run.strip_prefix(RUN).unwrap_or(run);
+        rest.split_once('-').is_none_or(|(host, _)| host == self.host.as_str())
     }
 
     /// # Errors
@@ -120,7 +127,7 @@ impl Layout {
         let begins = |path: &Path, with: &[&str]| {
             name(path).is_some_and(|name| with.iter().any(|prefix| name.starts_with(prefix)))
         };
-        let is_pack = |path: &PathBuf| name(path).is_some_and(|name| name.ends_with(SUFFIX));
+        let is_pack = |path: &PathBuf| name(path).is_some_and(|name| name.ends_with(PACK));
         contents.strays.extend(list(&self.packs())?.into_iter().filter(|path| !is_pack(path)));
         contents.strays.extend(list(&self.pending())?.into_iter().filter(|path| !begins(path, &[RUN, COLLECTED])));
         contents.strays.extend(list(&self.runs())?.into_iter().filter(|path| !begins(path, &[RUN])));
@@ -208,5 +215,20 @@ fn make_way(path: &Path) -> Result<()> {
         // Another run was faster.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         moved => moved.map_err(Error::io("move out of the way", path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_at_home_where_its_name_says() {
+        let on = |host: &str| Layout::new(Path::new("outputs")).on(host, GONE_AFTER);
+        let (here, there) = (on("here"), on("there"));
+        let run = format!("{}0123456789ab", here.own_run());
+        assert!(here.is_home_of(&run) && !there.is_home_of(&run));
+        assert!(there.is_home_of("run-0123456789ab"), "of a version that did not say");
+        assert_eq!(Host::this(), Host::this());
     }
 }

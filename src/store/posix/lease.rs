@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::key::Key;
-use super::host::may_live;
+use super::heartbeat::may_live;
 use super::layout::{Layout, RUN, list, make_folder, name};
 use crate::error::Result;
 use crate::files::{self, Lock};

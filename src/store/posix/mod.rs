@@ -7,7 +7,7 @@
 //!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
 //!   runs/<run>            what a run is for and the keys that it counts on; locked for as long as it lives, and gone once
 //!                         it has published. Unlocked, it tells of an unfinished run, and keeps its results. Its name says on
-//!                         which machine it runs, its time that it still does (`host`)
+//!                         which machine it runs, its time that it still does (`heartbeat`)
 //!   leases/<key>          locked by the run that is making this result, and named in it, so that others need not
 //!   notes/<name>          what may be lost: which published files were found sound, and when
 //!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
@@ -19,6 +19,7 @@
 
 mod collect;
 mod draft;
+mod heartbeat;
 mod host;
 #[cfg(test)]
 mod interleavings;

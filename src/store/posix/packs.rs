@@ -22,16 +22,13 @@ use super::super::key::Key;
 use super::super::pending::{Draft, Sink, Site};
 use super::super::record::{Record, StoredFile};
 use super::draft::Place;
-use super::layout::{Layout, list, make_folder, name};
+use super::layout::{Layout, PACK, list, make_folder, name};
 use crate::error::{Error, Result};
 use crate::files::{self, File, Scratch};
 
 const MAGIC: &[u8; 8] = b"OJAPACK1";
 const ROW: usize = 32 + 8 + 4;
 const TAIL: usize = 8 + 8 + 32 + 8;
-
-/// What the names of packs end with.
-pub(super) const SUFFIX: &str = ".pack";
 
 /// So many results at most go into a pack, or so many bytes.
 const MOST_RESULTS: usize = 10_000;
@@ -199,7 +196,7 @@ fn entry(path: &Path, key: &Key, place: u64, length: u32) -> Option<Entry> {
 /// The packs that there are.
 fn paths(layout: &Layout) -> Result<Vec<PathBuf>> {
     let all = list(&layout.packs())?.into_iter();
-    Ok(all.filter(|path| name(path).is_some_and(|name| name.ends_with(SUFFIX))).collect())
+    Ok(all.filter(|path| name(path).is_some_and(|name| name.ends_with(PACK))).collect())
 }
 
 fn beginning(key: &Key) -> u64 {
@@ -373,7 +370,7 @@ impl Writing {
         self.file.sync().map_err(Error::io("write", self.file.path()))?;
         let packs = layout.packs();
         make_folder(&packs)?;
-        let target = packs.join(format!("{}{SUFFIX}", &digest.to_hex()[..32]));
+        let target = packs.join(format!("{}{PACK}", &digest.to_hex()[..32]));
         files::rename(&self.folder.path().join("pack"), &target).map_err(Error::io("publish", &target))?;
         // Where folders cannot be synced, the digests still tell.
         let _ = files::sync_folder(&packs);

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::key::Key;
-use super::host::{machine_name, may_live};
+use super::heartbeat::may_live;
+use super::host::machine_name;
 use super::layout::{Layout, RUN, list, name};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::super::key::Key;
 use super::super::pending::{Slot, Status};
 use super::draft::Place;
-use super::host::Heart;
+use super::heartbeat::Heart;
 use super::kept::{Found, look};
 use super::layout::{Layout, make_folder};
 use super::lease;
@@ -37,7 +37,7 @@ impl PosixSession {
             make_folder(folder)?;
         }
         let _shared = layout.starting()?;
-        let lock = Lock::fresh(&runs, &layout.host().prefix()).map_err(Error::io("create a file in", &runs))?;
+        let lock = Lock::fresh(&runs, &layout.own_run()).map_err(Error::io("create a file in", &runs))?;
         lock.alone().map_err(Error::io("lock", lock.path()))?;
         let name = lock.path().file_name().and_then(|name| name.to_str()).expect("made from ASCII").to_owned();
         // The shared lock falls here: from now on this run's own file protects it.
