@@ -27,7 +27,7 @@ pub enum Error {
         /// What was found, and what it cannot do with it.
         message: String,
     },
-    /// A kept result is damaged and could not be made again.
+    /// A kept result is damaged and could not be made again, or a place where results are kept cannot be reached.
     Store(String),
     /// Something that was checked is not what it should be: an archive, a reproduction.
     Check(String),

@@ -21,6 +21,12 @@ pub trait Caretaking: super::Store {
     /// The store cannot be read.
     fn entries(&self) -> Result<Vec<Entry>>;
 
+    /// The keys of all results, whether they are sound or not.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn keys(&self) -> Result<Vec<Key>>;
+
     /// Reads every file of every result and compares it with its digest.
     ///
     /// # Errors

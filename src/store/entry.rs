@@ -89,7 +89,7 @@ impl Entry {
         self.record.files.iter().filter_map(|file| self.read_file(&file.name).err()).collect()
     }
 
-    fn damaged(&self, name: &str, found: String) -> Damaged {
+    pub(super) fn damaged(&self, name: &str, found: String) -> Damaged {
         Damaged { place: self.files.place(name), found }
     }
 }

@@ -12,7 +12,8 @@
 //! one that is made again changes places with it.
 //!
 //! Digests, commit records and tables are the same wherever results lie; where that is, only the implementation knows:
-//! [`PosixStore`], a folder of files. Looking after a store as a whole is a trait of its own, [`Caretaking`].
+//! [`PosixStore`], a folder of files. Looking after a store as a whole is a trait of its own, [`Caretaking`]. Between machines
+//! results travel by way of a [`Remote`].
 
 mod care;
 mod entry;
@@ -21,6 +22,7 @@ mod lease;
 mod pending;
 mod posix;
 mod record;
+mod remote;
 
 pub use care::{
     Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Present, Purpose, Remembered, Verified,
@@ -32,6 +34,7 @@ pub(crate) use pending::writing;
 pub use pending::{Pending, PendingTable, Slot, Status};
 pub use posix::PosixStore;
 pub use record::{Record, StoredFile};
+pub use remote::{Raced, Remote, Transferred, WRITERS, Watch};
 
 use std::fmt::Debug;
 

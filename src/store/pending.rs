@@ -82,6 +82,14 @@ pub struct Pending {
     files: Vec<StoredFile>,
 }
 
+/// A file on its way from another store, which has said what it is.
+#[cfg(feature = "remote")]
+pub(super) struct Arriving {
+    sink: DigestWriter<Box<dyn Sink>>,
+    promised: StoredFile,
+    path: PathBuf,
+}
+
 /// The stream into one table of a pending result.
 pub struct PendingTable(TableWriter<DigestWriter<Box<dyn Sink>>>);
 
@@ -141,6 +149,36 @@ impl Pending {
         Ok(())
     }
 
+    /// Begins a file that comes from another store. Its name has to be that of a file in a folder.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    #[cfg(feature = "remote")]
+    pub(super) fn expect_file(&self, promised: &StoredFile) -> Result<Arriving> {
+        let (sink, path) = (self.draft.create(&promised.name)?, self.draft.place(&promised.name));
+        Ok(Arriving { sink: DigestWriter::new(sink), promised: promised.clone(), path })
+    }
+
+    /// Ends such a file. It becomes a part of the result if it is what was promised; else it is said what it is.
+    ///
+    /// # Errors
+    /// Its end cannot be written.
+    #[cfg(feature = "remote")]
+    pub(super) fn take_file(&mut self, arrived: Arriving) -> Result<Result<(), String>> {
+        let Arriving { sink, promised, path } = arrived;
+        let (sink, digest, bytes) = sink.finish();
+        let digest = digest.to_hex();
+        if bytes != promised.bytes {
+            return Ok(Err(format!("{bytes} bytes where {} were committed", promised.bytes)));
+        }
+        if *digest != *promised.digest {
+            return Ok(Err(format!("its digest is {digest} where {} was committed", promised.digest)));
+        }
+        sink.seal().map_err(Error::io("write", path))?;
+        self.files.push(promised);
+        Ok(Ok(()))
+    }
+
     /// Publishes the result: it appears under its key in one step.
     ///
     /// Where another run was faster, its result stands and this one is dropped: the same key means the same content.
@@ -156,6 +194,22 @@ impl Pending {
 
     fn writing(&self, table: &str, error: ::parquet::errors::ParquetError) -> Error {
         writing(&self.draft.place(&file_of(table)), error)
+    }
+}
+
+#[cfg(feature = "remote")]
+impl Arriving {
+    /// Appends what has arrived.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sink.write_all(bytes).map_err(Error::io("write", &self.path))
+    }
+
+    /// How many bytes of what was promised have not arrived yet.
+    pub(super) fn left(&self) -> u64 {
+        self.promised.bytes.saturating_sub(self.sink.passed())
     }
 }
 

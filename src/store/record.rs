@@ -41,16 +41,27 @@ pub struct StoredTable {
 
 impl Record {
     /// The record in `bytes`, unless it is damaged or speaks of another key.
+    pub fn from_bytes(bytes: &[u8], key: &Key) -> Option<Self> {
+        Self::read(bytes, key).ok()
+    }
+
+    /// The record in `bytes`, or what is wrong with it.
     ///
     /// The first line is the digest of the rest, so a flipped bit in the record itself is a miss, not a wrong answer.
-    pub fn from_bytes(bytes: &[u8], key: &Key) -> Option<Self> {
-        let split = bytes.iter().position(|byte| *byte == b'\n')?;
+    pub(super) fn read(bytes: &[u8], key: &Key) -> Result<Self, String> {
+        let split = bytes.iter().position(|byte| *byte == b'\n').ok_or("it does not begin with its digest")?;
         let (digest, body) = (&bytes[..split], &bytes[split + 1..]);
-        if digest != blake3::hash(body).to_hex().as_bytes() {
-            return None;
+        let found = blake3::hash(body).to_hex();
+        if digest != found.as_bytes() {
+            let expected = String::from_utf8_lossy(&digest[..digest.len().min(found.len())]);
+            return Err(format!("its digest is {found} where it says {}", expected.escape_debug()));
         }
-        let record: Self = serde_json::from_slice(body).ok()?;
-        (record.key == *key && record.material.key() == *key).then_some(record)
+        let record: Self = serde_json::from_slice(body).map_err(|error| format!("it is no commit record: {error}"))?;
+        let of = record.material.key();
+        match record.key == *key && of == *key {
+            true => Ok(record),
+            false => Err(format!("it is the record of {of}, not of {key}")),
+        }
     }
 
     /// The digest of the record in a line, then the record as JSON.

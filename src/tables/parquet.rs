@@ -207,6 +207,11 @@ impl<W: Write> DigestWriter<W> {
         Self { inner, hasher: blake3::Hasher::new(), bytes: 0 }
     }
 
+    /// How many bytes have passed so far.
+    pub fn passed(&self) -> u64 {
+        self.bytes
+    }
+
     /// The sink, the digest and the number of bytes of all that passed.
     pub fn finish(self) -> (W, blake3::Hash, u64) {
         (self.inner, self.hasher.finalize(), self.bytes)

@@ -100,9 +100,13 @@ impl Store for PosixStore {
 
 impl Caretaking for PosixStore {
     fn entries(&self) -> Result<Vec<Entry>> {
+        self.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
+    }
+
+    fn keys(&self) -> Result<Vec<Key>> {
         let mut keys: BTreeSet<Key> = self.layout.keys()?.into_iter().collect();
         packs::all(&self.layout)?.iter().for_each(|pack| keys.extend(pack.keys().cloned()));
-        keys.iter().filter_map(|key| self.find(key).transpose()).collect()
+        Ok(keys.into_iter().collect())
     }
 
     fn verify(&self) -> Result<Verified> {
