@@ -71,6 +71,11 @@ pub(crate) struct PipelineArgs {
     /// Tasks side by side; the number of cores if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
+    /// Fetch results that are not here from an object store: `s3://bucket/prefix`; nothing is written there
+    ///
+    /// What is there counts as missing in plans and dry runs, and is found by the run.
+    #[arg(long, value_name = "URL")]
+    pub remote: Option<String>,
     /// Go on with what does not depend on a task that failed; the failures are listed at the end
     #[arg(long)]
     pub keep_going: bool,
@@ -352,6 +357,37 @@ pub(crate) enum StoreAction {
     },
     /// Put small results together, many to a file
     Pack,
+    /// Send results to an object store, from where other machines pull them
+    ///
+    /// Credentials and the endpoint come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and
+    /// the like. What is there already is not sent again; interrupted, the same command goes on.
+    Push {
+        /// Where to: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`
+        #[arg(value_name = "REMOTE")]
+        remote: String,
+        /// A pipeline, whose results are sent; all results of the store if left out
+        name: Option<String>,
+    },
+    /// Fetch results from an object store, each checked against its digest
+    ///
+    /// What is here already is not fetched again; interrupted, the same command goes on. What came is kept for the pipeline
+    /// until it has been run, as what an unfinished run made.
+    Pull {
+        /// Where from: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`
+        #[arg(value_name = "REMOTE")]
+        remote: String,
+        /// A pipeline, whose results are fetched; all that there are if left out
+        name: Option<String>,
+    },
+    /// Try whether an object store is fit: whether of many writers of one object exactly one wins
+    Check {
+        /// The place that `push` would write to
+        #[arg(value_name = "REMOTE")]
+        remote: String,
+        /// How often writers race
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        rounds: u32,
+    },
     /// Remove what no published pipeline and no run, in flight or unfinished, refers to
     ///
     /// A run that was interrupted or failed is unfinished: what it made is kept, until the same command is given again and

@@ -9,6 +9,7 @@ mod fold;
 mod outcome;
 mod pipeline;
 mod progress;
+mod remote;
 mod report;
 mod roots;
 mod rules;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, StoreAction, StoreArgs};
 use crate::error::{Error, Result};
 use crate::flow::{Machine, described, schema_text};
 use terminal::{colour, interrupted_by, print_exactly, say};
@@ -49,6 +50,9 @@ fn named(command: &Command) -> Option<&str> {
         Command::Export(args) => Some(&args.name),
         Command::Status(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
+        Command::Store(StoreArgs { action: Some(StoreAction::Push { name, .. } | StoreAction::Pull { name, .. }) }) => {
+            name.as_deref()
+        }
         Command::Diff(args) => [&args.a, &args.b].into_iter().map(String::as_str).find(|name| name.ends_with(".toml")),
         _ => None,
     }

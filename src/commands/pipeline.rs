@@ -87,7 +87,8 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
     }
     let progress = Shown::new(args.quiet || args.json, args.events.as_deref())?;
     let (force, keep_going) = (args.force.as_deref(), args.keep_going);
-    let options = Options { force, keep_going, form: form(args.pack), ..options(args.jobs) };
+    let (remote, form) = (args.remote.as_deref(), form(args.pack));
+    let options = Options { force, keep_going, remote, form, ..options(args.jobs) };
     let done = project.run(&request, &options, &progress);
     progress.finish();
     if args.timings {

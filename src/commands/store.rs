@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::remote;
 use super::terminal::print;
 use crate::cli::{StoreAction, StoreArgs};
 use crate::error::{Error, Result};
@@ -22,6 +23,9 @@ pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
             verify(&project).and(published)
         }
         Some(StoreAction::Pack) => pack(project),
+        Some(StoreAction::Push { remote, name }) => remote::push(project, remote, name.as_deref()),
+        Some(StoreAction::Pull { remote, name }) => remote::pull(project, remote, name.as_deref()),
+        Some(StoreAction::Check { remote, rounds }) => remote::check(project, remote, *rounds),
         Some(StoreAction::Gc { dry_run, unfinished }) => collect(project, *dry_run, *unfinished),
     }
 }

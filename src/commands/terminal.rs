@@ -61,12 +61,17 @@ pub(super) fn interrupted_by() -> Option<u8> {
 /// How a run is carried out for the terminal: Ctrl-C (or a polite kill) stops it between two steps, and nothing half done
 /// stays.
 pub(super) fn options(jobs: Option<u32>) -> Options<'static> {
+    Options { jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(interruptible()), ..Options::default() }
+}
+
+/// The flag that Ctrl-C raises from now on, instead of ending the program at once.
+pub(super) fn interruptible() -> &'static AtomicBool {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // The number first: whoever sees the flag finds it there.
         let _ = flag::register_usize(signal, SIGNAL.clone(), signal as usize);
         let _ = flag::register(signal, INTERRUPTED.clone());
     }
-    Options { jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(&**INTERRUPTED), ..Options::default() }
+    &INTERRUPTED
 }
 
 /// In which form results are committed.

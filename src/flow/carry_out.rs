@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::coefficients::install;
 use super::planning::{check_force, on_this_machine, reader};
+use super::remotes::Second;
 use super::storage::now;
 use super::{Outcome, Project, cores, portable_kernels};
 use crate::error::{Error, Result};
@@ -27,6 +28,8 @@ pub struct Options<'a> {
     pub keep_going: bool,
     /// In which form results are committed.
     pub form: Form,
+    /// The URL of an object store from which results are fetched that are not here.
+    pub remote: Option<&'a str>,
     /// Raised from outside to stop between two steps; what is finished is kept.
     pub interrupt: Option<&'a AtomicBool>,
 }
@@ -45,12 +48,20 @@ impl Project {
         let request = &on_this_machine(request);
         let mut levels = Levels::new(&catalogue, &self.pipelines, request);
         let (mut executed, mut shared, mut awakened) = (0, 0, 0);
+        let mut second = options.remote.map(|url| Second::open(url, interrupt)).transpose()?;
         let mut session: Option<Box<dyn Session>> = None;
         loop {
             let mut level = levels.present(reader(&store))?;
             level.plan.portable_kernels = portable_kernels();
             check_force(&level.plan, options.force)?;
             publish::check_places(&level.plan, &self.outputs)?;
+            if let Some(second) = &mut second
+                && second.bring(&level, options, &store, &mut session, progress)?
+                && !level.asking.is_empty()
+            {
+                // What came may say how it goes on.
+                continue;
+            }
             let predict = |force| Statuses::predict_for(&level.plan, level.wanted(), &store, force);
             // With nothing to do, nothing is written: what is published may be looked at where nobody can write.
             if level.asking.is_empty()
