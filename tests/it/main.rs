@@ -22,6 +22,8 @@ mod hostile;
 mod pipelines;
 mod published;
 mod python;
+#[cfg(feature = "remote")]
+mod remote;
 mod robustness;
 #[cfg(unix)]
 mod shards;

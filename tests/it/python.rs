@@ -63,20 +63,25 @@ fn publish(folder: &Path, pipeline: &str, overrides: &[&str]) {
 
 // ------------------------------------------------------------------------------------------------- the environment
 
-/// An interpreter with exactly the packages of `tests/reference/requirements.txt`.
-struct Python(PathBuf);
+/// An interpreter with exactly the packages that a file requires.
+pub struct Python(pub PathBuf);
 
 impl Python {
-    /// Made where cargo keeps what tests leave behind, and made anew only when the requirements change.
     fn prepared() -> Self {
-        let requirements = format!("{ROOT}/tests/reference/requirements.txt");
+        Self::with("python", "tests/reference/requirements.txt")
+    }
+
+    /// Made where cargo keeps what tests leave behind, in a folder of this name, and made anew only when the requirements
+    /// change.
+    pub fn with(name: &str, requirements: &str) -> Self {
+        let requirements = format!("{ROOT}/{requirements}");
         let wanted = fs::read_to_string(&requirements).unwrap();
         let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(home).unwrap();
         // Two test runs at once make one environment.
-        let lock = File::create(home.join("python.lock")).unwrap();
+        let lock = File::create(home.join(format!("{name}.lock"))).unwrap();
         lock.lock().unwrap();
-        let environment = home.join("python");
+        let environment = home.join(name);
         let interpreter = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
         // Written last, so an environment that was interrupted half-way is none.
         let stamp = environment.join("installed-requirements.txt");
