@@ -64,6 +64,8 @@ impl Project {
         };
         let (catalogue, request) = (self.catalogue()?, on_this_machine(request));
         let mut levels = Levels::new(&catalogue, &self.pipelines, &request);
+        // Before anything is noted here for the sake of what cannot come.
+        remote.reach(watch)?;
         let session = store.session(Form::Loose)?;
         let (mut known, mut all) = (BTreeSet::new(), Transferred::default());
         loop {

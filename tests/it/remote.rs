@@ -305,8 +305,8 @@ fn whoever_is_refused_or_finds_nobody_is_told_why_and_what_to_do_within_seconds(
     let port = server().port;
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let told = |change: Option<(&str, &str)>, url: &str, words: &[&str]| {
-        for action in ["push", "pull", "check"] {
-            let mut command = at_port(&folder, port, &["store", action, url]);
+        for args in [&["store", "push", url][..], &["store", "pull", url, "small"], &["store", "check", url]] {
+            let mut command = at_port(&folder, port, args);
             command.envs(change);
             let started = Instant::now();
             let said = fails(command, 1);
@@ -333,6 +333,7 @@ fn whoever_is_refused_or_finds_nobody_is_told_why_and_what_to_do_within_seconds(
         "s3://results/x",
         &[&format!("{nobody} cannot be reached"), "refused", "is AWS_ENDPOINT_URL right?"],
     );
+    assert!(!folder.outputs().exists(), "nothing was noted for the sake of what cannot come");
     let refused = fails(at_port(&folder, port, &["pipeline", "small", "--remote", "s3://nobodys/x"]), 1);
     assert!(refused.contains("there is no such bucket"), "{refused}");
     let wrong = fails(at_port(&folder, port, &["store", "push", "results/x"]), 2);

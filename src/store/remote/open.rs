@@ -45,6 +45,14 @@ impl Remote {
         self.bucket.url()
     }
 
+    /// Tries whether anybody is there, and lets us in.
+    ///
+    /// # Errors
+    /// Nobody is, or we are refused.
+    pub fn reach(&self, watch: Watch<'_>) -> Result<()> {
+        self.wait(watch.interrupt, self.bucket.reach())
+    }
+
     /// The keys of all results.
     ///
     /// # Errors

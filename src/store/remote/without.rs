@@ -22,6 +22,11 @@ impl Remote {
         match *self {}
     }
 
+    /// Tries whether anybody is there.
+    pub fn reach(&self, _: Watch<'_>) -> Result<()> {
+        match *self {}
+    }
+
     /// The keys of all results.
     pub fn keys(&self, _: Watch<'_>) -> Result<Vec<Key>> {
         match *self {}
