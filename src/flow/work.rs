@@ -141,11 +141,13 @@ impl Worker<'_> {
         let left_to_others = components.left_to_others();
         self.worked.found += self.count_there(plan, &own)?;
         let own = self.carry_out(plan, own, Some(&left_to_others))?;
-        // What failed once is not tried a second time by the same worker.
-        let mut given_up = vec![false; components.len()];
-        let broken = own.failures.iter().filter_map(|failure| components.of(failure.task));
-        broken.for_each(|component| given_up[component] = true);
-        let open = components.tasks().filter(|(_, component)| !given_up[*component]).map(|(task, _)| task).collect();
+        // What failed once is not tried a second time by the same worker, nor what depends on it.
+        let mut is_broken = vec![false; plan.tasks.len()];
+        own.failures.iter().for_each(|failure| is_broken[failure.task] = true);
+        for (index, task) in plan.tasks.iter().enumerate() {
+            is_broken[index] |= task.dependencies().any(|dependency| is_broken[dependency]);
+        }
+        let open = components.tasks().map(|(task, _)| task).filter(|task| !is_broken[*task]).collect();
         let others = self.carry_out(plan, open, Some(&left_to_others))?;
         self.worked.left += others.left;
         let all = Executed {

@@ -104,11 +104,6 @@ impl Components {
         self.heads.is_empty()
     }
 
-    /// The component that a task is in; none behind the first gathered table.
-    pub fn of(&self, task: usize) -> Option<usize> {
-        self.of[task]
-    }
-
     /// The task by which the component of a task is known; none behind the first gathered table.
     pub fn root(&self, task: usize) -> Option<usize> {
         Some(self.heads[self.of[task]?].root)
