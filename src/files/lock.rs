@@ -106,7 +106,7 @@ impl Lock {
     /// Whether the file has been taken away since it was opened: then the lock is one on nothing. Else, how much is in it.
     pub(crate) fn length(&self) -> io::Result<Option<u64>> {
         let found = self.file.metadata()?;
-        Ok((found.nlink() > 0).then(|| found.len()))
+        Ok((found.nlink() > 0).then_some(found.len()))
     }
 
     /// All that is in the file, where it was there already.

@@ -95,7 +95,7 @@ mod tests {
         fs::create_dir_all(layout.collecting_path().parent().unwrap()).unwrap();
         fs::write(layout.collecting_path(), "").unwrap();
         assert!(Now::of(&layout).is_fresh(&run));
-        let long_ago = SystemTime::now() - 2 * GONE_AFTER;
+        let long_ago = fs::metadata(&run).unwrap().modified().unwrap() - 2 * GONE_AFTER;
         fs::File::options().write(true).open(&run).unwrap().set_modified(long_ago).unwrap();
         assert!(!Now::of(&layout).is_fresh(&run));
         files::touch(&run).unwrap();
