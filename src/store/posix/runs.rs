@@ -95,7 +95,7 @@ pub(super) fn forget(layout: &Layout, purpose: &Purpose) {
 /// What a run's file says of these keys.
 pub(super) fn lines<'a>(purpose: &Purpose, keys: impl IntoIterator<Item = &'a Key>) -> String {
     let (purpose, place) = (serde_json::to_string(purpose), serde_json::to_string(&Place::this()));
-    let mut text = format!("{}\n{}\n", place.expect("plain data"), purpose.expect("plain data"));
+    let mut text = format!("{}\n{}\n", purpose.expect("plain data"), place.expect("plain data"));
     keys.into_iter().for_each(|key| text.extend([key.as_str(), "\n"]));
     text
 }

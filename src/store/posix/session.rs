@@ -88,7 +88,8 @@ impl Session for PosixSession {
     fn protect(&self, purpose: &Purpose, keys: &[&Key]) -> Result<()> {
         let _shared = self.layout.starting()?;
         let mut earlier = recorded(&self.layout)?;
-        earlier.retain(|run| run.is_left_by(purpose));
+        // Its own file tells of itself, whatever a file system says of the lock.
+        earlier.retain(|run| run.path != self.path() && run.is_left_by(purpose));
         let all = keys.iter().copied().chain(earlier.iter().flat_map(|run| &run.keys));
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         lock.append(lines(purpose, all).as_bytes()).map_err(Error::io("write", self.path()))?;
