@@ -68,23 +68,13 @@ pub(crate) struct PipelineArgs {
     /// Run anew although results are there: one stage, or all
     #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
     pub force: Option<String>,
-    /// Tasks side by side; the number of cores if left out
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub jobs: Option<u32>,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Fetch results that are not here from an object store: `s3://bucket/prefix`; nothing is written there
     ///
     /// What is there counts as missing in plans and dry runs, and is found by the run.
     #[arg(long, value_name = "URL")]
     pub remote: Option<String>,
-    /// Go on with what does not depend on a task that failed; the failures are listed at the end
-    #[arg(long)]
-    pub keep_going: bool,
-    /// Commit small results many to a file, where files are dear
-    #[arg(long)]
-    pub pack: bool,
-    /// Append a line of JSON to this file for each thing that happens
-    #[arg(long, value_name = "FILE")]
-    pub events: Option<PathBuf>,
     /// Show the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -94,6 +84,23 @@ pub(crate) struct PipelineArgs {
     /// Print one machine-readable record on stdout, and nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+/// How tasks are run.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Tasks side by side; the number of cores if left out
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Go on with what does not depend on a task that failed; the failures are listed at the end
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Commit small results many to a file, where files are dear
+    #[arg(long)]
+    pub pack: bool,
+    /// Append a line of JSON to this file for each thing that happens
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -156,27 +163,14 @@ pub(crate) struct WorkArgs {
     /// Which of how many shares: `3/8`; `auto/8` takes the number that the engine has set
     #[arg(long, value_name = "I/N")]
     pub shard: String,
-    /// Tasks side by side; the number of cores if left out
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub jobs: Option<u32>,
-    /// Go on with what does not depend on a task that failed; the failures are listed at the end
-    #[arg(long)]
-    pub keep_going: bool,
-    /// Commit small results many to a file, where files are dear
-    #[arg(long)]
-    pub pack: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Begin nothing after so long: `25m`, `90s`, `2h`
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Refuse unless the plan has this digest: `ojaflow export` writes it
     #[arg(long, value_name = "DIGEST")]
     pub expect: Option<String>,
-    /// Append a line of JSON to this file for each thing that happens
-    #[arg(long, value_name = "FILE")]
-    pub events: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]

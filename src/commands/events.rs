@@ -26,14 +26,13 @@ impl Events {
 
     pub(super) fn planned(&self, plan: &Plan, statuses: &Statuses) {
         let count = |wanted| statuses.count(wanted);
-        let running = (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
         self.write(json!({
             "event": "planned",
             "pipeline": plan.main().name,
             "run": count(Disposition::Run),
             "replayed": count(Disposition::Replay),
             "cached": count(Disposition::Cached),
-            "seconds": running.map(|task| plan.seconds(task)).sum::<f64>(),
+            "seconds": plan.seconds_ahead(statuses),
         }));
     }
 

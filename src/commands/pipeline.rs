@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::outcome;
 use super::progress::Shown;
-use super::terminal::{form, options, print, print_exactly, request, say};
+use super::terminal::{print, print_exactly, request, running, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
 use crate::flow::{Ahead, Format, Options, Project, display, grouped};
@@ -50,16 +50,17 @@ fn format(asked: cli::Format) -> Format {
 fn show(ahead: &Ahead, format: Format) -> Result<()> {
     let mut text = display(&ahead.level.plan, &ahead.statuses, format);
     if !ahead.level.asking.is_empty() && format == Format::Text {
-        text += &format!(
-            "\nlevel {}; what follows depends on its results: at most {} runs more",
-            ahead.level.number,
-            grouped(ahead.level.ahead)
-        );
+        text += &format!("\n{}", what_follows(ahead.level.number, ahead.level.ahead));
     }
     match format {
         Format::Text => print(&text),
         Format::Json | Format::Dot | Format::Mermaid => print_exactly(&text),
     }
+}
+
+/// What is known of the levels behind the present one.
+pub(super) fn what_follows(level: usize, at_most: usize) -> String {
+    format!("level {level}; what follows depends on its results: at most {} runs more", grouped(at_most))
 }
 
 fn why(project: &Project, ahead: &Ahead) -> Result<()> {
@@ -85,10 +86,8 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
         let ahead = project.plan(&request, args.force.as_deref())?;
         return show(&ahead, if args.json { Format::Json } else { Format::Text });
     }
-    let progress = Shown::new(args.quiet || args.json, args.events.as_deref())?;
-    let (force, keep_going) = (args.force.as_deref(), args.keep_going);
-    let (remote, form) = (args.remote.as_deref(), form(args.pack));
-    let options = Options { force, keep_going, remote, form, ..options(args.jobs) };
+    let progress = Shown::new(args.run.quiet || args.json, args.run.events.as_deref())?;
+    let options = Options { force: args.force.as_deref(), remote: args.remote.as_deref(), ..running(&args.run) };
     let done = project.run(&request, &options, &progress);
     progress.finish();
     if args.timings {
@@ -99,7 +98,7 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
         outcome::Outcome { executed: done.executed, found: done.found(), seconds: started.elapsed().as_secs_f64() };
     if args.json {
         print_exactly(&outcome::json(&done.published, &outcome)?)
-    } else if args.quiet {
+    } else if args.run.quiet {
         Ok(())
     } else {
         print(&outcome::text(&done.published, &outcome, std::io::stdout().is_terminal())?)

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
 use super::events::Events;
 use super::terminal::{columns, for_stderr, say};
@@ -18,7 +17,7 @@ use crate::flow::{Plan, Progress, Statuses, Task, summary};
 use crate::words::duration;
 
 /// Without a terminal, a line at most this often.
-const QUIET_TIME: Duration = Duration::from_secs(5);
+pub(super) const QUIET_TIME: Duration = Duration::from_secs(5);
 
 /// Columns from which on there is room for a bar beside the numbers.
 const WIDE: usize = 80;
@@ -119,15 +118,15 @@ impl Progress for Shown {
                 say(&equations);
             }
         }
-        let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
-        let total: f64 = running().map(|task| plan.seconds(task)).sum();
+        let tasks = (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).count();
+        let total = plan.seconds_ahead(statuses);
         if self.terminal && !self.silent {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.reset();
         self.bar.set_length((total * 1e3) as u64);
         let now = Instant::now();
-        let ahead = Ahead { tasks: running().count(), total, started: now, last: now, done: 0.0, finished: 0 };
+        let ahead = Ahead { tasks, total, started: now, last: now, done: 0.0, finished: 0 };
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
     }
 

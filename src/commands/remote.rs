@@ -1,15 +1,13 @@
 //! `ojaflow store push`, `pull` and `check`
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::progress::QUIET_TIME;
 use super::terminal::{interruptible, print, say};
 use crate::error::{Error, Result};
 use crate::flow::{Project, Request, Transferred, WRITERS, Watch};
 use crate::words::{grouped, size};
-
-/// A line at most this often.
-const QUIET_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn push(project: &Project, remote: &str, name: Option<&str>) -> Result<()> {
     let sent = watched("sent", |watch| project.push(remote, name.map(Request::new).as_ref(), watch))?;

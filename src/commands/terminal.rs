@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::fold::folded;
-use crate::cli::{ChangeArgs, RequestArgs};
+use crate::cli::{ChangeArgs, RequestArgs, RunArgs};
 use crate::error::{Error, Result};
 use crate::flow::{Form, Options, Request};
 use crate::words::bytes;
@@ -64,6 +64,12 @@ pub(super) fn options(jobs: Option<u32>) -> Options<'static> {
     Options { jobs: jobs.map(|jobs| jobs as usize), interrupt: Some(interruptible()), ..Options::default() }
 }
 
+/// The same for tasks that a command runs for itself or with others.
+pub(super) fn running(args: &RunArgs) -> Options<'static> {
+    let form = if args.pack { Form::Packed } else { Form::Loose };
+    Options { keep_going: args.keep_going, form, ..options(args.jobs) }
+}
+
 /// The flag that Ctrl-C raises from now on, instead of ending the program at once.
 pub(super) fn interruptible() -> &'static AtomicBool {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -72,11 +78,6 @@ pub(super) fn interruptible() -> &'static AtomicBool {
         let _ = flag::register(signal, INTERRUPTED.clone());
     }
     &INTERRUPTED
-}
-
-/// In which form results are committed.
-pub(super) fn form(pack: bool) -> Form {
-    if pack { Form::Packed } else { Form::Loose }
 }
 
 /// Prints to stdout what people read, long lines folded for the terminal.

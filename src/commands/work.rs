@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::pipeline::what_follows;
 use super::progress::Shown;
-use super::terminal::{form, options, print, print_exactly, request};
+use super::terminal::{print, print_exactly, request, running};
 use crate::cli::{StatusArgs, WorkArgs};
 use crate::error::{Error, Result};
-use crate::flow::{Options, Project, Share, Shift, Standing};
+use crate::flow::{Project, Share, Shift, Standing};
 use crate::words::{duration, grouped, seconds};
 
 /// Where engines put the number of a job of an array, and the number of the first. One that may run inside another comes
@@ -30,12 +31,11 @@ pub(super) fn work(project: &Project, args: &WorkArgs) -> Result<()> {
     let share = share(&args.shard, |name| std::env::var(name).ok())?;
     let until = args.until.as_deref().map(|text| until(text, started)).transpose()?;
     let shift = Shift { share, until, expect: args.expect.as_deref() };
-    let progress = Shown::new(args.quiet, args.events.as_deref())?;
-    let options = Options { keep_going: args.keep_going, form: form(args.pack), ..options(args.jobs) };
-    let worked = project.work(&request, &shift, &options, &progress);
+    let progress = Shown::new(args.run.quiet, args.run.events.as_deref())?;
+    let worked = project.work(&request, &shift, &running(&args.run), &progress);
     progress.finish();
     let worked = worked?;
-    if args.quiet {
+    if args.run.quiet {
         return Ok(());
     }
     let mut text = format!(
@@ -45,7 +45,7 @@ pub(super) fn work(project: &Project, args: &WorkArgs) -> Result<()> {
         worked.found,
         duration(started.elapsed().as_secs_f64())
     );
-    match (worked.left, until.is_some_and(|until| Instant::now() >= until)) {
+    match (worked.left, shift.is_over()) {
         (0, _) => {}
         (left, true) => text += &format!("\nthe time is up: {left} tasks are left to others, or to the final run"),
         (left, false) => text += &format!("\n{left} tasks are left to other workers, which are at them"),
@@ -127,11 +127,7 @@ fn text(standing: &Standing) -> String {
         grouped(*left as u128)
     )];
     if standing.ahead > 0 {
-        lines.push(format!(
-            "level {}; what follows depends on its results: at most {} runs more",
-            standing.level,
-            grouped(standing.ahead as u128)
-        ));
+        lines.push(what_follows(standing.level, standing.ahead));
     }
     if standing.seconds_left > 0.0 {
         lines.push(format!("about {} of one core are left", duration(standing.seconds_left)));

@@ -21,13 +21,8 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::new(path, Step::Open, fs::OpenOptions::new().read(true))
 }
 
-/// A file without content, in the place of any that is there.
+/// A file without content, in the place of any that is there. What is written can be read from it.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    File::new(path, Step::Create, fs::OpenOptions::new().write(true).create(true).truncate(true))
-}
-
-/// The same, to be read as well.
-pub(crate) fn create_both(path: &Path) -> io::Result<File> {
     File::new(path, Step::Create, fs::OpenOptions::new().read(true).write(true).create(true).truncate(true))
 }
 

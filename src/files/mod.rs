@@ -16,7 +16,7 @@ pub(crate) mod watch;
 pub(crate) use std::fs::Metadata;
 
 pub(crate) use copy::{clone, copy, link, second_name};
-pub(crate) use file::{File, create, create_both, create_new, most_open, open, read, read_part, write};
+pub(crate) use file::{File, create, create_new, most_open, open, read, read_part, write};
 pub(crate) use fresh::{Scratch, fresh_folder};
 pub(crate) use lock::Lock;
 pub(crate) use path::{

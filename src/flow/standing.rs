@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::carry_out::purpose;
-use super::planning::{on_this_machine, reader};
-use super::{Project, portable_kernels};
+use super::{Ahead, Project};
 use crate::error::Result;
-use crate::plan::{Disposition, Levels, Request, Statuses};
+use crate::plan::{Disposition, Request};
 use crate::run::failure_note;
 use crate::store::{Caretaking, Key, Present, Store};
 
@@ -43,13 +42,8 @@ impl Project {
     /// # Errors
     /// All faults of the pipeline, each with its place; or the store cannot be read.
     pub fn standing(&self, request: &Request) -> Result<Standing> {
-        let catalogue = self.catalogue()?;
-        let store = self.store();
-        let request = &on_this_machine(request);
-        let mut level = Levels::new(&catalogue, &self.pipelines, request).present(reader(&store))?;
-        level.plan.portable_kernels = portable_kernels();
-        let plan = &level.plan;
-        let statuses = Statuses::predict_for(plan, level.wanted(), &store, None)?;
+        let Ahead { level, statuses } = self.plan(request, None)?;
+        let (plan, store) = (&level.plan, self.store());
         let leased: BTreeSet<Key> = store.leased()?;
         let (mut running, mut failed, mut left) = (0, Vec::new(), 0);
         for index in (0..plan.tasks.len()).filter(|&index| statuses.of[index] == Disposition::Run) {
@@ -75,10 +69,7 @@ impl Project {
             running,
             failed,
             left,
-            seconds_left: (0..plan.tasks.len())
-                .filter(|&task| statuses.runs(task))
-                .map(|task| plan.seconds(task))
-                .sum(),
+            seconds_left: plan.seconds_ahead(&statuses),
             workers,
         })
     }

@@ -9,7 +9,7 @@ use super::carry_out::{failed, purpose, side_by_side};
 use super::planning::{on_this_machine, reader};
 use super::{Options, Project, portable_kernels};
 use crate::error::{Error, Result};
-use crate::plan::{self, Components, Level, Levels, Plan, Request, Share, Statuses};
+use crate::plan::{self, Components, Disposition, Level, Levels, Plan, Request, Share, Statuses};
 use crate::run::{Executed, Manner, Progress, Run};
 use crate::store::{Key, Session, Store};
 
@@ -22,6 +22,13 @@ pub struct Shift<'a> {
     pub until: Option<Instant>,
     /// The digest that the plan must have; any if left out.
     pub expect: Option<&'a str>,
+}
+
+impl Shift<'_> {
+    /// Whether its time is up.
+    pub fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// What a worker did.
@@ -139,8 +146,8 @@ impl Worker<'_> {
         let components = Components::new(plan);
         let own = components.share(plan, self.shift.share);
         let left_to_others = components.left_to_others();
-        self.worked.found += self.count_there(plan, &own)?;
-        let own = self.carry_out(plan, own, Some(&left_to_others))?;
+        let (found, own) = self.carry_out(plan, own, Some(&left_to_others))?;
+        self.worked.found += found;
         // What failed once is not tried a second time by the same worker, nor what depends on it.
         let mut is_broken = vec![false; plan.tasks.len()];
         own.failures.iter().for_each(|failure| is_broken[failure.task] = true);
@@ -148,7 +155,7 @@ impl Worker<'_> {
             is_broken[index] |= task.dependencies().any(|dependency| is_broken[dependency]);
         }
         let open = components.tasks().map(|(task, _)| task).filter(|task| !is_broken[*task]).collect();
-        let others = self.carry_out(plan, open, Some(&left_to_others))?;
+        let (_, others) = self.carry_out(plan, open, Some(&left_to_others))?;
         self.worked.left += others.left;
         let all = Executed {
             failures: own.failures.into_iter().chain(others.failures).collect(),
@@ -159,34 +166,30 @@ impl Worker<'_> {
             return Err(failed(plan, &all));
         }
         // Whoever comes last finds everything there, and makes what the next level follows from.
-        if others.left > 0 || level.asking.is_empty() || self.is_over() {
+        if others.left > 0 || level.asking.is_empty() || self.shift.is_over() {
             return Ok(false);
         }
-        let asked = self.carry_out(plan, level.asking.clone(), None)?;
+        let (_, asked) = self.carry_out(plan, level.asking.clone(), None)?;
         match asked.failures.is_empty() {
             true => Ok(asked.left == 0),
             false => Err(failed(plan, &asked)),
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.shift.until.is_some_and(|until| Instant::now() >= until)
-    }
-
-    fn count_there(&self, plan: &Plan, tasks: &[usize]) -> Result<usize> {
-        let mut there = 0;
-        for &task in tasks.iter().filter(|task| plan.tasks[**task].leaves_a_result()) {
-            there += usize::from(self.store.find(&plan.tasks[task].key)?.is_some());
-        }
-        Ok(there)
-    }
-
-    fn carry_out(&mut self, plan: &Plan, wanted: Vec<usize>, left_to_others: Option<&[bool]>) -> Result<Executed> {
+    /// Does what is missing of some tasks. How many of their results were there before, and what came of it.
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        wanted: Vec<usize>,
+        left_to_others: Option<&[bool]>,
+    ) -> Result<(usize, Executed)> {
         let predict = || Statuses::predict_for(plan, wanted.iter().copied(), self.store, None);
         let statuses = predict()?;
+        let is_there = |task: usize| plan.tasks[task].leaves_a_result() && statuses.of[task] != Disposition::Run;
+        let found = wanted.iter().filter(|task| is_there(**task)).count();
         let running: Vec<usize> = (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).collect();
-        if running.is_empty() || self.is_over() {
-            return Ok(Executed { left: running.len(), ..Executed::default() });
+        if running.is_empty() || self.shift.is_over() {
+            return Ok((found, Executed { left: running.len(), ..Executed::default() }));
         }
         if self.session.is_none() {
             self.session = Some(self.store.session(self.options.form)?);
@@ -207,6 +210,6 @@ impl Worker<'_> {
         let done = done?;
         self.worked.executed += done.ran;
         self.worked.shared += done.shared;
-        Ok(done)
+        Ok((found, done))
     }
 }

@@ -72,13 +72,13 @@ pub fn summary(plan: &Plan, statuses: &Statuses) -> String {
     }
     write!(text, ", {cached} cached").expect("writing to a string");
     if run + replay > 0 {
-        let running = || (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
-        let seconds: f64 = running().map(|task| plan.seconds(task)).sum();
+        let running = (0..plan.tasks.len()).filter(|&task| statuses.runs(task));
+        let seconds = plan.seconds_ahead(statuses);
         let (disk, memory) = (size(plan.disk(statuses)), size(plan.memory(statuses, 1)));
         let time = duration(seconds.max(0.1));
         write!(text, "; about {time} of one core, {disk} of disk, {memory} of memory a task")
             .expect("writing to a string");
-        let times = seconds / running().map(|task| plan.tasks[task].work.cost()).sum::<f64>();
+        let times = seconds / running.map(|task| plan.tasks[task].work.cost()).sum::<f64>();
         if times > 1.5 {
             write!(text, "\nportable kernels: without AVX2 this takes about {times:.0} times as long")
                 .expect("writing to a string");

@@ -6,6 +6,7 @@
 //! What lies behind the first gathered table is in no share; it is left until all shares are there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{Plan, Task};
 use crate::store::Key;
@@ -26,8 +27,13 @@ impl Share {
     /// Whether the share has what hangs on the task with this key. Keys are digests, so shares are about equal, and what a
     /// sweep adds changes nothing for what was in it.
     fn has(self, root: &Key) -> bool {
-        let digits = root.as_str().get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        digits.unwrap_or(0) % u64::from(self.of) == u64::from(self.number) - 1
+        root.beginning() % u64::from(self.of) == u64::from(self.number) - 1
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.number, self.of)
     }
 }
 
@@ -40,12 +46,6 @@ pub struct Components {
     heads: Vec<Head>,
     /// By task, whether another component reads its result.
     is_read_across: Vec<bool>,
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {}", self.number, self.of)
-    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -80,6 +80,11 @@ impl Plan {
         if self.portable_kernels { work.cost() * work.slowdown() } else { work.cost() }
     }
 
+    /// The same of all tasks that will run.
+    pub fn seconds_ahead(&self, statuses: &Statuses) -> f64 {
+        (0..self.tasks.len()).filter(|&task| statuses.runs(task)).map(|task| self.seconds(task)).sum()
+    }
+
     /// Bytes of memory of so many of the tasks that will run side by side, the largest ones.
     pub fn memory(&self, statuses: &Statuses, jobs: usize) -> u64 {
         self.largest(statuses, jobs).into_iter().fold(0, u64::saturating_add)

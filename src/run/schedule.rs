@@ -209,11 +209,9 @@ impl Run<'_> {
             if self.is_stopped() {
                 continue;
             }
-            let postponed: Vec<usize> = if idle && postponed.iter().all(|&index| graph.manner.leaves(index)) {
+            if idle && postponed.iter().all(|&index| graph.manner.leaves(index)) {
                 return;
-            } else {
-                postponed
-            };
+            }
             if idle {
                 // Who only waits holds nothing that others may wait for.
                 self.give_up_leases();
@@ -233,7 +231,7 @@ impl Run<'_> {
         self.state.stopped.load(Ordering::Relaxed) || self.interrupted.load(Ordering::Relaxed)
     }
 
-    pub(super) fn failures(&self) -> MutexGuard<'_, Vec<Failure>> {
+    fn failures(&self) -> MutexGuard<'_, Vec<Failure>> {
         self.state.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -33,6 +33,11 @@ impl Key {
         &self.0
     }
 
+    /// The first 16 hex digits as a number. Keys are digests, so it is as good as drawn by chance.
+    pub fn beginning(&self) -> u64 {
+        u64::from_str_radix(self.short(), 16).expect("a key is hex digits")
+    }
+
     /// The first 16 hex digits: `run_id` in the tables of a training.
     pub fn short(&self) -> &str {
         &self.0[..16]

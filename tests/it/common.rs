@@ -499,6 +499,17 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// What readers of the published folders see: every file with its digest, and one that cannot be read as if nothing were in it.
+pub fn published_below(outputs: &Path) -> BTreeMap<PathBuf, blake3::Hash> {
+    let files = files_below(outputs).into_iter().filter(|path| !path.starts_with(".store"));
+    files
+        .map(|path| {
+            let bytes = fs::read(outputs.join(&path)).unwrap_or_default();
+            (path, blake3::hash(&bytes))
+        })
+        .collect()
+}
+
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];

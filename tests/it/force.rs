@@ -17,7 +17,7 @@ use std::time::Duration;
 use ojaflow::science::seed::{Purpose, Stream, stream};
 use tempfile::TempDir;
 
-use crate::common::{files_below, ojaflow, root, text};
+use crate::common::{files_below, ojaflow, published_below, root, text};
 
 /// Results of `smoke`.
 const RESULTS: usize = 25;
@@ -60,15 +60,8 @@ impl Place {
         self.pipeline().output().unwrap()
     }
 
-    /// What readers of the published folders see: every file with its digest.
     fn published(&self) -> BTreeMap<PathBuf, blake3::Hash> {
-        let files = files_below(&self.outputs()).into_iter().filter(|path| !path.starts_with(".store"));
-        files
-            .map(|path| {
-                let bytes = fs::read(self.outputs().join(&path)).unwrap_or_default();
-                (path, blake3::hash(&bytes))
-            })
-            .collect()
+        published_below(&self.outputs())
     }
 
     /// Runs, and says what is wrong with what came of it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::common::{RACE, SMALL, files_below, ojaflow, root, text, tiny_data};
+use crate::common::{RACE, SMALL, files_below, ojaflow, published_below, root, text, tiny_data};
 
 /// A folder of outputs, and a pipeline that workers share.
 struct Place {
@@ -57,10 +57,8 @@ impl Place {
         serde_json::from_slice(&status.stdout).unwrap_or_else(|_| panic!("{}", text(&status.stderr)))
     }
 
-    /// What readers of the published folders see: every file with its digest.
     fn published(&self) -> BTreeMap<PathBuf, blake3::Hash> {
-        let files = files_below(&self.outputs()).into_iter().filter(|path| !path.starts_with(".store"));
-        files.map(|path| (path.clone(), blake3::hash(&fs::read(self.outputs().join(&path)).unwrap()))).collect()
+        published_below(&self.outputs())
     }
 
     /// The final run: what it says, and that it publishes what one run alone does.

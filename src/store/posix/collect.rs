@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::super::key::Key;
-use super::super::record::FILE;
+use super::super::record::{FILE, Record};
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
-use super::packs::Writing;
 use super::runs::{Recorded, recorded};
 use super::{lease, packs, share};
 use crate::error::{Error, Result};
@@ -56,13 +55,16 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
     }
     for key in there {
         let folder = layout.folder(&key);
-        let found = if keep.contains(&key) { None } else { Some(look(&folder, &key)?) };
-        let bytes =
-            found.as_ref().map_or(0, |found| if let Found::Sound(entry) = found { entry.record.bytes() } else { 0 });
-        let Some(found) = found.filter(|_| !is_remembered(&mut unfinished, &key, bytes)) else {
+        if keep.contains(&key) {
             collected.kept += 1;
             continue;
-        };
+        }
+        let found = look(&folder, &key)?;
+        let bytes = if let Found::Sound(entry) = &found { entry.record.bytes() } else { 0 };
+        if is_remembered(&mut unfinished, &key, bytes) {
+            collected.kept += 1;
+            continue;
+        }
         if let Found::Sound(entry) = &found {
             let files = entry.record.files.iter().filter(|file| share::has_other_names(&folder.join(&file.name)));
             collected.elsewhere += files.map(|file| file.bytes).sum::<u64>();
@@ -86,13 +88,12 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
         }
         collected.kept += stay.len();
         // As long as most of it is needed, the rest stays with it.
-        let (n_gone, n_stay) = (gone.len(), stay.len());
-        if n_gone <= n_stay {
-            collected.beside_others += n_gone;
+        if gone.len() <= stay.len() {
+            collected.beside_others += gone.len();
             continue;
         }
         if !how.dry_run {
-            packs::replace(layout, &pack, &stay)?;
+            packs::replace(layout, &pack, stay)?;
         }
         collected.results.extend(gone);
     }
@@ -184,45 +185,21 @@ pub(super) fn pack(layout: &Layout) -> Result<PackedUp> {
     let _alone = layout.collecting()?;
     let living: BTreeSet<Key> =
         recorded(layout)?.into_iter().filter(|run| run.living).flat_map(|run| run.keys).collect();
-    let mut writing: Option<Writing> = None;
-    let mut packed: Vec<Key> = Vec::new();
-    let mut seal = |writing: Writing, packed: &mut Vec<Key>| {
-        writing.seal(layout)?;
+    let keys = layout.keys()?;
+    let n_loose = keys.len();
+    let small = keys.into_iter().filter(|key| !living.contains(key)).filter_map(|key| {
+        let found = look(&layout.folder(&key), &key);
+        let small = |found| match found {
+            Found::Sound(entry) if entry.record.bytes() <= packs::LARGEST => Some(entry),
+            _ => None,
+        };
+        found.map(small).transpose()
+    });
+    packs::write(layout, small, |records| {
         done.packs += 1;
-        // Safe on disk before the folders go.
-        packed.drain(..).try_for_each(|key| remove(layout, &key))
-    };
-    let (mut results, mut bytes, mut left) = (0, 0, 0);
-    for key in layout.keys()? {
-        let found = look(&layout.folder(&key), &key)?;
-        let entry = match found {
-            Found::Sound(entry) if !living.contains(&key) && entry.record.bytes() <= packs::LARGEST => entry,
-            _ => {
-                left += 1;
-                continue;
-            }
-        };
-        let files: Result<Vec<Vec<u8>>, _> =
-            entry.record.files.iter().map(|file| entry.read_file(&file.name)).collect();
-        let Ok(files) = files else {
-            left += 1;
-            continue;
-        };
-        let mut now = match writing.take() {
-            Some(writing) => writing,
-            None => Writing::new(&layout.pending())?,
-        };
-        now.add(&entry.record, files.iter().map(Vec::as_slice))?;
-        packed.push(key);
-        (results, bytes) = (results + 1, bytes + entry.record.bytes());
-        if now.is_full() {
-            seal(now, &mut packed)?;
-        } else {
-            writing = Some(now);
-        }
-    }
-    if let Some(writing) = writing {
-        seal(writing, &mut packed)?;
-    }
-    Ok(PackedUp { results, bytes, left, ..done })
+        done.results += records.len();
+        done.bytes += records.iter().map(Record::bytes).sum::<u64>();
+        records.iter().try_for_each(|record| remove(layout, &record.key))
+    })?;
+    Ok(PackedUp { left: n_loose - done.results, ..done })
 }

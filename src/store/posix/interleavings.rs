@@ -77,12 +77,14 @@ const SHORT: [Meeting; 13] = [
     },
 ];
 
+const SECOND_ELSEWHERE: Option<Elsewhere> = Some(Elsewhere { actor: 1, takes_for_dead: false });
+
 /// With one on another machine, where no lock is seen.
 const ELSEWHERE: [Meeting; 7] = [
     Meeting {
         name: "one begins and makes something, a collection elsewhere",
         actors: &[BEGINNING, Collection],
-        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        elsewhere: SECOND_ELSEWHERE,
         ..NOBODY
     },
     Meeting {
@@ -90,7 +92,7 @@ const ELSEWHERE: [Meeting; 7] = [
         there: &[1],
         actors: &[ENDING, Collection],
         mortal: &[0, 1],
-        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        elsewhere: SECOND_ELSEWHERE,
         ..NOBODY
     },
     Meeting {
@@ -98,7 +100,7 @@ const ELSEWHERE: [Meeting; 7] = [
         there: &[1],
         actors: &[RUN, Collection],
         mortal: &[1],
-        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        elsewhere: SECOND_ELSEWHERE,
         ..NOBODY
     },
     Meeting {
@@ -109,18 +111,13 @@ const ELSEWHERE: [Meeting; 7] = [
         elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: true }),
         ..NOBODY
     },
-    Meeting {
-        name: "two runs, one elsewhere",
-        actors: &[BUSY, OTHER],
-        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
-        ..NOBODY
-    },
+    Meeting { name: "two runs, one elsewhere", actors: &[BUSY, OTHER], elsewhere: SECOND_ELSEWHERE, ..NOBODY },
     Meeting {
         name: "a run elsewhere, a collection",
         there: &[1],
         actors: &[Collection, ENDING],
         mortal: &[0],
-        elsewhere: Some(Elsewhere { actor: 1, takes_for_dead: false }),
+        elsewhere: SECOND_ELSEWHERE,
         ..NOBODY
     },
     Meeting {

@@ -11,7 +11,7 @@
 //! Numbers are little-endian. A pack is written aside, synced once and moved into `packs` whole; it is never changed. Its name is
 //! the digest of its index. A result that lies in a folder of its own goes before the one in a pack: it was made anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use super::super::key::Key;
 use super::super::pending::{Draft, Sink, Site};
 use super::super::record::{Record, StoredFile};
 use super::draft::Place;
-use super::layout::{Layout, PACK, list, make_folder, name};
+use super::layout::{COLLECTED, Layout, PACK, list, make_folder, name};
 use crate::error::{Error, Result};
 use crate::files::{self, File, Scratch};
 
@@ -79,11 +79,39 @@ impl Packs {
         if let Some(entry) = self.unsealed().get(key) {
             return Ok(Some(entry.clone()));
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = known.find(key) {
+        let found = self.known().find(key);
+        // Nobody waits for another's reading.
+        if let Some(entry) = read(&found, key) {
             return Ok(Some(entry));
         }
-        Ok(if known.look_again(layout)? { known.find(key) } else { None })
+        let found = if self.look_again(layout)? { self.known().find(key) } else { Vec::new() };
+        Ok(read(&found, key))
+    }
+
+    /// Reads what has come since the folder was listed last; whether anything may have changed. A pack that is gone stays
+    /// known: what cannot be read there is looked for elsewhere.
+    fn look_again(&self, layout: &Layout) -> Result<bool> {
+        let folder = layout.packs();
+        let changed = match files::look(&folder).map_err(Error::io("read", &folder))? {
+            None => return Ok(false),
+            Some(found) => found.modified().ok(),
+        };
+        let known: BTreeSet<PathBuf> = {
+            let known = self.known();
+            if known.listed.is_some() && known.listed == changed {
+                return Ok(false);
+            }
+            known.packs.iter().cloned().collect()
+        };
+        let new = paths(layout)?.into_iter().filter(|path| !known.contains(path));
+        // One that is damaged has nothing for anybody; `store verify` names it.
+        let read: Vec<_> = new.filter_map(|path| rows(&path).ok().map(|rows| (path, rows))).collect();
+        self.known().learn(read, changed);
+        Ok(true)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unsealed(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
@@ -92,41 +120,33 @@ impl Packs {
 }
 
 impl Known {
-    /// Reads what has come since the folder was listed last; whether anything may have changed.
-    fn look_again(&mut self, layout: &Layout) -> Result<bool> {
-        let folder = layout.packs();
-        let changed = match files::look(&folder).map_err(Error::io("read", &folder))? {
-            None => return Ok(false),
-            Some(found) => found.modified().ok(),
-        };
-        if self.listed.is_some() && self.listed == changed {
-            return Ok(false);
-        }
-        let there = paths(layout)?;
-        if self.packs.iter().any(|pack| !there.contains(pack)) {
-            (self.packs, self.places) = (Vec::new(), Vec::new());
-        }
-        for path in there {
-            if self.packs.contains(&path) {
-                continue;
+    /// Takes packs that were not known when the folder was listed.
+    fn learn(&mut self, read: Vec<(PathBuf, Vec<Row>)>, listed: Option<SystemTime>) {
+        let before = self.packs.len();
+        for (path, rows) in read {
+            // Another may have read it at the same time.
+            if !self.packs[..before].contains(&path) {
+                let pack = u32::try_from(self.packs.len()).expect("fewer packs than that");
+                self.places.extend(rows.iter().map(|row| Placed { pack, ..row.placed() }));
+                self.packs.push(path);
             }
-            // One that is damaged has nothing for anybody; `store verify` names it.
-            let Ok(rows) = rows(&path) else { continue };
-            let pack = u32::try_from(self.packs.len()).expect("fewer packs than that");
-            self.places.extend(rows.iter().map(|row| Placed { pack, ..row.placed() }));
-            self.packs.push(path);
         }
         self.places.sort_unstable();
-        self.listed = changed;
-        Ok(true)
+        self.listed = listed;
     }
 
-    fn find(&self, key: &Key) -> Option<Entry> {
-        let begins = beginning(key);
+    /// Where the result of a key may lie, each time with its pack.
+    fn find(&self, key: &Key) -> Vec<(PathBuf, Placed)> {
+        let begins = key.beginning();
         let first = self.places.partition_point(|placed| placed.begins < begins);
-        let mut places = self.places[first..].iter().take_while(|placed| placed.begins == begins);
-        places.find_map(|placed| entry(&self.packs[placed.pack as usize], key, placed.place, placed.record))
+        let places = self.places[first..].iter().take_while(|placed| placed.begins == begins);
+        places.map(|placed| (self.packs[placed.pack as usize].clone(), *placed)).collect()
     }
+}
+
+/// The first of some places at which the result of a key lies.
+fn read(places: &[(PathBuf, Placed)], key: &Key) -> Option<Entry> {
+    places.iter().find_map(|(pack, placed)| entry(pack, key, placed.place, placed.record))
 }
 
 /// A pack as a whole.
@@ -167,22 +187,45 @@ impl Pack {
     }
 }
 
-/// Puts a pack of the results that stay in the place of one.
+/// Puts a pack of the results that stay in the place of one. Those that are damaged are of no use to anyone, and made again by
+/// who needs them.
 ///
 /// # Errors
 /// The store cannot be written.
-pub(super) fn replace(layout: &Layout, pack: &Pack, stay: &[Entry]) -> Result<()> {
-    if !stay.is_empty() {
-        let mut writing = Writing::new(&layout.pending())?;
-        for entry in stay {
-            let read = |file: &StoredFile| entry.read_file(&file.name).ok();
-            // What is damaged is of no use to anyone, and made again by who needs it.
-            let Some(files) = entry.record.files.iter().map(read).collect::<Option<Vec<_>>>() else { continue };
-            writing.add(&entry.record, files.iter().map(Vec::as_slice))?;
-        }
-        writing.seal(layout)?;
-    }
+pub(super) fn replace(layout: &Layout, pack: &Pack, stay: Vec<Entry>) -> Result<()> {
+    write(layout, stay.into_iter().map(Ok), |_| Ok(()))?;
     files::remove(&pack.path).map_err(Error::io("remove", &pack.path))
+}
+
+/// Puts results into packs, but for those that are damaged, and tells of each pack when it is safe on disk.
+///
+/// # Errors
+/// The store cannot be written, or what the caller said.
+pub(super) fn write(
+    layout: &Layout,
+    entries: impl Iterator<Item = Result<Entry>>,
+    mut sealed: impl FnMut(&[Record]) -> Result<()>,
+) -> Result<()> {
+    let mut entries = entries.peekable();
+    while entries.peek().is_some() {
+        let mut writing = Writing::new(&layout.pending())?;
+        let mut records = Vec::new();
+        while !writing.is_full()
+            && let Some(entry) = entries.next()
+        {
+            let entry = entry?;
+            let read = |file: &StoredFile| entry.read_file(&file.name).ok();
+            if let Some(files) = entry.record.files.iter().map(read).collect::<Option<Vec<_>>>() {
+                writing.add(&entry.record, files.iter().map(Vec::as_slice))?;
+                records.push(entry.record);
+            }
+        }
+        if !records.is_empty() {
+            writing.seal(layout)?;
+            sealed(&records)?;
+        }
+    }
+    Ok(())
 }
 
 /// A result that lies at a place of a pack; none if what lies there is none.
@@ -199,10 +242,6 @@ fn paths(layout: &Layout) -> Result<Vec<PathBuf>> {
     Ok(all.filter(|path| name(path).is_some_and(|name| name.ends_with(PACK))).collect())
 }
 
-fn beginning(key: &Key) -> u64 {
-    u64::from_str_radix(&key.as_str()[..16], 16).expect("a key is hex digits")
-}
-
 /// A row of an index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
@@ -213,7 +252,7 @@ struct Row {
 
 impl Row {
     fn placed(&self) -> Placed {
-        Placed { begins: beginning(&self.key), pack: 0, record: self.record, place: self.place }
+        Placed { begins: self.key.beginning(), pack: 0, record: self.record, place: self.place }
     }
 
     fn write(&self, bytes: &mut Vec<u8>) {
@@ -293,7 +332,7 @@ impl Files for Packed {
 
 /// A pack while it is written, aside.
 #[derive(Debug)]
-pub(super) struct Writing {
+struct Writing {
     folder: Scratch,
     file: Arc<File>,
     end: u64,
@@ -303,11 +342,11 @@ pub(super) struct Writing {
 
 impl Writing {
     /// In a folder for what is being written.
-    pub(super) fn new(pending: &Path) -> Result<Self> {
+    fn new(pending: &Path) -> Result<Self> {
         make_folder(pending)?;
         let creating = |error| Error::io("create a file in", pending)(error);
-        let folder = Scratch::new_in(pending, super::layout::COLLECTED).map_err(creating)?;
-        let file = files::create_both(&folder.path().join("pack")).map_err(creating)?;
+        let folder = Scratch::new_in(pending, COLLECTED).map_err(creating)?;
+        let file = files::create(&folder.path().join("pack")).map_err(creating)?;
         let mut writing = Self { folder, file: Arc::new(file), end: 0, rows: Vec::new(), begun: Instant::now() };
         writing.append(MAGIC)?;
         Ok(writing)
@@ -323,7 +362,7 @@ impl Writing {
     ///
     /// # Errors
     /// The disk does not take it.
-    pub(super) fn add<'a>(&mut self, record: &Record, files: impl IntoIterator<Item = &'a [u8]>) -> Result<Entry> {
+    fn add<'a>(&mut self, record: &Record, files: impl IntoIterator<Item = &'a [u8]>) -> Result<Entry> {
         let place = self.end;
         let bytes = record.to_bytes();
         let length = u32::try_from(bytes.len()).expect("a record is text of some kilobytes");
@@ -338,7 +377,7 @@ impl Writing {
     }
 
     /// Whether there is no room for more.
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.rows.len() >= MOST_RESULTS || self.end >= MOST_BYTES
     }
 
@@ -347,16 +386,11 @@ impl Writing {
         self.begun.elapsed() >= UNSEEN_FOR
     }
 
-    /// Whether nothing is in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Moves the pack to its place, safe on disk.
     ///
     /// # Errors
     /// The disk does not take it, or it cannot be moved.
-    pub(super) fn seal(mut self, layout: &Layout) -> Result<()> {
+    fn seal(mut self, layout: &Layout) -> Result<()> {
         self.rows.sort();
         let mut index = Vec::with_capacity(self.rows.len() * ROW);
         self.rows.iter().for_each(|row| row.write(&mut index));
@@ -417,7 +451,7 @@ impl Packing {
     /// The disk does not take it.
     pub(super) fn seal(&self) -> Result<()> {
         let writing = self.now.lock().unwrap_or_else(PoisonError::into_inner).take();
-        writing.filter(|writing| !writing.is_empty()).map_or(Ok(()), |writing| self.seal_one(writing))
+        writing.map_or(Ok(()), |writing| self.seal_one(writing))
     }
 
     fn seal_one(&self, writing: Writing) -> Result<()> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -18,6 +18,7 @@ use object_store::{
 use url::Url;
 
 use super::said::{Kind, failed};
+use super::{Came, Transferred, Watch};
 use crate::error::{Error, Result};
 use crate::store::Key;
 
@@ -159,8 +160,33 @@ impl Bucket {
         }
     }
 
+    /// Lets results travel, several at a time, and tells after each what came of all so far.
+    pub(super) async fn each<'a, F>(
+        &self,
+        keys: &'a [Key],
+        watch: Watch<'_>,
+        travel: impl Fn(&'a Key) -> F,
+    ) -> Result<Transferred>
+    where
+        F: Future<Output = Result<Came>>,
+    {
+        self.reach().await?;
+        self.list_for(keys).await?;
+        let mut done = Transferred { of: keys.len(), ..Transferred::default() };
+        let travelling = |key| {
+            let came = travel(key);
+            async move { came.await.map(|came| (key, came)) }
+        };
+        let mut travelled = stream::iter(keys).map(travelling).buffer_unordered(TOGETHER);
+        while let Some((key, came)) = travelled.try_next().await? {
+            done.count(key.clone(), came);
+            (watch.told)(&done);
+        }
+        Ok(done)
+    }
+
     /// Lists what is there, where that takes less time than to ask for each of so many keys.
-    pub(super) async fn list_for(&self, keys: &[Key]) -> Result<()> {
+    async fn list_for(&self, keys: &[Key]) -> Result<()> {
         if keys.len() > MANY {
             self.keys().await?;
         }

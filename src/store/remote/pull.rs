@@ -1,8 +1,8 @@
 //! Results from there to here.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 
-use super::bucket::{Bucket, LARGEST_RECORD, Place, TOGETHER};
+use super::bucket::{Bucket, LARGEST_RECORD, Place};
 use super::{Came, Transferred, Watch};
 use crate::error::Result;
 use crate::store::entry::Damaged;
@@ -11,16 +11,7 @@ use crate::store::record::{Record, StoredFile};
 use crate::store::{Key, Session};
 
 pub(super) async fn pull(bucket: &Bucket, local: &dyn Session, keys: &[Key], watch: Watch<'_>) -> Result<Transferred> {
-    bucket.reach().await?;
-    bucket.list_for(keys).await?;
-    let mut done = Transferred { of: keys.len(), ..Transferred::default() };
-    let fetch = |key| async move { fetch(bucket, local, key).await.map(|came| (key, came)) };
-    let mut fetched = stream::iter(keys).map(fetch).buffer_unordered(TOGETHER);
-    while let Some((key, came)) = fetched.try_next().await? {
-        done.count(key.clone(), came);
-        (watch.told)(&done);
-    }
-    Ok(done)
+    bucket.each(keys, watch, |key| fetch(bucket, local, key)).await
 }
 
 /// The record says what the result is; its files are written as they arrive, and appear when all of them are right.

@@ -4,10 +4,9 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{MultipartUpload, ObjectStoreExt};
 
-use super::bucket::{Bucket, LARGEST_RECORD, Place, TOGETHER};
+use super::bucket::{Bucket, LARGEST_RECORD, Place};
 use super::{Came, Transferred, Watch};
 use crate::error::{Error, Result};
 use crate::store::entry::{Damaged, Entry};
@@ -24,16 +23,7 @@ const ABORT: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 5;
 
 pub(super) async fn push(bucket: &Bucket, local: &dyn Store, keys: &[Key], watch: Watch<'_>) -> Result<Transferred> {
-    bucket.reach().await?;
-    bucket.list_for(keys).await?;
-    let mut done = Transferred { of: keys.len(), ..Transferred::default() };
-    let send = |key| async move { send(bucket, local, key).await.map(|came| (key, came)) };
-    let mut sent = stream::iter(keys).map(send).buffer_unordered(TOGETHER);
-    while let Some((key, came)) = sent.try_next().await? {
-        done.count(key.clone(), came);
-        (watch.told)(&done);
-    }
-    Ok(done)
+    bucket.each(keys, watch, |key| send(bucket, local, key)).await
 }
 
 /// Files first, and the record when all of them are there.

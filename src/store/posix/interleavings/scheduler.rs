@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -327,6 +328,9 @@ impl Scheduler {
     }
 }
 
+/// Nobody is so long at what is between two steps, unless it waits for what another holds from one step to the next.
+const STUCK: Duration = Duration::from_secs(60);
+
 /// How many names each actor has for what it makes.
 const NAMES: usize = 1000;
 
@@ -377,7 +381,15 @@ impl Watch for Scheduler {
         state.actors[actor] = At::Waiting(Taken { step, paths, alone });
         self.pass_on(&mut state);
         while state.turn != Some(actor) && !state.given_up {
-            state = self.changed[actor].wait(state).unwrap_or_else(PoisonError::into_inner);
+            let before = state.taken.len();
+            let waited = self.changed[actor].wait_timeout(state, STUCK).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() && state.taken.len() == before && !state.given_up {
+                let stuck =
+                    format!("nobody goes on while {actor} waits: is a mutex held over a step? {:?}", state.actors);
+                state.violation.get_or_insert(stuck);
+                self.give_up(&mut state);
+            }
         }
         state.turn = None;
         state.actors[actor] = At::Moving;
