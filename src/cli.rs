@@ -70,11 +70,6 @@ pub(crate) struct PipelineArgs {
     pub force: Option<String>,
     #[command(flatten)]
     pub run: RunArgs,
-    /// Fetch results that are not here from an object store: `s3://bucket/prefix`; nothing is written there
-    ///
-    /// What is there counts as missing in plans and dry runs, and is found by the run.
-    #[arg(long, value_name = "URL")]
-    pub remote: Option<String>,
     /// Show the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -98,6 +93,11 @@ pub(crate) struct RunArgs {
     /// Commit small results many to a file, where files are dear
     #[arg(long)]
     pub pack: bool,
+    /// Fetch results that are not here from an object store: `s3://bucket/prefix`; nothing is written there
+    ///
+    /// What is there counts as missing in plans and dry runs, and is found by the run.
+    #[arg(long, value_name = "URL")]
+    pub remote: Option<String>,
     /// Append a line of JSON to this file for each thing that happens
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -361,6 +361,8 @@ pub(crate) enum StoreAction {
         remote: String,
         /// A pipeline, whose results are sent; all results of the store if left out
         name: Option<String>,
+        #[command(flatten)]
+        request: RequestArgs,
     },
     /// Fetch results from an object store, each checked against its digest
     ///
@@ -372,6 +374,8 @@ pub(crate) enum StoreAction {
         remote: String,
         /// A pipeline, whose results are fetched; all that there are if left out
         name: Option<String>,
+        #[command(flatten)]
+        request: RequestArgs,
     },
     /// Try whether an object store is fit: whether of many writers of one object exactly one wins
     Check {

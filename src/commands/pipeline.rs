@@ -87,7 +87,7 @@ pub(super) fn run(project: &Project, name: &str, args: &PipelineArgs) -> Result<
         return show(&ahead, if args.json { Format::Json } else { Format::Text });
     }
     let progress = Shown::new(args.run.quiet || args.json, args.run.events.as_deref())?;
-    let options = Options { force: args.force.as_deref(), remote: args.remote.as_deref(), ..running(&args.run) };
+    let options = Options { force: args.force.as_deref(), ..running(&args.run) };
     let done = project.run(&request, &options, &progress);
     progress.finish();
     if args.timings {

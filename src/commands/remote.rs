@@ -4,13 +4,15 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use super::progress::QUIET_TIME;
-use super::terminal::{interruptible, print, say};
+use super::terminal::{interruptible, print, request, say};
+use crate::cli::RequestArgs;
 use crate::error::{Error, Result};
 use crate::flow::{Project, Request, Transferred, WRITERS, Watch};
 use crate::words::{grouped, size};
 
-pub(super) fn push(project: &Project, remote: &str, name: Option<&str>) -> Result<()> {
-    let sent = watched("sent", |watch| project.push(remote, name.map(Request::new).as_ref(), watch))?;
+pub(super) fn push(project: &Project, remote: &str, name: Option<&str>, args: &RequestArgs) -> Result<()> {
+    let request = of_pipeline(name, args)?;
+    let sent = watched("sent", |watch| project.push(remote, request.as_ref(), watch))?;
     let mut lines = vec![travelled(&sent, "sent to", remote)];
     if sent.absent > 0 {
         let what = if name.is_some() { "of the plan are not in this store" } else { "have no sound record here" };
@@ -19,8 +21,9 @@ pub(super) fn push(project: &Project, remote: &str, name: Option<&str>) -> Resul
     told(lines, &sent, "were not sent: the next run that reads them makes them again, then push again".to_owned())
 }
 
-pub(super) fn pull(project: &Project, remote: &str, name: Option<&str>) -> Result<()> {
-    let fetched = watched("fetched", |watch| project.pull(remote, name.map(Request::new).as_ref(), watch))?;
+pub(super) fn pull(project: &Project, remote: &str, name: Option<&str>, args: &RequestArgs) -> Result<()> {
+    let request = of_pipeline(name, args)?;
+    let fetched = watched("fetched", |watch| project.pull(remote, request.as_ref(), watch))?;
     let mut lines = vec![travelled(&fetched, "fetched from", remote)];
     if fetched.absent > 0 {
         lines.push(format!("  {} of the plan are not there", grouped(fetched.absent as u64)));
@@ -44,6 +47,15 @@ pub(super) fn check(project: &Project, remote: &str, rounds: u32) -> Result<()> 
         lines.push(format!("  in {} of them the answer to the winner was lost", raced.unanswered));
     }
     print(&lines.join("\n"))
+}
+
+/// Whose results travel, if not all of the store.
+fn of_pipeline(name: Option<&str>, args: &RequestArgs) -> Result<Option<Request>> {
+    match name {
+        Some(name) => request(name, args).map(Some),
+        None if request("", args)? == Request::new("") => Ok(None),
+        None => Err(Error::usage("say which pipeline the options are for: `ojaflow store push REMOTE NAME --set …`")),
+    }
 }
 
 /// Says now and then how far it is.

@@ -23,8 +23,8 @@ pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
             verify(&project).and(published)
         }
         Some(StoreAction::Pack) => pack(project),
-        Some(StoreAction::Push { remote, name }) => remote::push(project, remote, name.as_deref()),
-        Some(StoreAction::Pull { remote, name }) => remote::pull(project, remote, name.as_deref()),
+        Some(StoreAction::Push { remote, name, request }) => remote::push(project, remote, name.as_deref(), request),
+        Some(StoreAction::Pull { remote, name, request }) => remote::pull(project, remote, name.as_deref(), request),
         Some(StoreAction::Check { remote, rounds }) => remote::check(project, remote, *rounds),
         Some(StoreAction::Gc { dry_run, unfinished }) => collect(project, *dry_run, *unfinished),
     }

@@ -15,7 +15,11 @@ use crate::spec::node::size;
 use crate::store::{Form, Key, Purpose, Session, Store};
 
 /// How often a run goes on that was taken for dead.
-const AWAKENINGS: usize = 8;
+pub(super) const AWAKENINGS: usize = 8;
+
+/// What it says then.
+pub(super) const AWAKENED: &str =
+    "this run was taken for dead while it was paused; it registers again and looks what is there";
 
 /// How a request is carried out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +60,7 @@ impl Project {
             check_force(&level.plan, options.force)?;
             publish::check_places(&level.plan, &self.outputs)?;
             if let Some(second) = &mut second
-                && second.bring(&level, options, &store, &mut session, progress)?
+                && second.bring(&level.plan, 0..level.plan.tasks.len(), options, &store, &mut session, progress)?
                 && !level.asking.is_empty()
             {
                 // What came may say how it goes on.
@@ -96,9 +100,7 @@ impl Project {
             let done = run.execute(&Manner { keep_going: options.keep_going, ..Manner::side_by_side(jobs) });
             if !present.stands() && awakened < AWAKENINGS {
                 // Paused for so long that it was taken for dead: what it counted on may be gone, so it looks again.
-                progress.notice(
-                    "this run was taken for dead while it was paused; it registers again and looks what is there",
-                );
+                progress.notice(AWAKENED);
                 awakened += 1;
                 drop(run);
                 session = None;

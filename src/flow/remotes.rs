@@ -9,9 +9,9 @@ use super::carry_out::{Options, purpose};
 use super::planning::{on_this_machine, reader};
 use super::storage::now;
 use crate::error::Result;
-use crate::plan::{Level, Levels, Plan, Request};
+use crate::plan::{Levels, Plan, Request};
 use crate::run::Progress;
-use crate::store::{Caretaking, Form, Key, PosixStore, Purpose, Remote, Session, Store};
+use crate::store::{Caretaking, Form, Key, Purpose, Remote, Session, Store};
 
 pub use crate::store::{Raced, Transferred, WRITERS, Watch};
 
@@ -110,19 +110,21 @@ impl<'a> Second<'a> {
         Ok(Self { remote: Remote::open(url)?, interrupt, asked: BTreeSet::new() })
     }
 
-    /// Fetches what a level wants and the local store does not have, but for what is to be made anew; whether anything came.
-    /// What is damaged there is told, and counts as not there.
+    /// Fetches what some tasks leave and the local store does not have, but for what is to be made anew; whether anything
+    /// came. What is damaged there is told, and counts as not there.
     pub(super) fn bring(
         &mut self,
-        level: &Level,
+        plan: &Plan,
+        tasks: impl IntoIterator<Item = usize>,
         options: &Options<'_>,
-        store: &PosixStore,
+        store: &dyn Store,
         session: &mut Option<Box<dyn Session>>,
         progress: &dyn Progress,
     ) -> Result<bool> {
         let is_forced = |stage: &str| options.force.is_some_and(|forced| forced.is_empty() || forced == stage);
         let mut missing = Vec::new();
-        for task in level.plan.tasks.iter().filter(|task| task.leaves_a_result() && !is_forced(&task.stage)) {
+        let tasks = tasks.into_iter().map(|task| &plan.tasks[task]);
+        for task in tasks.filter(|task| task.leaves_a_result() && !is_forced(&task.stage)) {
             if !self.asked.contains(&task.key) && store.find(&task.key)?.is_none() {
                 missing.push(task.key.clone());
             }
@@ -135,7 +137,7 @@ impl<'a> Second<'a> {
             None => session.insert(store.session(options.form)?),
         };
         // Before it is there, so that no collection takes it away again.
-        present.protect(&purpose(level.plan.main()), &missing.iter().collect::<Vec<&Key>>())?;
+        present.protect(&purpose(plan.main()), &missing.iter().collect::<Vec<&Key>>())?;
         let came = self.remote.pull(present.as_ref(), &missing, Watch { interrupt: self.interrupt, told: &|_| () })?;
         present.settle()?;
         self.asked.extend(missing);

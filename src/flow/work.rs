@@ -5,8 +5,9 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::carry_out::{failed, purpose, side_by_side};
+use super::carry_out::{AWAKENED, AWAKENINGS, failed, purpose, side_by_side};
 use super::planning::{on_this_machine, reader};
+use super::remotes::Second;
 use super::{Options, Project, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{self, Components, Disposition, Level, Levels, Plan, Request, Share, Statuses};
@@ -99,8 +100,22 @@ impl Project {
         let store = self.store();
         let request = &on_this_machine(request);
         let mut levels = Levels::new(&catalogue, &self.pipelines, request);
-        let mut worker =
-            Worker { store: &store, session: None, shift, options, progress, request, worked: Worked::default() };
+        let never = AtomicBool::new(false);
+        let interrupt = options.interrupt.unwrap_or(&never);
+        let second = options.remote.map(|url| Second::open(url, interrupt)).transpose()?;
+        let worked = Worked::default();
+        let mut worker = Worker {
+            store: &store,
+            second,
+            session: None,
+            shift,
+            options,
+            interrupt,
+            progress,
+            request,
+            awakened: 0,
+            worked,
+        };
         loop {
             let mut level = levels.present(reader(&store))?;
             level.plan.portable_kernels = portable_kernels();
@@ -131,11 +146,15 @@ fn check_expected(expected: &str, found: &str) -> Result<()> {
 
 struct Worker<'a> {
     store: &'a dyn Store,
+    second: Option<Second<'a>>,
     session: Option<Box<dyn Session>>,
     shift: &'a Shift<'a>,
     options: &'a Options<'a>,
+    interrupt: &'a AtomicBool,
     progress: &'a dyn Progress,
     request: &'a Request,
+    /// How often it was taken for dead.
+    awakened: usize,
     worked: Worked,
 }
 
@@ -183,33 +202,51 @@ impl Worker<'_> {
         wanted: Vec<usize>,
         left_to_others: Option<&[bool]>,
     ) -> Result<(usize, Executed)> {
-        let predict = || Statuses::predict_for(plan, wanted.iter().copied(), self.store, None);
-        let statuses = predict()?;
-        let is_there = |task: usize| plan.tasks[task].leaves_a_result() && statuses.of[task] != Disposition::Run;
-        let found = wanted.iter().filter(|task| is_there(**task)).count();
-        let running: Vec<usize> = (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).collect();
-        if running.is_empty() || self.shift.is_over() {
-            return Ok((found, Executed { left: running.len(), ..Executed::default() }));
+        let (store, options) = (self.store, self.options);
+        let predict = || Statuses::predict_for(plan, wanted.iter().copied(), store, None);
+        loop {
+            let mut statuses = predict()?;
+            if let Some(second) = &mut self.second {
+                let missing: Vec<usize> = running(plan, &statuses).collect();
+                if second.bring(plan, missing, options, store, &mut self.session, self.progress)? {
+                    statuses = predict()?;
+                }
+            }
+            let is_there = |task: usize| plan.tasks[task].leaves_a_result() && statuses.of[task] != Disposition::Run;
+            let found = wanted.iter().filter(|task| is_there(**task)).count();
+            let keys: Vec<&Key> = running(plan, &statuses).map(|task| &plan.tasks[task].key).collect();
+            if keys.is_empty() || self.shift.is_over() {
+                return Ok((found, Executed { left: keys.len(), ..Executed::default() }));
+            }
+            let session = match &mut self.session {
+                Some(session) => session,
+                None => self.session.insert(store.session(options.form)?),
+            };
+            session.protect(&purpose(plan.main()), &keys)?;
+            // What was there a moment ago may have been collected until it was protected.
+            let statuses = predict()?;
+            self.progress.planned(plan, &statuses);
+            let run = Run::new(plan, store, session.as_ref(), &statuses, self.progress, self.interrupt);
+            let jobs = side_by_side(plan, &statuses, options.jobs, self.request.memory)?;
+            let manner = Manner { jobs, keep_going: options.keep_going, until: self.shift.until, left_to_others };
+            let done = run.execute(&manner);
+            drop(run);
+            let settled = session.settle();
+            if !session.stands() && self.awakened < AWAKENINGS {
+                self.progress.notice(AWAKENED);
+                self.awakened += 1;
+                self.session = None;
+                continue;
+            }
+            let done = done?;
+            settled?;
+            self.worked.executed += done.ran;
+            self.worked.shared += done.shared;
+            return Ok((found, done));
         }
-        if self.session.is_none() {
-            self.session = Some(self.store.session(self.options.form)?);
-        }
-        let session = self.session.as_deref().expect("just opened");
-        let keys: Vec<&Key> = running.iter().map(|&task| &plan.tasks[task].key).collect();
-        session.protect(&purpose(plan.main()), &keys)?;
-        // What was there a moment ago may have been collected until it was protected.
-        let statuses = predict()?;
-        self.progress.planned(plan, &statuses);
-        let never = AtomicBool::new(false);
-        let interrupt = self.options.interrupt.unwrap_or(&never);
-        let run = Run::new(plan, self.store, session, &statuses, self.progress, interrupt);
-        let jobs = side_by_side(plan, &statuses, self.options.jobs, self.request.memory)?;
-        let manner = Manner { jobs, keep_going: self.options.keep_going, until: self.shift.until, left_to_others };
-        let done = run.execute(&manner);
-        session.settle()?;
-        let done = done?;
-        self.worked.executed += done.ran;
-        self.worked.shared += done.shared;
-        Ok((found, done))
     }
+}
+
+fn running<'a>(plan: &'a Plan, statuses: &'a Statuses) -> impl Iterator<Item = usize> + 'a {
+    (0..plan.tasks.len()).filter(|&task| statuses.runs(task))
 }

@@ -18,7 +18,7 @@ use crate::tables::frame::Cell;
 use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Others, Reads, Reference, Source};
 
 /// What a user asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// A pipeline's name, or the path of its file.
     pub pipeline: String,

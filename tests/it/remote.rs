@@ -189,6 +189,39 @@ fn a_run_reads_from_a_remote_as_from_a_second_store() {
 }
 
 #[test]
+fn workers_read_from_a_remote_too_and_what_lies_in_packs_travels() {
+    let here = Fixture::new().pipeline(SMALL);
+    succeeds(&here, &["pipeline", "small", "--pack"]);
+    let remote = "s3://results/packed";
+    let sent = succeeds(&here, &["store", "push", remote, "small"]);
+    assert!(sent.starts_with(&format!("{SMALL_TASKS} results (")), "{sent}");
+    let there = Fixture::new().pipeline(SMALL);
+    let worked = succeeds(&there, &["work", "small", "--shard", "1/2", "--pack", "--remote", remote]);
+    assert!(worked.starts_with("share 1 of 2: 0 tasks run"), "{worked}");
+    let standing: Value = serde_json::from_str(&succeeds(&there, &["status", "small", "--json"])).unwrap();
+    assert_eq!((&standing["done"], &standing["left"]), (&9.into(), &3.into()), "{standing}");
+    let run = record(&there, &["--remote", remote]);
+    assert_eq!(run["tasks_run"], 0, "{run}");
+    assert_eq!(here.digests("small"), there.digests("small"));
+    there.assert_verified();
+}
+
+#[test]
+fn what_was_set_is_what_travels() {
+    let here = Fixture::new().pipeline(SMALL).run();
+    let remote = "s3://results/set";
+    let one_seed = ["--set", "matrix.seed.count=1"];
+    let sent = succeeds(&here, &[&["store", "push", remote, "small"], &one_seed[..]].concat());
+    // The bootstrap over one seed was not made here, nor what is judged by it.
+    assert!(sent.starts_with("5 results (") && sent.contains("3 of the plan are not in this store"), "{sent}");
+    let there = Fixture::new().pipeline(SMALL);
+    let fetched = succeeds(&there, &[&["store", "pull", remote, "small"], &one_seed[..]].concat());
+    assert!(fetched.starts_with("5 results ("), "{fetched}");
+    let astray = fails(at_port(&here, server().port, &["store", "push", remote, "--set", "matrix.seed.count=1"]), 2);
+    assert!(astray.contains("say which pipeline"), "{astray}");
+}
+
+#[test]
 fn the_levels_of_a_plan_are_found_one_after_the_other() {
     let here = Fixture::new().pipeline(RACE);
     let made = record(&here, &[]);

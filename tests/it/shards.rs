@@ -211,6 +211,46 @@ fn a_collection_on_another_machine_takes_nothing_from_a_run_whose_lock_it_does_n
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn one_that_was_paused_until_it_was_taken_for_dead_looks_again_and_ends_with_the_same() {
+    let library = no_locks().expect("a C compiler, which building the program needs as well");
+    let small = SMALL.replace("count = 2", "count = 40").replace("samples   = 100", "samples   = 200");
+    let expected = alone(&Place::new(&small));
+    for is_worker in [true, false] {
+        let place = Place::new(&small);
+        let pipeline = place.pipeline.to_str().unwrap();
+        let command = match is_worker {
+            true => place.work("1/2", &[]),
+            false => place.command(&["pipeline", pipeline, "--jobs", "1"]),
+        };
+        let paused = elsewhere(command, "a host", &library, "unseen").spawn().unwrap();
+        let signal = |name: &str| {
+            let sent = Command::new("kill").args([name, &paused.id().to_string()]).status().unwrap();
+            assert!(sent.success(), "it has ended already");
+        };
+        // It counts on something, and some of that is made.
+        let results = place.outputs().join(".store/v1/results");
+        while !results.is_dir() || files_below(&results).len() < 8 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        signal("-STOP");
+        let runs = place.outputs().join(".store/v1/runs");
+        for run in files_below(&runs) {
+            let file = fs::File::options().append(true).open(runs.join(run)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(86400)).unwrap();
+        }
+        let collection = place.command(&["store", "gc", "--unfinished"]);
+        let said = well(&elsewhere(collection, "another", &library, "unseen").output().unwrap());
+        assert!(!said.starts_with("0 results"), "{said}");
+        signal("-CONT");
+        let woken = paused.wait_with_output().unwrap();
+        well(&woken);
+        assert!(text(&woken.stderr).contains("was taken for dead while it was paused"), "{}", text(&woken.stderr));
+        place.ends_as(&expected);
+    }
+}
+
 /// Kills, doubles, other numbers of shares and collections elsewhere, on pipelines that people run. Minutes.
 #[test]
 #[ignore = "takes minutes"]
