@@ -1,5 +1,7 @@
 //! What would happen to each task: the same prediction for `plan`, `--dry-run` and the run itself.
 
+use rayon::prelude::*;
+
 use super::Plan;
 use crate::error::Result;
 use crate::store::Store;
@@ -53,6 +55,13 @@ impl Statuses {
         let mut of = vec![Disposition::Idle; n_tasks];
         let is_forced = |task: &super::Task| force.is_some_and(|stage| stage.is_empty() || *stage == *task.stage);
         let forced: Vec<bool> = plan.tasks.iter().map(is_forced).collect();
+        // What is wanted anyway is looked up side by side: a file server takes its time for each answer.
+        let looked_up: Vec<Option<bool>> = (plan.tasks.par_iter().enumerate())
+            .map(|(index, task)| {
+                let is_looked_up = needed[index] && task.leaves_a_result() && !forced[index];
+                is_looked_up.then(|| store.find(&task.key).map(|found| found.is_some())).transpose()
+            })
+            .collect::<Result<_>>()?;
         // Readers come after what they read, so going backwards every need is known before its task is looked at.
         for index in (0..n_tasks).rev() {
             let task = &plan.tasks[index];
@@ -60,7 +69,7 @@ impl Statuses {
             let cached = (wanted || passing[index])
                 && !forced[index]
                 && task.leaves_a_result()
-                && store.find(&task.key)?.is_some();
+                && looked_up[index].map_or_else(|| store.find(&task.key).map(|found| found.is_some()), Ok)?;
             of[index] = match (wanted && !cached, passing[index], wanted && cached) {
                 (true, _, _) => Disposition::Run,
                 (false, true, _) => Disposition::Replay,

@@ -36,6 +36,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::entry::Entry;
 use super::key::Key;
 use super::{Caretaking, Collected, Collection, Form, PackedUp, Present, Purpose, Session, Store, Verified};
@@ -100,7 +102,7 @@ impl Store for PosixStore {
 
 impl Caretaking for PosixStore {
     fn entries(&self) -> Result<Vec<Entry>> {
-        self.keys()?.iter().filter_map(|key| self.find(key).transpose()).collect()
+        self.keys()?.par_iter().filter_map(|key| self.find(key).transpose()).collect()
     }
 
     fn keys(&self) -> Result<Vec<Key>> {
