@@ -21,46 +21,10 @@ request=(smoke --as engines --set matrix.seed.count=20 --set stages.train.sample
 shards=6
 skipped=()
 
-step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
-fail() {
-  printf 'failed: %s\n' "$1"
-  exit 1
-}
+published_as=engines
+. tests/engines/common.sh
 
 # --------------------------------------------------------------------------------------------------------- surroundings
-
-# A project of its own, with results from nobody.
-project() {
-  rm -rf "${home:?}/$1"
-  mkdir -p "$home/$1"
-  ln -s "$root/data" "$root/pipelines" "$home/$1/"
-  cd "$home/$1"
-}
-
-# What an engine made is what one process made.
-same() {
-  "$python" - "$home/local" "$home/$1" <<'PYTHON'
-import json, sys
-def digests(folder):
-    manifest = json.load(open(f"{folder}/outputs/engines/manifest.json"))
-    return {table["name"]: table["digest"] for table in manifest["tables"]}
-local, other = map(digests, sys.argv[1:])
-assert local and local == other, f"different: {sorted(name for name in local if local[name] != other.get(name))}"
-print(f"{len(local)} tables with the same digests")
-PYTHON
-  "$OJAFLOW" store verify >/dev/null || fail "the store of $1 is not sound"
-}
-
-# Waits until a command succeeds, for so many seconds.
-until_it_is() {
-  local seconds=$1 since=$SECONDS
-  shift
-  until "$@"; do
-    [ $((SECONDS - since)) -lt "$seconds" ] || fail "after $seconds s: $*"
-    sleep 0.2
-  done
-}
-some_results() { [ "$("$OJAFLOW" status "${request[@]}" --json | sed -n 's/.*"done": \([0-9]*\).*/\1/p')" -ge 5 ]; }
 
 python_packages() {
   local wanted=tests/engines/requirements.txt
@@ -76,11 +40,7 @@ python_packages() {
 
 slurm_packages() {
   command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && return
-  local packages="slurmctld slurmd slurm-client munge"
-  export DEBIAN_FRONTEND=noninteractive
-  # shellcheck disable=SC2086
-  { apt-get install -y --no-install-recommends $packages ||
-    { apt-get update && apt-get install -y --no-install-recommends $packages; }; } >/dev/null 2>&1
+  packages slurmctld slurmd slurm-client munge
 }
 
 # A controller and two nodes, with all their files in one folder and on ports that are free.
@@ -270,5 +230,4 @@ else
   skipped+=("Slurm" "Snakemake through Slurm")
 fi
 
-step "done"
-echo "${#skipped[@]} skipped$([ ${#skipped[@]} -eq 0 ] || printf ', %s' "${skipped[@]}" | sed 's/^,/:/')"
+count_skipped

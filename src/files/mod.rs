@@ -20,8 +20,8 @@ pub(crate) use file::{File, create, create_new, most_open, open, read, read_part
 pub(crate) use fresh::{Scratch, fresh_folder};
 pub(crate) use lock::Lock;
 pub(crate) use path::{
-    create_folder, create_folders, exchange, exists, is_damage, is_file, is_folder, is_in_the_way, is_nothing,
-    is_unsupported, list, look, make_read_only, metadata, remove, rename, sync_folder, target, touch,
+    antedate, create_folder, create_folders, exchange, exists, is_damage, is_file, is_folder, is_in_the_way,
+    is_nothing, is_unsupported, list, look, make_read_only, metadata, remove, rename, sync_folder, target, touch,
 };
 #[cfg(test)]
 pub(crate) use step::Step;

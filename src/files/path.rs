@@ -143,9 +143,17 @@ pub(crate) fn make_read_only(file: &Path) -> io::Result<()> {
 
 /// Sets the time at which a file was changed to the present one, as the file system has it.
 pub(crate) fn touch(path: &Path) -> io::Result<()> {
+    set_time(path, Timespec { tv_sec: 0, tv_nsec: UTIME_NOW })
+}
+
+/// Lets a file look as if nobody had changed it since 1970.
+pub(crate) fn antedate(path: &Path) -> io::Result<()> {
+    set_time(path, Timespec { tv_sec: 0, tv_nsec: 0 })
+}
+
+fn set_time(path: &Path, time: Timespec) -> io::Result<()> {
     let kept = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let times = Timestamps { last_access: kept, last_modification: now };
+    let times = Timestamps { last_access: kept, last_modification: time };
     again(Step::Touch, path, || Ok(utimensat(CWD, path, &times, AtFlags::empty())?))
 }
 

@@ -1,11 +1,12 @@
-//! Who is making which result: a locked file for each, in which the run is named, for machines that do not see the lock. They save work and nothing else: a result that is made twice is
-//! sound all the same, so a lease that cannot be had for a reason of the file system is done without.
+//! Who is making which result: a locked file for each, in which the run is named, for machines that do not see the lock. They
+//! save work and nothing else: a result that is made twice is sound all the same, so a lease that cannot be had for a reason of
+//! the file system is done without.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::key::Key;
-use super::heartbeat::may_live;
+use super::heartbeat::is_heard;
 use super::layout::{Layout, RUN, list, make_folder, name};
 use crate::error::Result;
 use crate::files::{self, Lock};
@@ -72,14 +73,14 @@ pub(super) fn take(layout: &Layout, key: &Key, run: &str) -> Option<Lease> {
     None
 }
 
-/// Whether a run is named in a lease that may live although its lock is not seen here.
+/// Whether a run is named in a lease that is heard of although its lock is not seen here.
 fn is_named(layout: &Layout, lock: &mut Lock, me: &str, are_locks: bool) -> bool {
     let Ok(content) = lock.content() else { return false };
     let holder = String::from_utf8_lossy(&content);
     holder != me
         && holder.starts_with(RUN)
         && !holder.contains('/')
-        && may_live(layout, &layout.runs().join(&*holder), are_locks)
+        && is_heard(layout, &layout.runs().join(&*holder), are_locks)
 }
 
 /// The keys of the leases that are held.
