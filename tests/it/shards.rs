@@ -202,7 +202,9 @@ fn a_collection_on_another_machine_takes_nothing_from_a_run_whose_lock_it_does_n
             let collection = place.command(&["store", "gc", "--unfinished"]);
             let collection = elsewhere(collection, "another", &library, locks).output().unwrap();
             let said = well(&collection);
-            assert!(said.starts_with("0 results"), "{locks}: {said}");
+            // What one that has ended left unfinished is given up, as was asked for.
+            let are_both_at_work = workers.iter_mut().all(|worker| worker.try_wait().unwrap().is_none());
+            assert!(!are_both_at_work || said.starts_with("0 results"), "{locks}: {said}");
         }
         for worker in workers {
             well(&worker.wait_with_output().unwrap());
