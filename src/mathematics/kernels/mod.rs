@@ -33,6 +33,7 @@ mod outer_sum;
 #[doc(hidden)]
 pub mod probes;
 mod product_adjoint;
+pub(crate) mod program;
 mod row_adjoint;
 mod row_groups;
 mod row_step;

@@ -5,10 +5,14 @@
 //! derived from the form, so they cannot disagree. A form is a product of local signals, bilinear, so its derivative with
 //! respect to any signal is the product rule, and with respect to its coefficient the term itself.
 
+use std::sync::Arc;
+
+mod equation;
 mod notation;
 mod signal;
 mod term;
 
+pub use equation::{Equation, Fault as EquationFault, Part, Written, WrittenState};
 use notation::Notation;
 pub use signal::{Signal, Synapses};
 pub use term::{Combination, Form, Term};
@@ -89,6 +93,28 @@ impl Rule {
         self.terms.iter().find(|(t, _)| t.name == name).map_or(0.0, |(_, c)| c.at(layer))
     }
 
+    /// The terms that the kernels of shipped terms do not carry out, with their coefficients.
+    pub(crate) fn evaluated(&self) -> impl Iterator<Item = (&Term, &Arc<Equation>, &Coefficient)> {
+        self.terms.iter().filter_map(|(term, coefficient)| match &term.form {
+            Form::Written(equation) if equation.products().is_none() => Some((term, equation, coefficient)),
+            _ => None,
+        })
+    }
+
+    /// Refuses terms that the kernels of shipped terms do not carry out, for `who` has no other.
+    ///
+    /// # Errors
+    /// There is one, and why.
+    pub(crate) fn check_products(&self, who: &str) -> Result<(), InvalidParameter> {
+        self.evaluated().next().map_or(Ok(()), |(term, ..)| {
+            Err(InvalidParameter::new(format!(
+                "term `{}`: its equation is no sum of products of y, e and Wᵀ y without a state, which is all that {who} \
+                 takes",
+                term.name
+            )))
+        })
+    }
+
     /// Whether a term moves the feedback weights.
     pub fn moves_feedback(&self) -> bool {
         self.terms.iter().any(|(term, _)| term.synapses == Synapses::Feedback)
@@ -137,6 +163,11 @@ impl Rule {
             };
             let sum = if sum.is_empty() { "0" } else { &sum };
             lines.push(format!("{delta}{} = {sum}", notation.synapses(synapses)));
+        }
+        for (term, _) in &self.terms {
+            if let Form::Written(equation) = &term.form {
+                lines.extend(equation.updates(notation));
+            }
         }
         lines
     }
@@ -204,17 +235,26 @@ impl Term {
             Synapses::Forward => &mut rule.forward,
             Synapses::Feedback => &mut rule.feedback,
         };
-        let Form::Outer { left, right } = &self.form else {
-            visit(&mut row.decay, 1.0, 1.0);
-            return;
+        let mut outer = |left: &Combination, right: &Combination| {
+            let (post, pre) = match self.synapses {
+                Synapses::Forward => (left, right),
+                Synapses::Feedback => (right, left),
+            };
+            for &(a, post) in post.iter() {
+                for &(b, pre) in pre.iter() {
+                    visit(slot(row, post, pre), a, b);
+                }
+            }
         };
-        let (post, pre) = match self.synapses {
-            Synapses::Forward => (left, right),
-            Synapses::Feedback => (right, left),
-        };
-        for &(a, post) in post.iter() {
-            for &(b, pre) in pre.iter() {
-                visit(slot(row, post, pre), a, b);
+        match &self.form {
+            Form::Outer { left, right } => outer(left, right),
+            Form::Decay => visit(&mut row.decay, 1.0, 1.0),
+            Form::Written(equation) => {
+                let Some(products) = equation.products() else { return };
+                products.outer.iter().for_each(|(left, right)| outer(left, right));
+                if products.decay != 0.0 {
+                    visit(&mut row.decay, products.decay, 1.0);
+                }
             }
         }
     }

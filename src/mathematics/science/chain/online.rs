@@ -7,17 +7,19 @@
 //! wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::dynamics::Chain;
 use super::first_layer::FirstLayer;
 use super::network::Network;
+use crate::kernels::program::{Evaluator, Operand, Seen, SynapseSignals};
 use crate::kernels::{self, Active, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest};
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::initialization::Feedback;
 use crate::science::learner::Learner;
 pub use crate::science::learner::{Divergence, UpdateNorms};
-use crate::science::plasticity::Rule;
+use crate::science::plasticity::{Coefficient, Equation, Rule, Synapses as Moved, Term};
 use crate::science::samples::Samples;
 
 /// While no weight can exceed this, none can have overflowed, and looking is unnecessary.
@@ -40,8 +42,37 @@ struct PlasticChain {
     waiting: Vec<Waiting>,
     /// The rule of layer ℓ at ℓ − 1, as the kernels take it.
     synaptic: Vec<SynapticRule>,
+    /// The terms of layer ℓ at ℓ − 1 that have to be evaluated, with what they read as it was before a step.
+    evaluated: Vec<Vec<Evaluated>>,
     /// An upper bound of |w| over W (and B) of layer ℓ at ℓ − 1; over the norms of rows where steps wait for one another.
     bounds: Vec<f64>,
+}
+
+/// A term of a layer that no kernel was written for.
+#[derive(Clone, Debug)]
+struct Evaluated {
+    coefficient: f32,
+    synapses: Moved,
+    reads_weights: bool,
+    reads_pre_error: bool,
+    evaluator: Evaluator,
+}
+
+impl Evaluated {
+    /// The terms of a layer.
+    fn of_layer(rule: &Rule, layer: usize, sizes: &[usize]) -> Vec<Self> {
+        let of = |(term, equation, coefficient): (&Term, &Arc<Equation>, &Coefficient)| {
+            let (coefficient, program) = (coefficient.at(layer) as f32, equation.program());
+            (coefficient != 0.0).then(|| Self {
+                coefficient,
+                synapses: term.synapses,
+                reads_weights: program.reads_matrix(Operand::Weights) || program.reads_matrix(Operand::Feedback),
+                reads_pre_error: program.reads(Seen::PreError),
+                evaluator: equation.evaluator(sizes[layer - 1], sizes[layer]),
+            })
+        };
+        rule.evaluated().filter_map(of).collect()
+    }
 }
 
 impl OnlineTrainer {
@@ -140,9 +171,11 @@ impl PlasticChain {
     fn new(network: Network, rule: &Rule) -> Self {
         let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
         let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
-        let first = FirstLayer::new(&network, &synaptic[0]);
+        let evaluated: Vec<_> = (1..=n_layers).map(|layer| Evaluated::of_layer(rule, layer, sizes)).collect();
+        // What has to be evaluated reads the weights of every step.
+        let first = if evaluated[0].is_empty() { FirstLayer::new(&network, &synaptic[0]) } else { None };
         let waiting = sizes.windows(2).map(|pair| Waiting::new(pair[0], pair[1])).collect();
-        let mut synapses = Self { network, first, waiting, synaptic, bounds: Vec::new() };
+        let mut synapses = Self { network, first, waiting, synaptic, evaluated, bounds: Vec::new() };
         synapses.bounds = (1..=n_layers).map(|layer| synapses.bound(layer)).collect();
         synapses
     }
@@ -157,6 +190,69 @@ impl PlasticChain {
             }
             _ => Cow::Borrowed(&self.network),
         }
+    }
+
+    /// A step at once, with terms that read the weights as they were before it.
+    fn learn_evaluating(&mut self, layer: usize, mut signals: LayerSignals<'_>) -> Result<(), usize> {
+        let Self { network, synaptic, evaluated, bounds, .. } = self;
+        let (rule, evaluated) = (&synaptic[layer - 1], &mut evaluated[layer - 1]);
+        let (weights, mut feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
+        let before =
+            evaluated.iter().any(|term| term.reads_weights).then(|| (weights.clone(), feedback.as_deref().cloned()));
+        signals.propagate |= evaluated.iter().any(|term| term.reads_pre_error);
+        let LayerSignals {
+            error,
+            activation,
+            pre_activation,
+            function,
+            pre_is_input,
+            propagate,
+            pre_error,
+            projection,
+        } = signals;
+        let passed = kernels::update_layer(
+            network.backend,
+            rule,
+            weights,
+            feedback.as_deref_mut(),
+            None,
+            LayerSignals {
+                error,
+                activation,
+                pre_activation,
+                function,
+                pre_is_input,
+                propagate,
+                pre_error: &mut *pre_error,
+                projection,
+            },
+        );
+        if !passed.finite {
+            return Err(layer - 1);
+        }
+        bounds[layer - 1] = bounds[layer - 1] * growth(rule) + passed.reach;
+        let nothing = InputMajor::default();
+        let (weights_before, feedback_before) = match &before {
+            Some((weights, feedback)) => (weights, feedback.as_ref().unwrap_or(weights)),
+            None => (&nothing, &nothing),
+        };
+        let signals = SynapseSignals {
+            weights: weights_before,
+            feedback: feedback_before,
+            pre_activation,
+            activation,
+            pre_error,
+            error,
+        };
+        for Evaluated { coefficient, synapses, evaluator, .. } in evaluated {
+            let target = match (synapses, &mut feedback) {
+                (Moved::Feedback, Some(feedback)) => &mut **feedback,
+                _ => &mut *weights,
+            };
+            let [reach, _] = evaluator.add(network.backend, *coefficient, signals, target);
+            bounds[layer - 1] += reach;
+        }
+        self.check_bound(layer)
     }
 
     /// Looks at the weights of a layer whose bound says that they may have overflowed.
@@ -183,6 +279,12 @@ impl PlasticChain {
     }
 }
 
+/// The most by which decay makes a weight grow.
+fn growth(rule: &SynapticRule) -> f64 {
+    let of = |decay: f32| (1.0 - f64::from(decay)).abs();
+    of(rule.forward.decay).max(of(rule.feedback.decay)).max(1.0)
+}
+
 impl Synapses for PlasticChain {
     fn receive(&mut self, image: Active<'_>, z: &mut [Lanes]) {
         let Self { network, first, .. } = self;
@@ -198,6 +300,9 @@ impl Synapses for PlasticChain {
     }
 
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
+        if !self.evaluated[layer - 1].is_empty() {
+            return self.learn_evaluating(layer, signals);
+        }
         let Self { network, waiting, synaptic, bounds, .. } = self;
         let rule = &synaptic[layer - 1];
         let (weights, feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
@@ -207,8 +312,7 @@ impl Synapses for PlasticChain {
         if !passed.finite {
             return Err(layer - 1);
         }
-        let growth = (1.0 - f64::from(rule.forward.decay)).abs().max((1.0 - f64::from(rule.feedback.decay)).abs());
-        bounds[layer - 1] = bounds[layer - 1] * growth.max(1.0) + passed.reach;
+        bounds[layer - 1] = bounds[layer - 1] * growth(rule) + passed.reach;
         self.check_bound(layer)
     }
 

@@ -83,6 +83,7 @@ impl<'a> MetaLearner<'a> {
     /// plastic feedback, if nothing is learned, or if a number makes no sense.
     pub fn new(settings: MetaSettings, pool: &'a ClassPool<'a>, seed: u64) -> Result<Self, InvalidParameter> {
         settings.check(pool)?;
+        settings.rule.check_products("meta-learning")?;
         let learned = settings.learns();
         let rule = LearnedRule::new(&settings.rule, &learned);
         let inner = InnerLoop::new(&settings.architecture, settings.feedback, rule);

@@ -1,7 +1,9 @@
 //! The terms of learning rules: each defined once, in [`Term::shipped`], everything else derived from its form.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use super::equation::Equation;
 use super::notation::{Notation, write_combination};
 use super::signal::{Signal, Synapses};
 use crate::science::InvalidParameter;
@@ -21,6 +23,8 @@ pub enum Form {
     },
     /// Minus the matrix itself.
     Decay,
+    /// An equation that a pipeline has written.
+    Written(Arc<Equation>),
 }
 
 /// One named term of a learning rule.
@@ -88,7 +92,7 @@ static SHIPPED: &[Term] = {
 
 impl Signal {
     /// Whether it belongs to layer ℓ − 1.
-    fn is_pre(self) -> bool {
+    pub(super) fn is_pre(self) -> bool {
         matches!(self, Signal::PreActivation | Signal::PreError | Signal::Projection)
     }
 
@@ -128,6 +132,7 @@ impl Term {
     pub(super) fn written(&self, notation: Notation) -> (f64, String) {
         match &self.form {
             Form::Decay => (-1.0, notation.synapses(self.synapses).to_string()),
+            Form::Written(equation) => equation.text(notation),
             Form::Outer { left, right } => {
                 let ((s, left), (t, right)) = (write_combination(left, notation), write_combination(right, notation));
                 (s * t, format!("{left} {right}{}", notation.transpose()))
@@ -156,6 +161,9 @@ impl Term {
     /// The signals that it reads.
     pub fn signals(&self) -> Vec<Signal> {
         let mut signals = Vec::new();
+        if let Form::Written(equation) = &self.form {
+            return equation.signals();
+        }
         if let Form::Outer { left, right } = &self.form {
             for &(_, signal) in left.iter().chain(right.iter()) {
                 if !signals.contains(&signal) {
@@ -168,6 +176,9 @@ impl Term {
 
     /// The signals that it reads, in plain text; a decay reads none but the synapse itself.
     pub fn signals_in_words(&self) -> String {
+        if let Form::Written(equation) = &self.form {
+            return equation.reads();
+        }
         match self.signals()[..] {
             [] => self.synapses.plain().to_owned(),
             ref signals => signals.iter().map(|signal| signal.plain()).collect::<Vec<_>>().join(", "),

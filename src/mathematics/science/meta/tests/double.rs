@@ -56,6 +56,7 @@ impl Double<'_> {
             for ((term, _), &theta) in self.rule.terms().iter().zip(theta) {
                 let change = |matrix: &Array2<f64>| match &term.form {
                     Form::Decay => matrix * -theta,
+                    Form::Written(_) => unreachable!("these tests make terms of signals"),
                     Form::Outer { left, right } => outer(&combined(left), &combined(right)) * theta,
                 };
                 match term.synapses {
