@@ -6,7 +6,7 @@ use super::*;
 use crate::kernels::Backend;
 use crate::science::activation::Activation;
 use crate::science::initialization::Initialization;
-use crate::science::plasticity::{Coefficient, Form, Signal, Synapses, Term};
+use crate::science::plasticity::{Coefficient, Form, Signal, Synapses, Term, Written, WrittenState};
 use crate::science::reference::{Reference, architecture, deviation, input, noise, outer};
 
 const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
@@ -198,6 +198,105 @@ fn a_made_up_term_changes_the_weights_as_its_replay_in_numpy() {
     for (layer, expected) in (1..).zip(matrices("trained", false)) {
         let found = deviation(&trainer.network().forward_weights(layer), &expected);
         assert!(found < 1e-5, "W of layer {layer} is off by {found:e}");
+    }
+}
+
+/// A term that is written as an equation.
+fn equation(name: &str, synapses: Synapses, equation: &str, state: Option<(&str, f64, &str)>) -> Term {
+    let state = state.map(|(name, start, update)| WrittenState { name: name.into(), start, update: update.into() });
+    Term::of_equation(&Written {
+        name: name.into(),
+        synapses,
+        equation: equation.into(),
+        parameters: vec![("rate".into(), 0.1)],
+        state: state.into_iter().collect(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn written_equations_are_carried_out_as_their_formulas_in_double_precision() {
+    let samples = noise(30, 37, 10, 1);
+    let uniform = |term: Term, c: f64| (term, Coefficient::Uniform(c));
+    let forward = |name: &str, text: &str, c: f64| uniform(equation(name, Synapses::Forward, text, None), c);
+    let bcm = ("theta", 0.05, "(1 - rate) * theta + rate * y_post.^2");
+    for feedback in [Feedback::Symmetric, Feedback::Random, Feedback::Plastic] {
+        let mut terms = vec![
+            uniform(Term::named("gradient").unwrap().clone(), 0.02),
+            forward("single", "y_post * y_pre' - diag(y_post.^2) * W", 0.004),
+            forward("sanger", "y_post * y_pre' - lower(y_post * y_post') * W", 0.003),
+            forward("both", "(e_post * e_pre') .* W", -0.5),
+            uniform(equation("bcm", Synapses::Forward, "(y_post .* (y_post - theta)) * y_pre'", Some(bcm)), 0.002),
+        ];
+        if feedback == Feedback::Plastic {
+            terms.push(uniform(equation("b", Synapses::Feedback, "-y_pre * e_post' - B.^3 - 0.1 * W'", None), 0.01));
+        }
+        let start = network(&[37, 33, 16, 10], SOFTPLUS, feedback);
+        let mut reference = Reference::of(&start);
+        let sizes = [33, 16, 10];
+        let mut theta: Vec<Array1<f64>> = sizes.iter().map(|&n| Array1::from_elem(n, 0.05)).collect();
+        for index in 0..30 {
+            let (z, y) = reference.forward(&input(&samples, index));
+            let e = reference.errors(&z, &y, samples.label(index));
+            let before = reference.clone();
+            for l in 0..3 {
+                let (w, pre, post) = (&before.w[l], &y[l], &y[l + 1]);
+                let hebb = outer(post, pre);
+                let mut lower = outer(post, post);
+                lower.indexed_iter_mut().filter(|((i, j), _)| j > i).for_each(|(_, x)| *x = 0.0);
+                reference.w[l] += &(outer(&e[l + 1], pre) * -0.02
+                    + (&hebb - Array2::from_diag(&(post * post)).dot(w)) * 0.004
+                    + (&hebb - lower.dot(w)) * 0.003
+                    + outer(&e[l + 1], &e[l]) * w * -0.5
+                    + outer(&(post * &(post - &theta[l])), pre) * 0.002);
+                if let (Feedback::Plastic, Some(b)) = (feedback, &mut reference.b) {
+                    let old = &before.b.as_ref().unwrap()[l];
+                    b[l] += &((-outer(pre, &e[l + 1]) - old.mapv(|b| b.powi(3)) - w.t().mapv(|w| 0.1 * w)) * 0.01);
+                }
+                theta[l] = &theta[l] * 0.9 + post * post * 0.1;
+            }
+        }
+        let order: Vec<u32> = (0..30).collect();
+        let rule = Rule::with_terms(terms).unwrap();
+        let mut bytes = Vec::new();
+        for backend in Backend::available() {
+            let mut network = start.clone();
+            network.backend = backend;
+            let mut trainer = OnlineTrainer::new(network, rule.clone()).unwrap();
+            // However it is cut into calls.
+            trainer.advance(&samples, &order[..11]).unwrap();
+            trainer.advance_recording(&samples, &order[11..]).unwrap();
+            let trained = trainer.network();
+            for layer in 1..=3 {
+                let found = deviation(&trained.forward_weights(layer), &reference.w[layer - 1]);
+                assert!(found < 2e-5, "{feedback:?}: W of layer {layer} is off by {found:e}");
+                if let (Some(b), Some(expected)) = (trained.feedback_weights(layer), &reference.b) {
+                    assert!(deviation(&b, &expected[layer - 1]) < 2e-5, "{feedback:?}: B of layer {layer}");
+                }
+            }
+            bytes.push((1..=3).map(|layer| trained.forward_weights(layer)).collect::<Vec<_>>());
+        }
+        assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]), "other bits on another processor");
+    }
+}
+
+#[test]
+fn a_copy_of_a_shipped_term_gives_the_same_weights_byte_for_byte() {
+    let samples = noise(60, 37, 10, 2);
+    let order: Vec<u32> = (0..60).collect();
+    let written = |name: &str, text: &str| equation(name, Synapses::Forward, text, None);
+    let start = network(&[37, 33, 16, 10], SOFTPLUS, Feedback::Symmetric);
+    let trained = |terms: [Term; 2]| {
+        let terms = terms.into_iter().zip([0.02, 0.004]).map(|(term, c)| (term, Coefficient::Uniform(c))).collect();
+        let mut trainer = OnlineTrainer::new(start.clone(), Rule::with_terms(terms).unwrap()).unwrap();
+        trainer.advance(&samples, &order).unwrap();
+        trainer.network().into_owned()
+    };
+    let shipped = trained(["gradient", "oja"].map(|name| Term::named(name).unwrap().clone()));
+    let copies = [written("descent", "-e_post * y_pre'"), written("subspace", "y_post * (y_pre - W' * y_post)'")];
+    let copied = trained(copies);
+    for layer in 1..=3 {
+        assert_eq!(copied.forward_weights(layer), shipped.forward_weights(layer));
     }
 }
 
