@@ -22,6 +22,7 @@ use computations::Bench;
 use machine::{Limits, Times, Work};
 use ojaflow::kernels::probes::{Probe, probes};
 use ojaflow::kernels::{Backend, backend};
+use ojaflow::science::plasticity;
 use serde::Serialize;
 use table::{Row, Section, Shown, Unit};
 
@@ -48,6 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             title: "kernel",
             unit: Unit::Microseconds,
             rows: probes(backend).into_iter().map(|probe| kernel(probe, &limits)).collect(),
+        },
+        Section {
+            title: "equation",
+            unit: Unit::Microseconds,
+            rows: plasticity::probes::probes(backend).into_iter().map(|probe| kernel(probe, &limits)).collect(),
         },
         Section { title: "online step", unit: Unit::Microseconds, rows: steps },
         Section { title: "evaluation, episode", unit: Unit::Milliseconds, rows: longer },

@@ -50,6 +50,7 @@ pub use activation::Activation;
 pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
+pub(crate) use backend::{Kernel, dispatch};
 pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
 pub(crate) use bits::pair_alike;
 pub(crate) use block::{
@@ -70,5 +71,6 @@ pub(crate) use row_adjoint::{Differentiated, RowAdjoint, Scale, step_rows_back};
 pub(crate) use row_step::{RowStep, step_rows};
 pub(crate) use rows::matrix_product;
 pub(crate) use scatter::Scatter;
+pub(crate) use simd::Simd;
 pub(crate) use synaptic_rule::{PreFactor, RowRule, SynapticRule};
 pub(crate) use waiting::Waiting;

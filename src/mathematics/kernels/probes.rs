@@ -37,7 +37,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         multiply_adds: usize,
         [read, written]: [usize; 2],
@@ -68,25 +68,25 @@ pub fn arithmetic_of(activation: Activation) -> [usize; 2] {
 }
 
 /// Copies of a matrix, of which the next is used each time.
-struct Weights {
+pub(crate) struct Weights {
     copies: Vec<InputMajor>,
     next: usize,
 }
 
 impl Weights {
-    fn new(n_in: usize, n_out: usize) -> Self {
+    pub(crate) fn new(n_in: usize, n_out: usize) -> Self {
         let weights = InputMajor::from_fn(n_in, n_out, |i, j| ((i * 31 + j * 17) % 97) as f32 / 970.0 - 0.05);
         let n = APART.div_ceil(size_of_val(weights.lanes()));
         Self { copies: vec![weights; n], next: 0 }
     }
 
-    fn next(&mut self) -> &mut InputMajor {
+    pub(crate) fn next(&mut self) -> &mut InputMajor {
         self.next = (self.next + 1) % self.copies.len();
         &mut self.copies[self.next]
     }
 }
 
-fn vectors(n: usize, samples: usize) -> Vec<Lanes> {
+pub(crate) fn vectors(n: usize, samples: usize) -> Vec<Lanes> {
     let mut rows = vec![Lanes::ZERO; samples * lanes_for(n)];
     for (s, row) in rows.chunks_exact_mut(lanes_for(n)).enumerate() {
         as_flat_mut(row)[..n].iter_mut().enumerate().for_each(|(k, x)| *x = ((s + k * 7) % 13) as f32 / 13.0);

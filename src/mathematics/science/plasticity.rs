@@ -12,6 +12,8 @@ mod notation;
 mod signal;
 mod term;
 
+#[doc(hidden)]
+pub use equation::probes;
 pub use equation::{Equation, Fault as EquationFault, Part, Written, WrittenState};
 use notation::Notation;
 pub use signal::{Signal, Synapses};

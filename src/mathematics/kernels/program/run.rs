@@ -10,29 +10,9 @@ use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::elementary;
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, largest, zeros};
 use crate::kernels::matrix::InputMajor;
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Simd, copy};
 
 type L = [f32; WIDTH];
-
-/// Two operands, element by element, without asking at each where they lie.
-macro_rules! each_pair {
-    ($out:ident, $a:ident, $b:ident, |$x:ident, $y:ident| $value:expr) => {
-        match ($a, $b) {
-            (Source::Row(a), Source::Row(b)) => each_pair!(@ $out, t, k, $x = a[t].0[k], $y = b[t].0[k], $value),
-            (Source::Row(a), Source::Same(b)) => each_pair!(@ $out, t, k, $x = a[t].0[k], $y = b, $value),
-            (Source::Same(a), Source::Row(b)) => each_pair!(@ $out, t, k, $x = a, $y = b[t].0[k], $value),
-            (Source::Same(a), Source::Same(b)) => each_pair!(@ $out, t, k, $x = a, $y = b, $value),
-        }
-    };
-    (@ $out:ident, $t:ident, $k:ident, $x:ident = $a:expr, $y:ident = $b:expr, $value:expr) => {
-        for $t in 0..$out.len() {
-            $out[$t].0 = each_lane!($k => {
-                let ($x, $y) = ($a, $b);
-                $value
-            });
-        }
-    };
-}
 
 /// What the synapses between two layers see, all vectors padded with zeros.
 #[derive(Clone, Copy, Debug)]
@@ -106,17 +86,8 @@ impl Evaluator {
         &as_flat(&self.state[number])[..n]
     }
 
-    /// Adds `coefficient` times what the equation says to `target`, and updates the state. Returns the most by which a weight
-    /// moves, infinite if anything is not finite, and the norm of all that was added.
-    pub(crate) fn add(
-        &mut self,
-        backend: Backend,
-        coefficient: f32,
-        signals: SynapseSignals<'_>,
-        target: &mut InputMajor,
-    ) -> [f64; 2] {
-        let [n_pre, n_post] = self.sizes;
-        assert_eq!([target.n_in(), target.n_out()], [n_pre, n_post]);
+    /// Computes all numbers and vectors of the equation. [`Self::add`] has to follow.
+    pub(crate) fn prepare(&mut self, backend: Backend, signals: SynapseSignals<'_>) {
         let program = self.program.clone();
         for (id, (step, extent)) in program.steps.iter().enumerate() {
             // Taken out, so that it can read the others.
@@ -127,16 +98,29 @@ impl Evaluator {
             }
             self.values.0[id] = out;
         }
-        let Self { values, scratch, .. } = self;
-        let row = RowMachine::new(&program.result, values, signals, n_post);
-        let sum = Sum { row, scratch, coefficient, n_post, target };
-        let [mut reach, squares] = dispatch(backend, sum);
-        for (state, update) in self.state.iter_mut().zip(&program.updates) {
+    }
+
+    /// Adds `coefficient` times what the equation says to `target`, and updates the state. `matrices` are W and B; one that is
+    /// left out is `target` itself, each row of which is read before it moves. Returns the most by which a weight moves,
+    /// infinite if anything is not finite.
+    pub(crate) fn add(
+        &mut self,
+        backend: Backend,
+        coefficient: f32,
+        matrices: [Option<&InputMajor>; 2],
+        target: &mut InputMajor,
+    ) -> f64 {
+        let [n_pre, n_post] = self.sizes;
+        assert_eq!([target.n_in(), target.n_out()], [n_pre, n_post]);
+        let Self { values, scratch, program, .. } = self;
+        let row = RowMachine::new(&program.result, values, matrices, n_post);
+        let mut reach = dispatch(backend, Sum { row, scratch, coefficient, n_post, target });
+        for (state, update) in self.state.iter_mut().zip(&self.program.updates) {
             state.copy_from_slice(&self.values.0[*update]);
             // A state beyond all numbers shows in the weights one sample later.
             reach = if largest(state).is_finite() { reach } else { f64::INFINITY };
         }
-        [reach, squares.sqrt()]
+        reach
     }
 
     fn step(
@@ -192,7 +176,8 @@ impl Evaluator {
                 out[0].0[0] = tree_sum(&sums) / n;
             }
             Step::Reduce { rows, by, over } => {
-                let row = RowMachine::new(rows, values, *signals, sizes[1]);
+                let matrices = [Some(signals.weights), Some(signals.feedback)];
+                let row = RowMachine::new(rows, values, matrices, sizes[1]);
                 dispatch(backend, Reduce { row, scratch, n_pre: sizes[0], by: &values.0[*by], over: *over, out });
             }
         }
@@ -210,25 +195,27 @@ enum Source<'a> {
 struct RowMachine<'a> {
     rows: &'a Rows,
     values: &'a Values,
-    signals: SynapseSignals<'a>,
+    /// W and B; one that is left out is the one that moves, whose present row is `own`.
+    matrices: [Option<&'a InputMajor>; 2],
+    own: Vec<Lanes>,
     /// What operations from row to row have added up so far, each in its place.
     running: Vec<Vec<Lanes>>,
 }
 
 impl<'a> RowMachine<'a> {
-    fn new(rows: &'a Rows, values: &'a Values, signals: SynapseSignals<'a>, n_post: usize) -> Self {
+    fn new(rows: &'a Rows, values: &'a Values, matrices: [Option<&'a InputMajor>; 2], n_post: usize) -> Self {
         let sums = |operation: &RowOperation| match operation {
             RowOperation::RunningPre { .. } => zeros(n_post),
             _ => Vec::new(),
         };
-        Self { rows, values, signals, running: rows.0.iter().map(sums).collect() }
+        Self { rows, values, matrices, own: zeros(n_post), running: rows.0.iter().map(sums).collect() }
     }
 
     #[inline(always)]
     fn source<'b>(&'b self, operand: Operand, scratch: &'b [Vec<Lanes>], i: usize) -> Source<'b> {
         match operand {
-            Operand::Weights => Source::Row(self.signals.weights.row(i)),
-            Operand::Feedback => Source::Row(self.signals.feedback.row(i)),
+            Operand::Weights => Source::Row(self.matrices[0].map_or(&self.own, |weights| weights.row(i))),
+            Operand::Feedback => Source::Row(self.matrices[1].map_or(&self.own, |feedback| feedback.row(i))),
             Operand::Row(at) => Source::Row(&scratch[at]),
             Operand::Post(id) => Source::Row(&self.values.0[id]),
             Operand::Pre(id) => Source::Same(self.values.flat(id)[i]),
@@ -238,36 +225,31 @@ impl<'a> RowMachine<'a> {
 
     /// Row i, in the scratch of the last operation. Rows come in ascending order.
     #[inline(always)]
-    fn row(&mut self, scratch: &mut [Vec<Lanes>], i: usize) {
+    fn row<S: Simd>(&mut self, simd: S, scratch: &mut [Vec<Lanes>], i: usize) {
         for at in 0..self.rows.0.len() {
             // Taken out, so that the others can be read.
             let mut out = std::mem::take(&mut scratch[at]);
             match self.rows.0[at] {
                 RowOperation::Each(what, a) => {
                     let a = self.source(a, scratch, i);
-                    for t in 0..out.len() {
-                        out[t].0 = each(what, &lanes_of(a, t));
-                    }
+                    each_of_row(simd, what, a, &mut out);
                 }
                 RowOperation::Binary(what, a, b) => {
                     let (a, b) = (self.source(a, scratch, i), self.source(b, scratch, i));
-                    match what {
-                        Arithmetic::Add => each_pair!(out, a, b, |x, y| x + y),
-                        Arithmetic::Subtract => each_pair!(out, a, b, |x, y| x - y),
-                        Arithmetic::Multiply => each_pair!(out, a, b, |x, y| x * y),
-                        Arithmetic::Divide => each_pair!(out, a, b, |x, y| x / y),
-                    }
+                    pair_of_rows(simd, what, a, b, &mut out);
                 }
                 RowOperation::RunningPost { a, b, of } => {
                     let of = self.source(of, scratch, i);
-                    let (a, b) = (&self.values.0[a], &self.values.0[b]);
+                    let (a, b) = (&self.values.0[a][..out.len()], &self.values.0[b][..out.len()]);
                     let mut sum = 0.0;
                     for t in 0..out.len() {
-                        let of = lanes_of(of, t);
+                        let (of, a, b) = (lanes_of(of, t), a[t].0, b[t].0);
+                        let mut sums = [0.0; WIDTH];
                         for k in 0..WIDTH {
-                            sum += b[t].0[k] * of[k];
-                            out[t].0[k] = a[t].0[k] * sum;
+                            sum += b[k] * of[k];
+                            sums[k] = sum;
                         }
+                        out[t].0 = each_lane!(k => a[k] * sums[k]);
                     }
                 }
                 RowOperation::RunningPre { a, b, of } => {
@@ -295,6 +277,118 @@ fn lanes_of(source: Source<'_>, t: usize) -> L {
     }
 }
 
+/// a + b, rounded once, of what can only multiply and add.
+#[inline(always)]
+fn add<S: Simd>(simd: S, a: S::V, b: S::V) -> S::V {
+    simd.mul_add(simd.splat(1.0), a, b)
+}
+
+/// a − b, rounded once.
+#[inline(always)]
+fn subtract<S: Simd>(simd: S, a: S::V, b: S::V) -> S::V {
+    simd.mul_add(simd.splat(-1.0), b, a)
+}
+
+#[inline(always)]
+fn pair_of_rows<S: Simd>(simd: S, what: Arithmetic, a: Source<'_>, b: Source<'_>, out: &mut [Lanes]) {
+    match (a, b) {
+        (Source::Row(a), Source::Row(b)) => {
+            let (a, b) = (&a[..out.len()], &b[..out.len()]);
+            match what {
+                Arithmetic::Add => {
+                    for t in 0..out.len() {
+                        simd.store(add(simd, simd.load(&a[t]), simd.load(&b[t])), &mut out[t]);
+                    }
+                }
+                Arithmetic::Subtract => {
+                    for t in 0..out.len() {
+                        simd.store(subtract(simd, simd.load(&a[t]), simd.load(&b[t])), &mut out[t]);
+                    }
+                }
+                Arithmetic::Multiply => {
+                    for t in 0..out.len() {
+                        simd.store(simd.mul(simd.load(&a[t]), simd.load(&b[t])), &mut out[t]);
+                    }
+                }
+                Arithmetic::Divide => {
+                    for t in 0..out.len() {
+                        out[t].0 = each_lane!(k => a[t].0[k] / b[t].0[k]);
+                    }
+                }
+            }
+        }
+        (Source::Row(row), Source::Same(value)) | (Source::Same(value), Source::Row(row)) => {
+            let row = &row[..out.len()];
+            let is_first = matches!(a, Source::Row(_));
+            let same = simd.splat(value);
+            match what {
+                Arithmetic::Multiply => {
+                    for t in 0..out.len() {
+                        simd.store(simd.mul(simd.load(&row[t]), same), &mut out[t]);
+                    }
+                }
+                Arithmetic::Add => {
+                    for t in 0..out.len() {
+                        simd.store(add(simd, simd.load(&row[t]), same), &mut out[t]);
+                    }
+                }
+                Arithmetic::Subtract if is_first => {
+                    for t in 0..out.len() {
+                        simd.store(subtract(simd, simd.load(&row[t]), same), &mut out[t]);
+                    }
+                }
+                Arithmetic::Subtract => {
+                    for t in 0..out.len() {
+                        simd.store(subtract(simd, same, simd.load(&row[t])), &mut out[t]);
+                    }
+                }
+                Arithmetic::Divide => {
+                    for t in 0..out.len() {
+                        out[t].0 = match is_first {
+                            true => each_lane!(k => row[t].0[k] / value),
+                            false => each_lane!(k => value / row[t].0[k]),
+                        };
+                    }
+                }
+            }
+        }
+        (Source::Same(a), Source::Same(b)) => {
+            let value = binary(what, &[a; WIDTH], &[b; WIDTH]);
+            for t in 0..out.len() {
+                out[t].0 = value;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn each_of_row<S: Simd>(simd: S, what: Elementwise, of: Source<'_>, out: &mut [Lanes]) {
+    match (what, of) {
+        (Elementwise::Power(power), Source::Row(row)) => {
+            let row = &row[..out.len()];
+            for t in 0..out.len() {
+                let x = simd.load(&row[t]);
+                let mut product = x;
+                for _ in 1..power {
+                    product = simd.mul(product, x);
+                }
+                simd.store(product, &mut out[t]);
+            }
+        }
+        (Elementwise::Negate, Source::Row(row)) => {
+            let (row, minus) = (&row[..out.len()], simd.splat(-1.0));
+            for t in 0..out.len() {
+                simd.store(simd.mul(minus, simd.load(&row[t])), &mut out[t]);
+            }
+        }
+        _ => {
+            for t in 0..out.len() {
+                out[t].0 = each(what, &lanes_of(of, t));
+            }
+        }
+    }
+}
+
 /// Multiplies a matrix with a vector.
 struct Reduce<'a> {
     row: RowMachine<'a>,
@@ -309,13 +403,13 @@ impl Kernel for Reduce<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { mut row, scratch, n_pre, by, over, out } = self;
         let last = row.rows.0.len() - 1;
         out.fill(Lanes::ZERO);
         for i in 0..n_pre {
-            row.row(scratch, i);
-            let matrix = &scratch[last];
+            row.row(simd, scratch, i);
+            let matrix = &scratch[last][..];
             match over {
                 Side::Post => {
                     let mut sums = [0.0; WIDTH];
@@ -345,38 +439,121 @@ struct Sum<'a> {
 }
 
 impl Kernel for Sum<'_> {
-    type Output = [f64; 2];
+    type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> [f64; 2] {
+    fn run<S: Simd>(self, simd: S) -> f64 {
         let Self { mut row, scratch, coefficient, n_post, target } = self;
+        let form = Form::of(&row);
         let last = row.rows.0.len() - 1;
         let padding = n_post % WIDTH;
-        let (mut most, mut not_finite, mut squares) = ([0.0_f32; WIDTH], [0.0_f32; WIDTH], [0.0_f64; WIDTH]);
+        let is_in_place = row.matrices.iter().any(Option::is_none);
+        let by = simd.splat(coefficient);
+        // No weight moves by more than the root of the sum of all squares, which is not finite if any step is not.
+        let mut squares = simd.splat(0.0);
         for i in 0..target.n_in() {
-            row.row(scratch, i);
-            let matrix = &mut scratch[last];
-            if padding > 0 {
-                let end = matrix.len() - 1;
-                for k in padding..WIDTH {
-                    matrix[end].0[k] = 0.0;
+            match form {
+                Form::Outer { post, pre } => {
+                    let (u, v) = (&row.values.0[post], simd.splat(row.values.flat(pre)[i]));
+                    let weights = target.row_mut(i);
+                    let u = &u[..weights.len()];
+                    for t in 0..weights.len() {
+                        let step = simd.mul(by, simd.mul(simd.load(&u[t]), v));
+                        simd.store(add(simd, simd.load(&weights[t]), step), &mut weights[t]);
+                        squares = simd.mul_add(step, step, squares);
+                    }
                 }
-            }
-            let weights = target.row_mut(i);
-            for t in 0..weights.len() {
-                for k in 0..WIDTH {
-                    let step = coefficient * matrix[t].0[k];
-                    weights[t].0[k] += step;
-                    let size = step.abs();
-                    most[k] = if size > most[k] { size } else { most[k] };
-                    not_finite[k] += size * 0.0;
-                    squares[k] += f64::from(size) * f64::from(size);
+                Form::OuterAndScaled { post, pre, sign, scale } => {
+                    let (u, v) = (&row.values.0[post], simd.splat(row.values.flat(pre)[i]));
+                    let (scale, sign) = (&row.values.0[scale], simd.splat(sign));
+                    let weights = target.row_mut(i);
+                    let (u, scale) = (&u[..weights.len()], &scale[..weights.len()]);
+                    for t in 0..weights.len() {
+                        let old = simd.load(&weights[t]);
+                        let outer = simd.mul(simd.load(&u[t]), v);
+                        let scaled = simd.mul(simd.load(&scale[t]), old);
+                        let step = simd.mul(by, simd.mul_add(sign, scaled, outer));
+                        simd.store(add(simd, old, step), &mut weights[t]);
+                        squares = simd.mul_add(step, step, squares);
+                    }
+                }
+                Form::Any => {
+                    if is_in_place {
+                        copy(simd, target.row(i), &mut row.own);
+                    }
+                    row.row(simd, scratch, i);
+                    let weights = target.row_mut(i);
+                    let matrix = &mut scratch[last][..weights.len()];
+                    if padding > 0 {
+                        let end = matrix.len() - 1;
+                        for k in padding..WIDTH {
+                            matrix[end].0[k] = 0.0;
+                        }
+                    }
+                    for t in 0..weights.len() {
+                        let step = simd.mul(by, simd.load(&matrix[t]));
+                        simd.store(add(simd, simd.load(&weights[t]), step), &mut weights[t]);
+                        squares = simd.mul_add(step, step, squares);
+                    }
                 }
             }
         }
-        let is_finite = not_finite.iter().all(|&x| x == 0.0);
-        let reach = if is_finite { most.iter().fold(0.0, |a, &b| f32::max(a, b)) } else { f32::INFINITY };
-        [f64::from(reach), squares.iter().sum()]
+        f64::from(simd.sum(squares)).sqrt()
+    }
+}
+
+/// Matrices that most rules are made of: one pass over the weights, with nothing put aside. The same operations in the same
+/// order, so the same bits.
+#[derive(Clone, Copy)]
+enum Form {
+    /// u vᵀ
+    Outer {
+        post: Id,
+        pre: Id,
+    },
+    /// u vᵀ ± diag(s) W, of the matrix that moves.
+    OuterAndScaled {
+        post: Id,
+        pre: Id,
+        sign: f32,
+        scale: Id,
+    },
+    Any,
+}
+
+impl Form {
+    fn of(row: &RowMachine<'_>) -> Self {
+        let is_own = |operand: Operand| match operand {
+            Operand::Weights => row.matrices[0].is_none(),
+            Operand::Feedback => row.matrices[1].is_none(),
+            _ => false,
+        };
+        let multiply = |operation: &RowOperation| match *operation {
+            RowOperation::Binary(Arithmetic::Multiply, a, b) => Some((a, b)),
+            _ => None,
+        };
+        match &row.rows.0[..] {
+            [only] => match multiply(only) {
+                Some((Operand::Post(post), Operand::Pre(pre))) => Self::Outer { post, pre },
+                _ => Self::Any,
+            },
+            [first, second, RowOperation::Binary(sum, Operand::Row(0), Operand::Row(1))] => {
+                let sign = match sum {
+                    Arithmetic::Add => 1.0,
+                    Arithmetic::Subtract => -1.0,
+                    _ => return Self::Any,
+                };
+                match (multiply(first), multiply(second)) {
+                    (Some((Operand::Post(post), Operand::Pre(pre))), Some((Operand::Post(scale), own)))
+                        if is_own(own) =>
+                    {
+                        Self::OuterAndScaled { post, pre, sign, scale }
+                    }
+                    _ => Self::Any,
+                }
+            }
+            _ => Self::Any,
+        }
     }
 }
 

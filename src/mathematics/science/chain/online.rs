@@ -192,14 +192,17 @@ impl PlasticChain {
         }
     }
 
-    /// A step at once, with terms that read the weights as they were before it.
+    /// A step with terms that have to be evaluated. They read the weights as they were before it.
     fn learn_evaluating(&mut self, layer: usize, mut signals: LayerSignals<'_>) -> Result<(), usize> {
-        let Self { network, synaptic, evaluated, bounds, .. } = self;
-        let (rule, evaluated) = (&synaptic[layer - 1], &mut evaluated[layer - 1]);
+        let Self { network, waiting, synaptic, evaluated, bounds, .. } = self;
+        let (backend, rule, terms) = (network.backend, &synaptic[layer - 1], &mut evaluated[layer - 1]);
         let (weights, mut feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
-        let before =
-            evaluated.iter().any(|term| term.reads_weights).then(|| (weights.clone(), feedback.as_deref().cloned()));
-        signals.propagate |= evaluated.iter().any(|term| term.reads_pre_error);
+        signals.propagate |= terms.iter().any(|term| term.reads_pre_error);
+        // One term that moves W can read each row before it does, if the step of the shipped terms can wait.
+        let is_alone = terms.len() == 1 && terms[0].synapses == Moved::Forward && rule.forward.decay == 0.0;
+        let waiting = (is_alone && layer > 1).then(|| &mut waiting[layer - 1]);
+        let reads = terms.iter().any(|term| term.reads_weights);
+        let before = (reads && waiting.is_none()).then(|| (weights.clone(), feedback.as_deref().cloned()));
         let LayerSignals {
             error,
             activation,
@@ -211,11 +214,11 @@ impl PlasticChain {
             projection,
         } = signals;
         let passed = kernels::update_layer(
-            network.backend,
+            backend,
             rule,
             weights,
             feedback.as_deref_mut(),
-            None,
+            waiting,
             LayerSignals {
                 error,
                 activation,
@@ -230,27 +233,36 @@ impl PlasticChain {
         if !passed.finite {
             return Err(layer - 1);
         }
-        bounds[layer - 1] = bounds[layer - 1] * growth(rule) + passed.reach;
-        let nothing = InputMajor::default();
-        let (weights_before, feedback_before) = match &before {
-            Some((weights, feedback)) => (weights, feedback.as_ref().unwrap_or(weights)),
-            None => (&nothing, &nothing),
-        };
-        let signals = SynapseSignals {
-            weights: weights_before,
-            feedback: feedback_before,
-            pre_activation,
-            activation,
-            pre_error,
-            error,
-        };
-        for Evaluated { coefficient, synapses, evaluator, .. } in evaluated {
-            let target = match (synapses, &mut feedback) {
-                (Moved::Feedback, Some(feedback)) => &mut **feedback,
-                _ => &mut *weights,
+        let bound = &mut bounds[layer - 1];
+        *bound = *bound * growth(rule) + passed.reach;
+        for Evaluated { coefficient, synapses, evaluator, .. } in terms {
+            let (old, old_feedback) = match &before {
+                Some((weights, feedback)) => (weights, feedback.as_ref()),
+                None => (&*weights, feedback.as_deref()),
             };
-            let [reach, _] = evaluator.add(network.backend, *coefficient, signals, target);
-            bounds[layer - 1] += reach;
+            let seen = SynapseSignals {
+                weights: old,
+                // Where B has no weights of its own, it is Wᵀ, which lies as W does.
+                feedback: old_feedback.unwrap_or(old),
+                pre_activation,
+                activation,
+                pre_error,
+                error,
+            };
+            evaluator.prepare(backend, seen);
+            let reach = match (synapses, &mut feedback, &before) {
+                (Moved::Feedback, Some(feedback), Some((weights, old))) => {
+                    evaluator.add(backend, *coefficient, [Some(weights), old.as_ref()], feedback)
+                }
+                (Moved::Feedback, Some(feedback), None) => {
+                    evaluator.add(backend, *coefficient, [Some(weights), None], feedback)
+                }
+                (_, _, Some((old, feedback))) => {
+                    evaluator.add(backend, *coefficient, [Some(old), Some(feedback.as_ref().unwrap_or(old))], weights)
+                }
+                (_, feedback, None) => evaluator.add(backend, *coefficient, [None, feedback.as_deref()], weights),
+            };
+            *bound += reach;
         }
         self.check_bound(layer)
     }

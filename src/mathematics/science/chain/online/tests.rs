@@ -280,6 +280,55 @@ fn written_equations_are_carried_out_as_their_formulas_in_double_precision() {
     }
 }
 
+/// Alone it moves W in place, while the step of the shipped terms waits for the next forward pass.
+#[test]
+fn one_equation_beside_shipped_terms_reads_the_weights_before_the_step() {
+    let samples = noise(30, 37, 10, 4);
+    let order: Vec<u32> = (0..30).collect();
+    for (name, text) in [
+        ("single", "y_post * y_pre' - diag(y_post.^2) * W"),
+        ("sanger", "y_post * y_pre' - lower(y_post * y_post') * W"),
+        ("through", "(W * y_pre) * (B * e_post)' - W.^3"),
+    ] {
+        for feedback in [Feedback::Symmetric, Feedback::Plastic] {
+            let term = equation(name, Synapses::Forward, text, None);
+            let mut terms: Vec<(Term, Coefficient)> = [("gradient", 0.02), ("oja", 0.004)]
+                .map(|(name, c)| (Term::named(name).unwrap().clone(), Coefficient::Uniform(c)))
+                .into();
+            terms.push((term, Coefficient::Uniform(0.01)));
+            let start = network(&[37, 33, 16, 10], SOFTPLUS, feedback);
+            let mut reference = Reference::of(&start);
+            let shipped = rule(&[("gradient", 0.02), ("oja", 0.004)]);
+            for index in 0..30 {
+                let (x, label) = (input(&samples, index), samples.label(index));
+                let (z, y) = reference.forward(&x);
+                let e = reference.errors(&z, &y, label);
+                let before = reference.clone();
+                reference.step(&shipped, &x, label);
+                for l in 0..3 {
+                    let (w, pre, post) = (&before.w[l], &y[l], &y[l + 1]);
+                    let mut lower = outer(post, post);
+                    lower.indexed_iter_mut().filter(|((i, j), _)| j > i).for_each(|(_, x)| *x = 0.0);
+                    let back = before.b.as_ref().map_or_else(|| w.t().to_owned(), |b| b[l].clone());
+                    let change = match name {
+                        "single" => outer(post, pre) - Array2::from_diag(&(post * post)).dot(w),
+                        "sanger" => outer(post, pre) - lower.dot(w),
+                        _ => outer(&w.dot(pre), &back.dot(&e[l + 1])) - w.mapv(|w| w.powi(3)),
+                    };
+                    reference.w[l] += &(change * 0.01);
+                }
+            }
+            let mut trainer = OnlineTrainer::new(start, Rule::with_terms(terms).unwrap()).unwrap();
+            trainer.advance(&samples, &order[..7]).unwrap();
+            trainer.advance(&samples, &order[7..]).unwrap();
+            for layer in 1..=3 {
+                let found = deviation(&trainer.network().forward_weights(layer), &reference.w[layer - 1]);
+                assert!(found < 2e-5, "{name}, {feedback:?}: W of layer {layer} is off by {found:e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_copy_of_a_shipped_term_gives_the_same_weights_byte_for_byte() {
     let samples = noise(60, 37, 10, 2);

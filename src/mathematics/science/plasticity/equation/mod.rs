@@ -7,6 +7,8 @@
 mod bilinear;
 mod expression;
 mod parse;
+#[doc(hidden)]
+pub mod probes;
 mod shape;
 
 use std::borrow::Cow;
@@ -317,3 +319,5 @@ impl Fault {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod theory;

@@ -253,7 +253,9 @@ fn dense(expression: &Expression, names: &BTreeMap<&str, Array2<f64>>) -> Array2
 fn evaluated(equation: &Equation, layer: &Layer, backend: Backend) -> InputMajor {
     let [n_pre, n_post] = SIZES;
     let mut sum = InputMajor::zeros(n_pre, n_post);
-    equation.evaluator(n_pre, n_post).add(backend, 1.0, layer.signals(), &mut sum);
+    let mut evaluator = equation.evaluator(n_pre, n_post);
+    evaluator.prepare(backend, layer.signals());
+    evaluator.add(backend, 1.0, [Some(&layer.weights), Some(&layer.feedback)], &mut sum);
     sum
 }
 
@@ -318,6 +320,22 @@ fn programs_compute_what_whole_matrices_say() {
     agrees(&named, 9);
 }
 
+/// What has a pass of its own, and the same multiplied by 1, which has none.
+#[test]
+fn forms_with_a_pass_of_their_own_give_the_same_bits_as_all_others() {
+    let layer = Layer::new(11);
+    for text in ["e_post * y_pre'", "y_post * y_pre' - diag(y_post.^2) * W", "y_post * y_pre' + diag(e_post) * W"] {
+        let [found, expected] = [text.to_owned(), format!("1 * ({text})")].map(|text| {
+            let mut evaluator = Equation::read(&written(&text)).unwrap().evaluator(SIZES[0], SIZES[1]);
+            let mut weights = layer.weights.clone();
+            evaluator.prepare(Backend::Portable, layer.signals());
+            evaluator.add(Backend::Portable, 0.3, [None, Some(&layer.feedback)], &mut weights);
+            as_bits(&weights)
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
 #[test]
 fn the_state_is_read_before_its_update_and_belongs_to_the_side_that_fits() {
     let layer = Layer::new(3);
@@ -342,7 +360,8 @@ fn the_state_is_read_before_its_update_and_belongs_to_the_side_that_fits() {
             names.insert("m", column(evaluator.state(0)));
             let (expected, next) = (dense(&equation.expression, &names), dense(&equation.updates[0], &names));
             let mut sum = InputMajor::zeros(n_pre, n_post);
-            evaluator.add(Backend::Portable, 2.0, layer.signals(), &mut sum);
+            evaluator.prepare(Backend::Portable, layer.signals());
+            evaluator.add(Backend::Portable, 2.0, [Some(&layer.weights), Some(&layer.feedback)], &mut sum);
             for (i, j) in [(0, 0), (n_pre - 1, n_post - 1), (5, 17)] {
                 assert!((f64::from(sum.outgoing(i)[j]) - 2.0 * expected[[j, i]]).abs() < 1e-4);
             }
