@@ -5,11 +5,13 @@
 //! derived from the form, so they cannot disagree. A form is a product of local signals, bilinear, so its derivative with
 //! respect to any signal is the product rule, and with respect to its coefficient the term itself.
 
+mod equation;
 mod notation;
 mod signal;
 mod term;
 
 use notation::Notation;
+pub use equation::{Fault as EquationFault, Part, Written, WrittenState};
 pub use signal::{Signal, Synapses};
 pub use term::{Combination, Form, Term};
 

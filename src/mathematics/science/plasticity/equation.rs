@@ -1,0 +1,62 @@
+//! Terms that a pipeline writes as an equation.
+
+use std::ops::Range;
+
+use super::signal::Synapses;
+use super::term::Term;
+
+/// A term as somebody wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The name by which a rule refers to it.
+    pub name: String,
+    /// The weights that it moves.
+    pub synapses: Synapses,
+    /// What it adds to them, times its coefficient: `-e_post * (y_pre - W' * y_post)'`.
+    pub equation: String,
+    /// Numbers that the equations name.
+    pub parameters: Vec<(String, f64)>,
+    /// What the neurons of the term remember.
+    pub state: Vec<WrittenState>,
+}
+
+/// A value that each neuron keeps from one sample to the next. Weights read it before its update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenState {
+    /// The name by which equations refer to it.
+    pub name: String,
+    /// Its value before the first sample, in every neuron.
+    pub start: f64,
+    /// Its next value: `0.99 * theta + 0.01 * y_post.^2`.
+    pub update: String,
+}
+
+/// Which of the texts of a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Equation,
+    /// The update of a value of the state, by its place among them.
+    Update(usize),
+}
+
+/// What is wrong with an equation, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub part: Part,
+    /// Bytes of that text.
+    pub span: Range<usize>,
+    pub message: String,
+    /// What would fit.
+    pub help: Option<String>,
+}
+
+impl Term {
+    /// The term that an equation describes.
+    ///
+    /// # Errors
+    /// It cannot be read, its shapes do not fit, or it takes more than a multiple of n_ℓ · n_{ℓ-1} operations a step.
+    pub fn of_equation(written: &Written) -> Result<Self, Fault> {
+        let fault = Fault { part: Part::Equation, span: 0..written.equation.len(), message: "not yet".into(), help: None };
+        Err(fault)
+    }
+}
