@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::signal::Synapses;
-use super::term::Term;
+use super::term::{Form, Term};
 
 /// A term as somebody wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,7 @@ pub struct WrittenState {
 /// Which of the texts of a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// That of the weights.
     Equation,
     /// The update of a value of the state, by its place among them.
     Update(usize),
@@ -42,9 +43,11 @@ pub enum Part {
 /// What is wrong with an equation, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// The text that it is in.
     pub part: Part,
     /// Bytes of that text.
     pub span: Range<usize>,
+    /// What is wrong.
     pub message: String,
     /// What would fit.
     pub help: Option<String>,
@@ -56,7 +59,22 @@ impl Term {
     /// # Errors
     /// It cannot be read, its shapes do not fit, or it takes more than a multiple of n_ℓ · n_{ℓ-1} operations a step.
     pub fn of_equation(written: &Written) -> Result<Self, Fault> {
-        let fault = Fault { part: Part::Equation, span: 0..written.equation.len(), message: "not yet".into(), help: None };
-        Err(fault)
+        // Stands in for the language: it knows two equations, however they are spaced.
+        use super::signal::Signal::*;
+        let text: String = written.equation.split_whitespace().collect();
+        let (left, right) = match text.as_str() {
+            "y_post*y_pre'" => (vec![(1.0, PostActivation)], vec![(1.0, PreActivation)]),
+            "-e_post*(y_pre-W'*y_post)'" => (vec![(-1.0, PostError)], vec![(1.0, PreActivation), (-1.0, Projection)]),
+            _ => {
+                let span = 0..written.equation.len();
+                return Err(Fault { part: Part::Equation, span, message: "not yet".into(), help: None });
+            }
+        };
+        Ok(Self {
+            name: written.name.clone().into(),
+            synapses: written.synapses,
+            form: Form::Outer { left: left.into(), right: right.into() },
+            plausibility: "".into(),
+        })
     }
 }
