@@ -96,6 +96,19 @@ fn a_key_covers_what_an_equation_says_and_not_how_it_is_spaced() {
 }
 
 #[test]
+fn a_key_covers_the_order_in_which_written_terms_are_added_up() {
+    let (one, other) = (format!("[terms.one]\nequation = {HEBB}\n"), format!("[terms.other]\nequation = {HEBB}\n"));
+    let pipeline = |terms: &str| {
+        let fixture = Fixture::new().pipeline(WRITTEN).edit("[rules.shipped]", &format!("{terms}[rules.shipped]"));
+        fixture.edit("my_hebb  = -0.0001", "one = 0.1\nother = 0.2")
+    };
+    let in_order = keys(&pipeline(&format!("{one}{other}")), "written");
+    let swapped = keys(&pipeline(&format!("{other}{one}")), "written");
+    assert!(in_order.iter().all(|key| !swapped.contains(key)), "a sum of floats depends on the order");
+    assert_eq!(in_order.len(), 2);
+}
+
+#[test]
 fn a_changed_equation_is_named_wherever_changes_are_told() {
     let fixture = Fixture::new().pipeline(WRITTEN).run().edit(HEBB, RESIDUAL);
     let why = fixture.stdout(&["plan", "small", "--why"]);

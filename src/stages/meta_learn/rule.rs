@@ -21,7 +21,7 @@ pub(super) fn initial_rule(
     rule: &WrittenRule<'_>,
     learned: &[String],
 ) -> Result<(Rule, CanonicalTerms), Fault> {
-    let (mut parts, mut written) = (Vec::new(), CanonicalTerms::new());
+    let (mut parts, mut written) = (Vec::new(), CanonicalTerms::default());
     // In the order in which the terms are defined; that of the shipped ones is rule (9)'s.
     for name in terms::names(planning.definitions) {
         let Some(coefficient) = rule.terms.get(name) else { continue };
@@ -30,10 +30,10 @@ pub(super) fn initial_rule(
         };
         let takes_part = *value != 0.0 || learned.iter().any(|learned| learned == name);
         let Some(known) = terms::find(planning.definitions, name)?.filter(|_| takes_part) else { continue };
+        written.add(&known);
         parts.push((known.term, Coefficient::Uniform(*value)));
-        written.extend(known.canonical.map(|canonical| (name.to_owned(), canonical)));
     }
-    if let Some(name) = written.keys().find(|name| EpisodeRow::schema().columns.iter().any(|one| one.name == **name)) {
+    if let Some(name) = written.names().find(|name| EpisodeRow::schema().columns.iter().any(|one| one.name == *name)) {
         let message = format!("the rule has a term `{name}`, and `episodes` has a column of that name already");
         return Err(planning.fault("rule", message).help("Give the term another name: it is to have a column there."));
     }

@@ -219,11 +219,11 @@ pub(super) fn resolve_terms(
     }
     // In the order of definition, so that a rule means the same however it was written.
     let coefficients: Vec<_> = known().filter_map(|name| found.remove_entry(name)).collect();
-    let (mut terms, mut written) = (Vec::new(), CanonicalTerms::new());
+    let (mut terms, mut written) = (Vec::new(), CanonicalTerms::default());
     for (name, coefficient) in &coefficients {
         let Some(known) = terms::find(planning.definitions, name)? else { continue };
+        written.add(&known);
         terms.push((known.term, coefficient.coefficient()));
-        written.extend(known.canonical.map(|canonical| (name.clone(), canonical)));
     }
     Ok(Resolved { coefficients, terms, written, source })
 }

@@ -68,6 +68,8 @@ impl SynapsesSpec {
 /// A written term as it goes into keys: what it means, not how it was spaced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(in crate::stages) struct CanonicalTerm {
+    /// Where it stands among the written terms of its rule, from 1: a sum of floats depends on the order.
+    place: usize,
     equation: String,
     synapses: &'static str,
     parameters: BTreeMap<String, f64>,
@@ -82,8 +84,26 @@ struct CanonicalState {
     update: String,
 }
 
-/// The written terms of a rule, by name.
-pub(in crate::stages) type CanonicalTerms = BTreeMap<String, CanonicalTerm>;
+/// The written terms of a rule as they go into its key, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(in crate::stages) struct CanonicalTerms(BTreeMap<String, CanonicalTerm>);
+
+impl CanonicalTerms {
+    /// The next term of the rule; nothing where it is a shipped one.
+    pub(in crate::stages) fn add(&mut self, Known { term, canonical }: &Known) {
+        let place = self.0.len() + 1;
+        self.0.extend(canonical.clone().map(|known| (term.name.to_string(), CanonicalTerm { place, ..known })));
+    }
+
+    pub(in crate::stages) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(in crate::stages) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// A term that a pipeline knows.
 #[derive(Clone, Debug)]
@@ -165,6 +185,7 @@ fn read(named: &NamedNode) -> Result<Known, Fault> {
         update: without_spaces(update),
     });
     let canonical = CanonicalTerm {
+        place: 1,
         equation: without_spaces(&written.equation),
         synapses: spec.synapses.name(),
         state: state.collect(),
@@ -233,7 +254,84 @@ fn place(named: &NamedNode, written: &Written, fault: EquationFault) -> Fault {
     Fault { message: format!("term `{}`: {message}", named.name), span: Some(place), help }
 }
 
-/// An equation as keys have it. Spaces never part two words of it that would be one without: no operator is left out.
+/// An equation as keys have it. No operator can be left out, so spaces alone never part two words, and what can be read means
+/// the same without them.
 fn without_spaces(equation: &str) -> String {
     equation.split_whitespace().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is underlined where these bytes of a part of a term are wrong; its name is taken to be the first eight bytes.
+    fn underlined(text: &str, part: Part, span: Range<usize>) -> String {
+        let node = Node::parse("test", text).expect("TOML");
+        let spec: TermSpec = node.read().expect("a term");
+        let state = spec.state.into_iter();
+        let written = Written {
+            name: "mine".to_owned(),
+            synapses: spec.synapses.synapses(),
+            equation: spec.equation,
+            parameters: Vec::new(),
+            state: state.map(|(name, StateSpec { start, update })| WrittenState { name, start, update }).collect(),
+        };
+        let name_span = Span { range: 0..8, ..node.span.clone() };
+        let named = NamedNode { name: "mine".to_owned(), name_span, node };
+        let fault = EquationFault { part, span, message: "is wrong".to_owned(), help: Some("do".to_owned()) };
+        let fault = place(&named, &written, fault);
+        assert_eq!((fault.message.as_str(), fault.help.as_deref()), ("term `mine`: is wrong", Some("do")));
+        let span = fault.span.expect("a place");
+        span.source.text[span.underlined()].to_owned()
+    }
+
+    #[test]
+    fn a_fault_of_an_equation_underlines_its_characters_however_the_string_is_written() {
+        // The same value in every way that TOML has: byte 4 is `*`, and 6 to 11 is `y_pre`.
+        for text in [
+            "equation = \"y_e * y_pre'\"",
+            "equation = \"\"\"y_e * y_pre'\"\"\"",
+            "equation = \"\"\"\ny_e * y_pre'\n\"\"\"",
+            "equation = '''y_e * y_pre'''",
+            "equation = 'y_e * y_pre'",
+        ] {
+            assert_eq!(underlined(text, Part::Equation, 4..5), "*", "{text}");
+            assert_eq!(underlined(text, Part::Equation, 6..11), "y_pre", "{text}");
+        }
+        // The end of a text is the quotation mark behind it.
+        assert_eq!(underlined("equation = \"y_e *\"", Part::Equation, 5..5), "\"");
+        assert_eq!(underlined("equation = \"\"", Part::Equation, 0..0), "\"\"");
+        // Escapes: the text of the file is another, so no character of it is blamed.
+        assert_eq!(underlined("equation = \"y_e\\t* y_pre\"", Part::Equation, 4..5), "\"y_e\\t* y_pre\"");
+        // A span that no text of this length has.
+        assert_eq!(underlined("equation = \"y_e\"", Part::Equation, 7..90), "\"");
+    }
+
+    #[test]
+    fn a_fault_of_an_update_stands_in_that_update() {
+        let text =
+            "equation = 'x'\nstate = { a = { start = 0, update = 'a + b' }, b = { start = 1, update = 'b - c' } }";
+        assert_eq!(underlined(text, Part::Update(0), 4..5), "b");
+        assert_eq!(underlined(text, Part::Update(1), 4..5), "c");
+        assert_eq!(underlined(text, Part::Update(2), 4..5), "equation", "no such update: the name of the term");
+    }
+
+    #[test]
+    fn own_terms_come_after_those_that_are_shipped_in_the_order_of_the_file() {
+        let node =
+            Node::parse("test", "[zeta]\nequation = \"y_post * y_pre'\"\n[alpha]\nequation = \"y_post\"").unwrap();
+        let Node { value: crate::spec::node::Value::Table(table), .. } = node else { panic!("a document is a table") };
+        let terms = table.entries.into_iter();
+        let terms = terms.map(|(key, node)| NamedNode { name: key.name, name_span: key.span, node }).collect();
+        let definitions = Definitions { terms, ..Definitions::default() };
+        let known: Vec<&str> = names(&definitions).collect();
+        assert_eq!(known[known.len() - 2..], ["zeta", "alpha"]);
+        assert_eq!(known[0], Term::shipped()[0].name);
+        let zeta = find(&definitions, "zeta").unwrap().expect("is written");
+        assert_eq!((zeta.term.name.as_ref(), zeta.canonical.is_some()), ("zeta", true));
+        assert!(find(&definitions, "oja").unwrap().expect("is shipped").canonical.is_none());
+        assert!(find(&definitions, "beta").unwrap().is_none());
+        assert!(find(&definitions, "alpha").is_err());
+        assert_eq!(check(&definitions).len(), 1, "a fault of one term hides no other");
+    }
 }
