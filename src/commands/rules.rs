@@ -3,7 +3,7 @@
 use super::terminal::{print, print_exactly};
 use crate::cli::RulesArgs;
 use crate::error::Result;
-use crate::flow::{Equations, Plan, Project, Request, Term, equations};
+use crate::flow::{Equations, Plan, Project, Request, Term, equations, written_terms};
 
 /// Equations that a run shows before it starts; a sweep has hundreds, which `ojaflow rules NAME` lists.
 const SHOWN_BY_RUNS: usize = 4;
@@ -11,19 +11,20 @@ const SHOWN_BY_RUNS: usize = 4;
 pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     // Equations for LaTeX go into a document.
     let print = if args.latex { print_exactly } else { print };
-    let Some(name) = &args.name else { return print(&terms(args.latex)) };
+    let Some(name) = &args.name else {
+        let what =
+            "A rule is a sum of terms, each times its coefficient; ΔW_{ℓ-1,ℓ} and ΔB_{ℓ,ℓ-1} are what one sample adds.";
+        return print(&terms(what, Term::shipped(), args.latex));
+    };
     let request = Request::new(name).setting(&args.set);
-    print(&rules(&project.plan(&request, None)?.level.plan, args.latex))
+    print(&rules(&project.plan(&request, None)?.level.plan, args.latex)?)
 }
 
-/// Every term with its equation, shape, signals and plausibility.
-fn terms(latex: bool) -> String {
-    let width = Term::shipped().iter().map(|term| term.name.chars().count()).max().unwrap_or(0);
-    let mut lines = vec![
-        "A rule is a sum of terms, each times its coefficient; ΔW_{ℓ-1,ℓ} and ΔB_{ℓ,ℓ-1} are what one sample adds."
-            .to_owned(),
-    ];
-    for term in Term::shipped() {
+/// Every term with its equation, shape, signals and plausibility, under a line that says `what` they are.
+fn terms(what: &str, terms: &[Term], latex: bool) -> String {
+    let width = terms.iter().map(|term| term.name.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![what.to_owned()];
+    for term in terms {
         let equation = if latex { term.latex() } else { term.equation() };
         lines.push(String::new());
         lines.push(format!("{:<width$}  {equation}", term.name));
@@ -34,7 +35,9 @@ fn terms(latex: bool) -> String {
             term.shape(),
             term.signals_in_words()
         ));
-        lines.push(format!("{:<width$}  {}", "", term.plausibility));
+        if !term.plausibility.is_empty() {
+            lines.push(format!("{:<width$}  {}", "", term.plausibility));
+        }
     }
     lines.join("\n")
 }
@@ -43,12 +46,16 @@ fn lines(equation: &Equations, latex: bool) -> Vec<String> {
     if latex { equation.latex.clone() } else { equation.plain.lines().map(str::to_owned).collect() }
 }
 
-/// The equations of all pipelines of a plan.
-fn rules(plan: &Plan, latex: bool) -> String {
+/// The equations of all pipelines of a plan, and the terms that they write themselves.
+///
+/// # Errors
+/// A pipeline writes what is no term.
+fn rules(plan: &Plan, latex: bool) -> Result<String> {
     let mut blocks = Vec::new();
     for pipeline in &plan.pipelines {
         let equations = equations(plan, pipeline);
-        if plan.pipelines.len() > 1 && !equations.is_empty() {
+        let written = written_terms(pipeline)?;
+        if plan.pipelines.len() > 1 && !(equations.is_empty() && written.is_empty()) {
             blocks.push(format!("{}: {}", pipeline.name, pipeline.title));
         }
         for equation in equations {
@@ -57,8 +64,11 @@ fn rules(plan: &Plan, latex: bool) -> String {
             block.extend(equation.needs.iter().map(|need| format!("  {need}")));
             blocks.push(block.join("\n"));
         }
+        if !written.is_empty() {
+            blocks.push(terms("Terms that this pipeline writes:", &written, latex));
+        }
     }
-    if blocks.is_empty() { "This pipeline trains no network.".to_owned() } else { blocks.join("\n\n") }
+    Ok(if blocks.is_empty() { "This pipeline trains no network.".to_owned() } else { blocks.join("\n\n") })
 }
 
 /// What a run says of its equations before it starts; none where nothing is trained.

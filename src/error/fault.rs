@@ -79,6 +79,16 @@ impl Span {
         Some(Self { source: self.source.clone(), range: start..start + length })
     }
 
+    /// The bytes `part` of `content`, the string that this span was read as; the whole span where escapes make the written
+    /// text another.
+    pub fn within(&self, content: &str, part: Range<usize>) -> Self {
+        let Some(start) = self.text().find(content).filter(|_| !content.is_empty()) else { return self.clone() };
+        let start = self.range.start + start;
+        let end = content.len();
+        let range = start + part.start.min(end)..start + part.end.min(end);
+        Self { source: self.source.clone(), range }
+    }
+
     /// Whether both cover the same bytes of the same text.
     pub fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.source, &other.source) && self.range == other.range

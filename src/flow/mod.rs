@@ -21,6 +21,7 @@ mod remotes;
 mod schema;
 mod standing;
 mod storage;
+mod terms;
 mod work;
 
 pub use archives::{Archived, EPOCH, Reproduced, archive_date};
@@ -37,6 +38,7 @@ pub use remotes::{Raced, Transferred, WRITERS, Watch};
 pub use schema::{SCHEMA_FILE, schema_text};
 pub use standing::Standing;
 pub use storage::{Fate, GIVEN_UP_AFTER, Kept, Swept, seconds_since};
+pub use terms::written_terms;
 pub use work::{Shares, Shift, Worked};
 
 pub use crate::archive::container::Summary;

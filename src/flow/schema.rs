@@ -7,7 +7,7 @@ use crate::spec::Header;
 use crate::stages::{
     self,
     claims::{ClaimSpec, DecideSpec},
-    training::{BatchRuleSpec, RuleSpec},
+    training::{BatchRuleSpec, RuleSpec, TermSpec},
 };
 
 /// Where the schema is committed; the first line of each pipeline names it.
@@ -17,6 +17,7 @@ pub const SCHEMA_FILE: &str = "pipelines/schema.json";
 pub fn schema_text() -> String {
     let mut generator = SchemaGenerator::default();
     let header = generator.subschema_for::<Header>();
+    let term = generator.subschema_for::<TermSpec>();
     let rule = generator.subschema_for::<RuleSpec>();
     let batch_rule = generator.subschema_for::<BatchRuleSpec>();
     let claim = generator.subschema_for::<ClaimSpec>();
@@ -76,6 +77,12 @@ pub fn schema_text() -> String {
                 "type": "object",
                 "description": "Axes of the experiment; every combination of their values is one task of each stage that depends on them.",
                 "additionalProperties": true
+            },
+            "terms": {
+                "type": "object",
+                "description": "Plasticity terms by name, written as equations; rules use them beside the shipped ones.",
+                "propertyNames": { "pattern": "^[a-z][a-z0-9_]*$" },
+                "additionalProperties": term
             },
             "rules": { "type": "object", "description": "Learning rules by name.", "additionalProperties": { "anyOf": [rule, batch_rule] } },
             "stages": {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::compose::PipelineBuilder;
-use crate::spec::StageSpec;
-use crate::spec::matrix::{Matrix, Setting};
+use crate::spec::matrix::Setting;
 use crate::spec::node::{Fault, Key as NodeKey, Node, Table, Value, instead_of, suggestion};
+use crate::spec::{Definitions, Spec, StageSpec};
 use crate::tables::{Column, ColumnType};
 use crate::task::Kind;
 
@@ -24,7 +24,7 @@ impl PipelineBuilder<'_, '_> {
                             self.builder
                                 .catalogue
                                 .kind(&stage.kind)
-                                .is_some_and(|kind| kind.axis_parameter(&axis.name).is_some())
+                                .is_some_and(|kind| kind.axis_parameter(&axis.name, &self.spec.definitions).is_some())
                         });
                     }
                     Setting::Bundle(bundle) => {
@@ -69,33 +69,39 @@ impl PipelineBuilder<'_, '_> {
         let mut generator = schemars::SchemaGenerator::default();
         kinds.iter().for_each(|kind| drop(kind.schema(&mut generator)));
         let documented = generator.definitions().values().filter_map(|definition| definition["properties"].as_object());
-        let coefficients = self.spec.rules.iter().filter_map(|rule| rule.node.as_table());
+        let coefficients = self.spec.definitions.rules.iter().filter_map(|rule| rule.node.as_table());
         let mut names: Vec<String> = documented.flat_map(|properties| properties.keys().cloned()).collect();
+        names.extend(self.spec.definitions.terms.iter().map(|term| term.name.clone()));
         names.extend(coefficients.flat_map(|table| table.names().into_iter().map(str::to_owned)));
-        names.retain(|name| kinds.iter().any(|kind| kind.axis_parameter(name).is_some()));
+        names.retain(|name| kinds.iter().any(|kind| kind.axis_parameter(name, &self.spec.definitions).is_some()));
         names
     }
 }
 
 /// The axes that change a parameter of the stage itself.
-pub(super) fn own_axes(stage: &StageSpec, kind: &'static dyn Kind, matrix: &Matrix) -> BTreeSet<usize> {
+pub(super) fn own_axes(stage: &StageSpec, kind: &'static dyn Kind, spec: &Spec) -> BTreeSet<usize> {
     let takes = |setting: &Setting, axis: &str| match setting {
-        Setting::Plain(_) => kind.axis_parameter(axis).is_some(),
+        Setting::Plain(_) => kind.axis_parameter(axis, &spec.definitions).is_some(),
         Setting::Bundle(bundle) => bundle.get(&stage.name).is_some(),
     };
-    (0..matrix.axes.len())
+    (0..spec.matrix.axes.len())
         .filter(|&index| {
-            let axis = &matrix.axes[index];
+            let axis = &spec.matrix.axes[index];
             axis.telling().iter().any(|value| takes(&value.setting, &axis.name))
         })
         .collect()
 }
 
 /// Lays the value of an axis over a stage's parameters.
-pub(super) fn apply(parameters: &mut Node, stage: &StageSpec, kind: &'static dyn Kind, axis: &str, setting: &Setting) {
+pub(super) fn apply(
+    parameters: &mut Node,
+    (stage, kind): (&StageSpec, &'static dyn Kind),
+    definitions: &Definitions,
+    (axis, setting): (&str, &Setting),
+) {
     match setting {
         Setting::Plain(node) => {
-            if let Some(path) = kind.axis_parameter(axis) {
+            if let Some(path) = kind.axis_parameter(axis, definitions) {
                 set(parameters, &path, node);
             }
         }

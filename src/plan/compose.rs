@@ -200,6 +200,7 @@ impl Builder<'_> {
             sources: sources.into_iter().collect(),
             to: to.map(str::to_owned),
             axes: axes.collect(),
+            definitions: spec.definitions,
             document: spec.document,
             overrides: spec.overrides,
             stages,
@@ -303,7 +304,8 @@ impl<'b, 'a> PipelineBuilder<'b, 'a> {
             written: spec.matrix.axes.iter().map(|axis| (axis.name.clone(), axis.written())).collect(),
             claims,
         };
-        let faults = this.check_axes();
+        let mut faults = this.builder.catalogue.check(&spec.definitions);
+        faults.extend(this.check_axes());
         if faults.is_empty() { Ok(this) } else { Err(Error::Spec(faults)) }
     }
 

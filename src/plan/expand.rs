@@ -61,7 +61,7 @@ impl PipelineBuilder<'_, '_> {
     /// One task for each combination of the axes that the stage depends on.
     pub(super) fn tasks(&mut self, stage: &StageSpec, kind: &'static dyn Kind, references: &[Reference]) -> Vec<Fault> {
         let matrix = &self.spec.matrix;
-        let own = own_axes(stage, kind, matrix);
+        let own = own_axes(stage, kind, self.spec);
         let mut axes: BTreeSet<usize> = own.clone();
         for reference in references {
             let upstream = self.resolve(reference).expect("checked before");
@@ -209,13 +209,14 @@ impl PipelineBuilder<'_, '_> {
         for &axis in axes {
             let Some(value) = combination[axis] else { continue };
             let axis = &self.spec.matrix.axes[axis];
-            apply(&mut parameters, stage, kind, &axis.name, &axis.values[value].setting);
+            let setting = &axis.values[value].setting;
+            apply(&mut parameters, (stage, kind), &self.spec.definitions, (&axis.name, setting));
         }
         kind.plan(&Planning {
             stage: &stage.name,
             parameters: &parameters,
             resources: self.builder.catalogue.resources(),
-            definitions: &self.spec.rules,
+            definitions: &self.spec.definitions,
             matrix: &self.written,
             available,
             tables: &[],

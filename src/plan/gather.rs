@@ -73,7 +73,7 @@ impl PipelineBuilder<'_, '_> {
             stage: &stage.name,
             parameters: &stage.parameters,
             resources: self.builder.catalogue.resources(),
-            definitions: &self.spec.rules,
+            definitions: &self.spec.definitions,
             matrix: &self.written,
             available: &[],
             tables: &gathered,

@@ -32,6 +32,7 @@ pub use status::{Disposition, Statuses};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::spec::Definitions;
 use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -174,6 +175,8 @@ pub struct Pipeline {
     pub sources: Vec<Arc<Source>>,
     /// The last stage asked for, where not all were.
     pub to: Option<String>,
+    /// What it defines for its stages to name.
+    pub definitions: Definitions,
     /// The merged document and the overrides in it.
     pub document: serde_json::Value,
     /// The overrides as they were typed.

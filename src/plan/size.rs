@@ -39,7 +39,7 @@ impl PipelineBuilder<'_, '_> {
             let reads = &references[name];
             let mut here = BTreeSet::new();
             if !reads.iter().any(|reference| reference.reads == Reads::Table) {
-                here = own_axes(stage, kind, matrix);
+                here = own_axes(stage, kind, self.spec);
                 let upstream = reads.iter().filter_map(|reference| self.resolve(reference));
                 here.extend(upstream.filter_map(|stage| axes.get(stage)).flatten());
             }

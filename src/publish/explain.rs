@@ -99,15 +99,54 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
                 compare(&path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
             }
         }
-        (old, new) if old != new => found.push(format!("{path}: {} → {}", short(old), short(new))),
+        (old, new) if old != new => {
+            let [old, new] =
+                [old, new].map(|value| if value.is_null() { "(none)".to_owned() } else { value.to_string() });
+            let alike = old.chars().zip(new.chars()).take_while(|(old, new)| old == new).count();
+            found.push(format!("{path}: {} → {}", short(&old, alike), short(&new, alike)));
+        }
         _ => {}
     }
 }
 
-fn short(value: &Value) -> String {
-    if value.is_null() {
-        return "(none)".to_owned();
+/// Letters of a value that is shown whole.
+const WHOLE: usize = 60;
+/// Letters that are shown of a longer one.
+const SHOWN: usize = 57;
+/// Letters before the difference that are among them.
+const BEFORE: usize = 20;
+
+/// A value, of which the first `alike` letters are those of the other: so much of it that the difference is seen.
+fn short(text: &str, alike: usize) -> String {
+    let length = text.chars().count();
+    if length <= WHOLE {
+        return text.to_owned();
     }
-    let text = value.to_string();
-    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("…".chars()).collect() }
+    let first = if alike + BEFORE <= SHOWN { 0 } else { alike - BEFORE };
+    let shown: String = text.chars().skip(first).take(SHOWN).collect();
+    let (before, after) = (if first > 0 { "…" } else { "" }, if length > first + SHOWN { "…" } else { "" });
+    format!("{before}{shown}{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_seen_however_long_the_value_is() {
+        let long = |end: &str| json!({ "terms": { "mine": { "equation": format!("{}{end}", "y_post * y_pre' + ".repeat(9)) } } });
+        let found = changed_values(&long("W"), &long("decay"));
+        let end = "post * y_pre' + ";
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("terms.mine.equation: …"), "{found:?}");
+        assert!(
+            found[0].contains(&format!("{end}W\" → …")) && found[0].ends_with(&format!("{end}decay\"")),
+            "{found:?}"
+        );
+        assert_eq!(changed_values(&json!({ "a": 1 }), &json!({ "a": 2, "b": "x" })), ["a: 1 → 2", "b: (none) → \"x\""]);
+        let start = changed_values(&json!("a".repeat(99)), &json!(format!("b{}", "a".repeat(99))));
+        assert_eq!(start, [format!(": \"{}… → \"b{}…", "a".repeat(56), "a".repeat(55))], "from the first letter on");
+    }
 }

@@ -30,8 +30,8 @@ pub struct Spec {
     pub include: Vec<Include>,
     /// `[matrix]`
     pub matrix: Matrix,
-    /// `[rules.…]`, in the order of the file.
-    pub rules: Vec<NamedNode>,
+    /// `[rules.…]` and `[terms.…]`.
+    pub definitions: Definitions,
     /// `[stages.…]`, in the order of the file.
     pub stages: Vec<StageSpec>,
     /// `[[claims]]`
@@ -61,8 +61,17 @@ pub struct Header {
     pub title: String,
 }
 
+/// What a pipeline defines for its stages to name, in the order of the file. Only their kinds know what it means.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    /// `[rules.…]`
+    pub rules: Vec<NamedNode>,
+    /// `[terms.…]`
+    pub terms: Vec<NamedNode>,
+}
+
 /// A definition with its name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NamedNode {
     /// The name.
     pub name: String,
@@ -94,7 +103,7 @@ pub struct StageSpec {
 /// What messages call an override as a place.
 const OVERRIDE: &str = "--set";
 
-const SECTIONS: [&str; 7] = ["pipeline", "include", "matrix", "rules", "stages", "claims", "decide"];
+const SECTIONS: [&str; 8] = ["pipeline", "include", "matrix", "terms", "rules", "stages", "claims", "decide"];
 
 impl Spec {
     /// Reads a pipeline file and lays the overrides (`key=value`) over it.
@@ -136,8 +145,9 @@ impl Spec {
         };
         let include = include::read(root.get("include"), &mut faults);
         let matrix = matrix::read(root.get("matrix"), &mut faults);
-        let rules = read_named(root.remove("rules").map(|(_, node)| node), "`[rules]`", &mut faults);
-        let stages = read_named(root.remove("stages").map(|(_, node)| node), "`[stages]`", &mut faults);
+        let mut definitions = |name: &str| read_named(root.remove(name).map(|(_, node)| node), name, &mut faults);
+        let definitions = Definitions { rules: definitions("rules"), terms: definitions("terms") };
+        let stages = read_named(root.remove("stages").map(|(_, node)| node), "stages", &mut faults);
         let in_file: Vec<String> =
             stages.iter().filter(|stage| stage.name_span.source.name != OVERRIDE).map(|s| s.name.clone()).collect();
         let stages = stages
@@ -163,7 +173,7 @@ impl Spec {
                 header,
                 include,
                 matrix,
-                rules,
+                definitions,
                 stages,
                 claims,
                 decide,
@@ -189,6 +199,12 @@ pub fn is_name(name: &str) -> bool {
     (1..=MOST_NAME).contains(&name.len())
         && !name.starts_with(['.', '-'])
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~'))
+}
+
+/// Whether something can name a table or a column in SQL, and a number in an equation.
+pub fn is_identifier(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 /// Why something cannot be the name of a folder.
@@ -224,9 +240,10 @@ fn parse_override(text: &str) -> Result<Node, Fault> {
         .map_err(|mut faults| faults.remove(0))
 }
 
-fn read_named(node: Option<Node>, what: &str, faults: &mut Vec<Fault>) -> Vec<NamedNode> {
+/// The tables of the section called `section`.
+fn read_named(node: Option<Node>, section: &str, faults: &mut Vec<Fault>) -> Vec<NamedNode> {
     let Some(node) = node else { return Vec::new() };
-    if let Err(fault) = node.expect_table(what) {
+    if let Err(fault) = node.expect_table(&format!("`[{section}]`")) {
         faults.push(fault);
         return Vec::new();
     }
@@ -243,12 +260,10 @@ fn read_named(node: Option<Node>, what: &str, faults: &mut Vec<Fault>) -> Vec<Na
 
 fn read_stage(stage: NamedNode, in_file: &[String]) -> Result<StageSpec, Fault> {
     let NamedNode { name, name_span, mut node } = stage;
-    let identifier = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && name.starts_with(|c: char| c.is_ascii_lowercase());
     if name.len() > MOST_NAME {
         return Err(Fault::at(&name_span, name_fault("the name of a stage", &name)));
     }
-    if !identifier && !is_figure_name(&name) {
+    if !is_identifier(&name) && !is_figure_name(&name) {
         let message = format!(
             "`{name}` cannot name a stage: its tables are used in SQL, so take lower-case letters, digits and `_`"
         );

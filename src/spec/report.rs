@@ -72,6 +72,8 @@ mod tests {
             for part in ["a", "−", "é", ""] {
                 let narrowed = span.narrowed(part);
                 prop_assert!(render(&[Fault::at(&narrowed, "wrong")], true).contains("wrong"));
+                let within = span.within(part, start..end);
+                prop_assert!(render(&[Fault::at(&within, "wrong")], false).contains("wrong"));
                 if let Some(found) = span.part_at(part, 0) {
                     prop_assert!(render(&[Fault::at(&found, "wrong")], false).contains("wrong"));
                 }

@@ -10,6 +10,7 @@ use super::parameters::{MOST_TUNING_SAMPLES, tuning_samples};
 use super::{DataFacts, Known, environment};
 use crate::datasets::{self, DataError, DataSetInfo, PIXELS};
 use crate::error::Result;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node, suggestion};
 use crate::tables::{Row, table};
 use crate::task::{Facts, Kind, Output, Planned, Planning, Reference, Surroundings, Work};
@@ -61,7 +62,7 @@ impl Kind for Load {
         generator.subschema_for::<LoadSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         (axis == "dataset").then(|| vec!["dataset".to_owned()])
     }
 

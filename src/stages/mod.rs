@@ -33,6 +33,8 @@ pub mod weight_diagnostics;
 
 use std::any::Any;
 
+use crate::spec::Definitions;
+use crate::spec::node::Fault;
 use crate::task::{Catalogue, Kind};
 use environment::Environment;
 pub use known::{DataFacts, Known, NetworkFacts};
@@ -83,6 +85,10 @@ impl Catalogue for Shipped {
 
     fn resources(&self) -> &(dyn Any + Sync) {
         &self.environment
+    }
+
+    fn check(&self, definitions: &Definitions) -> Vec<Fault> {
+        training::terms::check(definitions)
     }
 
     fn describe_axis(&self, axis: &str) -> Option<&'static str> {

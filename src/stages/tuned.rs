@@ -15,6 +15,7 @@ use super::parameters::axes_of;
 use super::pool::{self, Stages};
 use super::training::rules::{BESIDE_TERMS, Condition, find_survivor, picked, read_rule};
 use crate::error::Result;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::tables::{Row, table};
 use crate::task::{Kind, Output, Planned, Planning, Reference, Surroundings, Work};
@@ -113,7 +114,7 @@ impl Kind for TunedKind {
         generator.subschema_for::<TunedSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TunedSpec>(&["data", "otherwise"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])
     }

@@ -12,8 +12,8 @@ use super::{
     Surroundings, TableId,
 };
 use crate::error::{Error, Result};
-use crate::spec::NamedNode;
 use crate::spec::node::Node;
+use crate::spec::{Definitions, NamedNode};
 use crate::store::Key;
 use crate::tables::frame::Frame;
 use crate::tables::{Row, Table, TableSchema};
@@ -22,7 +22,7 @@ use crate::tables::{Row, Table, TableSchema};
 pub(crate) struct Bench {
     available: Vec<(Available, Arc<Table>)>,
     gathered: Vec<(Gathered, RecordBatch)>,
-    definitions: Vec<NamedNode>,
+    definitions: Definitions,
     matrix: KnownValues,
     resources: Box<dyn Any + Sync>,
     /// Outputs that nobody reads.
@@ -37,7 +37,7 @@ impl Bench {
         Self {
             available: Vec::new(),
             gathered: Vec::new(),
-            definitions: Vec::new(),
+            definitions: Definitions::default(),
             matrix: KnownValues::new(),
             resources: Box::new(()),
             unwanted: BTreeSet::new(),
@@ -89,11 +89,11 @@ impl Bench {
         self
     }
 
-    /// `[rules.…]` and their like.
+    /// `[rules.…]`
     #[allow(dead_code)]
-    pub(crate) fn definition(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn rule(mut self, name: &str, text: &str) -> Self {
         let node = Node::parse("bench", text).expect("a definition in TOML");
-        self.definitions.push(NamedNode { name: name.to_owned(), name_span: node.span.clone(), node });
+        self.definitions.rules.push(NamedNode { name: name.to_owned(), name_span: node.span.clone(), node });
         self
     }
 

@@ -17,6 +17,7 @@ use super::{
     Storage, Surroundings, TableId, Work,
 };
 use crate::error::{Error, Result};
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::tables::frame::Cell;
 use crate::tables::{Column, ColumnType, Table, TableSchema};
@@ -120,7 +121,7 @@ macro_rules! fake_kind {
                 generator.subschema_for::<String>()
             }
 
-            fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+            fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
                 $axes.contains(&axis).then(|| vec![axis.to_owned()])
             }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use super::{Planned, Planning, Reference};
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 
 /// A kind of stage.
@@ -19,8 +20,8 @@ pub trait Kind: Sync {
     /// The JSON Schema of the parameters.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
 
-    /// Where a plain axis of this name goes: the path of a parameter, if this kind has it.
-    fn axis_parameter(&self, _axis: &str) -> Option<Vec<String>> {
+    /// Where a plain axis of this name goes: the path of a parameter, if this kind has it in a pipeline that defines so much.
+    fn axis_parameter(&self, _axis: &str, _definitions: &Definitions) -> Option<Vec<String>> {
         None
     }
 
@@ -47,6 +48,11 @@ pub trait Catalogue: Sync {
 
     /// What the kinds, and nobody else, know how to use: see [`Planning::resources`].
     fn resources(&self) -> &(dyn Any + Sync);
+
+    /// What is wrong with what a pipeline defines, whether or not a stage names it.
+    fn check(&self, _definitions: &Definitions) -> Vec<Fault> {
+        Vec::new()
+    }
 
     /// What the column of an axis means, where it has a meaning beyond its name.
     fn describe_axis(&self, _axis: &str) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Facts, Inputs, KnownValues, Output, Reference, Work};
-use crate::spec::NamedNode;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node, Span, choices, nearest, size};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -19,8 +19,8 @@ pub struct Planning<'a> {
     pub parameters: &'a Node,
     /// What the catalogue gives its kinds to look things up in; they know its type, planning does not.
     pub resources: &'a (dyn Any + Sync),
-    /// The named definitions beside the stages (`[rules.…]`).
-    pub definitions: &'a [NamedNode],
+    /// What the pipeline defines beside its stages: `[rules.…]`, `[terms.…]`.
+    pub definitions: &'a Definitions,
     /// The axes of the matrix, each with the values that were written; those that levels add are not among them.
     pub matrix: &'a KnownValues,
     /// Results of the stages referred to, for [`super::Reads::Task`].

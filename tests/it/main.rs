@@ -32,6 +32,7 @@ mod sql;
 mod statistics;
 #[cfg(unix)]
 mod terminal;
+mod terms;
 mod verdicts;
 mod walls;
 mod wrong_pipelines;

@@ -2,15 +2,16 @@
 //!
 //! One [`Term`] in [`Term::shipped`] defines everything that is known about a term: its name, the matrix it moves, its
 //! mathematical form, and how plausible it is in a brain. Equations, shapes, the signals that it reads and the update are
-//! derived from the form, so they cannot disagree. A form is a product of local signals, bilinear, so its derivative with
-//! respect to any signal is the product rule, and with respect to its coefficient the term itself.
-
-use std::sync::Arc;
+//! derived from the form, so they cannot disagree. A shipped form is a product of local signals, bilinear, so its derivative with
+//! respect to any signal is the product rule, and with respect to its coefficient the term itself. A pipeline writes others as
+//! equations (`equation`, `docs/rules.md`); those that are sums of such products are carried out as they are.
 
 mod equation;
 mod notation;
 mod signal;
 mod term;
+
+use std::sync::Arc;
 
 #[doc(hidden)]
 pub use equation::probes;

@@ -233,7 +233,7 @@ fn what_a_filter_takes_away_no_longer_counts_as_a_value_of_its_column() {
         stage: "stage",
         parameters: &parameters,
         resources: &(),
-        definitions: &[],
+        definitions: &crate::spec::Definitions::default(),
         matrix: &crate::task::KnownValues::new(),
         available: &[],
         tables: &[gathered("norms", NormRow::schema()), gathered("norm_runs", SeedRow::schema())],

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::task::{InputId, Inputs, Kind, Planned, Planning, Reference};
 
@@ -77,7 +78,7 @@ impl Kind for MetaLearn {
         generator.subschema_for::<MetaLearnSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&["data", "otherwise"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])
     }
@@ -117,7 +118,7 @@ impl Kind for MetaLearn {
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule, &[])?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
-        let rule = initial_rule(&written, &learned).map_err(in_field("rule"))?;
+        let (rule, terms) = initial_rule(planning, &written, &learned)?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         let sampling =
@@ -184,6 +185,7 @@ impl Kind for MetaLearn {
                 feedback: spec.feedback.name(),
                 learned: named(true),
                 fixed: named(false),
+                terms,
                 learning_rate,
                 seed: spec.seed,
                 episodes: spec.episodes,

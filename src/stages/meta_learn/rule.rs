@@ -3,25 +3,42 @@
 use std::sync::Arc;
 
 use super::parameters::MetaLearnSpec;
-use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::science::plasticity::{Coefficient, Rule};
 use crate::spec::node::{Fault, instead_of};
+use crate::stages::rows::EpisodeRow;
 use crate::stages::training::rules::{CoefficientSpec, Condition, WrittenRule, find_tuned};
+use crate::stages::training::terms::{self, CanonicalTerms};
+use crate::tables::Row;
 use crate::task::{Planning, Source};
 
-/// The rule before the first episode. A term that is neither learned nor has a coefficient takes no part.
-pub(super) fn initial_rule(written: &WrittenRule<'_>, learned: &[String]) -> Result<Rule, String> {
-    let mut terms = Vec::new();
-    // In the order of the shipped terms, which is that of rule (9).
-    for name in Term::shipped().iter().map(|term| term.name.as_ref()) {
-        let Some(coefficient) = written.terms.get(name) else { continue };
+/// The rule before the first episode, and those of its terms that the pipeline writes itself. A term that is neither learned
+/// nor has a coefficient takes no part.
+///
+/// # Errors
+/// A coefficient is no single number, or a term is none.
+pub(super) fn initial_rule(
+    planning: &Planning<'_>,
+    rule: &WrittenRule<'_>,
+    learned: &[String],
+) -> Result<(Rule, CanonicalTerms), Fault> {
+    let (mut parts, mut written) = (Vec::new(), CanonicalTerms::default());
+    // In the order in which the terms are defined; that of the shipped ones is rule (9)'s.
+    for name in terms::names(planning.definitions) {
+        let Some(coefficient) = rule.terms.get(name) else { continue };
         let CoefficientSpec::Uniform(value) = coefficient else {
-            return Err(format!("`{name}` is one number in meta-learning, not one a layer"));
+            return Err(planning.fault("rule", format!("`{name}` is one number in meta-learning, not one a layer")));
         };
-        if *value != 0.0 || learned.iter().any(|learned| learned == name) {
-            terms.push((name, Coefficient::Uniform(*value)));
-        }
+        let takes_part = *value != 0.0 || learned.iter().any(|learned| learned == name);
+        let Some(known) = terms::find(planning.definitions, name)?.filter(|_| takes_part) else { continue };
+        written.add(&known);
+        parts.push((known.term, Coefficient::Uniform(*value)));
     }
-    Rule::new(&terms).map_err(|error| error.to_string())
+    if let Some(name) = written.names().find(|name| EpisodeRow::schema().columns.iter().any(|one| one.name == *name)) {
+        let message = format!("the rule has a term `{name}`, and `episodes` has a column of that name already");
+        return Err(planning.fault("rule", message).help("Give the term another name: it is to have a column there."));
+    }
+    let rule = Rule::with_terms(parts).map_err(|error| planning.fault("rule", error.to_string()))?;
+    Ok((rule, written))
 }
 
 /// The names of the terms that are learned.

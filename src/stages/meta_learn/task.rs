@@ -1,5 +1,6 @@
 //! A run of meta-learning and the rows that it leaves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -8,9 +9,10 @@ use super::parameters::{DrawFrom, ImagesSpec};
 use crate::error::Result;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::meta::{ClassPool, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
-use crate::science::plasticity::{Rule, Term};
+use crate::science::plasticity::Rule;
 use crate::stages::dataset::images;
 use crate::stages::rows::{AngleRow, EpisodeRow, MetaRunRow};
+use crate::stages::training::terms::CanonicalTerms;
 use crate::tables::cells::Float64;
 use crate::tables::{Assembly, Column, ColumnType, Row, TableSchema};
 use crate::task::{Equation, InputId, Output, Surroundings, Work};
@@ -29,6 +31,9 @@ pub(super) struct Canonical {
     pub(super) feedback: &'static str,
     pub(super) learned: BTreeMap<String, f64>,
     pub(super) fixed: BTreeMap<String, f64>,
+    /// What those of the terms mean that are not shipped.
+    #[serde(skip_serializing_if = "CanonicalTerms::is_empty")]
+    pub(super) terms: CanonicalTerms,
     pub(super) learning_rate: f64,
     pub(super) seed: u64,
     pub(super) episodes: u32,
@@ -65,16 +70,17 @@ pub(super) struct MetaLearnTask {
 /// The terms that always have a column, so that tables of different conditions stack; further ones of the rule follow them.
 const COLUMNS: [&str; 6] = ["gradient", "error_hebb", "oja", "decay", "feedback_hebb", "feedback_decay"];
 
-/// The names of the terms that have a column in the episodes of `rule`, which is made of shipped terms.
-fn term_columns(rule: &Rule) -> Vec<&'static str> {
-    let is_further = |name: &&str| !COLUMNS.contains(name) && rule.terms().iter().any(|(term, _)| term.name == *name);
-    COLUMNS.into_iter().chain(Term::shipped().iter().map(|term| term.name.as_ref()).filter(is_further)).collect()
+/// The names of the terms that have a column in the episodes of `rule`.
+fn term_columns(rule: &Rule) -> Vec<Cow<'static, str>> {
+    let of_rule = rule.terms().iter().map(|(term, _)| term.name.clone());
+    let further = of_rule.filter(|name| !COLUMNS.contains(&name.as_ref()));
+    COLUMNS.into_iter().map(Cow::Borrowed).chain(further).collect()
 }
 
 /// Episodes with a column for each term.
 fn episodes_schema(rule: &Rule) -> TableSchema {
     let description = "coefficient with which the episode was run";
-    let column = |name| Column::new(name, ColumnType::Float64, "1/sample", description);
+    let column = |name| Column { name, ..Column::new("", ColumnType::Float64, "1/sample", description) };
     EpisodeRow::schema().with_columns_before("gradient_norm", term_columns(rule).into_iter().map(column))
 }
 
@@ -237,7 +243,7 @@ fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRe
     for name in term_columns(rule) {
         let index = rule.terms().iter().position(|(term, _)| term.name == name);
         let coefficients = episodes.iter().map(|episode| index.map_or(0.0, |index| episode.coefficients[index]));
-        table = table.column::<Float64>(name, coefficients);
+        table = table.column::<Float64>(&name, coefficients);
     }
     context.write("episodes", table.batch().map_err(|error| context.internal(error))?)
 }

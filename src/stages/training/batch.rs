@@ -23,6 +23,7 @@ use crate::science::initialization::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::normalization::Normalization;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, axes_of};
 use crate::stages::rows::{BatchOptions, RunRow, WeightRow};
@@ -128,7 +129,7 @@ impl Kind for TrainBatch {
         generator.subschema_for::<TrainBatchSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainBatchSpec>(&["data"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])
     }

@@ -1,7 +1,7 @@
 //! Trainings: one skeleton, a recipe a kind.
 //!
 //! `skeleton` goes from the order of the samples to the rows of the tables, whatever learns; `online`, `batch` and
-//! `recurrent` say what learns and how it is written in a pipeline; `rules`, `parameters` and `tables` are what they share.
+//! `recurrent` say what learns and how it is written in a pipeline; `rules`, `terms`, `parameters` and `tables` are what they share.
 
 mod batch;
 mod batch_rules;
@@ -11,6 +11,7 @@ mod recurrent;
 pub(in crate::stages) mod rules;
 mod skeleton;
 mod tables;
+pub(in crate::stages) mod terms;
 
 pub(in crate::stages) use parameters::check_width;
 
@@ -19,3 +20,4 @@ pub use batch_rules::BatchRuleSpec;
 pub use online::Train;
 pub use recurrent::TrainRecurrent;
 pub use rules::RuleSpec;
+pub use terms::{TermSpec, written as written_terms};

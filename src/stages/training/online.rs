@@ -15,13 +15,15 @@ use super::rules::{
 };
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs, write_coefficients};
+use super::terms::{CanonicalTerms, is_written};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::initialization::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::online::OnlineTrainer;
-use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::science::plasticity::{Rule, Term};
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, axes_of};
 use crate::stages::rows::CoefficientRow;
@@ -90,9 +92,11 @@ impl Kind for Train {
         generator.subschema_for::<TrainSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainSpec>(&["data"]));
-        if Term::named(axis).is_ok() {
+        // A pipeline's own term never takes the place of a parameter.
+        let is_term = Term::named(axis).is_ok() || (!AXES.contains(axis) && is_written(definitions, axis));
+        if is_term {
             return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
         }
         AXES.contains(axis).then(|| vec![axis.to_owned()])
@@ -107,26 +111,25 @@ impl Kind for Train {
         let mut inputs = Inputs::new(planning);
         let data = read_data(&mut inputs)?;
         let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
-        let Resolved { terms, source } = resolve_terms(
+        let Resolved { coefficients, terms, written, source } = resolve_terms(
             planning,
             spec.rule.as_deref(),
             Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell },
             &spec.coefficients,
             &[],
         )?;
-        let names: Vec<(&str, Coefficient)> =
-            terms.iter().map(|(name, value)| (name.as_str(), value.coefficient())).collect();
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
-        if names.is_empty() {
+        if terms.is_empty() {
             let what = spec.rule.as_ref().map_or("there is".to_owned(), |name| format!("rule `{name}` has"));
             return Err(planning
                 .fault(field, format!("{what} no plasticity term: the network would not learn"))
                 .help("Give the rule a term (`gradient = 0.01`), or the stage `coefficients = { gradient = 0.01 }`."));
         }
         // Checked here and not only when it runs, and term by term, so that the fault underlines the one coefficient.
-        for (name, coefficient) in &names {
+        for (term, coefficient) in &terms {
+            let name = &*term.name;
             let at = || place_of_term(planning, spec.rule.as_deref(), name);
-            let alone = Rule::new(&[(*name, coefficient.clone())])
+            let alone = Rule::with_terms(vec![(term.clone(), coefficient.clone())])
                 .and_then(|alone| alone.check_layers(architecture.n_layers()).map(|()| alone))
                 .map_err(|error| Fault::at(at(), error.to_string()))?;
             if alone.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
@@ -136,7 +139,7 @@ impl Kind for Train {
                 return Err(Fault::at(at(), message).help(help));
             }
         }
-        let rule = Rule::new(&names).map_err(|error| planning.fault(field, error.to_string()))?;
+        let rule = Rule::with_terms(terms).map_err(|error| planning.fault(field, error.to_string()))?;
         let course = Course::plan(
             planning,
             &data.facts,
@@ -148,7 +151,8 @@ impl Kind for Train {
                 layers: spec.layers,
                 units,
                 feedback: spec.feedback.name(),
-                coefficients: terms,
+                coefficients,
+                terms: written,
                 course,
             },
             feedback: spec.feedback.feedback(),
@@ -169,6 +173,9 @@ struct Canonical {
     feedback: &'static str,
     #[serde(serialize_with = "as_map")]
     coefficients: Vec<(String, CoefficientSpec)>,
+    /// What those that are not shipped mean.
+    #[serde(skip_serializing_if = "CanonicalTerms::is_empty")]
+    terms: CanonicalTerms,
     #[serde(flatten)]
     course: Course,
 }

@@ -209,7 +209,7 @@ mod tests {
             stage: "train",
             parameters: &parameters,
             resources: &(),
-            definitions: &[],
+            definitions: &crate::spec::Definitions::default(),
             matrix: &crate::task::KnownValues::new(),
             available: &[],
             tables: &[],

@@ -19,6 +19,7 @@ use crate::science::initialization::Initialization;
 use crate::science::model::Blueprint;
 use crate::science::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer};
 use crate::science::samples::Samples;
+use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::measurement::finite;
 use crate::stages::parameters::{ActivationSpec, InitSpec, PlainActivation, Split, Steps, axes_of, init_name};
@@ -145,7 +146,7 @@ impl Kind for TrainRecurrent {
         generator.subschema_for::<TrainRecurrentSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainRecurrentSpec>(&["data"]));
         if TERMS.contains(&axis) {
             return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
@@ -175,9 +176,10 @@ impl Kind for TrainRecurrent {
             .map_err(|error| planning.fault("image_steps", error.to_string()))?;
         let rule = spec.rule.as_deref();
         let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
-        let Resolved { terms, source } = resolve_terms(planning, rule, condition, &spec.coefficients, &BESIDE_TERMS)?;
+        let Resolved { coefficients, source, .. } =
+            resolve_terms(planning, rule, condition, &spec.coefficients, &BESIDE_TERMS)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
-        let rule = rule_of(&terms, spec.oja_target).map_err(|message| planning.fault(field, message))?;
+        let rule = rule_of(&coefficients, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(
             planning,
             &data.facts,
@@ -196,7 +198,7 @@ impl Kind for TrainRecurrent {
                 recurrent: recurrent.map(|(_, init)| init),
                 oja_target: spec.oja_target,
                 clipped_by: rule.is_clipped().then_some("norm of all gradients together"),
-                coefficients: terms,
+                coefficients,
                 course,
             },
             architecture,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::terms::{self, CanonicalTerms};
 use crate::science::plasticity::{Coefficient, Term};
-use crate::spec::NamedNode;
 use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
+use crate::spec::{Definitions, NamedNode};
 use crate::stages::coefficients::{Survivor, Tuned};
 use crate::stages::environment;
 use crate::task::{Planning, Source};
@@ -53,7 +54,7 @@ pub(in crate::stages) struct WrittenRule<'a> {
 /// # Errors
 /// There is no such rule.
 pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a NamedNode, Fault> {
-    let rules: &'a [NamedNode] = planning.definitions;
+    let rules: &'a [NamedNode] = &planning.definitions.rules;
     rules.iter().find(|named| named.name == name).ok_or_else(|| {
         let names = rules.iter().map(|named| &named.name);
         planning.fault("rule", format!("there is no rule `{name}`; {}", instead_of(name, names)))
@@ -61,8 +62,8 @@ pub(super) fn find_rule<'a>(planning: &Planning<'a>, name: &str) -> Result<&'a N
 }
 
 /// The names that coefficients of a rule can have, in the order of their definition: of its terms, and its `own`.
-fn names<'a>(own: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    Term::shipped().iter().map(|term| term.name.as_ref()).chain(own.iter().copied())
+fn names<'a>(definitions: &'a Definitions, own: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    terms::names(definitions).chain(own.iter().copied())
 }
 
 /// A rule of the pipeline that is made of plasticity terms, and of `own` coefficients that belong to none.
@@ -75,13 +76,14 @@ pub(in crate::stages) fn read_rule<'a>(
     own: &[&str],
 ) -> Result<WrittenRule<'a>, Fault> {
     let named = find_rule(planning, name)?;
+    let known = || names(planning.definitions, own);
     let Value::Table(table) = &named.node.value else { unreachable!("rules are tables") };
     let mut written = WrittenRule { terms: BTreeMap::new(), tuned: false, name_span: &named.name_span };
     for (key, node) in &table.entries {
         if key.name == "tuned" {
             written.tuned = node.read()?;
-        } else if !names(own).any(|known| known == key.name) {
-            let there = instead_of(&key.name, names(own).chain(["tuned"]));
+        } else if !known().any(|known| known == key.name) {
+            let there = instead_of(&key.name, known().chain(["tuned"]));
             let message = format!("rule `{name}` has no term `{}`; {there}", key.name);
             return Err(Fault::at(&key.span, message));
         } else {
@@ -167,7 +169,11 @@ pub(in crate::stages) fn find_tuned<'a>(
 /// The terms of a rule, resolved.
 pub(super) struct Resolved {
     /// By name, in the order in which the terms are defined.
-    pub terms: Vec<(String, CoefficientSpec)>,
+    pub coefficients: Vec<(String, CoefficientSpec)>,
+    /// The terms themselves, without the coefficients that belong to none.
+    pub terms: Vec<(Term, Coefficient)>,
+    /// Those of them that the pipeline writes itself.
+    pub written: CanonicalTerms,
     /// The file of tuned coefficients in which some of them stand.
     pub source: Option<Arc<Source>>,
 }
@@ -175,7 +181,7 @@ pub(super) struct Resolved {
 /// The terms of a rule, resolved. `own` are coefficients of the kind that belong to no term.
 ///
 /// # Errors
-/// The rule or a term does not exist, or the condition has not been tuned.
+/// The rule or a term does not exist or is no term, or the condition has not been tuned.
 pub(super) fn resolve_terms(
     planning: &Planning<'_>,
     rule: Option<&str>,
@@ -183,6 +189,7 @@ pub(super) fn resolve_terms(
     overrides: &BTreeMap<String, CoefficientSpec>,
     own: &[&str],
 ) -> Result<Resolved, Fault> {
+    let known = || names(planning.definitions, own);
     let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
     if let Some(name) = rule {
@@ -200,8 +207,8 @@ pub(super) fn resolve_terms(
         found.insert(term.clone(), value.clone());
     }
     for name in found.keys() {
-        if !names(own).any(|known| known == name) {
-            let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, names(own)));
+        if !known().any(|known| known == name) {
+            let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, known()));
             return Err(Fault::at(planning.key_within("coefficients", name), message));
         }
     }
@@ -211,15 +218,21 @@ pub(super) fn resolve_terms(
             .help("A learning rate is positive; every other term may have either sign."));
     }
     // In the order of definition, so that a rule means the same however it was written.
-    let terms = names(own).filter_map(|name| found.remove_entry(name)).collect();
-    Ok(Resolved { terms, source })
+    let coefficients: Vec<_> = known().filter_map(|name| found.remove_entry(name)).collect();
+    let (mut terms, mut written) = (Vec::new(), CanonicalTerms::default());
+    for (name, coefficient) in &coefficients {
+        let Some(known) = terms::find(planning.definitions, name)? else { continue };
+        written.add(&known);
+        terms.push((known.term, coefficient.coefficient()));
+    }
+    Ok(Resolved { coefficients, terms, written, source })
 }
 
 /// Where the coefficient of a term was written: in the stage, in the rule, or else where the rule was chosen.
 pub(super) fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, term: &str) -> &'a Span {
     let in_table = |node: Option<&'a Node>| node.and_then(Node::as_table).and_then(|table| table.get(term));
     let stage = in_table(planning.parameters.as_table().and_then(|table| table.get("coefficients")));
-    let named = planning.definitions.iter().find(|named| Some(named.name.as_str()) == rule);
+    let named = planning.definitions.rules.iter().find(|named| Some(named.name.as_str()) == rule);
     match stage.or_else(|| in_table(named.map(|named| &named.node))) {
         Some(node) => &node.span,
         None => planning.span("rule"),

@@ -73,7 +73,7 @@ fn integer_beyond_64_bits() {
 #[test]
 fn unknown_section() {
     assert_snapshot!(changed(&[("[matrix]", "[matrices]")]), @r#"
-      × pipelines/small.toml:5:2: unknown section `matrices`; did you mean `matrix`? There are: `pipeline`, `include`, `matrix`, `rules`, `stages`, `claims`, `decide`
+      × pipelines/small.toml:5:2: unknown section `matrices`; did you mean `matrix`? There are: `pipeline`, `include`, `matrix`, `terms`, `rules`, `stages`, `claims`, `decide`
        ╭─[pipelines/small.toml:5:2]
      4 │ 
      5 │ [matrices]

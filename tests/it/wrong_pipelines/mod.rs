@@ -12,6 +12,7 @@ mod matrix;
 mod measurements;
 mod rules;
 mod tables;
+mod terms;
 mod training;
 
 use std::path::Path;

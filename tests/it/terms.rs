@@ -1,0 +1,205 @@
+//! Terms that a pipeline writes as equations: they run, count, are tuned and told as those that are shipped.
+
+use std::fs;
+
+use crate::common::{Fixture, text};
+use ojaflow::publish::manifest::Manifest;
+use ojaflow::tables::frame::Cell;
+use ojaflow::tables::parquet;
+use serde_json::Value;
+
+/// Hebb's term under its own name, and the same equation written by the pipeline.
+const WRITTEN: &str = r#"
+[pipeline]
+name  = "small"
+title = "A term of its own"
+
+[matrix]
+rule = ["shipped", "written"]
+seed = { first = 0, count = 2 }
+
+[terms.my_hebb]
+equation = "y_post * y_pre'"
+
+[rules.shipped]
+gradient = 0.01
+hebb     = -0.0001
+
+[rules.written]
+gradient = 0.01
+my_hebb  = -0.0001
+
+[stages.data]
+kind    = "load"
+dataset = "tiny"
+
+[stages.train]
+kind      = "train"
+data      = "data"
+layers    = [784, 12, 10]
+samples   = 100
+schedule  = { every = 50 }
+snapshots = [0, 100]
+"#;
+
+/// The equation of the written term, and another that can stand for it.
+const HEBB: &str = r#""y_post * y_pre'""#;
+const RESIDUAL: &str = r#""-e_post * (y_pre - W' * y_post)'""#;
+
+/// The keys of the trainings of a rule.
+fn keys(fixture: &Fixture, rule: &str) -> Vec<String> {
+    let start = format!("train rule={rule} ");
+    let of_rule = |task: &&Value| task["label"].as_str().expect("a label").starts_with(&start);
+    fixture.plan().iter().filter(of_rule).map(|task| task["key"].as_str().expect("a key").to_owned()).collect()
+}
+
+#[test]
+fn a_written_copy_of_a_shipped_term_ends_with_the_same_weights() {
+    let fixture = Fixture::new().pipeline(WRITTEN).run().hits(0).verified();
+    let folder = fixture.outputs().join("small");
+    let manifest = Manifest::read(&folder).unwrap().expect("published");
+    let schema = &manifest.tables.iter().find(|table| table.name == "train_weights").expect("is published").schema;
+    let weights = |key: &String| {
+        let bytes = fs::read(folder.join(format!("train_weights/{}.parquet", &key[..16]))).unwrap();
+        parquet::read(bytes.into(), schema).unwrap().to_batch().unwrap().column_by_name("weights").unwrap().to_data()
+    };
+    let (shipped, written) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
+    assert_eq!((shipped.len(), written.len()), (2, 2));
+    for (shipped, written) in shipped.iter().zip(&written) {
+        assert_ne!(shipped, written, "the name of a term is in the key");
+        assert_eq!(weights(shipped), weights(written), "bit by bit");
+    }
+    assert_ne!(weights(&shipped[0]), weights(&shipped[1]), "seeds differ");
+    // The name stands in the table that has a row for each term.
+    let coefficients = fixture.frame("small", "train_coefficients");
+    let (terms, values) = (coefficients.cells("term").unwrap(), coefficients.numbers("coefficient").unwrap());
+    let mine = terms.iter().zip(values).filter(|(term, _)| **term == Cell::Text("my_hebb".into()));
+    assert_eq!(mine.map(|(_, value)| value).collect::<Vec<_>>(), [Some(-0.0001); 4], "two runs, two layers");
+}
+
+#[test]
+fn a_key_covers_what_an_equation_says_and_not_how_it_is_spaced() {
+    let fixture = Fixture::new().pipeline(WRITTEN);
+    let (shipped, written) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
+    let of = |fixture: &Fixture| keys(fixture, "written");
+    let spaced = "\"\"\"\ny_post\n  *  y_pre '\n\"\"\"";
+    let fixture = fixture.edit(HEBB, spaced);
+    assert_eq!(of(&fixture), written, "spaces and lines");
+    let fixture = fixture.edit(spaced, RESIDUAL);
+    assert!(of(&fixture).iter().all(|key| !written.contains(key)), "another equation");
+    assert_eq!(keys(&fixture, "shipped"), shipped, "no term of this rule");
+    let idle = format!("[terms.idle]\nequation = {RESIDUAL}\n\n[rules.shipped]");
+    let fixture = fixture.edit(RESIDUAL, HEBB).edit("[rules.shipped]", &idle);
+    assert_eq!(of(&fixture), written, "a term that no rule has");
+    let fixture = fixture.edit(HEBB, &format!("{HEBB}\nparameters = {{ rate = 0.1 }}"));
+    assert!(of(&fixture).iter().all(|key| !written.contains(key)), "a parameter");
+}
+
+#[test]
+fn a_key_covers_the_order_in_which_written_terms_are_added_up() {
+    let (one, other) = (format!("[terms.one]\nequation = {HEBB}\n"), format!("[terms.other]\nequation = {HEBB}\n"));
+    let pipeline = |terms: &str| {
+        let fixture = Fixture::new().pipeline(WRITTEN).edit("[rules.shipped]", &format!("{terms}[rules.shipped]"));
+        fixture.edit("my_hebb  = -0.0001", "one = 0.1\nother = 0.2")
+    };
+    let in_order = keys(&pipeline(&format!("{one}{other}")), "written");
+    let swapped = keys(&pipeline(&format!("{other}{one}")), "written");
+    assert!(in_order.iter().all(|key| !swapped.contains(key)), "a sum of floats depends on the order");
+    assert_eq!(in_order.len(), 2);
+}
+
+#[test]
+fn a_changed_equation_is_named_wherever_changes_are_told() {
+    let fixture = Fixture::new().pipeline(WRITTEN).run().edit(HEBB, RESIDUAL);
+    let why = fixture.stdout(&["plan", "small", "--why"]);
+    let change = r#"terms.my_hebb.equation: "y_post*y_pre'" → "-e_post*(y_pre-W'*y_post)'""#;
+    assert!(why.contains("train (2 tasks, the first: train rule=written seed=0)") && why.contains(change), "{why}");
+    let diff = fixture.stdout(&["diff", "small", "pipelines/small.toml"]);
+    assert!(diff.contains(&format!("terms.my_hebb.equation: {HEBB} → {RESIDUAL}")), "{diff}");
+    assert!(diff.contains(&format!("rule=written seed=0: {change}")), "{diff}");
+    let listed = fixture.stdout(&["rules", "small"]);
+    assert!(listed.contains("-0.01 e_ℓ y_{ℓ-1}ᵀ + 0.0001 e_ℓ (y_{ℓ-1} - W_{ℓ-1,ℓ}ᵀ y_ℓ)ᵀ"), "{listed}");
+    let (_, own) = listed.split_once("Terms that this pipeline writes:").expect("there is one");
+    assert!(own.contains("my_hebb  -e_ℓ (y_{ℓ-1} - W_{ℓ-1,ℓ}ᵀ y_ℓ)ᵀ"), "{own}");
+    assert!(own.contains("moves W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}), reads e_ℓ, y_{ℓ-1}"), "{own}");
+    assert!(!fixture.stdout(&["rules"]).contains("my_hebb"), "those of the program are the same everywhere");
+}
+
+#[test]
+fn an_archive_holds_the_terms_and_is_reproduced() {
+    let fixture = Fixture::new().pipeline(WRITTEN).run();
+    fixture.stdout(&["archive", "small", "-o", "small.tar.zst"]);
+    fs::remove_dir_all(fixture.path("pipelines")).unwrap();
+    fs::remove_dir_all(fixture.outputs()).unwrap();
+    let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
+    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+}
+
+#[test]
+fn the_coefficient_of_a_written_term_is_an_axis() {
+    let fixture = Fixture::new()
+        .pipeline(WRITTEN)
+        .edit(r#"rule = ["shipped", "written"]"#, "rule = [\"written\"]\nmy_hebb = [-0.001, -0.0001]")
+        .edit("my_hebb  = -0.0001\n", "")
+        .run();
+    assert_eq!(fixture.frame("small", "train_runs").n_rows(), 4);
+    let coefficients = fixture.frame("small", "train_coefficients");
+    let (terms, values) = (coefficients.cells("term").unwrap(), coefficients.numbers("coefficient").unwrap());
+    let axis = coefficients.numbers("my_hebb").unwrap();
+    let mine: Vec<_> = (0..terms.len()).filter(|&row| terms[row] == Cell::Text("my_hebb".into())).collect();
+    assert_eq!(mine.len(), 8, "four runs, two layers");
+    assert!(mine.iter().all(|&row| values[row] == axis[row]), "the axis sets the coefficient");
+    let wrong = fixture.edit("my_hebb = [", "my_heb = [").output(&["plan", "small"]);
+    assert!(text(&wrong.stderr).contains("Did you mean `my_hebb`?"), "{}", text(&wrong.stderr));
+    // A name that is a parameter as well stays that of the parameter.
+    let seeded = Fixture::new().pipeline(&WRITTEN.replace("my_hebb", "seed")).plan();
+    let seeds = seeded.iter().filter(|task| task["stage"] == "train").map(|task| task["parameters"]["seed"].as_u64());
+    assert_eq!(seeds.collect::<Vec<_>>(), [Some(0), Some(1), Some(0), Some(1)]);
+}
+
+#[test]
+fn tuned_coefficients_of_a_written_term_are_those_of_the_rule() {
+    let written = keys(&Fixture::new().pipeline(WRITTEN), "written");
+    let fixture = Fixture::new()
+        .pipeline(WRITTEN)
+        .edit("gradient = 0.01\nmy_hebb  = -0.0001", "tuned = true")
+        .edit("samples   = 100", "samples   = 100\nsetting   = \"s\"");
+    fs::create_dir(fixture.path("pipelines/coefficients")).unwrap();
+    let table = r#"
+pipeline = "tuning"
+start    = "s"
+key      = "k"
+
+[[coefficients]]
+dataset   = "tiny"
+setting   = "s"
+rule      = "written"
+trainings = 3
+best      = { gradient = 0.01, my_hebb = -0.0001 }
+survivors = [{ terms = { gradient = 0.01, my_hebb = -0.0001 }, probability = 1.0, n = 3, mean = 0.5, error = 0.1 }]
+"#;
+    fs::write(fixture.path("pipelines/coefficients/tuning.toml"), table).unwrap();
+    assert_eq!(keys(&fixture, "written"), written);
+}
+
+#[test]
+fn meta_learning_learns_the_coefficient_of_a_written_term() {
+    let stage = |rule: &str| {
+        format!(
+            "[stages.meta_{rule}]\nkind = \"meta_learn\"\ndata = [\"data\"]\nhidden = [12]\nrule = \"{rule}\"\n\
+             learning_rate = 0.001\nepisodes = 3\ntraining_samples = 4\nquery_samples = 2\n"
+        )
+    };
+    let (head, _) = WRITTEN.split_once("[stages.train]").unwrap();
+    let head = head.replace("rule = [\"shipped\", \"written\"]\n", "");
+    let pipeline = format!("{head}{}{}", stage("shipped"), stage("written"));
+    let fixture = Fixture::new().pipeline(&pipeline).run();
+    let column = |table: &str, name: &str| fixture.frame("small", table).numbers(name).unwrap();
+    let learned = column("meta_written_episodes", "my_hebb");
+    assert_eq!(learned, column("meta_shipped_episodes", "hebb"));
+    assert!(learned.windows(2).any(|two| two[0] != two[1]), "it is learned: {learned:?}");
+    // Its column cannot be one that is there already.
+    let wrong = Fixture::new().pipeline(&pipeline.replace("my_hebb", "status")).output(&["plan", "small"]);
+    let message = text(&wrong.stderr);
+    assert!(message.contains("the rule has a term `status`, and `episodes` has a column of that name"), "{message}");
+}
