@@ -12,7 +12,7 @@ use super::{Grid, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
 use crate::spec::matrix::Axis;
 use crate::spec::node::{Fault, Key as SpecKey, Node, Span, Table, Value, instead_of};
-use crate::spec::{Spec, StageSpec};
+use crate::spec::{Library, Spec, StageSpec};
 use crate::store::Key;
 use crate::tables::frame::Cell;
 use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Others, Reads, Reference, Source};
@@ -149,9 +149,19 @@ impl Builder<'_> {
         }
         let mut spec = Spec::load(file, overrides)?;
         self.path.push(file.to_owned());
-        let mut includes = Vec::new();
-        for include in &spec.include {
+        let (mut includes, mut libraries) = (Vec::new(), Vec::new());
+        for include in std::mem::take(&mut spec.include) {
             let (file, span) = (locate(self.pipelines, &include.pipeline, Some(&include.span))?, Some(&include.span));
+            if let Some(library) = Library::load(&file)? {
+                if !include.set.is_empty() || include.publish_as.is_some() {
+                    let message = "a library of terms is included as it is: it takes neither `set` nor `as`".to_owned();
+                    return Err(Error::Spec(vec![Fault { message, span: Some(include.span), help: None }]));
+                }
+                let path = file.strip_prefix(self.pipelines).unwrap_or(&file).to_owned();
+                libraries.push(Arc::new(Source { path, text: library.text.clone() }));
+                spec.adopt(library).map_err(|fault| Error::Spec(vec![fault]))?;
+                continue;
+            }
             includes.push(self.pipeline(&file, span, &include.set, include.publish_as.as_deref(), None)?);
         }
         self.path.pop();
@@ -188,6 +198,7 @@ impl Builder<'_> {
                 .map_err(|message| Error::Internal { task: published.clone(), message })?;
         }
         let mut pipeline = PipelineBuilder::new(self, &spec)?;
+        pipeline.sources.extend(libraries);
         pipeline.stages(to)?;
         let PipelineBuilder { stages, tables, files, sources, labels, .. } = pipeline;
         let axes = spec.matrix.axes.iter().map(|axis| axis.name.clone()).zip(labels);

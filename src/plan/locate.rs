@@ -7,8 +7,10 @@ use crate::spec::node::{Fault, Span, choices, suggestion};
 
 /// The file of a pipeline. A name is looked up among the pipelines; anything with a separator or `.toml` is a path.
 pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Result<PathBuf> {
-    let is_path = name.contains(['/', '\\']) || name.ends_with(".toml");
-    let file = if is_path { PathBuf::from(name) } else { pipelines.join(format!("{name}.toml")) };
+    let in_folder = pipelines.join(format!("{name}.toml"));
+    // `terms/library` lies in a folder of the pipelines'.
+    let is_path = name.ends_with(".toml") || name.contains(['/', '\\']) && !in_folder.is_file();
+    let file = if is_path { PathBuf::from(name) } else { in_folder };
     if file.is_file() {
         return Ok(file);
     }

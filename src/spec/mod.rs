@@ -115,6 +115,30 @@ impl Spec {
         Self::parse(path, &text, overrides).map_err(Error::Spec)
     }
 
+    /// Takes the terms of a library, before its own.
+    ///
+    /// # Errors
+    /// A term of the same name is there already.
+    pub fn adopt(&mut self, library: Library) -> Result<(), Fault> {
+        let own = &mut self.definitions.terms;
+        for term in &library.terms {
+            if let Some(same) = own.iter().find(|known| known.name == term.name) {
+                let message =
+                    format!("the term `{}` stands in {} too, which is included", term.name, term.name_span.source.name);
+                return Err(Fault::at(&same.name_span, message).help("Give it another name."));
+            }
+        }
+        own.splice(0..0, library.terms);
+        // So that what is published says what was included, and a change of it is a change.
+        if let serde_json::Value::Object(document) = &mut self.document {
+            let terms = document.entry("terms").or_insert_with(|| serde_json::json!({}));
+            if let (Some(terms), serde_json::Value::Object(included)) = (terms.as_object_mut(), library.document) {
+                terms.extend(included);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the text of a pipeline file; `path` is only what messages call it.
     ///
     /// # Errors
@@ -187,6 +211,40 @@ impl Spec {
                 faults.insert(0, fault);
                 Err(faults)
             }
+        }
+    }
+}
+
+/// A file of terms that pipelines include.
+#[derive(Debug)]
+pub struct Library {
+    /// `[terms.…]`
+    pub terms: Vec<NamedNode>,
+    /// The same as plain values.
+    pub document: serde_json::Value,
+    /// The whole file.
+    pub text: String,
+}
+
+impl Library {
+    /// The file's terms, if it has nothing else.
+    ///
+    /// # Errors
+    /// It cannot be read, or a term is no table.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let document = Node::parse(path.display().to_string(), &text).map_err(Error::Spec)?;
+        let mut json = document.to_json();
+        let Value::Table(mut root) = document.value else { unreachable!("a TOML document is a table") };
+        let [(key, _)] = &root.entries[..] else { return Ok(None) };
+        if key.name != "terms" {
+            return Ok(None);
+        }
+        let mut faults = Vec::new();
+        let terms = read_named(root.remove("terms").map(|(_, node)| node), "terms", &mut faults);
+        match faults.is_empty() {
+            true => Ok(Some(Self { terms, document: json["terms"].take(), text })),
+            false => Err(Error::Spec(faults)),
         }
     }
 }

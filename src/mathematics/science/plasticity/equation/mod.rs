@@ -175,7 +175,7 @@ impl Equation {
         }
     }
 
-    /// What becomes of each value that the neurons remember, a line each.
+    /// What becomes of each value that the neurons remember, and the numbers that are named, a line each.
     pub(super) fn updates(&self, notation: Notation) -> Vec<String> {
         let arrow = match notation {
             Notation::Plain => "←",
@@ -185,7 +185,9 @@ impl Equation {
         let line = |(state, update): (&WrittenState, &Expression)| {
             format!("{} {arrow} {}", symbol(&state.name, notation), update.written(notation))
         };
-        updates.map(line).collect()
+        let numbers = self.written.parameters.iter();
+        let number = |(name, value): &(String, f64)| format!("{} = {value}", symbol(name, notation));
+        updates.map(line).chain(numbers.map(number)).collect()
     }
 
     /// The shipped signals that it reads.

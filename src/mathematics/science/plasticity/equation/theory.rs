@@ -1,4 +1,4 @@
-//! The library of terms (`pipelines/terms.toml`) against what theory says of each, for linear neurons.
+//! The library of terms (`pipelines/terms/library.toml`) against what theory says of each, for linear neurons.
 
 use ndarray::{Array1, Array2};
 
@@ -9,7 +9,7 @@ use crate::science::seed::{Purpose, Stream, stream};
 
 /// A term of the library.
 fn library(name: &str) -> Written {
-    let text = include_str!("../../../../../pipelines/terms.toml");
+    let text = include_str!("../../../../../pipelines/terms/library.toml");
     let library: toml::Table = text.parse().unwrap();
     let term = library["terms"][name].as_table().unwrap();
     let number = |value: &toml::Value| value.as_float().unwrap();
@@ -247,7 +247,7 @@ fn an_eligibility_trace_remembers_inputs_by_powers() {
 
 #[test]
 fn every_term_of_the_library_is_tried_here_or_is_a_sum_of_products() {
-    let text = include_str!("../../../../../pipelines/terms.toml");
+    let text = include_str!("../../../../../pipelines/terms/library.toml");
     let library_text: toml::Table = text.parse().unwrap();
     let here = include_str!("theory.rs");
     for name in library_text["terms"].as_table().unwrap().keys() {
