@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Fixture, text};
+use crate::common::{Fixture, root, text};
 use ojaflow::publish::manifest::Manifest;
 use ojaflow::tables::frame::Cell;
 use ojaflow::tables::parquet;
@@ -133,6 +133,52 @@ fn an_archive_holds_the_terms_and_is_reproduced() {
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
     assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+}
+
+/// Oja's rule for single neurons and BCM, which remembers something: no kernel was written for either.
+const FROM_LIBRARY: &str = "[rules.shipped]\noja_single = 0.001\nbcm = 0.001";
+
+fn with_library() -> Fixture {
+    let fixture = Fixture::new().pipeline(&format!("include = [\"terms/library\"]\n{WRITTEN}"));
+    let fixture = fixture.edit("[rules.shipped]", FROM_LIBRARY);
+    fs::create_dir_all(fixture.path("pipelines/terms")).unwrap();
+    fs::copy(root().join("pipelines/terms/library.toml"), fixture.path("pipelines/terms/library.toml")).unwrap();
+    fixture
+}
+
+#[test]
+fn terms_of_a_library_are_used_changed_told_archived_and_reproduced() {
+    let fixture = with_library();
+    let listed = fixture.stdout(&["rules", "small"]);
+    assert!(listed.contains("y_ℓ ⊙ (y_ℓ - θ) y_{ℓ-1}ᵀ") && listed.contains("θ ← (1 - rate) θ + rate y_ℓ²"), "{listed}");
+    let fixture = fixture.run().verified();
+    let alone = Fixture::new().pipeline(WRITTEN).run();
+    assert_ne!(fixture.digests("small"), alone.digests("small"), "the terms do something");
+    let again = with_library();
+    again.stdout(&["pipeline", "small", "--jobs", "1"]);
+    assert_eq!(again.digests("small"), fixture.digests("small"));
+    // A changed library changes what uses it, and is named.
+    let library = fixture.path("pipelines/terms/library.toml");
+    let text = fs::read_to_string(&library).unwrap();
+    fs::write(&library, text.replace("- diag(y_post.^2) * W", "- 2 * diag(y_post.^2) * W")).unwrap();
+    let why = fixture.stdout(&["plan", "small", "--why"]);
+    assert!(why.contains("terms.oja_single.equation"), "{why}");
+    fs::write(&library, text).unwrap();
+    fixture.stdout(&["archive", "small", "-o", "small.tar.zst"]);
+    fs::remove_dir_all(fixture.path("pipelines")).unwrap();
+    fs::remove_dir_all(fixture.outputs()).unwrap();
+    let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
+    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+}
+
+#[test]
+fn a_term_that_an_included_library_has_too_is_refused() {
+    let own = "[terms.bcm]\nequation = \"y_post * y_pre'\"\n";
+    let twice = with_library().edit("[rules.shipped]", &format!("{own}[rules.shipped]"));
+    let refused = twice.output(&["plan", "small"]);
+    assert!(!refused.status.success());
+    let said = text(&refused.stderr);
+    assert!(said.contains("the term `bcm` stands in pipelines/terms/library.toml too"), "{said}");
 }
 
 #[test]

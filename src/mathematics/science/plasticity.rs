@@ -108,7 +108,7 @@ impl Rule {
     ///
     /// # Errors
     /// There is one, and why.
-    pub(crate) fn check_products(&self, who: &str) -> Result<(), InvalidParameter> {
+    pub fn check_products(&self, who: &str) -> Result<(), InvalidParameter> {
         self.evaluated().next().map_or(Ok(()), |(term, ..)| {
             Err(InvalidParameter::new(format!(
                 "term `{}`: its equation is no sum of products of y, e and Wᵀ y without a state, which is all that {who} \
@@ -238,7 +238,7 @@ impl Term {
             Synapses::Forward => &mut rule.forward,
             Synapses::Feedback => &mut rule.feedback,
         };
-        let mut outer = |left: &Combination, right: &Combination| {
+        let mut outer = |left: &[(f64, Signal)], right: &[(f64, Signal)]| {
             let (post, pre) = match self.synapses {
                 Synapses::Forward => (left, right),
                 Synapses::Feedback => (right, left),

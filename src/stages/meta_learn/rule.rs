@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::parameters::MetaLearnSpec;
+use crate::science::InvalidParameter;
 use crate::science::plasticity::{Coefficient, Rule};
 use crate::spec::node::{Fault, instead_of};
 use crate::stages::rows::EpisodeRow;
@@ -37,7 +38,9 @@ pub(super) fn initial_rule(
         let message = format!("the rule has a term `{name}`, and `episodes` has a column of that name already");
         return Err(planning.fault("rule", message).help("Give the term another name: it is to have a column there."));
     }
-    let rule = Rule::with_terms(parts).map_err(|error| planning.fault("rule", error.to_string()))?;
+    let fault = |error: InvalidParameter| planning.fault("rule", error.to_string());
+    let rule = Rule::with_terms(parts).map_err(fault)?;
+    rule.check_products("meta-learning").map_err(fault)?;
     Ok((rule, written))
 }
 

@@ -13,12 +13,13 @@ equation = "y_post * y_prre'"
 "#
         ),
         @r#"
-      × pipelines/small.toml:57:13: term `mine`: not yet
-        ╭─[pipelines/small.toml:57:13]
+      × pipelines/small.toml:57:22: term `mine`: nothing is called `y_prre`
+        ╭─[pipelines/small.toml:57:22]
      56 │ [terms.mine]
      57 │ equation = "y_post * y_prre'"
-        ·             ────────────────
+        ·                      ──────
         ╰────
+      help: There are `y_pre`, `y_post`, `e_pre`, `e_post`, `W`, `B`. Others stand in `parameters` or `state`.
     "#
     );
 }

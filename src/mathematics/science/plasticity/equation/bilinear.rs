@@ -2,7 +2,15 @@
 
 use super::super::signal::{Signal, Synapses};
 use super::expression::{Expression, Kind, Operator};
-use super::{Products, Written};
+use super::written::Written;
+
+/// Σ_k left_k right_kᵀ − decay · W, or B.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Products {
+    /// Of the rows and the columns of the matrix.
+    pub outer: Vec<(Sum, Sum)>,
+    pub decay: f64,
+}
 
 type Sum = Vec<(f64, Signal)>;
 
@@ -49,7 +57,7 @@ impl Reader<'_> {
                     Synapses::Forward => is_post(&column) && is_pre(&row),
                     Synapses::Feedback => is_pre(&column) && is_post(&row),
                 };
-                fits.then(|| products.outer.push((column.into(), row.into())))
+                fits.then(|| products.outer.push((column, row)))
             }
             _ => None,
         }

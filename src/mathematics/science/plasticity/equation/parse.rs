@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use winnow::ascii::{float, space0};
+use winnow::ascii::{float, multispace0};
 use winnow::combinator::{alt, delimited, peek, preceded, repeat};
 use winnow::stream::{LocatingSlice, Location, Stream};
 use winnow::token::{one_of, take_while};
@@ -64,7 +64,7 @@ fn words(text: &str) -> Result<Vec<(Word, Range<usize>)>, Unreadable> {
     let mut rest = LocatingSlice::new(text);
     // `.*` before a number that begins with its point.
     let word = alt((sign, number, name)).with_span();
-    let found: ModalResult<Vec<_>> = repeat(0.., delimited(space0, word, space0)).parse_next(&mut rest);
+    let found: ModalResult<Vec<_>> = repeat(0.., delimited(multispace0, word, multispace0)).parse_next(&mut rest);
     let at = rest.current_token_start();
     match (found, rest.peek_token()) {
         (Ok(words), None) => Ok(words),
