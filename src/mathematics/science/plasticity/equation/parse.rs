@@ -68,7 +68,7 @@ fn words(text: &str) -> Result<Vec<(Word, Range<usize>)>, Unreadable> {
     let at = rest.current_token_start();
     match (found, rest.peek_token()) {
         (Ok(words), None) => Ok(words),
-        (_, Some(character)) if character == '^' => Err(Unreadable {
+        (_, Some('^')) => Err(Unreadable {
             help: Some("Powers are taken element by element: `.^`.".to_owned()),
             ..unreadable(at..at + 1, "`^` is no operator here")
         }),

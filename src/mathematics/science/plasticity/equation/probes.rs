@@ -11,9 +11,12 @@ const N_POST: usize = 150;
 /// So small that no number moves, however long a probe runs.
 const TINY: f32 = 1e-9;
 
+/// One step of W from y_{ℓ-1} and y_ℓ.
+type Update = fn(Backend, &mut InputMajor, &[Lanes], &[Lanes]);
+
 /// Each equation, then the kernel by hand.
 pub fn probes(backend: Backend) -> Vec<Probe> {
-    let pairs: [(&str, usize, fn(Backend, &mut InputMajor, &[Lanes], &[Lanes])); 3] = [
+    let pairs: [(&str, usize, Update); 3] = [
         ("y_post * y_pre' - diag(y_post.^2) * W", 2, |backend, weights, pre, post| {
             dispatch(backend, ByHand::<SINGLE> { weights, pre, post });
         }),
