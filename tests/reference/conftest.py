@@ -60,6 +60,7 @@ batches = pipeline_fixture("batches")
 smoke = pipeline_fixture("smoke")
 recurrent = pipeline_fixture("recurrent")
 in_time = pipeline_fixture("in_time")
+equations = pipeline_fixture("equations")
 
 
 @pytest.fixture(scope="session")
