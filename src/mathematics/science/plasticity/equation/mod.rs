@@ -1,6 +1,6 @@
 //! Terms that a pipeline writes as an equation.
 //!
-//! The text becomes an expression ([`parse`]), that a program whose shapes fit and which takes no more than a multiple of
+//! The text becomes an expression ([`mod@parse`]), that a program whose shapes fit and which takes no more than a multiple of
 //! n_ℓ · n_{ℓ-1} operations a step ([`shape`]). Where the expression is a sum of products of shipped signals ([`bilinear`]), the
 //! kernels of shipped terms carry it out, and what is known of those holds for it.
 
