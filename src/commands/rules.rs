@@ -14,8 +14,12 @@ pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     let Some(name) = &args.name else {
         let what =
             "A rule is a sum of terms, each times its coefficient; ΔW_{ℓ-1,ℓ} and ΔB_{ℓ,ℓ-1} are what one sample adds.";
-        return print(&terms(what, Term::shipped(), args.latex));
+        let more = "`ojaflow rules terms/library` lists more, which pipelines include; others are written as equations (docs/rules.md).";
+        return print(&format!("{}\n\n{more}", terms(what, Term::shipped(), args.latex)));
     };
+    if let Some(library) = project.library(name)? {
+        return print(&terms(&format!("Terms for pipelines that say `include = [\"{name}\"]`:"), &library, args.latex));
+    }
     let request = Request::new(name).setting(&args.set);
     print(&rules(&project.plan(&request, None)?.level.plan, args.latex)?)
 }
@@ -28,6 +32,7 @@ fn terms(what: &str, terms: &[Term], latex: bool) -> String {
         let equation = if latex { term.latex() } else { term.equation() };
         lines.push(String::new());
         lines.push(format!("{:<width$}  {equation}", term.name));
+        lines.extend(term.definitions().iter().map(|line| format!("{:<width$}  {line}", "")));
         lines.push(format!(
             "{:<width$}  moves {} ({}), reads {}",
             "",

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::spec::Library;
 use crate::spec::node::{Fault, Span, choices, suggestion};
 
-/// The file of a pipeline. A name is looked up among the pipelines; anything with a separator or `.toml` is a path.
+/// The file of a pipeline. A name is looked up among the pipelines; `terms/library` lies in
+/// one of their folders; anything else with a separator or `.toml` is a path.
 pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Result<PathBuf> {
     let in_folder = pipelines.join(format!("{name}.toml"));
     // `terms/library` lies in a folder of the pipelines'.
@@ -25,6 +27,14 @@ pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Resul
         suggestion(name, &known).map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
     });
     Err(Error::Spec(vec![fault]))
+}
+
+/// The library of terms of that name or path; none where it is a pipeline.
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
+pub fn library(pipelines: &Path, name: &str) -> Result<Option<Library>> {
+    Library::load(&locate(pipelines, name, None)?)
 }
 
 /// The names of the pipelines in a folder.

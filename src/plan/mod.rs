@@ -25,7 +25,7 @@ pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
 pub use grid::{Grid, Part, Parts};
 pub use levels::{Level, Levels};
-pub use locate::names;
+pub use locate::{library, names};
 pub use shares::{Components, Share};
 pub use status::{Disposition, Statuses};
 

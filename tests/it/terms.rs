@@ -151,6 +151,8 @@ fn terms_of_a_library_are_used_changed_told_archived_and_reproduced() {
     let fixture = with_library();
     let listed = fixture.stdout(&["rules", "small"]);
     assert!(listed.contains("y_ℓ ⊙ (y_ℓ - θ) y_{ℓ-1}ᵀ") && listed.contains("θ ← (1 - rate) θ + rate y_ℓ²"), "{listed}");
+    let library = fixture.stdout(&["rules", "terms/library"]);
+    assert!(library.contains("sanger") && library.contains("include = [\"terms/library\"]"), "{library}");
     let fixture = fixture.run().verified();
     let alone = Fixture::new().pipeline(WRITTEN).run();
     assert_ne!(fixture.digests("small"), alone.digests("small"), "the terms do something");

@@ -142,14 +142,28 @@ impl Term {
 
     /// The term in plain text, `-e_ℓ y_{ℓ-1}ᵀ`.
     pub fn equation(&self) -> String {
-        let (sign, text) = self.written(Notation::Plain);
+        self.alone(Notation::Plain)
+    }
+
+    fn alone(&self, notation: Notation) -> String {
+        if let Form::Written(equation) = &self.form {
+            return equation.alone(notation);
+        }
+        let (sign, text) = self.written(notation);
         if sign < 0.0 { format!("-{text}") } else { text }
+    }
+
+    /// What becomes of the values that its neurons remember, and the numbers that it names, a line each.
+    pub fn definitions(&self) -> Vec<String> {
+        match &self.form {
+            Form::Written(equation) => equation.updates(Notation::Plain),
+            _ => Vec::new(),
+        }
     }
 
     /// The term in LaTeX.
     pub fn latex(&self) -> String {
-        let (sign, text) = self.written(Notation::Latex);
-        if sign < 0.0 { format!("-{text}") } else { text }
+        self.alone(Notation::Latex)
     }
 
     /// The shape of the matrix that it moves, such as `n_ℓ × n_{ℓ-1}`.

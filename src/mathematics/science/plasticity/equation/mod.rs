@@ -109,6 +109,11 @@ impl Equation {
         &self.written
     }
 
+    /// Without a coefficient.
+    pub(super) fn alone(&self, notation: Notation) -> String {
+        self.expression.written(notation)
+    }
+
     /// In parentheses where it is a sum, so that a coefficient can stand before it.
     pub(super) fn text(&self, notation: Notation) -> (f64, String) {
         let text = self.expression.written(notation);

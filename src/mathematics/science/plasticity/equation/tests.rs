@@ -71,9 +71,9 @@ fn shipped_terms_that_are_written_are_the_shipped_ones() {
 fn equations_are_printed_as_they_are_carried_out() {
     for (equation, plain) in [
         ("-e_post * (y_pre - W' * y_post)'", "-e_ℓ (y_{ℓ-1} - W_{ℓ-1,ℓ}ᵀ y_ℓ)ᵀ"),
-        ("y_post*y_pre' - diag(y_post.^2)*W", "(y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ})"),
+        ("y_post*y_pre' - diag(y_post.^2)*W", "y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ}"),
         ("-(y_post - 1) * y_pre'", "-(y_ℓ - 1) y_{ℓ-1}ᵀ"),
-        ("y_post * y_pre' ./ 2 - (W - 3 * W)", "(y_ℓ y_{ℓ-1}ᵀ / 2 - (W_{ℓ-1,ℓ} - 3 W_{ℓ-1,ℓ}))"),
+        ("y_post * y_pre' ./ 2 - (W - 3 * W)", "y_ℓ y_{ℓ-1}ᵀ / 2 - (W_{ℓ-1,ℓ} - 3 W_{ℓ-1,ℓ})"),
         ("(-y_post).^3 * y_pre'", "(-y_ℓ)³ y_{ℓ-1}ᵀ"),
     ] {
         assert_eq!(Term::of_equation(&written(equation)).unwrap().equation(), plain);
