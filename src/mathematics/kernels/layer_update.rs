@@ -37,6 +37,13 @@ pub(crate) struct LayerSignals<'a> {
     pub projection: &'a mut [Lanes],
 }
 
+impl LayerSignals<'_> {
+    /// The same, to be looked at again afterwards.
+    pub(crate) fn reborrow(&mut self) -> LayerSignals<'_> {
+        LayerSignals { pre_error: &mut *self.pre_error, projection: &mut *self.projection, ..*self }
+    }
+}
+
 /// What a pass found out about the numbers that it made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Passed {

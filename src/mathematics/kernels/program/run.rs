@@ -10,7 +10,7 @@ use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::elementary;
 use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, largest, zeros};
 use crate::kernels::matrix::InputMajor;
-use crate::kernels::simd::{Simd, copy};
+use crate::kernels::simd::{Portable, Simd, copy};
 
 type L = [f32; WIDTH];
 
@@ -163,7 +163,7 @@ impl Evaluator {
                 for (a, b) in values.0[*a].iter().zip(&values.0[*b]) {
                     sums = each_lane!(k => sums[k] + a.0[k] * b.0[k]);
                 }
-                out[0].0[0] = tree_sum(&sums);
+                out[0].0[0] = Portable.sum(sums);
             }
             Step::Sum(a) | Step::Mean(a) => {
                 let mut sums = [0.0; WIDTH];
@@ -174,7 +174,7 @@ impl Evaluator {
                     (Step::Mean(_), Extent::Vector(side)) => sizes[side as usize] as f32,
                     _ => 1.0,
                 };
-                out[0].0[0] = tree_sum(&sums) / n;
+                out[0].0[0] = Portable.sum(sums) / n;
             }
             Step::Reduce { rows, by, over } => {
                 let matrices = [Some(signals.weights), Some(signals.feedback)];
@@ -417,7 +417,7 @@ impl Kernel for Reduce<'_> {
                     for t in 0..by.len() {
                         sums = each_lane!(k => sums[k] + matrix[t].0[k] * by[t].0[k]);
                     }
-                    out[i / WIDTH].0[i % WIDTH] = tree_sum(&sums);
+                    out[i / WIDTH].0[i % WIDTH] = Portable.sum(sums);
                 }
                 Side::Pre => {
                     let v = by[i / WIDTH].0[i % WIDTH];
@@ -556,19 +556,6 @@ impl Form {
             _ => Self::Any,
         }
     }
-}
-
-#[inline(always)]
-fn tree_sum(sums: &L) -> f32 {
-    let mut sums = *sums;
-    let mut half = WIDTH / 2;
-    while half > 0 {
-        for k in 0..half {
-            sums[k] += sums[k + half];
-        }
-        half /= 2;
-    }
-    sums[0]
 }
 
 #[inline(always)]

@@ -53,7 +53,9 @@ struct PlasticChain {
 struct Evaluated {
     coefficient: f32,
     synapses: Moved,
+    /// W or B, or B at all.
     reads_weights: bool,
+    reads_feedback: bool,
     reads_pre_error: bool,
     evaluator: Evaluator,
 }
@@ -63,10 +65,12 @@ impl Evaluated {
     fn of_layer(rule: &Rule, layer: usize, sizes: &[usize]) -> Vec<Self> {
         let of = |(term, equation, coefficient): (&Term, &Arc<Equation>, &Coefficient)| {
             let (coefficient, program) = (coefficient.at(layer) as f32, equation.program());
+            let reads_feedback = program.reads_matrix(Operand::Feedback);
             (coefficient != 0.0).then(|| Self {
                 coefficient,
                 synapses: term.synapses,
-                reads_weights: program.reads_matrix(Operand::Weights) || program.reads_matrix(Operand::Feedback),
+                reads_weights: program.reads_matrix(Operand::Weights) || reads_feedback,
+                reads_feedback,
                 reads_pre_error: program.reads(Seen::PreError),
                 evaluator: equation.evaluator(sizes[layer - 1], sizes[layer]),
             })
@@ -199,37 +203,14 @@ impl PlasticChain {
         let (weights, mut feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
         signals.propagate |= terms.iter().any(|term| term.reads_pre_error);
         // One term that moves W can read each row before it does, if the step of the shipped terms can wait.
+        // B never waits, so what reads it must not find it moved.
         let is_alone = terms.len() == 1 && terms[0].synapses == Moved::Forward && rule.forward.decay == 0.0;
+        let is_alone = is_alone && (rule.feedback.is_zero() || !terms[0].reads_feedback);
         let waiting = (is_alone && layer > 1).then(|| &mut waiting[layer - 1]);
         let reads = terms.iter().any(|term| term.reads_weights);
         let before = (reads && waiting.is_none()).then(|| (weights.clone(), feedback.as_deref().cloned()));
-        let LayerSignals {
-            error,
-            activation,
-            pre_activation,
-            function,
-            pre_is_input,
-            propagate,
-            pre_error,
-            projection,
-        } = signals;
-        let passed = kernels::update_layer(
-            backend,
-            rule,
-            weights,
-            feedback.as_deref_mut(),
-            waiting,
-            LayerSignals {
-                error,
-                activation,
-                pre_activation,
-                function,
-                pre_is_input,
-                propagate,
-                pre_error: &mut *pre_error,
-                projection,
-            },
-        );
+        let passed =
+            kernels::update_layer(backend, rule, weights, feedback.as_deref_mut(), waiting, signals.reborrow());
         if !passed.finite {
             return Err(layer - 1);
         }
@@ -244,10 +225,10 @@ impl PlasticChain {
                 weights: old,
                 // Where B has no weights of its own, it is Wᵀ, which lies as W does.
                 feedback: old_feedback.unwrap_or(old),
-                pre_activation,
-                activation,
-                pre_error,
-                error,
+                pre_activation: signals.pre_activation,
+                activation: signals.activation,
+                pre_error: signals.pre_error,
+                error: signals.error,
             };
             evaluator.prepare(backend, seen);
             let reach = match (synapses, &mut feedback, &before) {

@@ -296,9 +296,14 @@ fn one_equation_beside_shipped_terms_reads_the_weights_before_the_step() {
                 .map(|(name, c)| (Term::named(name).unwrap().clone(), Coefficient::Uniform(c)))
                 .into();
             terms.push((term, Coefficient::Uniform(0.01)));
+            let mut shipped = vec![("gradient", 0.02), ("oja", 0.004)];
+            if feedback == Feedback::Plastic {
+                shipped.push(("feedback_hebb", 0.05));
+                terms.push((Term::named("feedback_hebb").unwrap().clone(), Coefficient::Uniform(0.05)));
+            }
             let start = network(&[37, 33, 16, 10], SOFTPLUS, feedback);
             let mut reference = Reference::of(&start);
-            let shipped = rule(&[("gradient", 0.02), ("oja", 0.004)]);
+            let shipped = rule(&shipped);
             for index in 0..30 {
                 let (x, label) = (input(&samples, index), samples.label(index));
                 let (z, y) = reference.forward(&x);
