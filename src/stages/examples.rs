@@ -6,6 +6,7 @@ use super::load::ImageRow;
 use super::rows::{RunRow, WeightRow};
 use super::{DataFacts, Known, NetworkFacts};
 use crate::science::activation::Activation;
+use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::Architecture;
 use crate::science::recurrent::RecurrentArchitecture;
@@ -22,7 +23,9 @@ pub(super) type Images<'a> = &'a [(&'a [u8], i32)];
 /// had diverged.
 pub(super) fn trained(sizes: &[usize], steps: &[(u64, &[Matrix<'_>])], test: Images<'_>, train: Images<'_>) -> Bench {
     let architecture = Architecture::new(sizes.to_vec(), Activation::Relu).unwrap();
-    trained_as(Blueprint::Chain(architecture), steps, test, train)
+    let has_own = steps.iter().any(|(_, matrices)| matrices.iter().any(|(name, ..)| *name == "feedback"));
+    let feedback = if has_own { Feedback::Plastic } else { Feedback::Symmetric };
+    trained_as(Blueprint::Chain(architecture, feedback), steps, test, train)
 }
 
 /// A stage `train` with one rectified linear unit that remembers an image of one pixel for three time steps:

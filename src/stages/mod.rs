@@ -14,6 +14,7 @@ pub mod environment;
 #[cfg(test)]
 mod examples;
 pub mod explained_variance;
+pub mod feedback;
 pub mod figure;
 mod known;
 pub mod load;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::science::activation::Activation;
-use crate::science::initialization::{Feedback, Initialization};
+use crate::science::initialization::Initialization;
+use crate::science::loss::Loss;
 
 /// The images that a network is looked at with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -135,7 +136,7 @@ pub const SOFTPLUS_BETA: f32 = 10.0;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "an activation is `\"softplus\"`, `\"tanh\"`, `\"relu\"`, `\"sigmoid\"` or `{ softplus = { beta = 10 } }`"
+    expecting = "an activation is `\"softplus\"`, `\"tanh\"`, `\"relu\"`, `\"sigmoid\"`, `\"linear\"` or `{ softplus = { beta = 10 } }`"
 )]
 pub enum ActivationSpec {
     /// By its name.
@@ -156,6 +157,8 @@ pub enum PlainActivation {
     Relu,
     /// 1 / (1 + exp(−z)).
     Sigmoid,
+    /// z itself.
+    Linear,
 }
 
 impl Default for ActivationSpec {
@@ -175,6 +178,7 @@ impl ActivationSpec {
             Self::Named(PlainActivation::Tanh) => Activation::Tanh,
             Self::Named(PlainActivation::Relu) => Activation::Relu,
             Self::Named(PlainActivation::Sigmoid) => Activation::Sigmoid,
+            Self::Named(PlainActivation::Linear) => Activation::Linear,
             Self::Softplus(Softplus::Softplus(SoftplusBeta { beta })) => Activation::Softplus { beta },
         };
         activation.check().map_err(|error| error.to_string())
@@ -188,6 +192,7 @@ pub fn activation_name(activation: Activation) -> &'static str {
         Activation::Tanh => "tanh",
         Activation::Relu => "relu",
         Activation::Sigmoid => "sigmoid",
+        Activation::Linear => "linear",
     }
 }
 
@@ -280,35 +285,23 @@ pub fn init_name(init: Initialization) -> &'static str {
     }
 }
 
-/// `feedback = "symmetric"`.
+/// `loss = "cross_entropy"`: how the output is read and judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum FeedbackSpec {
-    /// Backpropagation: B = Wᵀ.
+pub enum LossSpec {
+    /// The output is a softmax; −ln of the label's probability.
     #[default]
-    Symmetric,
-    /// Feedback alignment: B fixed, drawn like W.
-    Random,
-    /// B drawn like W and learned, by the terms `feedback_hebb` and `feedback_decay`.
-    Plastic,
+    CrossEntropy,
+    /// The output is linear; half the squared distance to the label's onehot.
+    SquaredError,
 }
 
-impl FeedbackSpec {
-    /// Where errors travel back.
-    pub fn feedback(self) -> Feedback {
+impl LossSpec {
+    /// As the mathematics takes it.
+    pub fn loss(self) -> Loss {
         match self {
-            Self::Symmetric => Feedback::Symmetric,
-            Self::Random => Feedback::Random,
-            Self::Plastic => Feedback::Plastic,
-        }
-    }
-
-    /// The name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Symmetric => "symmetric",
-            Self::Random => "random",
-            Self::Plastic => "plastic",
+            Self::CrossEntropy => Loss::CrossEntropy,
+            Self::SquaredError => Loss::SquaredError,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whole experiments on all cores: as many trainings at a time as there are, each as a stage of a pipeline runs it.
 
-use ojaflow::science::initialization::Feedback;
+use ojaflow::science::feedback::Feedback;
 use ojaflow::science::learner::Learner;
 use ojaflow::science::model::Model;
 use ojaflow::science::online::OnlineTrainer;

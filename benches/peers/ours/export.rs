@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ojaflow::science::initialization::Feedback;
+use ojaflow::science::feedback::Feedback;
 use ojaflow::science::meta::Sampling;
 
 use crate::works::{Bench, recurrent_weights, weights};

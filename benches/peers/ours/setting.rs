@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ojaflow::science::activation::Activation;
-use ojaflow::science::initialization::{Feedback, Initialization};
+use ojaflow::science::feedback::Feedback;
+use ojaflow::science::initialization::Initialization;
 use ojaflow::science::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use ojaflow::science::network::{Architecture, Network};
 use ojaflow::science::online::OnlineTrainer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ojaflow::science::evaluation::Evaluation;
-use ojaflow::science::initialization::Feedback;
+use ojaflow::science::feedback::Feedback;
 use ojaflow::science::meta::{ClassPool, EpisodeRecord};
 use ojaflow::science::network::Network;
 use ojaflow::science::recurrent::RecurrentNetwork;

@@ -22,6 +22,8 @@ pub enum Activation {
     Relu,
     /// 1 / (1 + e^{−z}); σ′ = y (1 − y).
     Sigmoid,
+    /// z; σ′ = 1.
+    Linear,
 }
 
 impl Activation {
@@ -47,6 +49,7 @@ impl Activation {
             // A comparison that is false for NaN, so that NaN stays visible.
             Activation::Relu => each_lane!(k => if z[k] < 0.0 { 0.0 } else { z[k] }),
             Activation::Sigmoid => elementary::sigmoid(z),
+            Activation::Linear => z,
         }
     }
 
@@ -61,6 +64,7 @@ impl Activation {
             Activation::Tanh => each_lane!(k => y[k].mul_add(-y[k], 1.0)),
             Activation::Relu => each_lane!(k => if y[k] > 0.0 { 1.0 } else { 0.0 }),
             Activation::Sigmoid => each_lane!(k => y[k].mul_add(-y[k], y[k])),
+            Activation::Linear => [1.0; WIDTH],
         }
     }
 
@@ -70,7 +74,7 @@ impl Activation {
         match self {
             Activation::Softplus { beta } => beta * (1.0 - slope),
             Activation::Tanh => -2.0 * y,
-            Activation::Relu => 0.0,
+            Activation::Relu | Activation::Linear => 0.0,
             Activation::Sigmoid => 1.0 - 2.0 * y,
         }
     }
@@ -92,6 +96,7 @@ impl fmt::Display for Activation {
             Activation::Tanh => f.write_str("tanh"),
             Activation::Relu => f.write_str("relu"),
             Activation::Sigmoid => f.write_str("sigmoid"),
+            Activation::Linear => f.write_str("linear"),
         }
     }
 }
@@ -100,8 +105,13 @@ impl fmt::Display for Activation {
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 4] =
-        [Activation::Softplus { beta: 10.0 }, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
+    const ALL: [Activation; 5] = [
+        Activation::Softplus { beta: 10.0 },
+        Activation::Tanh,
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Linear,
+    ];
 
     /// σ and σ′ in double precision, from their definitions.
     fn reference(activation: Activation, z: f64) -> (f64, f64) {
@@ -116,6 +126,7 @@ mod tests {
                 let s = 1.0 / (1.0 + (-z).exp());
                 (s, s * (1.0 - s))
             }
+            Activation::Linear => (z, 1.0),
         }
     }
 

@@ -55,7 +55,7 @@ impl Kernel for ErrorsBack<'_> {
 mod tests {
     use super::*;
     use crate::kernels::noise::Noise;
-    use crate::kernels::{LayerSignals, SynapticRule, as_flat_mut, update_layer, zeros};
+    use crate::kernels::{ErrorBelow, LayerSignals, SynapticRule, as_flat_mut, update_layer, zeros};
 
     /// The bits of the pass in which a layer learns, on every backend and in both directions.
     #[test]
@@ -76,7 +76,7 @@ mod tests {
                 pre_activation: &y,
                 function: Activation::Tanh,
                 pre_is_input: false,
-                propagate: true,
+                below: ErrorBelow::Wanted,
                 pre_error: &mut expected,
                 projection: &mut unread,
             };

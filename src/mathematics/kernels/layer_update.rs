@@ -18,6 +18,17 @@ use super::simd::Simd;
 use super::synaptic_rule::{RowRule, SynapticRule};
 use super::waiting::Waiting;
 
+/// What becomes of e_{ℓ-1} when a layer learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorBelow {
+    /// It is made where a term reads it.
+    IfRead,
+    /// It is made: the layer below waits for it.
+    Wanted,
+    /// It is there already, and stays as it is.
+    Given,
+}
+
 /// What the synapses of a layer see, all vectors padded.
 pub(crate) struct LayerSignals<'a> {
     /// e_ℓ.
@@ -29,9 +40,8 @@ pub(crate) struct LayerSignals<'a> {
     /// σ, and whether layer ℓ − 1 is the input, which e_0 masks differently.
     pub function: Activation,
     pub pre_is_input: bool,
-    /// Whether e_{ℓ-1} is wanted even if no term reads it.
-    pub propagate: bool,
-    /// Receives e_{ℓ-1} where it is wanted or read.
+    pub below: ErrorBelow,
+    /// e_{ℓ-1}: receives it where it is wanted or read, or has it.
     pub pre_error: &'a mut [Lanes],
     /// Receives Wᵀ y_ℓ where it is read.
     pub projection: &'a mut [Lanes],
@@ -85,9 +95,10 @@ impl Kernel for Pass<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> Passed {
-        let LayerSignals { error, activation, pre_activation, function, pre_is_input, propagate, .. } = self.signals;
+        let LayerSignals { error, activation, pre_activation, function, pre_is_input, below, .. } = self.signals;
         let (n_in, stride) = (self.weights.n_in(), self.weights.stride());
-        let wants_error = propagate || self.rule.reads_pre_error();
+        let is_given = below == ErrorBelow::Given;
+        let wants_error = !is_given && (below == ErrorBelow::Wanted || self.rule.reads_pre_error());
         let wants_projection = self.rule.reads_projection();
         let plastic_feedback = !self.rule.feedback.is_zero();
         let RowRule { by_error, by_activation, decay } = self.rule.forward;
@@ -112,6 +123,8 @@ impl Kernel for Pass<'_> {
                 let slope = if pre_is_input { function.input_mask(y.0) } else { function.derivative(y.0) };
                 e = each_lane!(k => e[k] * slope[k]);
                 self.signals.pre_error[block].0 = e;
+            } else if is_given {
+                e = self.signals.pre_error[block].0;
             }
             if wants_projection {
                 self.signals.projection[block].0 = d;

@@ -63,7 +63,7 @@ pub use invalid::InvalidParameter;
 pub(crate) use lanes::{
     Lanes, WIDTH, all_finite, as_flat, as_flat_mut, each_lane, each_tile, lanes_for, largest, norm, zeros,
 };
-pub(crate) use layer_update::{LayerSignals, update_layer};
+pub(crate) use layer_update::{ErrorBelow, LayerSignals, update_layer};
 pub(crate) use matrix::InputMajor;
 pub(crate) use outer_sum::outer_sum;
 pub(crate) use product_adjoint::{ProductAdjoint, add_outer, forward_back};

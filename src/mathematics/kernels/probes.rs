@@ -12,8 +12,8 @@ use super::intensity::INTENSITY;
 use super::lanes::{Lanes, as_flat_mut, lanes_for};
 use super::matrix::InputMajor;
 use super::{
-    ActivePairs, ActiveRows, Block, Differentiated, Forwarded, LayerSignals, PreFactor, ProductAdjoint, RowAdjoint,
-    RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active,
+    ActivePairs, ActiveRows, Block, Differentiated, ErrorBelow, Forwarded, LayerSignals, PreFactor, ProductAdjoint,
+    RowAdjoint, RowRule, RowStep, STEPS, Scale, Seen, Shares, SynapticRule, Waiting, activate, forward, forward_active,
     forward_back, forward_batch, forward_pair, outer_sum, project_batch, step_rows, step_rows_back, update_layer,
 };
 
@@ -64,6 +64,7 @@ pub fn arithmetic_of(activation: Activation) -> [usize; 2] {
         Activation::Tanh => [1 + EXP, 1],
         Activation::Relu => [0, 0],
         Activation::Sigmoid => [EXP, 1],
+        Activation::Linear => [0, 0],
     }
 }
 
@@ -202,7 +203,7 @@ fn signals<'a>(
         pre_activation,
         function: Activation::Tanh,
         pre_is_input: false,
-        propagate: true,
+        below: ErrorBelow::Wanted,
         pre_error,
         projection,
     }

@@ -106,7 +106,7 @@ fn update<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{LayerSignals, PreFactor, as_flat, as_flat_mut, update_layer, zeros};
+    use crate::kernels::{ErrorBelow, LayerSignals, PreFactor, as_flat, as_flat_mut, update_layer, zeros};
     use crate::science::activation::Activation;
     use crate::science::seed::{Purpose, stream};
 
@@ -162,7 +162,7 @@ mod tests {
                     pre_activation: &y,
                     function,
                     pre_is_input: false,
-                    propagate: true,
+                    below: ErrorBelow::Wanted,
                     pre_error: &mut pre_error,
                     projection: &mut projection,
                 };

@@ -9,11 +9,11 @@ pub struct WeightDiagnostics {
     pub layer: usize,
     /// ‖W Wᵀ − I‖_F: 0 where the incoming weight vectors of layer ℓ are orthonormal.
     pub orthonormality: f64,
-    /// Degrees between B_{ℓ,ℓ-1}ᵀ and W_{ℓ-1,ℓ} as flat vectors, 0 with symmetric feedback; None if either is 0 or not
-    /// finite.
+    /// Degrees between B_{ℓ,ℓ-1}ᵀ and W_{ℓ-1,ℓ} as flat vectors, 0 where errors travel through Wᵀ; None where there is no such
+    /// B, or either is 0 or not finite.
     pub feedback_angle: Option<f64>,
-    /// Degrees between e_ℓ sent back through B from the output down and through Wᵀ from the output down, mean over the
-    /// samples where both exist; 0 at the output and with symmetric feedback; None if there is no such sample.
+    /// Degrees between e_ℓ as the network's pathway has it and as the gradient of the loss has it, mean over the samples where
+    /// both exist; 0 at the output if its error is exact, and with symmetric feedback; None if there is no such sample.
     pub error_angle: Option<f64>,
 }
 

@@ -1,8 +1,9 @@
-//! How well a network classifies, from the logits of its output.
+//! How well a network classifies, from z_L, the logits of its output.
 //!
 //! −ln softmax(z)_label = ln Σ_k e^{z_k − max} + (max − z_label). The sums of sixteen samples are multiplied before one logarithm
 //! is taken: each lies between 1 and the number of classes, so the product neither overflows nor loses what makes it more than 1.
 
+use super::loss::{Loss, half_squared_distance};
 use crate::kernels::{self, Backend, Lanes, as_flat, lanes_for};
 
 /// Samples that share a logarithm.
@@ -13,7 +14,7 @@ const TOGETHER: usize = 16;
 pub struct Evaluation {
     /// Share of samples whose largest output is that of their label; ties go to the smaller class.
     pub accuracy: f64,
-    /// Mean cross-entropy −ln p_label, in nats.
+    /// Mean [`Loss`]: cross-entropy −ln p_label in nats, or half the squared distance.
     pub loss: f64,
     /// Number of samples.
     pub n_samples: usize,
@@ -23,8 +24,9 @@ pub struct Evaluation {
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     n_outputs: usize,
+    loss: Loss,
     correct: usize,
-    /// Σ_k e^{z_k − max} and max − z_label of each sample.
+    /// Σ_k e^{z_k − max} and max − z_label of each sample; 1 and all of the loss where it is no cross-entropy.
     sums: Vec<f64>,
     margins: Vec<f64>,
     /// Room for what is found of the rows of a call.
@@ -33,20 +35,30 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// For so many samples.
-    pub(crate) fn new(n_samples: usize, n_outputs: usize) -> Self {
-        Self { n_outputs, correct: 0, sums: vec![1.0; n_samples], margins: vec![0.0; n_samples], found: Vec::new() }
+    pub(crate) fn new(n_samples: usize, n_outputs: usize, loss: Loss) -> Self {
+        Self {
+            n_outputs,
+            loss,
+            correct: 0,
+            sums: vec![1.0; n_samples],
+            margins: vec![0.0; n_samples],
+            found: Vec::new(),
+        }
     }
 
     /// The padded rows of logits of some samples; `samples` gives the index and the label of each.
     pub(crate) fn add(&mut self, backend: Backend, logits: &[Lanes], samples: impl Iterator<Item = (usize, usize)>) {
-        let Self { n_outputs, correct, sums, margins, found } = self;
+        let Self { n_outputs, loss, correct, sums, margins, found } = self;
         let stride = lanes_for(*n_outputs);
         found.resize(logits.len() / stride, (0.0, 0.0));
         kernels::partition(backend, *n_outputs, logits, found);
         for (((index, label), row), (max, sum)) in samples.zip(logits.chunks_exact(stride)).zip(found) {
             let logits = &as_flat(row)[..*n_outputs];
             *correct += usize::from(arg_max(logits) == label);
-            (sums[index], margins[index]) = (*sum, f64::from(*max) - f64::from(logits[label]));
+            (sums[index], margins[index]) = match loss {
+                Loss::CrossEntropy => (*sum, f64::from(*max) - f64::from(logits[label])),
+                Loss::SquaredError => (1.0, half_squared_distance(logits, label)),
+            };
         }
     }
 
@@ -80,7 +92,7 @@ mod tests {
     /// Samples given in reverse, in two calls.
     fn evaluate(backend: Backend, logits: &[Vec<f32>], labels: &[usize]) -> Evaluation {
         let (n, n_outputs) = (logits.len(), logits[0].len());
-        let mut tally = Tally::new(n, n_outputs);
+        let mut tally = Tally::new(n, n_outputs, Loss::CrossEntropy);
         for part in (0..n).rev().collect::<Vec<_>>().chunks(n.div_ceil(2)) {
             let mut rows = Vec::new();
             for &sample in part {

@@ -113,17 +113,6 @@ fn orthonormal(n_rows: usize, n_columns: usize, stream: &mut Stream) -> Vec<f64>
     matrix
 }
 
-/// Where errors travel back, equation (7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feedback {
-    /// B = Wᵀ at every step: backpropagation.
-    Symmetric,
-    /// B fixed, drawn like W from streams of its own: feedback alignment.
-    Random,
-    /// B drawn as with `Random`, then learned by the feedback terms of rule (9).
-    Plastic,
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::seed::{Purpose, stream};

@@ -9,6 +9,7 @@ use super::activation::Activation;
 use super::chain::Reconstructions;
 use super::diagnostics::WeightDiagnostics;
 use super::evaluation::Evaluation;
+use super::feedback::Feedback;
 use super::network::{Architecture, Network};
 use super::norms::ActivationNorms;
 pub use super::place::Place;
@@ -42,8 +43,8 @@ pub struct NamedMatrix {
 /// Everything about a model that is not a weight: with its matrices, it is known whole.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Blueprint {
-    /// A chain of dense layers.
-    Chain(Architecture),
+    /// A chain of dense layers, and how its errors come back.
+    Chain(Architecture, Feedback),
     /// One hidden layer, unrolled in time.
     Recurrent(RecurrentArchitecture),
 }
@@ -53,7 +54,7 @@ impl Blueprint {
     /// W_h from h_t, W_o to the output.
     pub fn sizes(&self) -> Vec<usize> {
         match self {
-            Blueprint::Chain(architecture) => architecture.sizes().to_vec(),
+            Blueprint::Chain(architecture, _) => architecture.sizes().to_vec(),
             Blueprint::Recurrent(architecture) => architecture.sizes(),
         }
     }
@@ -61,7 +62,7 @@ impl Blueprint {
     /// σ of the hidden layers.
     pub fn activation(&self) -> Activation {
         match self {
-            Blueprint::Chain(architecture) => architecture.activation(),
+            Blueprint::Chain(architecture, _) => architecture.activation(),
             Blueprint::Recurrent(architecture) => architecture.activation(),
         }
     }
@@ -69,7 +70,7 @@ impl Blueprint {
     /// T, of a network that has a time.
     pub fn n_time_steps(&self) -> Option<usize> {
         match self {
-            Blueprint::Chain(_) => None,
+            Blueprint::Chain(..) => None,
             Blueprint::Recurrent(architecture) => Some(architecture.n_steps()),
         }
     }
@@ -80,7 +81,7 @@ impl Blueprint {
     /// If a matrix is missing, has another shape, or is not one of this network's.
     pub fn assemble(&self, matrices: Vec<NamedMatrix>) -> Result<Box<dyn Model>, InvalidParameter> {
         Ok(match self {
-            Blueprint::Chain(architecture) => Box::new(Network::assemble(architecture, matrices)?),
+            Blueprint::Chain(architecture, feedback) => Box::new(Network::assemble(architecture, *feedback, matrices)?),
             Blueprint::Recurrent(architecture) => Box::new(RecurrentNetwork::assemble(architecture, matrices)?),
         })
     }
@@ -158,7 +159,7 @@ impl Blueprint {
     pub fn places(&self, layer: usize, time_steps: &[usize]) -> Vec<Place> {
         assert!(layer < self.sizes().len(), "layer {layer} is beyond the last");
         match self {
-            Blueprint::Chain(_) => vec![Place::layer(layer)],
+            Blueprint::Chain(..) => vec![Place::layer(layer)],
             Blueprint::Recurrent(architecture) => architecture.places(layer, time_steps),
         }
     }

@@ -98,7 +98,8 @@ mod tests {
 
     use super::*;
     use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::feedback::Feedback;
+    use crate::science::initialization::Initialization;
     use crate::science::network::Network;
     use crate::science::reference::{Reference, architecture, input, noise};
     use crate::science::samples::Samples;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use equation::probes;
 pub use equation::{Equation, Fault as EquationFault, Part, Written, WrittenState};
 use notation::Notation;
-pub use signal::{Signal, Synapses};
+pub use signal::{Signal, Synapses, Wanted};
 pub use term::{Combination, Form, Term};
 
 use super::InvalidParameter;
@@ -41,7 +41,7 @@ impl Coefficient {
         }
     }
 
-    fn values(&self) -> &[f64] {
+    pub(crate) fn values(&self) -> &[f64] {
         match self {
             Coefficient::Uniform(c) => std::slice::from_ref(c),
             Coefficient::PerLayer(c) => c,
@@ -116,6 +116,14 @@ impl Rule {
                 term.name
             )))
         })
+    }
+
+    /// Whether a term reads e_{ℓ-1} in layer ℓ.
+    pub(crate) fn reads_pre_error(&self, layer: usize) -> bool {
+        let reads = |(term, coefficient): &(Term, Coefficient)| {
+            coefficient.at(layer) != 0.0 && term.signals().contains(&Signal::PreError)
+        };
+        self.terms.iter().any(reads)
     }
 
     /// Whether a term moves the feedback weights.

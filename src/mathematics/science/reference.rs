@@ -30,6 +30,7 @@ pub(crate) fn sigma(activation: Activation, z: f64) -> (f64, f64) {
             let s = 1.0 / (1.0 + libm::exp(-z));
             (s, s * (1.0 - s))
         }
+        Activation::Linear => (z, 1.0),
     }
 }
 

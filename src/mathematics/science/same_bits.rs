@@ -4,10 +4,11 @@
 //! prints here and lets a process there, under emulation, hold its own against it.
 
 use super::activation::Activation;
+use super::feedback::Feedback;
 use super::inference::contrast::{Contrast, Side, Survivor, selection_probabilities};
 use super::inference::looks::nominal_level;
 use super::inference::power::power_at;
-use super::initialization::{Feedback, Initialization};
+use super::initialization::Initialization;
 use super::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use super::network::{Architecture, Network};
 use super::online::OnlineTrainer;

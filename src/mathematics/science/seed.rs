@@ -17,6 +17,10 @@ pub enum Purpose {
     ForwardWeights,
     /// Initial B, one stream a layer.
     FeedbackWeights,
+    /// What single neurons are perturbed by, one stream a layer.
+    Noise,
+    /// What layers hear in a phase of noise, one stream a layer.
+    Mirror,
     /// Which training samples are seen, and when.
     SampleOrder,
     /// Resamples of runs.
@@ -34,6 +38,8 @@ impl Purpose {
         match self {
             Purpose::ForwardWeights => "forward_weights",
             Purpose::FeedbackWeights => "feedback_weights",
+            Purpose::Noise => "noise",
+            Purpose::Mirror => "mirror",
             Purpose::SampleOrder => "sample_order",
             Purpose::Bootstrap => "bootstrap",
             Purpose::Task => "task",

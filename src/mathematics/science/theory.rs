@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use super::activation::Activation;
 use super::seed::{Purpose, Stream, stream};
 use crate::kernels::{
-    self, InputMajor, Lanes, LayerSignals, PreFactor, RowRule, SynapticRule, as_flat, as_flat_mut, zeros,
+    self, ErrorBelow, InputMajor, Lanes, LayerSignals, PreFactor, RowRule, SynapticRule, as_flat, as_flat_mut, zeros,
 };
 
 /// `rows` orthonormal vectors of length `columns`.
@@ -94,7 +94,7 @@ fn oja_alone_finds_the_leading_eigenspace_of_the_uncentred_second_moment() {
             pre_activation: &y_0,
             function: Activation::Tanh, // Reaches errors only, of which there are none.
             pre_is_input: true,
-            propagate: false,
+            below: ErrorBelow::IfRead,
             pre_error: &mut zeros(N),
             projection: &mut zeros(N),
         };

@@ -17,6 +17,7 @@ use super::training::check_width;
 use super::training::rules::read_rule;
 use crate::error::Result;
 use crate::science::activation::Activation;
+use crate::science::feedback::Feedback;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
 use crate::spec::Definitions;
@@ -146,10 +147,18 @@ impl Kind for MetaLearn {
         if spec.episodes == 0 {
             return Err(planning.fault("episodes", "no episode: nothing would be learned"));
         }
+        let (feedback, _) = spec.feedback.check().map_err(in_field("feedback"))?;
+        if !matches!(feedback, Feedback::Symmetric | Feedback::Random | Feedback::Plastic) {
+            let message = format!(
+                "meta-learning has exact derivatives through `symmetric`, `random` and `plastic` feedback, not through `{}`",
+                feedback.name()
+            );
+            return Err(planning.fault("feedback", message));
+        }
         let settings = MetaSettings {
             architecture,
             initialization: init,
-            feedback: spec.feedback.feedback(),
+            feedback,
             task,
             sampling,
             rule,
@@ -182,7 +191,7 @@ impl Kind for MetaLearn {
                 },
                 init: init_name(init),
                 std: init.std(),
-                feedback: spec.feedback.name(),
+                feedback: feedback.name(),
                 learned: named(true),
                 fixed: named(false),
                 terms,

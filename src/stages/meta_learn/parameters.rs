@@ -4,7 +4,8 @@ use crate::stages::training::rules::picked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Steps};
+use crate::stages::feedback::FeedbackSpec;
+use crate::stages::parameters::{ActivationSpec, InitSpec, Steps};
 use crate::stages::pool::Stages;
 
 #[derive(Deserialize, JsonSchema)]

@@ -19,7 +19,7 @@ use super::tables::{Described, outputs};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::batch::{BatchSettings, BatchTrainer};
-use crate::science::initialization::Feedback;
+use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::normalization::Normalization;
@@ -262,7 +262,7 @@ impl Recipe for Batches {
     }
 
     fn blueprint(&self) -> Blueprint {
-        Blueprint::Chain(self.architecture.clone())
+        Blueprint::Chain(self.architecture.clone(), Feedback::Symmetric)
     }
 
     fn outputs(&self) -> &'static [Output] {
@@ -314,6 +314,6 @@ impl Recipe for Batches {
     }
 
     fn cost(&self) -> f64 {
-        self.canonical.course.cost(self.architecture.n_synapses(), 2e-10)
+        self.canonical.course.cost(self.architecture.n_synapses(), 2e-10, [1.0, 1.0])
     }
 }

@@ -18,14 +18,15 @@ use super::tables::{Described, updating_outputs, write_coefficients};
 use super::terms::{CanonicalTerms, is_written};
 use crate::error::Result;
 use crate::science::InvalidParameter;
-use crate::science::initialization::Feedback;
+use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::online::OnlineTrainer;
-use crate::science::plasticity::{Rule, Term};
+use crate::science::plasticity::{Rule, Synapses, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
-use crate::stages::parameters::{ActivationSpec, FeedbackSpec, InitSpec, Split, Steps, axes_of};
+use crate::stages::feedback::FeedbackSpec;
+use crate::stages::parameters::{ActivationSpec, InitSpec, LossSpec, Split, Steps, axes_of};
 use crate::stages::rows::CoefficientRow;
 use crate::tables::Row;
 use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
@@ -46,8 +47,12 @@ struct TrainSpec {
     activation: ActivationSpec,
     #[serde(default)]
     init: InitSpec,
+    /// Where errors come from.
     #[serde(default)]
     feedback: FeedbackSpec,
+    /// How the output is read and judged.
+    #[serde(default)]
+    loss: LossSpec,
     /// A learning rule of `[rules]`; usually an axis of the matrix.
     #[serde(default)]
     rule: Option<String>,
@@ -111,7 +116,9 @@ impl Kind for Train {
         let mut inputs = Inputs::new(planning);
         let data = read_data(&mut inputs)?;
         let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
-        let Resolved { coefficients, terms, written, source } = resolve_terms(
+        let architecture = architecture.with_loss(spec.loss.loss());
+        let (feedback, pathway) = spec.feedback.check().map_err(|message| planning.fault("feedback", message))?;
+        let Resolved { mut coefficients, mut terms, written, source } = resolve_terms(
             planning,
             spec.rule.as_deref(),
             Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell },
@@ -129,15 +136,20 @@ impl Kind for Train {
         for (term, coefficient) in &terms {
             let name = &*term.name;
             let at = || place_of_term(planning, spec.rule.as_deref(), name);
-            let alone = Rule::with_terms(vec![(term.clone(), coefficient.clone())])
-                .and_then(|alone| alone.check_layers(architecture.n_layers()).map(|()| alone))
+            Rule::with_terms(vec![(term.clone(), coefficient.clone())])
+                .and_then(|alone| alone.check_layers(architecture.n_layers()))
                 .map_err(|error| Fault::at(at(), error.to_string()))?;
-            if alone.moves_feedback() && spec.feedback != FeedbackSpec::Plastic {
-                let kept = spec.feedback.name();
-                let message = format!("`{name}` moves feedback weights, which `feedback = \"{kept}\"` keeps fixed");
+            if let Some(why) = feedback.refuses(term) {
+                let fault = Fault::at(at(), format!("`{name}` {why}"));
+                let moves_feedback = term.synapses == Synapses::Feedback;
                 let help = format!("Give stage `{}` `feedback = \"plastic\"`.", planning.stage);
-                return Err(Fault::at(at(), message).help(help));
+                return Err(if moves_feedback { fault.help(help) } else { fault });
             }
+        }
+        let completed = feedback.completes(&terms, architecture.n_layers());
+        for (term, coefficient) in completed.map_err(|error| planning.fault(field, error.to_string()))? {
+            coefficients.push((term.name.to_string(), coefficient.clone().into()));
+            terms.push((term, coefficient));
         }
         let rule = Rule::with_terms(terms).map_err(|error| planning.fault(field, error.to_string()))?;
         let course = Course::plan(
@@ -150,12 +162,14 @@ impl Kind for Train {
             canonical: Canonical {
                 layers: spec.layers,
                 units,
-                feedback: spec.feedback.name(),
+                feedback: feedback.name(),
+                pathway,
+                loss: spec.loss,
                 coefficients,
                 terms: written,
                 course,
             },
-            feedback: spec.feedback.feedback(),
+            feedback,
             architecture,
             rule,
         };
@@ -171,6 +185,11 @@ struct Canonical {
     #[serde(flatten)]
     units: Units,
     feedback: &'static str,
+    /// The numbers of the pathway of errors, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pathway: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "is_default")]
+    loss: LossSpec,
     #[serde(serialize_with = "as_map")]
     coefficients: Vec<(String, CoefficientSpec)>,
     /// What those that are not shipped mean.
@@ -178,6 +197,10 @@ struct Canonical {
     terms: CanonicalTerms,
     #[serde(flatten)]
     course: Course,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A chain of layers, a rule.
@@ -212,7 +235,7 @@ impl Recipe for Online {
     }
 
     fn blueprint(&self) -> Blueprint {
-        Blueprint::Chain(self.architecture.clone())
+        Blueprint::Chain(self.architecture.clone(), self.feedback)
     }
 
     fn outputs(&self) -> &'static [Output] {
@@ -222,23 +245,30 @@ impl Recipe for Online {
     fn learner(&self) -> Result<OnlineTrainer, InvalidParameter> {
         let Canonical { units, course, .. } = &self.canonical;
         let network = Network::initialize(&self.architecture, &units.initialization, self.feedback, course.seed);
-        OnlineTrainer::new(network, self.rule.clone())
+        OnlineTrainer::with_noise(network, self.rule.clone(), course.seed)
     }
 
     fn describe(&self) -> Described<'_> {
-        let Canonical { units, feedback, coefficients, course, .. } = &self.canonical;
+        let Canonical { units, feedback, pathway, loss, coefficients, course, .. } = &self.canonical;
+        let mut options = serde_json::json!({
+            "beta": units.beta,
+            "std": units.std,
+            "seed": course.seed,
+            "evaluate_on": course.evaluate_on,
+            "equation": self.rule.equation(),
+        });
+        if let Some(pathway) = pathway {
+            options["pathway"] = pathway.clone();
+        }
+        if !is_default(loss) {
+            options["loss"] = serde_json::to_value(loss).expect("a word");
+        }
         Described {
             units,
             feedback,
             coefficient: Box::new(|column| coefficient_in_runs(coefficients, column)),
             batches: None,
-            options: serde_json::json!({
-                "beta": units.beta,
-                "std": units.std,
-                "seed": course.seed,
-                "evaluate_on": course.evaluate_on,
-                "equation": self.rule.equation(),
-            }),
+            options,
         }
     }
 
@@ -248,13 +278,7 @@ impl Recipe for Online {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let needs = match self.feedback {
-            Feedback::Symmetric => "Weight transport: errors travel back through the transposed forward weights.",
-            Feedback::Random => "No weight transport for errors: feedback weights are random and stay fixed.",
-            Feedback::Plastic => {
-                "No weight transport for errors: feedback weights are learned beside the forward ones."
-            }
-        };
+        let needs = self.feedback.needs();
         let online = "No batches and no optimiser state: one sample, one update.";
         Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
     }
@@ -266,6 +290,6 @@ impl Recipe for Online {
 
     fn cost(&self) -> f64 {
         // About a nanosecond for four synapses, in training and for each image of an evaluation.
-        self.canonical.course.cost(self.architecture.n_synapses(), 2.5e-10)
+        self.canonical.course.cost(self.architecture.n_synapses(), 2.5e-10, self.feedback.effort())
     }
 }

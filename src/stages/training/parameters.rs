@@ -136,10 +136,11 @@ impl Course {
         stops
     }
 
-    /// A rough cost in seconds of a chain: so much for a synapse and a training sample, an eighth for an evaluated image.
-    pub(super) fn cost(&self, n_synapses: usize, a_synapse: f64) -> f64 {
+    /// A rough cost in seconds of a chain: so much for a synapse and a training sample, an eighth for an evaluated image. Both
+    /// take `times` as long where activations settle.
+    pub(super) fn cost(&self, n_synapses: usize, a_synapse: f64, times: [f64; 2]) -> f64 {
         let evaluated = self.schedule.len() as f64 * 10_000.0 / 8.0;
-        n_synapses as f64 * a_synapse * (self.samples as f64 + evaluated)
+        n_synapses as f64 * a_synapse * (self.samples as f64 * times[0] + evaluated * times[1])
     }
 }
 

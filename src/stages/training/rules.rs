@@ -257,6 +257,15 @@ impl CoefficientSpec {
     }
 }
 
+impl From<Coefficient> for CoefficientSpec {
+    fn from(coefficient: Coefficient) -> Self {
+        match coefficient {
+            Coefficient::Uniform(value) => Self::Uniform(value),
+            Coefficient::PerLayer(values) => Self::PerLayer(values),
+        }
+    }
+}
+
 /// Coefficients as they stand in keys: by term.
 pub(super) fn as_map<S: serde::Serializer>(
     terms: &[(String, CoefficientSpec)],

@@ -6,7 +6,7 @@
 
 mod run;
 
-pub(crate) use run::{Evaluator, SynapseSignals};
+pub(crate) use run::{Beyond, Evaluator, SynapseSignals};
 
 /// The place of a number or a vector among the steps.
 pub(crate) type Id = usize;
@@ -26,13 +26,24 @@ pub(crate) enum Extent {
     Vector(Side),
 }
 
-/// A vector that synapses see.
+/// A vector or a number that synapses see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     PreActivation,
     PostActivation,
     PreError,
     PostError,
+    /// z_ℓ
+    Potential,
+    /// The onehot at the output, zeros before it.
+    Label,
+    /// N(0, 1) for each neuron of layer ℓ.
+    Noise,
+    SettledPre,
+    SettledPost,
+    /// A number, as the next one.
+    Loss,
+    LossChange,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

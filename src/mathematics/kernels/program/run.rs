@@ -25,6 +25,19 @@ pub(crate) struct SynapseSignals<'a> {
     pub activation: &'a [Lanes],
     pub pre_error: &'a [Lanes],
     pub error: &'a [Lanes],
+    pub beyond: Beyond<'a>,
+}
+
+/// Signals that only written terms read. Empty where no term of the rule does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beyond<'a> {
+    pub potential: &'a [Lanes],
+    pub label: &'a [Lanes],
+    pub noise: &'a [Lanes],
+    /// Of layers ℓ − 1 and ℓ.
+    pub settled: [&'a [Lanes]; 2],
+    pub loss: f32,
+    pub loss_change: f32,
 }
 
 /// A program with the numbers of one layer.
@@ -136,11 +149,19 @@ impl Evaluator {
         let extent = |id: Id| program.steps[id].1;
         match step {
             Step::Number(value) => out[0].0[0] = *value,
+            Step::Seen(Seen::Loss) => out[0].0[0] = signals.beyond.loss,
+            Step::Seen(Seen::LossChange) => out[0].0[0] = signals.beyond.loss_change,
             Step::Seen(seen) => out.copy_from_slice(match seen {
                 Seen::PreActivation => signals.pre_activation,
                 Seen::PostActivation => signals.activation,
                 Seen::PreError => signals.pre_error,
                 Seen::PostError => signals.error,
+                Seen::Potential => signals.beyond.potential,
+                Seen::Label => signals.beyond.label,
+                Seen::Noise => signals.beyond.noise,
+                Seen::SettledPre => signals.beyond.settled[0],
+                Seen::SettledPost => signals.beyond.settled[1],
+                Seen::Loss | Seen::LossChange => unreachable!("numbers"),
             }),
             Step::State(number) => out.copy_from_slice(&state[*number]),
             Step::Each(what, a) => {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::kernels::{self, INTENSITY, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
 use crate::science::InvalidParameter;
-use crate::science::initialization::Feedback;
+use crate::science::feedback::Feedback;
 use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::network::Network;
 use crate::science::normalization::{Normalization, NormalizedLayer};

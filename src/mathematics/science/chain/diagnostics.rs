@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::passes::Input;
+use super::pathways::error_angles;
 use crate::kernels::{self, InputMajor, Lanes, as_flat, as_flat_mut, lanes_for};
 use crate::science::diagnostics::{WeightDiagnostics, degrees_between, orthonormality};
+use crate::science::feedback::Feedback;
 use crate::science::network::Network;
 use crate::science::samples::Samples;
 
@@ -22,26 +24,35 @@ impl Network {
                 WeightDiagnostics {
                     layer,
                     orthonormality: orthonormality(self.backend, w),
-                    feedback_angle: match self.backward.get(layer - 1) {
-                        None => Some(0.0),
-                        Some(b) => degrees_between(as_flat(b.lanes()), as_flat(w.lanes())),
-                    },
+                    feedback_angle: self.feedback_angle(layer, w),
                     error_angle,
                 }
             })
             .collect()
     }
 
+    fn feedback_angle(&self, layer: usize, w: &InputMajor) -> Option<f64> {
+        match (self.feedback(), self.backward.get(layer - 1)) {
+            (Feedback::Broadcast { .. } | Feedback::None, _) => None,
+            (_, None) => Some(0.0),
+            // From the output to each layer: only that of the last answers a W.
+            (Feedback::Direct, Some(_)) if layer < self.n_layers() => None,
+            (_, Some(b)) => degrees_between(as_flat(b.lanes()), as_flat(w.lanes())),
+        }
+    }
+
     /// The mean angle at ℓ = 1 … L.
     fn error_angles(&self, samples: &Samples, range: Range<usize>) -> Vec<Option<f64>> {
         let n_layers = self.n_layers();
-        if self.backward.is_empty() {
-            return vec![Some(0.0); n_layers];
+        match self.feedback() {
+            Feedback::Symmetric => return vec![Some(0.0); n_layers],
+            feedback if !feedback.is_layerwise() => return error_angles(self, samples, range),
+            _ => {}
         }
         let sizes = self.architecture().sizes();
         let mut sums = vec![(0.0_f64, 0_u32); n_layers];
         self.for_each_block(samples, range, Input::LeftOut, |first, y| {
-            self.softmax_block(y);
+            self.answer_block(y);
             let mut through_b = y[n_layers].clone();
             for (s, e) in through_b.chunks_exact_mut(lanes_for(sizes[n_layers])).enumerate() {
                 as_flat_mut(e)[samples.label(first + s)] -= 1.0;
@@ -81,7 +92,8 @@ mod tests {
 
     use super::*;
     use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::feedback::Feedback;
+    use crate::science::initialization::Initialization;
     use crate::science::reference::{Reference, architecture, input, noise};
 
     #[test]

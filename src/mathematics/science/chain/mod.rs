@@ -6,12 +6,14 @@
 
 pub mod batch;
 mod diagnostics;
-mod dynamics;
 mod first_layer;
+mod mirror;
 mod model;
 pub mod network;
 pub mod online;
 mod passes;
+mod pathways;
 mod reconstruction;
+mod signals;
 
 pub use reconstruction::Reconstructions;

@@ -10,6 +10,7 @@ use crate::kernels::{Backend, as_flat};
 use crate::science::InvalidParameter;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::evaluation::Evaluation;
+use crate::science::feedback::Feedback;
 use crate::science::model::{self, Blueprint, Model, NamedMatrix, Parameter, Place};
 use crate::science::norms::ActivationNorms;
 use crate::science::reconstruction::Residual;
@@ -23,7 +24,7 @@ const OVER_UNITS: [&str; 2] = ["unit_scale", "unit_shift"];
 
 impl Model for Network {
     fn blueprint(&self) -> Blueprint {
-        Blueprint::Chain(self.architecture().clone())
+        Blueprint::Chain(self.architecture().clone(), self.feedback())
     }
 
     fn visit(&self, visitor: &mut dyn FnMut(Parameter<'_>)) {
@@ -81,12 +82,16 @@ impl Network {
         self.activation_norms_at(samples, range, &layers.iter().map(|&layer| Place::layer(layer)).collect::<Vec<_>>())
     }
 
-    /// As [`Network::from_weights`] and [`Network::with_scales_and_shifts`], from matrices called `forward`, `feedback`,
+    /// As [`Network::of_feedback`] and [`Network::with_scales_and_shifts`], from matrices called `forward`, `feedback`,
     /// `scale` and `shift`, or `unit_scale` and `unit_shift` where layers are normalised over their units.
     ///
     /// # Errors
     /// As these two, or if there is a matrix of another name.
-    pub fn assemble(architecture: &Architecture, mut matrices: Vec<NamedMatrix>) -> Result<Self, InvalidParameter> {
+    pub fn assemble(
+        architecture: &Architecture,
+        kind: Feedback,
+        mut matrices: Vec<NamedMatrix>,
+    ) -> Result<Self, InvalidParameter> {
         let over_units = matrices.iter().any(|matrix| matrix.name == OVER_UNITS[0]);
         let [scale, shift] = if over_units { OVER_UNITS } else { OF_A_BATCH };
         let [forward, feedback, scales, shifts] =
@@ -94,7 +99,7 @@ impl Network {
         model::none_left(&matrices)?;
         let forward: Vec<ArrayView2<'_, f32>> = forward.iter().map(|matrix| matrix.view()).collect();
         let feedback: Vec<ArrayView2<'_, f32>> = feedback.iter().map(|matrix| matrix.view()).collect();
-        let network = Network::from_weights(architecture, &forward, (!feedback.is_empty()).then_some(&feedback[..]))?;
+        let network = Network::of_feedback(architecture, kind, &forward, &feedback)?;
         let vector = |matrix: Array2<f32>| matrix.into_iter().collect::<Vec<_>>();
         let pairs: Vec<_> =
             scales.into_iter().zip(shifts).map(|(scale, shift)| (vector(scale), vector(shift))).collect();
@@ -106,7 +111,8 @@ impl Network {
 mod tests {
     use super::*;
     use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::feedback::Feedback;
+    use crate::science::initialization::Initialization;
     use crate::science::reference::{architecture, noise};
 
     fn taken_apart(model: &dyn Model) -> Vec<NamedMatrix> {

@@ -1,19 +1,22 @@
-//! A feed-forward network: y_ℓ = σ(W_{ℓ-1,ℓ} y_{ℓ-1}), softmax at the output, equation (1).
+//! A feed-forward network: y_ℓ = σ(W_{ℓ-1,ℓ} y_{ℓ-1}), equation (1), and an output that is read as its loss wants it.
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::kernels::{self, Backend, InputMajor, Lanes, as_flat, as_flat_mut};
+use crate::kernels::{self, Backend, InputMajor, Lanes, as_flat, as_flat_mut, each_lane};
 use crate::science::InvalidParameter;
 use crate::science::activation::Activation;
-use crate::science::initialization::{Feedback, Initialization};
+use crate::science::feedback::{Feedback, OwnWeights};
+use crate::science::initialization::Initialization;
+use crate::science::loss::Loss;
 use crate::science::normalization::standardize_units;
 use crate::science::seed::{Purpose, stream};
 
-/// Layer sizes n_0 … n_L and σ, checked.
+/// Layer sizes n_0 … n_L, σ and the output, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     sizes: Vec<usize>,
     activation: Activation,
+    loss: Loss,
 }
 
 impl Architecture {
@@ -27,7 +30,12 @@ impl Architecture {
                 "layer sizes: at least an input and an output are needed, none of them 0; found {sizes:?}"
             )));
         }
-        Ok(Self { sizes, activation: activation.check()? })
+        Ok(Self { sizes, activation: activation.check()?, loss: Loss::CrossEntropy })
+    }
+
+    /// The same with another output; without this it is softmax and cross-entropy.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 
     /// n_0 … n_L.
@@ -49,6 +57,22 @@ impl Architecture {
     pub fn activation(&self) -> Activation {
         self.activation
     }
+
+    /// How the output is read and judged.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Rows and columns of B at ℓ − 1, of the layers ℓ = 1 … L; none where the pathway has no such weights.
+    pub(crate) fn feedback_shapes(&self, feedback: Feedback) -> Vec<(usize, usize)> {
+        let n_outputs = self.sizes[self.n_layers()];
+        let pairs = self.sizes.windows(2);
+        match feedback.own_weights() {
+            OwnWeights::Absent => Vec::new(),
+            OwnWeights::LikeTransposed => pairs.map(|pair| (pair[0], pair[1])).collect(),
+            OwnWeights::FromOutput => pairs.map(|pair| (pair[0], n_outputs)).collect(),
+        }
+    }
 }
 
 /// The weights of a network. How they lie in memory is the kernels' affair.
@@ -58,7 +82,7 @@ pub struct Network {
     feedback: Feedback,
     /// W_{ℓ-1,ℓ} at ℓ − 1.
     pub(crate) forward: Vec<InputMajor>,
-    /// B_{ℓ,ℓ-1} at ℓ − 1; empty where feedback is symmetric.
+    /// B_{ℓ,ℓ-1} at ℓ − 1, or B_ℓ from the output where feedback is direct; empty where there is no such matrix.
     pub(crate) backward: Vec<InputMajor>,
     /// What normalisation has become by evaluation time, for the hidden layers ℓ = 1 … L − 1; else empty.
     pub(crate) normalization: Vec<ScaleAndShift>,
@@ -109,12 +133,13 @@ impl Network {
         feedback: Feedback,
         seed: u64,
     ) -> Network {
-        let shapes = || architecture.sizes.windows(2).map(|pair| InputMajor::zeros(pair[0], pair[1]));
+        let zeros = |(n_in, n_out): (usize, usize)| InputMajor::zeros(n_in, n_out);
+        let forward = architecture.sizes.windows(2).map(|pair| zeros((pair[0], pair[1])));
         let mut network = Network {
             architecture: architecture.clone(),
             feedback,
-            forward: shapes().collect(),
-            backward: if feedback == Feedback::Symmetric { Vec::new() } else { shapes().collect() },
+            forward: forward.collect(),
+            backward: architecture.feedback_shapes(feedback).into_iter().map(zeros).collect(),
             normalization: Vec::new(),
             backend: kernels::backend(),
         };
@@ -135,6 +160,16 @@ impl Network {
             // B is n_in × n_out, its rows are the kernels' rows; its scale is that of the W which it answers.
             b.fill_by_input(initialization.rows((n_in, n_out), n_out, &mut stream));
         }
+        self.follow_signs();
+    }
+
+    /// Where feedback is sign-symmetric, gives B of every layer the signs of Wᵀ.
+    pub(crate) fn follow_signs(&mut self) {
+        if let Feedback::SignSymmetric { scale } = self.feedback {
+            for (w, b) in self.forward.iter().zip(&mut self.backward) {
+                follow_signs(w, scale, b);
+            }
+        }
     }
 
     /// Given weights: W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1}) and, if feedback has its own, B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), for
@@ -147,17 +182,30 @@ impl Network {
         forward: &[ArrayView2<f32>],
         feedback: Option<&[ArrayView2<f32>]>,
     ) -> Result<Network, InvalidParameter> {
+        let kind = if feedback.is_some() { Feedback::Plastic } else { Feedback::Symmetric };
+        Self::of_feedback(architecture, kind, forward, feedback.unwrap_or_default())
+    }
+
+    /// As [`Network::from_weights`], by the pathway of its errors: B has the shapes that this one has.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_feedback(
+        architecture: &Architecture,
+        kind: Feedback,
+        forward: &[ArrayView2<f32>],
+        feedback: &[ArrayView2<f32>],
+    ) -> Result<Network, InvalidParameter> {
         let shapes: Vec<(usize, usize)> = architecture.sizes.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        let feedback_shapes = architecture.feedback_shapes(kind);
         let forward_shapes = shapes.iter().map(|&(n_in, n_out)| (n_out, n_in)).collect::<Vec<_>>();
         check_shapes("forward", forward, &forward_shapes)?;
-        if let Some(feedback) = feedback {
-            check_shapes("feedback", feedback, &shapes)?;
-        }
+        check_shapes("feedback", feedback, &feedback_shapes)?;
         let forward = forward.iter().zip(&shapes);
-        let backward = feedback.unwrap_or_default().iter().zip(&shapes);
+        let backward = feedback.iter().zip(&feedback_shapes);
         Ok(Network {
             architecture: architecture.clone(),
-            feedback: if feedback.is_some() { Feedback::Plastic } else { Feedback::Symmetric },
+            feedback: kind,
             forward: forward.map(|(w, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| w[[j, i]])).collect(),
             backward: backward.map(|(b, &(n_in, n_out))| InputMajor::from_fn(n_in, n_out, |i, j| b[[i, j]])).collect(),
             normalization: Vec::new(),
@@ -223,6 +271,11 @@ impl Network {
         Ok(self)
     }
 
+    /// The same weights, errors travelling back through Wᵀ.
+    pub(crate) fn with_symmetric_feedback(&self) -> Network {
+        Network { feedback: Feedback::Symmetric, backward: Vec::new(), ..self.clone() }
+    }
+
     /// Where errors travel back.
     pub fn feedback(&self) -> Feedback {
         self.feedback
@@ -237,7 +290,7 @@ impl Network {
         Array2::from_shape_fn((w.n_out(), w.n_in()), |(j, i)| w.outgoing(i)[j])
     }
 
-    /// B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ), where feedback has weights of its own.
+    /// B_{ℓ,ℓ-1} (n_{ℓ-1} × n_ℓ; n_{ℓ-1} × n_L where feedback is direct), where feedback has weights of its own.
     ///
     /// # Panics
     /// If `layer` is not one of 1 … L.
@@ -249,6 +302,14 @@ impl Network {
     fn matrix_index(&self, layer: usize) -> usize {
         assert!((1..=self.n_layers()).contains(&layer), "layer {layer} is not one of 1 … {}", self.n_layers());
         layer - 1
+    }
+}
+
+/// The signs of W, all of one size, where W lies as B does.
+pub(crate) fn follow_signs(w: &InputMajor, scale: f64, b: &mut InputMajor) {
+    let size = (scale * libm::sqrt(2.0 / (w.n_in() + w.n_out()) as f64)) as f32;
+    for (b, w) in b.lanes_mut().iter_mut().zip(w.lanes()) {
+        b.0 = each_lane!(k => if w.0[k] > 0.0 { size } else if w.0[k] < 0.0 { -size } else { w.0[k] * 0.0 });
     }
 }
 

@@ -9,14 +9,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::dynamics::Chain;
 use super::first_layer::FirstLayer;
-use super::network::Network;
-use crate::kernels::program::{Evaluator, Operand, Seen, SynapseSignals};
-use crate::kernels::{self, Active, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest};
+use super::mirror::Mirror;
+use super::network::{Network, follow_signs};
+use super::pathways::Pathway;
+use super::signals::{ChainSynapses, Signals};
+use crate::kernels::program::{Beyond, Evaluator, Operand, Seen, SynapseSignals};
+use crate::kernels::{
+    self, Active, ErrorBelow, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest,
+};
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
-use crate::science::initialization::Feedback;
+use crate::science::feedback::Feedback;
 use crate::science::learner::Learner;
 pub use crate::science::learner::{Divergence, UpdateNorms};
 use crate::science::plasticity::{Coefficient, Equation, Rule, Synapses as Moved, Term};
@@ -28,7 +32,7 @@ const SURELY_FINITE: f64 = 1e30;
 /// A network that learns.
 #[derive(Clone, Debug)]
 pub struct OnlineTrainer {
-    online: Online<Chain, PlasticChain>,
+    online: Online<Pathway, PlasticChain>,
     rule: Rule,
 }
 
@@ -38,6 +42,8 @@ struct PlasticChain {
     /// Its first layer as it was before the steps that `first` holds.
     network: Network,
     first: Option<FirstLayer>,
+    /// Phases of noise, where B learns in them.
+    mirror: Option<Mirror>,
     /// The step of layer ℓ at ℓ − 1, where it waits for the next forward pass; that of the first layer never does.
     waiting: Vec<Waiting>,
     /// The rule of layer ℓ at ℓ − 1, as the kernels take it.
@@ -80,25 +86,29 @@ impl Evaluated {
 }
 
 impl OnlineTrainer {
-    /// `network`, to be trained by `rule`.
+    /// `network`, to be trained by `rule`. Noise, where the pathway of errors or a term has any, is that of seed 0.
     ///
     /// # Errors
-    /// If the rule has not as many coefficients as the network has layers, or moves feedback weights that are not plastic,
-    /// or if the network is normalised, which takes batches.
+    /// If the rule has not as many coefficients as the network has layers, or reads or moves what the pathway of the network's
+    /// errors does not have, or if the network is normalised, which takes batches.
     pub fn new(network: Network, rule: Rule) -> Result<Self, InvalidParameter> {
+        Self::with_noise(network, rule, 0)
+    }
+
+    /// As [`OnlineTrainer::new`], with the noise of `seed`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_noise(network: Network, rule: Rule, seed: u64) -> Result<Self, InvalidParameter> {
         if network.is_normalized() {
             return Err(InvalidParameter::new(
                 "batch normalisation has no online form: train without it, or in batches",
             ));
         }
         rule.check_layers(network.n_layers())?;
-        if rule.moves_feedback() && network.feedback() != Feedback::Plastic {
-            return Err(InvalidParameter::new(
-                "the rule moves feedback weights: the network's feedback must be plastic, not symmetric or random",
-            ));
-        }
-        let chain = Chain::new(network.architecture(), network.backend);
-        Ok(Self { online: Online::new(chain, PlasticChain::new(network, &rule)), rule })
+        network.feedback().check()?.check_rule(&rule)?;
+        let pathway = Pathway::new(&network, &rule, seed);
+        Ok(Self { online: Online::new(pathway, PlasticChain::new(network, &rule, seed)), rule })
     }
 
     /// One online step for each index of `order`. How a sequence is cut into calls does not change any number.
@@ -125,7 +135,7 @@ impl OnlineTrainer {
         let Online { dynamics, synapses, .. } = &mut self.online;
         if synapses.first.is_some() {
             // What a step that is put off does not need.
-            let Chain { activations, projections, .. } = dynamics;
+            let Signals { activations, projections, .. } = dynamics.signals_mut();
             samples.active(*last as usize).write(&mut activations[0]);
             kernels::project_batch(synapses.network.backend, &before[0], &activations[1], &mut projections[0]);
         }
@@ -151,7 +161,7 @@ impl OnlineTrainer {
     /// Norms of the step just made, from the weights before and after it. A rank-1 matrix has the product of its factors'
     /// norms.
     fn update_norms(&self, layer: usize, before: &[InputMajor], after: &[InputMajor]) -> UpdateNorms {
-        let Chain { activations, errors, projections, .. } = &self.online.dynamics;
+        let Signals { activations, errors, projections, .. } = self.online.dynamics.signals();
         let (y, pre) = (as_flat(&activations[layer]), as_flat(&activations[layer - 1]));
         let gradient = self.rule.coefficient("gradient", layer).abs();
         let oja = self.rule.coefficient("oja", layer).abs();
@@ -172,20 +182,34 @@ impl OnlineTrainer {
 }
 
 impl PlasticChain {
-    fn new(network: Network, rule: &Rule) -> Self {
+    fn new(network: Network, rule: &Rule, seed: u64) -> Self {
         let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
         let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
         let evaluated: Vec<_> = (1..=n_layers).map(|layer| Evaluated::of_layer(rule, layer, sizes)).collect();
-        // What has to be evaluated reads the weights of every step.
-        let first = if evaluated[0].is_empty() { FirstLayer::new(&network, &synaptic[0]) } else { None };
+        // What has to be evaluated reads the weights of every step, and so does e_0 unless it goes back through weights that
+        // move by terms alone.
+        let moves_by_terms = match network.feedback() {
+            Feedback::Symmetric | Feedback::Random | Feedback::Plastic | Feedback::KolenPollack => true,
+            Feedback::PredictiveCoding(_) => true,
+            _ => !rule.reads_pre_error(1) && synaptic[0].feedback.is_zero(),
+        };
+        let waits = evaluated[0].is_empty() && moves_by_terms;
+        let first = if waits { FirstLayer::new(&network, &synaptic[0]) } else { None };
+        let mirror = match network.feedback() {
+            Feedback::WeightMirror(settings) => {
+                let first = if rule.reads_pre_error(1) { 1 } else { 2 };
+                Some(Mirror::new(settings, first..n_layers + 1, seed))
+            }
+            _ => None,
+        };
         let waiting = sizes.windows(2).map(|pair| Waiting::new(pair[0], pair[1])).collect();
-        let mut synapses = Self { network, first, waiting, synaptic, evaluated, bounds: Vec::new() };
+        let mut synapses = Self { network, first, mirror, waiting, synaptic, evaluated, bounds: Vec::new() };
         synapses.bounds = (1..=n_layers).map(|layer| synapses.bound(layer)).collect();
         synapses
     }
 
     /// The network with the steps that wait.
-    fn network(&self) -> Cow<'_, Network> {
+    fn written(&self) -> Cow<'_, Network> {
         match &self.first {
             Some(first) if first.pending() > 0 => {
                 let mut network = self.network.clone();
@@ -196,12 +220,30 @@ impl PlasticChain {
         }
     }
 
+    /// The same, with B as it will be when errors pass it next.
+    fn network(&self) -> Cow<'_, Network> {
+        let mut network = self.written();
+        if let Feedback::SignSymmetric { .. } = network.feedback() {
+            network.to_mut().follow_signs();
+        }
+        network
+    }
+
     /// A step with terms that have to be evaluated. They read the weights as they were before it.
-    fn learn_evaluating(&mut self, layer: usize, mut signals: LayerSignals<'_>) -> Result<(), usize> {
+    fn learn_evaluating(
+        &mut self,
+        layer: usize,
+        mut signals: LayerSignals<'_>,
+        beyond: Beyond<'_>,
+    ) -> Result<(), usize> {
         let Self { network, waiting, synaptic, evaluated, bounds, .. } = self;
         let (backend, rule, terms) = (network.backend, &synaptic[layer - 1], &mut evaluated[layer - 1]);
-        let (weights, mut feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
-        signals.propagate |= terms.iter().any(|term| term.reads_pre_error);
+        let is_layerwise = network.feedback().is_layerwise();
+        let weights = &mut network.forward[layer - 1];
+        let mut feedback = network.backward.get_mut(layer - 1).filter(|_| is_layerwise);
+        if signals.below == ErrorBelow::IfRead && terms.iter().any(|term| term.reads_pre_error) {
+            signals.below = ErrorBelow::Wanted;
+        }
         // One term that moves W can read each row before it does, if the step of the shipped terms can wait.
         // B never waits, so what reads it must not find it moved.
         let is_alone = terms.len() == 1 && terms[0].synapses == Moved::Forward && rule.forward.decay == 0.0;
@@ -229,6 +271,7 @@ impl PlasticChain {
                 activation: signals.activation,
                 pre_error: signals.pre_error,
                 error: signals.error,
+                beyond,
             };
             evaluator.prepare(backend, seen);
             let reach = match (synapses, &mut feedback, &before) {
@@ -293,20 +336,7 @@ impl Synapses for PlasticChain {
     }
 
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
-        if !self.evaluated[layer - 1].is_empty() {
-            return self.learn_evaluating(layer, signals);
-        }
-        let Self { network, waiting, synaptic, bounds, .. } = self;
-        let rule = &synaptic[layer - 1];
-        let (weights, feedback) = (&mut network.forward[layer - 1], network.backward.get_mut(layer - 1));
-        // An image passes through the rows of its lit pixels only, so it cannot move the others by the way.
-        let waiting = (layer > 1).then(|| &mut waiting[layer - 1]);
-        let passed = kernels::update_layer(network.backend, rule, weights, feedback, waiting, signals);
-        if !passed.finite {
-            return Err(layer - 1);
-        }
-        bounds[layer - 1] = bounds[layer - 1] * growth(rule) + passed.reach;
-        self.check_bound(layer)
+        self.learn_from(layer, signals, Beyond::default())
     }
 
     fn settle(&mut self) {
@@ -321,6 +351,46 @@ impl Synapses for PlasticChain {
         let [factor, summand] = first.learn(network, image, error, activation);
         bounds[0] = bounds[0] * factor + summand;
         self.check_bound(1).map(|()| true)
+    }
+}
+
+impl ChainSynapses for PlasticChain {
+    fn learn_from(&mut self, layer: usize, signals: LayerSignals<'_>, beyond: Beyond<'_>) -> Result<(), usize> {
+        if let Feedback::SignSymmetric { scale } = self.network.feedback() {
+            let Network { forward, backward, .. } = &mut self.network;
+            follow_signs(&forward[layer - 1], scale, &mut backward[layer - 1]);
+        }
+        if !self.evaluated[layer - 1].is_empty() {
+            return self.learn_evaluating(layer, signals, beyond);
+        }
+        let Self { network, waiting, synaptic, bounds, .. } = self;
+        let rule = &synaptic[layer - 1];
+        let is_layerwise = network.feedback().is_layerwise();
+        let weights = &mut network.forward[layer - 1];
+        let feedback = network.backward.get_mut(layer - 1).filter(|_| is_layerwise);
+        // An image passes through the rows of its lit pixels only, so it cannot move the others by the way.
+        let waiting = (layer > 1).then(|| &mut waiting[layer - 1]);
+        let passed = kernels::update_layer(network.backend, rule, weights, feedback, waiting, signals);
+        if !passed.finite {
+            return Err(layer - 1);
+        }
+        bounds[layer - 1] = bounds[layer - 1] * growth(rule) + passed.reach;
+        self.check_bound(layer)
+    }
+
+    fn send_back(&mut self, layer: usize, v: &[Lanes], out: &mut [Lanes]) {
+        let Network { backend, forward, backward, .. } = &self.network;
+        kernels::project_batch(*backend, backward.get(layer - 1).unwrap_or(&forward[layer - 1]), v, out);
+    }
+
+    fn mirror(&mut self) {
+        self.settle();
+        let Some(mut mirror) = self.mirror.take() else { return };
+        mirror.phase(&mut self.network);
+        for layer in mirror.layers() {
+            self.bounds[layer - 1] = self.bound(layer);
+        }
+        self.mirror = Some(mirror);
     }
 }
 

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+use super::pathways::settle_block;
 use crate::kernels::{self, Lanes, as_flat, lanes_for};
 use crate::science::evaluation::{Evaluation, Tally};
+use crate::science::feedback::Feedback;
 use crate::science::network::Network;
 use crate::science::samples::Samples;
 
@@ -35,7 +37,7 @@ impl Network {
         let first_layer = |places: Range<usize>, z: &mut [Lanes]| {
             arrangement.forward(self.backend, &self.forward[0], samples.active_rows(), places, z);
         };
-        let mut tally = Tally::new(n_samples, n_outputs);
+        let mut tally = Tally::new(n_samples, n_outputs, self.architecture().loss());
         self.propagate(samples, 0..n_samples, first_layer, |places, layers| {
             let logits = layers.last().expect("a network has layers");
             let images = arrangement.order()[places].iter().map(|&image| image as usize);
@@ -54,7 +56,7 @@ impl Network {
         let start = range.start;
         let input = if layers.contains(&0) { Input::Written } else { Input::LeftOut };
         self.for_each_block(samples, range, input, |first, activations| {
-            self.softmax_block(activations);
+            self.answer_block(activations);
             for (array, &layer) in out.iter_mut().zip(layers) {
                 for (s, row) in activations[layer].chunks_exact(lanes_for(sizes[layer])).enumerate() {
                     let mut target = array.row_mut(first - start + s);
@@ -67,10 +69,10 @@ impl Network {
     }
 
     /// Turns the logits of a block into y_L.
-    pub(crate) fn softmax_block(&self, layers: &mut [Vec<Lanes>]) {
+    pub(crate) fn answer_block(&self, layers: &mut [Vec<Lanes>]) {
         let n_outputs = self.architecture().sizes()[self.n_layers()];
         for row in layers[self.n_layers()].chunks_exact_mut(lanes_for(n_outputs)) {
-            kernels::softmax(self.backend, n_outputs, row);
+            self.architecture().loss().answer(self.backend, n_outputs, row);
         }
     }
 
@@ -112,12 +114,21 @@ impl Network {
         let sizes = self.architecture().sizes();
         assert_eq!(samples.n_pixels(), sizes[0], "the images do not fit the network's input");
         let mut layers: Vec<Vec<Lanes>> = vec![Vec::new(); sizes.len()];
+        let settles = match self.feedback() {
+            Feedback::EquilibriumPropagation(settings) => Some(settings),
+            _ => None,
+        };
         for first in places.clone().step_by(BLOCK) {
             let block = first..places.end.min(first + BLOCK);
             for (layer, size) in layers.iter_mut().zip(sizes).skip(1) {
                 layer.resize(block.len() * lanes_for(*size), Lanes::ZERO);
             }
             first_layer(block.clone(), &mut layers[1]);
+            if let Some(settings) = settles {
+                settle_block(self, settings, &mut layers);
+                visit(block, &mut layers);
+                continue;
+            }
             for layer in 1..self.n_layers() {
                 let (y, z) = layers.split_at_mut(layer + 1);
                 let y = &mut y[layer];
@@ -136,7 +147,8 @@ impl Network {
 mod tests {
     use super::*;
     use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::feedback::Feedback;
+    use crate::science::initialization::Initialization;
     use crate::science::online::OnlineTrainer;
     use crate::science::plasticity::{Coefficient, Rule};
     use crate::science::reference::{Reference, architecture, input, noise};

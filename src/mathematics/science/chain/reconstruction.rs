@@ -61,7 +61,7 @@ impl Network {
         let mut pixels = Vec::with_capacity(n_samples * n_pixels);
         let (mut correlation, mut error) = (Vec::with_capacity(n_samples), Vec::with_capacity(n_samples));
         self.for_each_block(samples, range, Input::Written, |_, y| {
-            self.softmax_block(y);
+            self.answer_block(y);
             let mut back = y[layer].clone();
             for below in (0..layer).rev() {
                 let mut next = y[below].clone();
@@ -100,7 +100,8 @@ fn pearson(a: &[f32], b: &[f32]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::science::activation::Activation;
-    use crate::science::initialization::{Feedback, Initialization};
+    use crate::science::feedback::Feedback;
+    use crate::science::initialization::Initialization;
     use crate::science::reference::{Reference, architecture, input, noise};
 
     fn network(sizes: &[usize]) -> Network {

@@ -6,7 +6,8 @@ use super::learned_rule::LearnedRule;
 use super::step::Step;
 use crate::kernels::{self, Active, INTENSITY, InputMajor, Lanes, RowStep, as_flat_mut, step_rows};
 use crate::science::activation::Activation;
-use crate::science::initialization::{Feedback, Initialization};
+use crate::science::feedback::Feedback;
+use crate::science::initialization::Initialization;
 use crate::science::network::{Architecture, Network};
 
 /// A sample: its pixels and its class.

@@ -2,7 +2,8 @@
 
 use super::task::{ClassPool, Sampling, TaskSize};
 use crate::science::InvalidParameter;
-use crate::science::initialization::{Feedback, Initialization};
+use crate::science::feedback::Feedback;
+use crate::science::initialization::Initialization;
 use crate::science::network::Architecture;
 use crate::science::plasticity::{Coefficient, Rule, Synapses};
 

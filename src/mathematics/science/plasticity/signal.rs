@@ -9,6 +9,25 @@ pub enum Synapses {
     Feedback,
 }
 
+/// What only written terms read, and not every pathway of errors provides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// z_ℓ (n_ℓ).
+    Potential,
+    /// The onehot at the output, zeros before it (n_ℓ).
+    Label,
+    /// A number from N(0, 1) for each neuron (n_ℓ), anew for each sample.
+    Noise,
+    /// The loss of the sample, one number.
+    Loss,
+    /// By how much noise changes it, one number.
+    LossChange,
+    /// y_{ℓ-1} and y_ℓ once they have settled under the influence of the label.
+    Settled,
+    /// B_{ℓ,ℓ-1}.
+    Feedback,
+}
+
 /// A vector that the synapses between layers ℓ − 1 and ℓ can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {

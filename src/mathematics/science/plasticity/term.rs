@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::equation::Equation;
 use super::notation::{Notation, write_combination};
-use super::signal::{Signal, Synapses};
+use super::signal::{Signal, Synapses, Wanted};
 use crate::science::InvalidParameter;
 
 /// A weighted sum of signals, such as y_{ℓ-1} − Wᵀ y_ℓ.
@@ -128,6 +128,18 @@ impl Term {
         })
     }
 
+    /// −y_ℓ e_{ℓ-1}ᵀ, what a gradient adds where W also carries signals back, as under equilibrium propagation.
+    pub(crate) fn gradient_back() -> Term {
+        use Signal::{PostActivation, PreError};
+        let form = outer(&[(-1.0, PostActivation)], &[(1.0, PreError)]);
+        term(
+            "gradient_back",
+            Synapses::Forward,
+            form,
+            "Local: the activation after the synapse and the error before it.",
+        )
+    }
+
     /// (sign, text without it).
     pub(super) fn written(&self, notation: Notation) -> (f64, String) {
         match &self.form {
@@ -186,6 +198,14 @@ impl Term {
             }
         }
         signals
+    }
+
+    /// What it reads beyond [`Term::signals`].
+    pub fn wants(&self) -> Vec<Wanted> {
+        match &self.form {
+            Form::Written(equation) => equation.wants(),
+            _ => Vec::new(),
+        }
     }
 
     /// The signals that it reads, in plain text; a decay reads none but the synapse itself.

@@ -2,7 +2,8 @@
 
 use super::RecurrentArchitecture;
 use crate::kernels::{
-    self, Active, Backend, InputMajor, Lanes, LayerSignals, all_finite, as_flat_mut, each_lane, lanes_for, zeros,
+    self, Active, Backend, ErrorBelow, InputMajor, Lanes, LayerSignals, all_finite, as_flat_mut, each_lane, lanes_for,
+    zeros,
 };
 use crate::science::dynamics::{self, Dynamics, Synapses};
 use crate::science::samples::Samples;
@@ -104,7 +105,7 @@ impl Recurrence {
                     pre_activation: h,
                     function: architecture.activation(),
                     pre_is_input: false,
-                    propagate: true,
+                    below: ErrorBelow::Wanted,
                     pre_error: &mut *e,
                     projection: &mut unread[0][..stride],
                 };
@@ -178,7 +179,7 @@ impl<S: SynapsesInTime> Dynamics<S> for Recurrence {
             pre_activation: &self.x,
             function: self.architecture.activation(),
             pre_is_input: true,
-            propagate: false,
+            below: ErrorBelow::IfRead,
             pre_error: &mut unread_error[..lanes],
             projection: &mut unread_projection[..lanes],
         };

@@ -6,6 +6,7 @@ use super::RecurrentNetwork;
 use crate::kernels::{self, Lanes, as_flat, each_lane, lanes_for};
 use crate::science::dynamics::check_fit;
 use crate::science::evaluation::{Evaluation, Tally};
+use crate::science::loss::Loss;
 use crate::science::samples::Samples;
 
 /// Samples that pass through time together: their states and W_h stay in the second-level cache. No number depends on it.
@@ -18,7 +19,7 @@ impl RecurrentNetwork {
     /// If images or classes do not fit the network, or `range` exceeds the samples.
     pub fn evaluate(&self, samples: &Samples, range: Range<usize>) -> Evaluation {
         let (n_outputs, n_steps) = (self.architecture().n_outputs(), self.architecture().n_steps());
-        let mut tally = Tally::new(range.len(), n_outputs);
+        let mut tally = Tally::new(range.len(), n_outputs, Loss::CrossEntropy);
         let start = range.start;
         let mut logits = Vec::new();
         self.for_each_block(samples, range, |first, t, _, h| {

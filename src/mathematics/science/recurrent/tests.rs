@@ -26,6 +26,7 @@ fn sigma(activation: Activation, z: f64) -> f64 {
         Activation::Tanh => z.tanh(),
         Activation::Relu => z.max(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + libm::exp(-z)),
+        Activation::Linear => z,
     }
 }
 

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use super::dynamics::{History, INPUT, READOUT, RECURRENT, Recurrence, SynapsesInTime};
 use super::{OjaTarget, RecurrentNetwork, RecurrentRule};
 use crate::kernels::{
-    self, Active, InputMajor, Lanes, LayerSignals, PreFactor, RowRule, SynapticRule, WIDTH, all_finite, as_flat,
-    as_flat_mut, each_lane, lanes_for, largest,
+    self, Active, ErrorBelow, InputMajor, Lanes, LayerSignals, PreFactor, RowRule, SynapticRule, WIDTH, all_finite,
+    as_flat, as_flat_mut, each_lane, lanes_for, largest,
 };
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::learner::{Divergence, Learner, UpdateNorms};
@@ -215,7 +215,7 @@ impl PlasticInTime {
             pre_activation: last,
             function: network.architecture.activation(),
             pre_is_input: false,
-            propagate: false,
+            below: ErrorBelow::IfRead,
             pre_error: &mut pre_error,
             projection: &mut projection,
         };

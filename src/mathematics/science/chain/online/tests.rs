@@ -389,7 +389,7 @@ fn feedback_terms_need_plastic_feedback_and_a_coefficient_for_each_layer() {
     for feedback in [Feedback::Symmetric, Feedback::Random] {
         let error =
             OnlineTrainer::new(network(&[4, 3], SOFTPLUS, feedback), rule(&[("feedback_hebb", 0.1)])).unwrap_err();
-        assert!(error.to_string().contains("must be plastic"));
+        assert!(error.to_string().contains("`feedback_hebb` moves feedback weights"));
     }
     let rule = Rule::new(&[("oja", Coefficient::PerLayer(vec![0.1; 3]))]).unwrap();
     assert!(OnlineTrainer::new(network(&[4, 3], SOFTPLUS, Feedback::Symmetric), rule).is_err());

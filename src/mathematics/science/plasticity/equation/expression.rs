@@ -212,6 +212,13 @@ pub(super) fn symbol(name: &str, notation: Notation) -> String {
         "y_post" => ("y_ℓ", r"\mathbf{y}_\ell"),
         "e_pre" => ("e_{ℓ-1}", r"\mathbf{e}_{\ell-1}"),
         "e_post" => ("e_ℓ", r"\mathbf{e}_\ell"),
+        "z_post" => ("z_ℓ", r"\mathbf{z}_\ell"),
+        "label" => ("t_ℓ", r"\mathbf{t}_\ell"),
+        "noise" => ("ξ_ℓ", r"\boldsymbol{\xi}_\ell"),
+        "loss" => ("loss", r"\mathcal{L}"),
+        "loss_change" => ("Δloss", r"\Delta\mathcal{L}"),
+        "settled_pre" => ("v_{ℓ-1}", r"\mathbf{v}_{\ell-1}"),
+        "settled_post" => ("v_ℓ", r"\mathbf{v}_\ell"),
         "W" => ("W_{ℓ-1,ℓ}", r"\mathbf{W}_{\ell-1,\ell}"),
         "B" => ("B_{ℓ,ℓ-1}", r"\mathbf{B}_{\ell,\ell-1}"),
         other => {

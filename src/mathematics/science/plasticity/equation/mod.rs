@@ -16,9 +16,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::notation::Notation;
-use super::signal::{Signal, Synapses};
+use super::signal::{Signal, Synapses, Wanted};
 use super::term::{Form, Term};
-use crate::kernels::program::{Evaluator, Extent, Operand, Program, Side, Step};
+use crate::kernels::program::{Evaluator, Extent, Operand, Program, Seen, Side, Step};
 use bilinear::Products;
 use expression::{Expression, symbol};
 use parse::{Unreadable, parse};
@@ -162,6 +162,23 @@ impl Equation {
         .collect()
     }
 
+    /// What it reads that is no shipped signal.
+    pub(super) fn wants(&self) -> Vec<Wanted> {
+        let program = &self.program;
+        let seen = [
+            (Wanted::Potential, &[Seen::Potential][..]),
+            (Wanted::Label, &[Seen::Label]),
+            (Wanted::Noise, &[Seen::Noise]),
+            (Wanted::Loss, &[Seen::Loss]),
+            (Wanted::LossChange, &[Seen::LossChange]),
+            (Wanted::Settled, &[Seen::SettledPre, Seen::SettledPost]),
+        ];
+        let wanted = seen.into_iter().filter(|(_, all)| all.iter().any(|signal| program.reads(*signal)));
+        // B that is moved by a term is its own: a decay reads what it moves.
+        let feedback = self.written.synapses == Synapses::Forward && program.reads_matrix(Operand::Feedback);
+        wanted.map(|(wanted, _)| wanted).chain(feedback.then_some(Wanted::Feedback)).collect()
+    }
+
     /// All that it reads, in plain text.
     pub(super) fn reads(&self) -> String {
         let names: Vec<String> = self.names().iter().map(|name| symbol(name, Notation::Plain)).collect();
@@ -214,6 +231,9 @@ impl Equation {
         }
         if program.steps.iter().any(|(step, _)| matches!(step, Step::Dot(..) | Step::Sum(_) | Step::Mean(_))) {
             needs.push("A number is made of a whole layer and sent to every synapse (a global signal).");
+        }
+        if self.wants().iter().any(|wanted| matches!(wanted, Wanted::Loss | Wanted::LossChange)) {
+            needs.push("The loss is told to every synapse (a global signal).");
         }
         let local = "Local: what the synapse joins, and the synapse itself.";
         let errors = self.names().iter().any(|name| name == "e_post" || name == "e_pre");

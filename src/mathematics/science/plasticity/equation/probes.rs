@@ -2,7 +2,7 @@
 
 use super::{Equation, Synapses, Written};
 use crate::kernels::probes::{Probe, Weights, vectors};
-use crate::kernels::program::SynapseSignals;
+use crate::kernels::program::{Beyond, SynapseSignals};
 use crate::kernels::{Backend, InputMajor, Kernel, Lanes, Simd, WIDTH, dispatch};
 
 const N_PRE: usize = 170;
@@ -50,6 +50,7 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
                 activation: &post,
                 pre_error: &pre,
                 error: &post,
+                beyond: Beyond::default(),
             };
             evaluator.prepare(backend, signals);
             evaluator.add(backend, TINY, [None, None], weights);

@@ -252,6 +252,13 @@ impl Analysis<'_> {
             "e_pre" => seen(Seen::PreError, Side::Pre),
             "y_post" => seen(Seen::PostActivation, Side::Post),
             "e_post" => seen(Seen::PostError, Side::Post),
+            "z_post" => seen(Seen::Potential, Side::Post),
+            "label" => seen(Seen::Label, Side::Post),
+            "noise" => seen(Seen::Noise, Side::Post),
+            "settled_pre" => seen(Seen::SettledPre, Side::Pre),
+            "settled_post" => seen(Seen::SettledPost, Side::Post),
+            "loss" => return Ok(self.told(Seen::Loss)),
+            "loss_change" => return Ok(self.told(Seen::LossChange)),
             "W" => return Ok(Value::Matrix { transposed: false, tree: Tree::Leaf(Operand::Weights) }),
             "B" => return Ok(Value::Matrix { transposed: true, tree: Tree::Leaf(Operand::Feedback) }),
             other => {
@@ -274,6 +281,11 @@ impl Analysis<'_> {
             }
         };
         Ok(Value::Vector { side, is_row: false, id: self.push(step, Extent::Vector(side)) })
+    }
+
+    /// A number that all synapses are told.
+    fn told(&mut self, seen: Seen) -> Value {
+        Value::Number(self.push(Step::Seen(seen), Extent::Number))
     }
 
     fn each(&mut self, what: Elementwise, value: Value, inner: &Expression) -> Found {
@@ -537,4 +549,18 @@ fn outer(transposed: bool, post: Id, pre: Id) -> Value {
 }
 
 /// What every equation can read.
-pub(super) const SIGNALS: [&str; 6] = ["y_pre", "y_post", "e_pre", "e_post", "W", "B"];
+pub(super) const SIGNALS: [&str; 13] = [
+    "y_pre",
+    "y_post",
+    "e_pre",
+    "e_post",
+    "z_post",
+    "label",
+    "noise",
+    "loss",
+    "loss_change",
+    "settled_pre",
+    "settled_post",
+    "W",
+    "B",
+];

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::expression::{Function, Kind, Operator};
 use super::*;
 use crate::kernels::noise::Noise;
-use crate::kernels::program::SynapseSignals;
+use crate::kernels::program::{Beyond, SynapseSignals};
 use crate::kernels::{Backend, InputMajor, Lanes, as_flat_mut, zeros};
 use crate::science::plasticity::{Coefficient, Rule};
 
@@ -194,6 +194,7 @@ impl Layer {
             activation,
             pre_error,
             error,
+            beyond: Beyond::default(),
         }
     }
 }

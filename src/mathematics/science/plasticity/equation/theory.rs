@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2};
 
 use super::*;
-use crate::kernels::program::SynapseSignals;
+use crate::kernels::program::{Beyond, SynapseSignals};
 use crate::kernels::{Backend, InputMajor, Lanes, as_flat, as_flat_mut, zeros};
 use crate::science::seed::{Purpose, Stream, stream};
 
@@ -63,6 +63,7 @@ impl Neurons {
             activation: &y,
             pre_error: &nothing,
             error: &e,
+            beyond: Beyond::default(),
         };
         self.evaluator.prepare(Backend::Portable, signals);
         self.evaluator.add(Backend::Portable, rate as f32, [None, Some(&before)], &mut self.weights);
