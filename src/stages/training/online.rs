@@ -21,7 +21,7 @@ use crate::science::InvalidParameter;
 use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
-use crate::science::online::OnlineTrainer;
+use crate::science::online::{OnlineTrainer, why_one_by_one};
 use crate::science::plasticity::{Rule, Synapses, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
@@ -280,7 +280,13 @@ impl Recipe for Online {
     fn equation(&self) -> Option<Equation> {
         let needs = self.feedback.needs();
         let online = "No batches and no optimiser state: one sample, one update.";
-        Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
+        let one_by_one = why_one_by_one(self.architecture.activation(), self.feedback, &self.rule);
+        Some(Equation {
+            plain: self.rule.equation(),
+            latex: self.rule.latex(),
+            needs: vec![needs, online],
+            slow: one_by_one.map(|why| format!("The first layer learns step by step, not many at a time: {why}.")),
+        })
     }
 
     fn slowdown(&self) -> f64 {

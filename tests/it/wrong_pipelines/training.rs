@@ -469,3 +469,24 @@ fn negative_rate_in_mini_batches() {
         ╰────
     "#);
 }
+
+#[test]
+fn a_pathway_with_numbers_that_make_no_sense() {
+    assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
+feedback = { broadcast = { std = -0.1 } }"#)]), @"");
+    assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
+feedback = { direct = { std = 0.1 } }"#)]), @"");
+}
+
+#[test]
+fn terms_that_read_what_their_pathway_does_not_give() {
+    let with = |feedback: &str, term: &str| {
+        changed(&[
+            ("samples   = 600", &format!("samples   = 600\nfeedback = \"{feedback}\"")),
+            ("oja      = 0.001", &format!("oja      = 0.001\n{term} = 0.001")),
+        ])
+    };
+    assert_snapshot!(with("direct", "feedback_hebb"), @"");
+    assert_snapshot!(with("none", "error_hebb"), @"");
+    assert_snapshot!(with("kolen_pollack", "hebb"), @"");
+}

@@ -19,6 +19,7 @@ use crate::kernels::{
     self, Active, ErrorBelow, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest,
 };
 use crate::science::InvalidParameter;
+use crate::science::activation::Activation;
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::feedback::Feedback;
 use crate::science::learner::Learner;
@@ -186,15 +187,8 @@ impl PlasticChain {
         let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
         let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
         let evaluated: Vec<_> = (1..=n_layers).map(|layer| Evaluated::of_layer(rule, layer, sizes)).collect();
-        // What has to be evaluated reads the weights of every step, and so does e_0 unless it goes back through weights that
-        // move by terms alone.
-        let moves_by_terms = match network.feedback() {
-            Feedback::Symmetric | Feedback::Random | Feedback::Plastic | Feedback::KolenPollack => true,
-            Feedback::PredictiveCoding(_) => true,
-            _ => !rule.reads_pre_error(1) && synaptic[0].feedback.is_zero(),
-        };
-        let waits = evaluated[0].is_empty() && moves_by_terms;
-        let first = if waits { FirstLayer::new(&network, &synaptic[0]) } else { None };
+        let waits = why_one_by_one(network.architecture().activation(), network.feedback(), rule).is_none();
+        let first = waits.then(|| FirstLayer::new(&network, &synaptic[0]));
         let mirror = match network.feedback() {
             Feedback::WeightMirror(settings) => {
                 let first = if rule.reads_pre_error(1) { 1 } else { 2 };
@@ -313,6 +307,33 @@ impl PlasticChain {
         let largest = f64::from(largest(forward.lanes()).max(backward));
         if layer == 1 && self.first.is_some() { largest * (forward.n_out() as f64).sqrt() } else { largest }
     }
+}
+
+/// Why the steps of a first layer cannot wait for one another and be carried out many at a time; none if they can.
+pub fn why_one_by_one(activation: Activation, feedback: Feedback, rule: &Rule) -> Option<String> {
+    let synaptic = rule.of_layer(1);
+    if let Some((term, ..)) = rule.evaluated().find(|(.., coefficient)| coefficient.at(1) != 0.0) {
+        let name = &term.name;
+        return Some(format!(
+            "`{name}` is no sum of products of signals, and reads all weights as they were before each step"
+        ));
+    }
+    // What goes back through weights that move by terms alone can be worked out from the steps that wait.
+    let moves_by_terms = match feedback {
+        Feedback::Symmetric | Feedback::Random | Feedback::Plastic | Feedback::KolenPollack => true,
+        Feedback::PredictiveCoding(_) => true,
+        _ => !synaptic.reads_pre_error() && synaptic.feedback.is_zero(),
+    };
+    if !moves_by_terms {
+        return Some(format!("e_0 comes as `{}` has it, not through weights that terms alone move", feedback.name()));
+    }
+    if !synaptic.treats_silence_alike(activation) {
+        return Some(match synaptic.feedback.reads_projection() {
+            true => "feedback weights are moved through Wᵀ y".to_owned(),
+            false => format!("a term reads e_0, which {activation} units do not mask where pixels are silent"),
+        });
+    }
+    None
 }
 
 /// The most by which decay makes a weight grow.
