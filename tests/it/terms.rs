@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::{Fixture, root, text};
 use ojaflow::publish::manifest::Manifest;
-use ojaflow::tables::frame::Cell;
+use ojaflow::tables::frame::{Cell, Frame};
 use ojaflow::tables::parquet;
 use serde_json::Value;
 
@@ -78,6 +78,33 @@ fn a_written_copy_of_a_shipped_term_ends_with_the_same_weights() {
 }
 
 #[test]
+fn the_part_of_a_written_term_is_measured_as_that_of_its_shipped_copy() {
+    let fixture = Fixture::new().pipeline(WRITTEN).run();
+    let (updates, norms) = (fixture.frame("small", "train_updates"), fixture.frame("small", "train_term_norms"));
+    let rows = |frame: &Frame, column: &str, value: &str| -> Vec<usize> {
+        let cells = frame.cells(column).unwrap();
+        (0..cells.len()).filter(|&row| cells[row] == Cell::Text(value.into())).collect()
+    };
+    let at = |frame: &Frame, column: &str, rows: &[usize]| -> Vec<Option<f64>> {
+        let numbers = frame.numbers(column).unwrap();
+        rows.iter().map(|&row| numbers[row]).collect()
+    };
+    let (shipped, written) = (rows(&updates, "rule", "shipped"), rows(&updates, "rule", "written"));
+    let hebb = at(&updates, "hebb_norm", &shipped);
+    assert_eq!(hebb.len(), 8, "two runs, two steps, two layers");
+    assert!(hebb.iter().all(|norm| norm.is_some_and(|norm| norm > 0.0)), "{hebb:?}");
+    assert_eq!(at(&updates, "hebb_norm", &written), [Some(0.0); 8], "without the term it adds nothing");
+    for name in ["oja_norm", "error_hebb_norm", "decay_norm", "feedback_hebb_norm", "feedback_decay_norm"] {
+        assert_eq!(at(&updates, name, &shipped), [Some(0.0); 8], "{name}");
+    }
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "my_hebb")), hebb, "the same weights, the same parts");
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "hebb")), hebb);
+    let gradient = at(&updates, "gradient_norm", &[shipped, written].concat());
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "gradient")), gradient);
+    assert_eq!(norms.n_rows(), 32, "two terms a rule");
+}
+
+#[test]
 fn a_key_covers_what_an_equation_says_and_not_how_it_is_spaced() {
     let fixture = Fixture::new().pipeline(WRITTEN);
     let (shipped, written) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
@@ -132,7 +159,7 @@ fn an_archive_holds_the_terms_and_is_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("8 identical, 0 within tolerance"), "{reproduced}");
 }
 
 /// Oja's rule for single neurons and BCM, which remembers something: no kernel was written for either.
@@ -170,7 +197,7 @@ fn terms_of_a_library_are_used_changed_told_archived_and_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("8 identical, 0 within tolerance"), "{reproduced}");
 }
 
 #[test]

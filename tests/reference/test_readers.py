@@ -42,6 +42,7 @@ COLUMNS = {
         "oja_norm": pa.float64(),
         "total_norm": pa.float64(),
     },
+    "term_norms": {"step": pa.int64(), "layer": pa.int32(), "term": CATEGORY, "norm": pa.float64()},
     "activations": {
         "step": pa.int64(),
         "layer": pa.int32(),

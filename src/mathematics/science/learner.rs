@@ -15,15 +15,18 @@ pub struct Divergence {
     pub layer: u32,
 }
 
-/// How large the last update of one layer's W was: Frobenius norms of what was applied, coefficients included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How large the last update of one layer was: Frobenius norms of what was applied, coefficients included.
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpdateNorms {
-    /// The `gradient` term's part.
+    /// The `gradient` term's part; 0 without it.
     pub gradient: f64,
-    /// The `oja` term's part.
+    /// The `oja` term's part; 0 without it.
     pub oja: f64,
     /// The whole update, W_after − W_before.
     pub total: f64,
+    /// The part of every term of the rule, by its name and in the order of the rule, of W or of B, whichever it moves. Empty
+    /// where a network learns by no other terms than these two.
+    pub terms: Vec<(Cow<'static, str>, f64)>,
 }
 
 /// A model and the way in which it learns.

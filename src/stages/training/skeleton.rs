@@ -157,7 +157,7 @@ impl<R: Recipe> Work for Training<R> {
     fn known_values(&self, table: &str) -> KnownValues {
         let Course { schedule, snapshots, .. } = self.course();
         match table {
-            "evaluations" | "updates" => at_steps(schedule),
+            "evaluations" | "updates" | "term_norms" => at_steps(schedule),
             "weights" => at_steps(snapshots),
             _ => KnownValues::new(),
         }

@@ -1,5 +1,7 @@
 //! The tables of trainings: which there are, and how their rows come about.
 
+use std::borrow::Cow;
+
 use super::parameters::Units;
 use super::rules::CoefficientSpec;
 use crate::error::Result;
@@ -7,7 +9,10 @@ use crate::science::evaluation::Evaluation;
 use crate::science::learner::{Divergence, UpdateNorms};
 use crate::science::model::{Blueprint, Model, Parameter};
 use crate::science::samples::Samples;
-use crate::stages::rows::{BatchOptions, CoefficientRow, EvaluationRow, RunRow, SampleRow, UpdateRow, WeightRow};
+use crate::stages::rows::{
+    BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, TermNormRow, UpdateRow, WeightRow,
+    updates_of_terms,
+};
 use crate::tables::{Assembly, Row, TableSchema};
 use crate::task::{Output, Surroundings};
 
@@ -27,6 +32,16 @@ pub(super) fn outputs(runs: TableSchema, weights: TableSchema) -> Vec<Output> {
 pub(super) fn updating_outputs() -> Vec<Output> {
     let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
     outputs.insert(outputs.len() - 1, Output::kept("updates", UpdateRow::schema()));
+    outputs
+}
+
+/// The tables of a training by any plasticity terms, the parts of which are measured too.
+pub(super) fn plastic_outputs() -> Vec<Output> {
+    let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
+    outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
+    let updates = [Output::kept("updates", updates_of_terms()), Output::kept("term_norms", TermNormRow::schema())];
+    let before_trajectory = outputs.len() - 1;
+    outputs.splice(before_trajectory..before_trajectory, updates);
     outputs
 }
 
@@ -136,7 +151,7 @@ impl Record {
 
     /// The norms of the update at a scheduled step.
     pub(super) fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
-        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
+        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, norms.clone())));
     }
 
     /// Writes what was gathered, as far as there are tables for it.
@@ -152,19 +167,55 @@ impl Record {
         };
         let evaluations: Vec<_> = self.evaluations.iter().map(evaluation).collect();
         context.write("evaluations", EvaluationRow::batch(&evaluations))?;
-        if !outputs.iter().any(|output| output.table() == "updates") {
+        let has = |table: &str| outputs.iter().any(|output| output.table() == table);
+        if !has("updates") {
             return Ok(());
         }
-        let update = |&(step, layer, norms): &(u64, usize, UpdateNorms)| UpdateRow {
+        let update = |(step, layer, norms): &(u64, usize, UpdateNorms)| UpdateRow {
             run_id,
-            step: step as i64,
-            layer: layer as i32,
+            step: *step as i64,
+            layer: *layer as i32,
             gradient_norm: norms.gradient,
             oja_norm: norms.oja,
             total_norm: norms.total,
         };
         let updates: Vec<_> = self.updates.iter().map(update).collect();
-        context.write("updates", UpdateRow::batch(&updates))
+        let mut rows = Assembly::new(context.schema("updates")?.clone()).rows(&updates);
+        if has("term_norms") {
+            rows = rows.rows(&self.updates.iter().map(|(_, _, norms)| other_norms(norms)).collect::<Vec<_>>());
+            context.write("term_norms", TermNormRow::batch(&self.term_norms(run_id)))?;
+        }
+        context.write("updates", rows.batch().map_err(|error| context.internal(error))?)
+    }
+
+    /// In the order of the table's key.
+    fn term_norms<'a>(&'a self, run_id: &'a str) -> Vec<TermNormRow<'a>> {
+        let mut rows = Vec::new();
+        for (step, layer, norms) in &self.updates {
+            let row = |(term, norm): &'a (Cow<'static, str>, f64)| TermNormRow {
+                run_id,
+                step: *step as i64,
+                layer: *layer as i32,
+                term,
+                norm: *norm,
+            };
+            let first = rows.len();
+            rows.extend(norms.terms.iter().map(row));
+            rows[first..].sort_by_key(|row| row.term);
+        }
+        rows
+    }
+}
+
+/// The parts of the terms that have a column and are no field of the norms.
+fn other_norms(norms: &UpdateNorms) -> OtherNorms {
+    let of = |name: &str| norms.terms.iter().find(|(term, _)| term == name).map_or(0.0, |(_, norm)| *norm);
+    OtherNorms {
+        error_hebb_norm: of("error_hebb"),
+        decay_norm: of("decay"),
+        hebb_norm: of("hebb"),
+        feedback_hebb_norm: of("feedback_hebb"),
+        feedback_decay_norm: of("feedback_decay"),
     }
 }
 
