@@ -181,6 +181,25 @@ table! {
 }
 
 table! {
+    /// What the neurons of a term remember at a step: a value of its state in a layer.
+    pub struct StateRow<'a> in "state" version 1 key(run_id, step, term, name, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        /// plasticity term of the rule
+        term: Category,
+        /// what the equations of the term call the value
+        name: Category,
+        layer: Int32 = WEIGHT_LAYER,
+        /// who remembers it: pre (each unit of layer l-1), post (each unit of layer l) or one (a number of the layer)
+        side: Category,
+        /// length of the list
+        n_values: Int32,
+        /// the value in each unit, after the sample of this step
+        values: Float32List,
+    }
+}
+
+table! {
     /// How large the hidden states of a recurrent network are at a time step.
     pub struct HiddenNormRow<'a> in "hidden_norms" version 1 key(run_id, step, time) {
         run_id: Category = RUN_ID,
@@ -301,6 +320,7 @@ mod tests {
             UpdateRow::schema(),
             updates_of_terms(),
             TermNormRow::schema(),
+            StateRow::schema(),
             HiddenNormRow::schema(),
             MetaRunRow::schema(),
             EpisodeRow::schema(),

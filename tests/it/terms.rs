@@ -159,7 +159,7 @@ fn an_archive_holds_the_terms_and_is_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("8 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("9 identical, 0 within tolerance"), "{reproduced}");
 }
 
 /// Oja's rule for single neurons and BCM, which remembers something: no kernel was written for either.
@@ -197,7 +197,24 @@ fn terms_of_a_library_are_used_changed_told_archived_and_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("8 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("9 identical, 0 within tolerance"), "{reproduced}");
+}
+
+#[test]
+fn what_neurons_remember_is_kept_with_the_weights() {
+    let fixture = with_library().run();
+    let state = fixture.frame("small", "train_state");
+    let column = |name: &str| state.cells(name).unwrap();
+    // Two runs by the library's rule, two snapshots, two layers; a shipped term and Oja's for single neurons remember nothing.
+    assert_eq!(state.n_rows(), 8);
+    let same = |name: &str, value: &str| column(name).iter().all(|cell| *cell == Cell::Text(value.into()));
+    assert!(same("rule", "shipped") && same("term", "bcm") && same("name", "theta") && same("side", "post"));
+    let numbers = |name: &str| -> Vec<f64> { state.numbers(name).unwrap().into_iter().flatten().collect() };
+    assert_eq!(numbers("step"), [0.0, 0.0, 100.0, 100.0, 0.0, 0.0, 100.0, 100.0]);
+    assert_eq!(numbers("layer"), [1.0, 2.0].repeat(4));
+    assert_eq!(numbers("n_values"), [12.0, 10.0].repeat(4));
+    let without = Fixture::new().pipeline(WRITTEN).run();
+    assert_eq!(without.frame("small", "train_state").n_rows(), 0, "no neuron remembers anything");
 }
 
 #[test]

@@ -29,6 +29,32 @@ pub struct UpdateNorms {
     pub terms: Vec<(Cow<'static, str>, f64)>,
 }
 
+/// A value that a term's neurons remember from one sample to the next, in one layer of weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remembered<'a> {
+    /// The term.
+    pub term: &'a str,
+    /// What its equations call the value.
+    pub name: &'a str,
+    /// ℓ of W_{ℓ-1,ℓ}.
+    pub layer: usize,
+    /// Who remembers it.
+    pub owner: Owner,
+    /// One for each neuron of that side, or the one number.
+    pub values: &'a [f32],
+}
+
+/// Who remembers a value of a term's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Each neuron of layer ℓ − 1.
+    Pre,
+    /// Each neuron of layer ℓ.
+    Post,
+    /// The layer, one number.
+    Layer,
+}
+
 /// A model and the way in which it learns.
 ///
 /// How a sequence of samples is cut into calls changes no number, nor does looking at the model between them.
@@ -54,6 +80,12 @@ pub trait Learner {
 
     /// Training samples seen.
     fn steps(&self) -> u64;
+
+    /// What the neurons of its terms remember now: with the model, all that its further course depends on. Nothing where
+    /// neurons do not remember.
+    fn state(&self) -> Vec<Remembered<'_>> {
+        Vec::new()
+    }
 
     /// The model as it is now; a copy if the learner has steps that wait.
     fn model(&self) -> Cow<'_, Self::Model>;

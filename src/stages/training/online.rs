@@ -1,4 +1,5 @@
-//! dataset → runs, coefficients, evaluations, samples, weights, updates, term_norms: a feed-forward network learns online, one sample at a time.
+//! dataset → runs, coefficients, evaluations, samples, weights, state, updates, term_norms: a feed-forward network learns
+//! online, one sample at a time.
 //!
 //! Beside what is kept, the weights at every step of the schedule are handed on in memory (`trajectory`) to the stages
 //! that look at the network while it learns: training again is cheaper than keeping gigabytes.
@@ -65,7 +66,7 @@ struct TrainSpec {
     /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
     #[serde(default)]
     schedule: Option<Steps>,
-    /// Steps at which the weights are kept.
+    /// Steps at which the weights are kept, and what neurons of written terms remember.
     #[serde(default = "nowhere")]
     snapshots: Steps,
     /// The images on which accuracy is measured.
@@ -83,7 +84,7 @@ impl Kind for Train {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

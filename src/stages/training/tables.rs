@@ -6,12 +6,12 @@ use super::parameters::Units;
 use super::rules::CoefficientSpec;
 use crate::error::Result;
 use crate::science::evaluation::Evaluation;
-use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::learner::{Divergence, Owner, Remembered, UpdateNorms};
 use crate::science::model::{Blueprint, Model, Parameter};
 use crate::science::samples::Samples;
 use crate::stages::rows::{
-    BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, TermNormRow, UpdateRow, WeightRow,
-    updates_of_terms,
+    BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, StateRow, TermNormRow, UpdateRow,
+    WeightRow, updates_of_terms,
 };
 use crate::tables::{Assembly, Row, TableSchema};
 use crate::task::{Output, Surroundings};
@@ -35,13 +35,17 @@ pub(super) fn updating_outputs() -> Vec<Output> {
     outputs
 }
 
-/// The tables of a training by any plasticity terms, the parts of which are measured too.
+/// The tables of a training by any plasticity terms, whose parts are measured and whose neurons may remember something.
 pub(super) fn plastic_outputs() -> Vec<Output> {
     let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
     outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
-    let updates = [Output::kept("updates", updates_of_terms()), Output::kept("term_norms", TermNormRow::schema())];
+    let more = [
+        Output::kept("state", StateRow::schema()),
+        Output::kept("updates", updates_of_terms()),
+        Output::kept("term_norms", TermNormRow::schema()),
+    ];
     let before_trajectory = outputs.len() - 1;
-    outputs.splice(before_trajectory..before_trajectory, updates);
+    outputs.splice(before_trajectory..before_trajectory, more);
     outputs
 }
 
@@ -249,4 +253,26 @@ pub(super) fn write_weights(context: &dyn Surroundings, output: &str, step: u64,
         })
         .collect();
     context.write(output, WeightRow::batch(&rows))
+}
+
+/// Writes what neurons remember to the output `state`, in the order of the table's key.
+pub(super) fn write_state<'a>(context: &'a dyn Surroundings, step: u64, mut state: Vec<Remembered<'a>>) -> Result<()> {
+    let run_id = context.run_id();
+    state.sort_by_key(|value| (value.term, value.name, value.layer));
+    let row = |value: Remembered<'a>| StateRow {
+        run_id,
+        step: step as i64,
+        term: value.term,
+        name: value.name,
+        layer: value.layer as i32,
+        side: match value.owner {
+            Owner::Pre => "pre",
+            Owner::Post => "post",
+            Owner::Layer => "one",
+        },
+        n_values: value.values.len() as i32,
+        values: value.values,
+    };
+    let rows: Vec<_> = state.into_iter().map(row).collect();
+    context.write("state", StateRow::batch(&rows))
 }

@@ -6,6 +6,7 @@
 //! Where the rule allows it, the first layer's steps are carried out many at a time (`first_layer.rs`). Those of other layers
 //! wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
 
+mod memory;
 mod norms;
 
 use std::borrow::Cow;
@@ -19,8 +20,8 @@ use crate::kernels::{self, Active, Lanes, LayerSignals, SynapticRule, Waiting, l
 use crate::science::InvalidParameter;
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::initialization::Feedback;
-use crate::science::learner::Learner;
 pub use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::learner::{Learner, Remembered};
 use crate::science::plasticity::{Coefficient, Equation, Rule, Synapses as Moved, Term};
 use crate::science::samples::Samples;
 use norms::Before;
@@ -313,6 +314,10 @@ impl Learner for OnlineTrainer {
 
     fn steps(&self) -> u64 {
         OnlineTrainer::steps(self)
+    }
+
+    fn state(&self) -> Vec<Remembered<'_>> {
+        OnlineTrainer::state(self)
     }
 
     fn model(&self) -> Cow<'_, Network> {
