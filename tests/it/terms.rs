@@ -295,3 +295,81 @@ fn meta_learning_learns_the_coefficient_of_a_written_term() {
     let message = text(&wrong.stderr);
     assert!(message.contains("the rule has a term `status`, and `episodes` has a column of that name"), "{message}");
 }
+
+/// The training of [`WRITTEN`] in mini-batches.
+const IN_BATCHES: &str = "kind      = \"train_batch\"\nrate      = 0.01\nbatch_size = 10";
+
+fn in_batches() -> Fixture {
+    let fixture = Fixture::new().pipeline(WRITTEN).edit("kind      = \"train\"", IN_BATCHES);
+    fixture.edit("gradient = 0.01\nhebb ", "hebb ").edit("gradient = 0.01\n", "")
+}
+
+#[test]
+fn mini_batches_learn_by_written_terms_beside_the_optimiser() {
+    let fixture = in_batches().run().hits(0).verified();
+    let losses = |fixture: &Fixture, rule: &str| -> Vec<Option<f64>> {
+        let frame = fixture.frame("small", "train_evaluations");
+        let (rules, values) = (frame.cells("rule").unwrap(), frame.numbers("loss").unwrap());
+        let of_rule = rules.iter().zip(values).filter(|(found, _)| **found == Cell::Text(rule.into()));
+        of_rule.map(|(_, loss)| loss).collect()
+    };
+    let written = losses(&fixture, "written");
+    assert_eq!(written, losses(&fixture, "shipped"), "a copy is the shipped term");
+    let (shipped_keys, written_keys) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
+    let fixture = fixture.edit("my_hebb  = -0.0001", "my_hebb  = 0.0");
+    let without = fixture.run();
+    assert_ne!(losses(&without, "written"), written, "it does something");
+    let fixture = without.edit("my_hebb  = 0.0", "my_hebb  = -0.0001").edit(HEBB, RESIDUAL);
+    assert!(keys(&fixture, "written").iter().all(|key| !written_keys.contains(key)), "its equation is in the key");
+    assert_eq!(keys(&fixture, "shipped"), shipped_keys);
+    // Without a term the key is what it was before terms were.
+    let plain = |text: &str| Fixture::new().pipeline(text).plan();
+    let head = WRITTEN.split_once("[terms.my_hebb]").unwrap().0.replace("rule = [\"shipped\", \"written\"]\n", "");
+    let stages = WRITTEN.split_once("[stages.data]").unwrap().1.replace("kind      = \"train\"", IN_BATCHES);
+    let plan = plain(&format!("{head}[stages.data]{stages}"));
+    let parameters = &plan.iter().find(|task| task["stage"] == "train").expect("a training")["parameters"];
+    assert!(parameters["oja"] == 0.0 && parameters.get("coefficients").is_none() && parameters.get("terms").is_none());
+}
+
+#[test]
+fn the_coefficient_of_a_term_in_mini_batches_is_an_axis() {
+    let fixture = in_batches()
+        .edit(
+            r#"rule = ["shipped", "written"]"#,
+            "rule = [\"written\"]\nmy_hebb = [-0.001, -0.0001]\ndecay = [0.0, 0.1]",
+        )
+        .edit("my_hebb  = -0.0001\n", "")
+        .run();
+    let runs = fixture.frame("small", "train_runs");
+    assert_eq!(runs.n_rows(), 8);
+    let options = runs.cells("options").unwrap();
+    let (mine, decay) = (runs.numbers("my_hebb").unwrap(), runs.numbers("decay").unwrap());
+    for (options, (mine, decay)) in options.iter().zip(mine.iter().zip(decay)) {
+        let Cell::Text(options) = options else { panic!("options are text") };
+        let options: Value = serde_json::from_str(options).unwrap();
+        assert_eq!(options["coefficients"]["my_hebb"].as_f64(), *mine);
+        assert_eq!(options["coefficients"]["decay"].as_f64(), decay);
+        assert!(options["beside_optimizer"].as_str().unwrap().starts_with("ΔW_{ℓ-1,ℓ} = "));
+    }
+}
+
+#[test]
+fn what_mini_batches_cannot_learn_by_is_refused_at_its_place() {
+    let said = |line: &str, place: &str| {
+        let refused = in_batches().edit("my_hebb  = -0.0001", line).output(&["plan", "small"]);
+        assert!(!refused.status.success());
+        let said = text(&refused.stderr);
+        assert!(said.contains(place), "{said}");
+        said
+    };
+    let gradient = said("gradient = 0.01", "small.toml:17:12");
+    assert!(gradient.contains("`gradient` is no term beside an optimiser: its coefficient is the parameter `rate`"));
+    let feedback = said("feedback_decay = 0.01", "small.toml:17:18");
+    assert!(feedback.contains("`feedback_decay` moves feedback weights"), "{feedback}");
+    let unknown = said("my_hebbb = 0.01", "small.toml:17:1");
+    assert!(unknown.contains("neither a parameter nor a term `my_hebbb`; did you mean `my_hebb`?"), "{unknown}");
+    let layers = said("my_hebb = [0.1, 0.2, 0.3]", "small.toml:17:11");
+    assert!(layers.contains("3 coefficients given, one for each of the 2 layers needed"), "{layers}");
+    let number = said("optimizer = 0.01", "small.toml:17:13");
+    assert!(!number.contains("term"), "a parameter is read as one: {number}");
+}
