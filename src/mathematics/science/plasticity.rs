@@ -264,19 +264,19 @@ impl Term {
     }
 }
 
+/// A weighted sum of signals of one side.
+type Weighted<'a> = &'a [(f64, Signal)];
+
 /// Σ_k left_k right_kᵀ − decay · the matrix that moves.
 pub(crate) struct SumOfProducts<'a> {
     /// Of the rows and the columns of that matrix.
-    outer: Vec<(&'a [(f64, Signal)], &'a [(f64, Signal)])>,
+    outer: Vec<(Weighted<'a>, Weighted<'a>)>,
     pub decay: f64,
 }
 
 impl<'a> SumOfProducts<'a> {
     /// Of each product the factor of layer ℓ and that of layer ℓ − 1.
-    pub(crate) fn by_side(
-        &self,
-        synapses: Synapses,
-    ) -> impl Iterator<Item = (&'a [(f64, Signal)], &'a [(f64, Signal)])> {
+    pub(crate) fn by_side(&self, synapses: Synapses) -> impl Iterator<Item = (Weighted<'a>, Weighted<'a>)> {
         self.outer.iter().map(move |&(left, right)| match synapses {
             Synapses::Forward => (left, right),
             Synapses::Feedback => (right, left),
