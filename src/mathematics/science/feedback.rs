@@ -241,6 +241,11 @@ impl Feedback {
         )
     }
 
+    /// Whether e_0 is made where the first layer learns, back through its B or Wᵀ.
+    pub(crate) fn makes_image_error(self) -> bool {
+        self.is_layerwise() || matches!(self, Self::PredictiveCoding(_))
+    }
+
     /// Whether activations have to settle, and those after it can be read.
     pub fn settles(self) -> bool {
         matches!(self, Self::PredictiveCoding(_) | Self::EquilibriumPropagation(_))

@@ -91,7 +91,6 @@ impl Evaluator {
     }
 
     /// A value that the neurons remember, by its place in the program.
-    #[cfg(test)]
     pub(crate) fn state(&self, number: usize) -> &[f32] {
         let n = match self.program.state[number].1 {
             Extent::Number => 1,

@@ -9,14 +9,14 @@ use crate::science::initialization::Initialization;
 use crate::science::plasticity::{Coefficient, Form, Signal, Synapses, Term, Written, WrittenState};
 use crate::science::reference::{Reference, architecture, deviation, input, noise, outer};
 
-const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
-const ACTIVATIONS: [Activation; 4] = [SOFTPLUS, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
+pub(super) const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
+pub(super) const ACTIVATIONS: [Activation; 4] = [SOFTPLUS, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
 
 fn rule(terms: &[(&str, f64)]) -> Rule {
     Rule::new(&terms.iter().map(|&(name, c)| (name, Coefficient::Uniform(c))).collect::<Vec<_>>()).unwrap()
 }
 
-fn network(sizes: &[usize], activation: Activation, feedback: Feedback) -> Network {
+pub(super) fn network(sizes: &[usize], activation: Activation, feedback: Feedback) -> Network {
     Network::initialize(&architecture(sizes, activation), &Initialization::Xavier, feedback, 3)
 }
 
@@ -202,7 +202,7 @@ fn a_made_up_term_changes_the_weights_as_its_replay_in_numpy() {
 }
 
 /// A term that is written as an equation.
-fn equation(name: &str, synapses: Synapses, equation: &str, state: Option<(&str, f64, &str)>) -> Term {
+pub(super) fn equation(name: &str, synapses: Synapses, equation: &str, state: Option<(&str, f64, &str)>) -> Term {
     let state = state.map(|(name, start, update)| WrittenState { name: name.into(), start, update: update.into() });
     Term::of_equation(&Written {
         name: name.into(),
