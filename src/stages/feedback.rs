@@ -40,7 +40,7 @@ pub enum PlainFeedback {
     Broadcast,
     /// Only the output has an error.
     None,
-    /// B moves as Wᵀ does and decays as W does.
+    /// B is moved by what the gradient moves Wᵀ by, and decays as W does.
     KolenPollack,
     /// B follows Wᵀ in phases of noise.
     WeightMirror,

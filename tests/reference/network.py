@@ -19,6 +19,7 @@ class Activation:
             "tanh": np.tanh,
             "relu": lambda z: np.where(z > 0, z, 0.0),
             "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+            "linear": lambda z: z,
         }[self.name](z)
 
     def slope(self, z):
@@ -29,6 +30,7 @@ class Activation:
             "tanh": lambda z: 1 - np.tanh(z) ** 2,
             "relu": lambda z: np.where(z > 0, 1.0, 0.0),
             "sigmoid": lambda z: self(z) * (1 - self(z)),
+            "linear": np.ones_like,
         }[self.name](z)
 
     def slope_of_input(self, x):
