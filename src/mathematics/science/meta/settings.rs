@@ -4,8 +4,9 @@ use super::task::{ClassPool, Sampling, TaskSize};
 use crate::science::InvalidParameter;
 use crate::science::feedback::Feedback;
 use crate::science::initialization::Initialization;
+use crate::science::loss::Loss;
 use crate::science::network::Architecture;
-use crate::science::plasticity::{Coefficient, Rule, Synapses};
+use crate::science::plasticity::{Coefficient, Rule};
 
 /// What is learned, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +15,7 @@ pub struct MetaSettings {
     pub architecture: Architecture,
     /// Their weights before a task.
     pub initialization: Initialization,
-    /// Symmetric for backpropagation, plastic for rule (9); random with coefficients of W only.
+    /// Symmetric for backpropagation, plastic for rule (9). Any pathway that does not settle; noise is that of the episode's seed.
     pub feedback: Feedback,
     /// What they learn in an episode.
     pub task: TaskSize,
@@ -69,15 +70,24 @@ impl MetaSettings {
             let names: Vec<_> = terms.iter().map(|(term, _)| format!("`{}`", term.name)).collect();
             return refuse(format!("`{unknown}` is no term of the rule; there are: {}", names.join(", ")));
         }
+        if self.feedback.settles() {
+            return refuse(format!(
+                "under `{}` activations settle step by step, which meta-learning does not differentiate through",
+                self.feedback.name()
+            ));
+        }
+        let mut taking_part = Vec::new();
         for ((term, coefficient), learned) in terms.iter().zip(self.learns()) {
             let &Coefficient::Uniform(theta) = coefficient else {
                 return refuse(format!("`{}` is one number in meta-learning, not one a layer", term.name));
             };
             let takes_part = learned || theta != 0.0;
-            if term.synapses == Synapses::Feedback && self.feedback != Feedback::Plastic && takes_part {
-                return refuse(format!("`{}` moves feedback weights: feedback must be plastic", term.name));
+            if let Some(why) = self.feedback.refuses(term).filter(|_| takes_part) {
+                return refuse(format!("`{}` {why}", term.name));
             }
+            taking_part.push((term.clone(), Coefficient::Uniform(f64::from(u8::from(takes_part)))));
         }
+        self.feedback.completes(&taking_part, self.architecture.n_layers())?;
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return refuse(format!(
                 "the outer learning rate must be positive and finite, found {}",
@@ -91,6 +101,12 @@ impl MetaSettings {
             Some(norm) => refuse(format!("the largest gradient norm must be positive, found {norm}")),
             None => Ok(()),
         }
+    }
+
+    /// Whether kernels carry out the inner loop and its derivatives. Otherwise it takes much longer.
+    pub fn suits_kernels(&self) -> bool {
+        let is_fed_back = matches!(self.feedback, Feedback::Symmetric | Feedback::Random | Feedback::Plastic);
+        is_fed_back && self.architecture.loss() == Loss::CrossEntropy && self.rule.evaluated().next().is_none()
     }
 
     /// Which coefficients are learned, in the order of the rule's terms.

@@ -161,7 +161,7 @@ fn views(matrices: &[Array2<f32>]) -> Vec<ArrayView2<'_, f32>> {
 }
 
 /// Images of the size of MNIST's, lit in a patch that moves, so that most pixels are silent at a step and few always.
-fn patches(n: usize) -> Vec<Vec<u8>> {
+pub(super) fn patches(n: usize) -> Vec<Vec<u8>> {
     let lit = |s: usize, row: usize, column: usize| {
         let (row, column) = (row.abs_diff(8 + s % 13), column.abs_diff(8 + s * s % 11));
         row < 7 && column < 6 && !(row * 3 + column * 5 + s).is_multiple_of(4)
