@@ -106,10 +106,10 @@ impl LayerTerm {
                     let by = &values[*by];
                     let mut reduced = vec![0.0; self.length(*extent)];
                     for i in 0..self.sizes[0] {
-                        let Some(row) = machine.row(i) else { continue };
+                        let Some((factor, row)) = machine.row(i) else { continue };
                         match over {
-                            Side::Post => reduced[i] = dot(row, by),
-                            Side::Pre => add_scaled(by[i], row, &mut reduced),
+                            Side::Post => reduced[i] = factor * dot(row, by),
+                            Side::Pre => add_scaled(by[i] * factor, row, &mut reduced),
                         }
                     }
                     reduced
@@ -128,8 +128,8 @@ impl LayerTerm {
     pub(super) fn learn(&self, theta: f64, values: &Values, site: Site<'_>, target: &mut Matrix) {
         let mut machine = RowMachine::new(&self.program.result, self.sources(values, site));
         for i in 0..self.sizes[0] {
-            if let Some(row) = machine.row(i) {
-                add_scaled(theta, row, target.row_mut(i));
+            if let Some((factor, row)) = machine.row(i) {
+                add_scaled(theta * factor, row, target.row_mut(i));
             }
         }
     }
@@ -157,13 +157,11 @@ impl LayerTerm {
         let mut of_theta = 0.0;
         let mut machine = RowMachine::new(&self.program.result, self.sources(values, site));
         machine.turn();
-        let mut t_bar = vec![0.0; self.sizes[1]];
         for i in (0..self.sizes[0]).rev() {
-            let Some(row) = machine.row(i) else { continue };
-            of_theta += dot(v.row(i), row);
-            t_bar.iter_mut().zip(v.row(i)).for_each(|(t, v)| *t = theta * v);
+            let Some((factor, row)) = machine.row(i) else { continue };
+            of_theta += factor * dot(v.row(i), row);
             let b = to.b.as_deref_mut().map(|b| b.row_mut(i));
-            machine.row_back(i, &t_bar, RowAdjoints { values: &mut bars, w: to.w.row_mut(i), b });
+            machine.row_back(i, (theta, v.row(i)), RowAdjoints { values: &mut bars, w: to.w.row_mut(i), b });
         }
         self.values_back(values, site, bars, to);
         of_theta
@@ -202,21 +200,20 @@ impl LayerTerm {
                     let mut machine = RowMachine::new(rows, self.sources(values, site));
                     machine.turn();
                     let by_values = &values[*by];
-                    let mut row_bar = vec![0.0; self.sizes[1]];
                     for i in (0..self.sizes[0]).rev() {
-                        let Some(row) = machine.row(i) else { continue };
-                        match over {
+                        let Some((factor, row)) = machine.row(i) else { continue };
+                        let row_bar = match over {
                             Side::Post => {
-                                add_scaled(bar[i], row, &mut bars[*by]);
-                                row_bar.iter_mut().zip(by_values).for_each(|(to, by)| *to = bar[i] * by);
+                                add_scaled(bar[i] * factor, row, &mut bars[*by]);
+                                (bar[i], &by_values[..])
                             }
                             Side::Pre => {
-                                bars[*by][i] += dot(row, &bar);
-                                row_bar.iter_mut().zip(&bar).for_each(|(to, bar)| *to = by_values[i] * bar);
+                                bars[*by][i] += factor * dot(row, &bar);
+                                (by_values[i], &bar[..])
                             }
-                        }
+                        };
                         let b = to.b.as_deref_mut().map(|b| b.row_mut(i));
-                        machine.row_back(i, &row_bar, RowAdjoints { values: &mut bars, w: to.w.row_mut(i), b });
+                        machine.row_back(i, row_bar, RowAdjoints { values: &mut bars, w: to.w.row_mut(i), b });
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! The matrices of a program, row by row, there and back.
 
 use super::elementwise::{each, each_slope, pair, pair_back};
-use super::matrix::{Matrix, add, sum};
-use crate::kernels::program::{Arithmetic, Elementwise, Operand, RowOperation, Rows};
+use super::matrix::{Matrix, add, add_scaled, dot, sum};
+use crate::kernels::program::{Arithmetic, Elementwise, Id, Operand, RowOperation, Rows};
 
 /// Numbers and vectors, by the steps of a program; or their adjoints.
 pub(super) type Values = Vec<Vec<f64>>;
@@ -29,6 +29,7 @@ pub(super) struct RowAdjoints<'a> {
 /// The operations that make a matrix, with their results of the present row.
 pub(super) struct RowMachine<'a> {
     rows: &'a Rows,
+    multiple: Option<Multiple>,
     sources: Sources<'a>,
     results: Vec<Vec<f64>>,
     /// Of [`RowOperation::RunningPre`], Σ_{k≤i} b_k M_k for each row i.
@@ -39,6 +40,37 @@ pub(super) struct RowMachine<'a> {
     scratch: Vec<f64>,
 }
 
+/// A matrix each row of which is a number times a row that is there already, as most are: y_ℓ y_{ℓ-1}ᵀ, W, −W. Nothing has to be
+/// put aside then.
+#[derive(Clone, Copy)]
+struct Multiple {
+    factor: Factor,
+    of: Operand,
+}
+
+#[derive(Clone, Copy)]
+enum Factor {
+    Constant(f64),
+    /// The entry of layer ℓ − 1.
+    Pre(Id),
+}
+
+impl Multiple {
+    fn of(rows: &Rows) -> Option<Self> {
+        let is_row = |operand| matches!(operand, Operand::Weights | Operand::Feedback | Operand::Post(_));
+        let (factor, of) = match rows.0[..] {
+            [RowOperation::Each(Elementwise::Negate, of)] => (Factor::Constant(-1.0), of),
+            [RowOperation::Each(Elementwise::Power(1), of)] => (Factor::Constant(1.0), of),
+            [
+                RowOperation::Binary(Arithmetic::Multiply, of, Operand::Pre(id))
+                | RowOperation::Binary(Arithmetic::Multiply, Operand::Pre(id), of),
+            ] => (Factor::Pre(id), of),
+            _ => return None,
+        };
+        is_row(of).then_some(Self { factor, of })
+    }
+}
+
 /// A row, or the same number in all its places.
 #[derive(Clone, Copy)]
 enum Source<'a> {
@@ -47,7 +79,10 @@ enum Source<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn at<'b>(&'b self, operand: Operand, results: &'b [Vec<f64>], i: usize) -> Source<'b> {
+    fn at<'b>(&self, operand: Operand, results: &'b [Vec<f64>], i: usize) -> Source<'b>
+    where
+        'a: 'b,
+    {
         match operand {
             Operand::Weights => Source::Row(self.w.row(i)),
             Operand::Feedback => Source::Row(self.b.expect("who reads B has it").row(i)),
@@ -55,6 +90,25 @@ impl<'a> Sources<'a> {
             Operand::Post(id) => Source::Row(&self.values[id]),
             Operand::Pre(id) => Source::Same(self.values[id][i]),
             Operand::Number(id) => Source::Same(self.values[id][0]),
+        }
+    }
+}
+
+impl Sources<'_> {
+    fn multiple_back(&self, multiple: Multiple, i: usize, (scale, bar): (f64, &[f64]), to: RowAdjoints<'_>) {
+        let Multiple { factor, of } = multiple;
+        let (factor, by) = match factor {
+            Factor::Constant(factor) => (factor, None),
+            Factor::Pre(id) => (self.values[id][i], Some(id).filter(|id| self.varies[*id])),
+        };
+        if let (Some(id), Source::Row(row)) = (by, self.at(of, &[], i)) {
+            to.values[id][i] += scale * dot(bar, row);
+        }
+        match of {
+            Operand::Weights => add_scaled(scale * factor, bar, to.w),
+            Operand::Feedback => to.b.into_iter().for_each(|to| add_scaled(scale * factor, bar, to)),
+            Operand::Post(id) if self.varies[id] => add_scaled(scale * factor, bar, &mut to.values[id]),
+            _ => {}
         }
     }
 }
@@ -73,24 +127,25 @@ impl<'a> RowMachine<'a> {
             results: vectors(),
             bars: vectors(),
             scratch: vec![0.0; n_post],
+            multiple: Multiple::of(rows),
             rows,
             sources,
         }
     }
 
-    /// Whether row i is 0 and nothing that has a derivative depends on it, as that of a silent pixel in y_ℓ y_0ᵀ.
-    fn is_silent(&self, i: usize) -> bool {
-        let [RowOperation::Binary(Arithmetic::Multiply, a, b)] = self.rows.0[..] else { return false };
-        [a, b].into_iter().any(|operand| match operand {
-            Operand::Pre(id) => self.sources.values[id][i] == 0.0 && !self.sources.varies[id],
-            _ => false,
-        })
-    }
-
-    /// Row i, none where it is silent. Rows come in ascending order the first time.
-    pub(super) fn row(&mut self, i: usize) -> Option<&[f64]> {
-        if self.is_silent(i) {
-            return None;
+    /// Row i as a number times a row; none where the number is 0 and has no derivative, as that of a silent pixel. Rows come in
+    /// ascending order the first time.
+    pub(super) fn row(&mut self, i: usize) -> Option<(f64, &[f64])> {
+        if let Some(Multiple { factor, of }) = self.multiple {
+            let factor = match factor {
+                Factor::Constant(factor) => factor,
+                Factor::Pre(id) if self.sources.values[id][i] == 0.0 && !self.sources.varies[id] => return None,
+                Factor::Pre(id) => self.sources.values[id][i],
+            };
+            return match self.sources.at(of, &[], i) {
+                Source::Row(row) => Some((factor, row)),
+                Source::Same(_) => unreachable!("it is a multiple of a row"),
+            };
         }
         let Self { rows, sources, results, running, scratch, .. } = self;
         let n = scratch.len();
@@ -122,7 +177,7 @@ impl<'a> RowMachine<'a> {
                 }
             }
         }
-        self.results.last().map(|row| &row[..])
+        self.results.last().map(|row| (1.0, &row[..]))
     }
 
     /// Makes sums from row to row ready for the way back.
@@ -134,11 +189,15 @@ impl<'a> RowMachine<'a> {
         }
     }
 
-    /// From the adjoint of row i, which must be the present one. Rows come in descending order.
-    pub(super) fn row_back(&mut self, i: usize, bar: &[f64], mut to: RowAdjoints<'_>) {
-        let Self { rows, sources, results, running, running_back, bars, scratch } = self;
+    /// From the adjoint of row i, `scale` times `bar`, which must be the present one. Rows come in descending order.
+    pub(super) fn row_back(&mut self, i: usize, (scale, bar): (f64, &[f64]), mut to: RowAdjoints<'_>) {
+        if let Some(multiple) = self.multiple {
+            return self.sources.multiple_back(multiple, i, (scale, bar), to);
+        }
+        let Self { rows, sources, results, running, running_back, bars, scratch, .. } = self;
         bars.iter_mut().for_each(|bar| bar.fill(0.0));
-        bars.last_mut().expect("a matrix is made by operations").copy_from_slice(bar);
+        let last = bars.last_mut().expect("a matrix is made by operations");
+        last.iter_mut().zip(bar).for_each(|(to, bar)| *to = scale * bar);
         let n = bar.len();
         for (at, operation) in rows.0.iter().enumerate().rev() {
             let (earlier, bar) = bars.split_at_mut(at);

@@ -307,7 +307,7 @@ fn episodes_improve_learning_where_kernels_cannot_go() {
             records.iter().map(|record| record.query_loss.unwrap()).sum::<f64>() / records.len() as f64
         };
         let (first, last) = (mean(&records[..20]), mean(&records[90..]));
-        assert!(first > 1.2 && last < 0.8 * first, "{feedback:?}: {first} to {last}");
+        assert!(first > 1.2 && last < 0.9 * first, "{feedback:?}: {first} to {last}");
         let mut again = MetaLearner::new(settings, &pool, 3).unwrap();
         assert_eq!(again.run_episode(), records[0]);
     }
