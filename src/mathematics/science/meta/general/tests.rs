@@ -177,7 +177,7 @@ fn judged(term: &LayerTerm, inputs: &Inputs, v: &Matrix, of_memory: &Memory) -> 
 #[test]
 fn the_way_back_through_random_equations_agrees_with_differences() {
     let mut author = Author(Noise(1));
-    let (mut n_compared, mut n_kinks, mut worst) = (0, 0, 0.0_f64);
+    let (mut n_compared, mut n_kinks) = (0, 0);
     for case in 0..600 {
         let written = author.term();
         let term = Term::of_equation(&written).unwrap_or_else(|fault| panic!("{written:?}: {fault:?}"));
@@ -225,11 +225,9 @@ fn the_way_back_through_random_equations_agrees_with_differences() {
                 continue;
             }
             let off = (found - expected).abs() / scale;
-            worst = worst.max(off);
-            assert!(off < 1e-5, "group {group} of {written:?}: {found} for {expected}");
+            assert!(off < 1e-8, "group {group} of {written:?}: {found} for {expected}");
             n_compared += 1;
         }
     }
-    println!("{n_compared} compared, {n_kinks} at kinks, worst {worst:e}");
     assert!(n_compared > 6000 && n_kinks < n_compared / 50, "{n_compared}, {n_kinks}");
 }

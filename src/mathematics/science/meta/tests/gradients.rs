@@ -170,6 +170,17 @@ pub(super) fn patches(n: usize) -> Vec<Vec<u8>> {
     (0..n).map(|s| (0..784).map(|i| pixel(s, i)).collect()).collect()
 }
 
+/// Every condition of Figure 8, with the coefficients that it learns.
+pub(super) fn conditions() -> [(Rule, Feedback, Vec<f64>); 4] {
+    let without = ["gradient", "error_hebb", "decay", "feedback_hebb", "feedback_decay"];
+    [
+        (of_rule_nine(&["gradient"]), Feedback::Symmetric, vec![0.019]),
+        (of_rule_nine(&["gradient", "oja"]), Feedback::Symmetric, vec![0.011, 0.0034]),
+        (rule_nine([0.0; 6]), Feedback::Plastic, vec![0.019, 0.045, 0.0055, -0.0015, 0.014, 0.0023]),
+        (of_rule_nine(&without), Feedback::Plastic, vec![0.038, 0.10, -0.0014, 0.043, 0.0031]),
+    ]
+}
+
 /// Figure 8's network, as many steps as in an episode, coefficients as they are learned.
 #[test]
 #[ignore = "three minutes"]
@@ -178,15 +189,7 @@ fn at_full_size_derivatives_agree_with_differences_in_double_precision() {
     let samples = samples(&images, 5);
     let (training, questions) = samples.split_at(250);
     let architecture = Architecture::new(vec![784, 170, 130, 100, 70, 47], SOFTPLUS).unwrap();
-    // Every condition of the figure, with the coefficients that it learns.
-    let without = ["gradient", "error_hebb", "decay", "feedback_hebb", "feedback_decay"];
-    let conditions = [
-        (of_rule_nine(&["gradient"]), Feedback::Symmetric, vec![0.019]),
-        (of_rule_nine(&["gradient", "oja"]), Feedback::Symmetric, vec![0.011, 0.0034]),
-        (rule_nine([0.0; 6]), Feedback::Plastic, vec![0.019, 0.045, 0.0055, -0.0015, 0.014, 0.0023]),
-        (of_rule_nine(&without), Feedback::Plastic, vec![0.038, 0.10, -0.0014, 0.043, 0.0031]),
-    ];
-    for (rule, feedback, theta) in conditions {
+    for (rule, feedback, theta) in conditions() {
         let learned = vec![true; theta.len()];
         let mut inner = InnerLoop::new(&architecture, feedback, LearnedRule::new(&rule, &learned));
         inner.initialize(&Initialization::Xavier, 5);
