@@ -169,7 +169,7 @@ impl Kind for MetaLearn {
         };
         settings.check_numbers().map_err(|error| planning.fault(wrong_number(&spec), error.to_string()))?;
         let episode = if settings.suits_kernels() { sweep } else { settings.memory_of_matrices() };
-        planning.check_memory("training_samples", "the weights along an episode", episode.into())?;
+        planning.check_memory("training_samples", &format!("an episode of {samples} samples"), episode.into())?;
         let every_tenth = Steps::Every(Every { every: 10.min(u64::from(spec.episodes)) });
         let angles = spec.angles.as_ref().unwrap_or(&every_tenth);
         let mut angles = angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;

@@ -1,9 +1,11 @@
 //! The errors of a sample, by the pathway that they take, and back.
 
+use std::ops::RangeInclusive;
+
 use super::activation::{input_mask, output_error};
 use super::broadcast;
 use super::chain::{slope_back, times_slope};
-use super::matrix::{Matrix, add};
+use super::matrix::{Matrix, add, add_scaled};
 use super::signals::{Adjoints, Signals};
 use crate::science::feedback::{Feedback, OwnWeights};
 use crate::science::network::Architecture;
@@ -18,10 +20,15 @@ pub(super) struct Pathway {
 }
 
 impl Pathway {
-    /// The layers ℓ from whose B, or Wᵀ, an error comes to layer ℓ − 1, the lowest first.
-    fn passed(&self) -> std::ops::RangeInclusive<usize> {
-        let lowest = if self.reads_image_error { 1 } else { 2 };
-        lowest..=self.architecture.n_layers()
+    /// The layers ℓ through whose B, or Wᵀ, an error comes to layer ℓ − 1, the lowest first.
+    fn passed(&self) -> RangeInclusive<usize> {
+        let n_layers = self.architecture.n_layers();
+        let lowest = match self.feedback {
+            Feedback::None => n_layers + 1,
+            _ if self.reads_image_error => 1,
+            _ => 2,
+        };
+        lowest..=n_layers
     }
 
     /// The layer whose error goes into B of `layer`.
@@ -43,9 +50,6 @@ impl Pathway {
             Feedback::PredictiveCoding(_) | Feedback::EquilibriumPropagation(_) => unreachable!("they settle"),
             _ => signals.e[n_layers] = output_error(&signals.y[n_layers], signals.label),
         }
-        if self.feedback == Feedback::None {
-            return;
-        }
         for layer in self.passed().rev() {
             let sent = through[layer - 1].over_post(&signals.e[self.source(layer)]);
             signals.e[layer - 1] = self.masked(layer - 1, signals, &sent);
@@ -66,8 +70,7 @@ impl Pathway {
         if let Feedback::Broadcast { std } = self.feedback {
             broadcast::errors_back(&self.architecture, std, w, signals, bar, v);
         } else {
-            let passed = if self.feedback == Feedback::None { 1..=0 } else { self.passed() };
-            for layer in passed {
+            for layer in self.passed() {
                 let sent_bar = self.masked(layer - 1, signals, &bar.e[layer - 1]);
                 if layer > 1 {
                     let (y, e) = (&signals.y[layer - 1], [&signals.e[layer - 1][..], &bar.e[layer - 1]]);
@@ -86,7 +89,7 @@ impl Pathway {
             add(&bar.e[n_layers], &mut bar.y[n_layers]);
         }
         let slope = output_error(&signals.y[n_layers], signals.label);
-        super::matrix::add_scaled(bar.loss, &slope, &mut bar.z[n_layers]);
+        add_scaled(bar.loss, &slope, &mut bar.z[n_layers]);
     }
 
     /// x ⊙ σ′(z_ℓ), or times the mask of e_0.

@@ -1,5 +1,6 @@
 //! The signals of one sample, and their adjoints.
 
+use super::matrix::add;
 use crate::kernels::program::Seen;
 
 /// By layer 0 … L; empty where there is no such signal.
@@ -74,6 +75,6 @@ impl Adjoints {
             Seen::Label | Seen::Noise => return,
             Seen::SettledPre | Seen::SettledPost => unreachable!("nothing settles here"),
         };
-        super::matrix::add(bar, to);
+        add(bar, to);
     }
 }
