@@ -107,7 +107,7 @@ impl Work for MetaLearnTask {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let slow = "It is differentiated by plain matrices in double precision, some ten times slower than by kernels: those take sums \
+        let slow = "It is differentiated by plain matrices in double precision, ten to a hundred times slower than by kernels: those take sums \
                     of products of y, e and Wᵀ y, and errors that come from layer to layer through Wᵀ or B.";
         Some(Equation {
             plain: self.rule.equation(),
