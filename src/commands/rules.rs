@@ -66,7 +66,7 @@ fn rules(plan: &Plan, latex: bool) -> Result<String> {
         for equation in equations {
             let mut block = vec![equation.heading()];
             block.extend(lines(&equation, latex).into_iter().map(|line| format!("    {line}")));
-            block.extend(equation.needs.iter().map(|need| format!("  {need}")));
+            block.extend(equation.needs.iter().chain(&equation.slow).map(|line| format!("  {line}")));
             blocks.push(block.join("\n"));
         }
         if !written.is_empty() {

@@ -42,6 +42,7 @@ pub(crate) struct Panel {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PanelKind {
     Lines(LinePanel),
+    Dots(DotPanel),
     Heat(HeatPanel),
     Images(ImagePanel),
 }
@@ -75,7 +76,7 @@ pub(crate) struct LinePanel {
     pub reference_lines: Vec<ReferenceLine>,
 }
 
-/// A horizontal dashed line, such as chance level.
+/// A dashed line at a value, such as chance level.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ReferenceLine {
     pub y: f64,
@@ -97,6 +98,28 @@ pub(crate) struct Series {
     pub band: Option<(Column, Column)>,
     /// Single runs behind the curve, each a list of (x, value).
     pub runs: Vec<Vec<(f64, Option<f64>)>>,
+}
+
+/// A row a category, and in each a dot with its interval for every series.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DotPanel {
+    pub x_label: String,
+    /// Ends of the axis in data units; chosen from the data where absent or impossible.
+    pub x_range: Option<(f64, f64)>,
+    /// Labels of the rows, from above; empty where those of the panel on the left say it.
+    pub rows: Vec<String>,
+    pub series: Vec<DotSeries>,
+    /// Vertical lines, at their values.
+    pub reference_lines: Vec<ReferenceLine>,
+}
+
+/// The dots of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DotSeries {
+    pub label: String,
+    pub style: SeriesStyle,
+    /// A mean and the ends of its interval for each row that has any.
+    pub values: Vec<Option<(f64, Option<(f64, f64)>)>>,
 }
 
 /// A surface over two swept parameters.

@@ -4,6 +4,7 @@
 //! but leaves every plotting area as it is, so one pass settles everything.
 
 use super::description::{Figure, Panel, PanelKind};
+use super::dots::{self, Forest};
 use super::font::Face;
 use super::geometry::Point;
 use super::heat::{self, Surface};
@@ -25,6 +26,7 @@ const CAPTION_LEADING: f64 = 8.5;
 
 enum Drawing<'a> {
     Lines(Chart<'a>),
+    Dots(Forest<'a>),
     Heat(Surface<'a>),
     Images(Sheet<'a>),
 }
@@ -33,6 +35,7 @@ impl Drawing<'_> {
     fn height(&self) -> f64 {
         match self {
             Self::Lines(chart) => chart.body().height,
+            Self::Dots(forest) => forest.height(),
             Self::Heat(surface) => surface.height(),
             Self::Images(sheet) => sheet.height(),
         }
@@ -41,6 +44,7 @@ impl Drawing<'_> {
     fn bottom_margin(&self) -> f64 {
         match self {
             Self::Lines(chart) => chart.bottom_margin(),
+            Self::Dots(forest) => forest.bottom_margin(),
             Self::Heat(surface) => surface.bottom_margin(),
             Self::Images(_) => 0.0,
         }
@@ -49,6 +53,7 @@ impl Drawing<'_> {
     fn entries(&self) -> Vec<Entry> {
         match self {
             Self::Lines(chart) => chart.entries(),
+            Self::Dots(forest) => forest.entries(),
             Self::Heat(_) | Self::Images(_) => Vec::new(),
         }
     }
@@ -57,6 +62,7 @@ impl Drawing<'_> {
 fn left_margin(kind: &PanelKind, panel_width: f64) -> f64 {
     match kind {
         PanelKind::Lines(panel) => lines::left_margin(panel, panel_width),
+        PanelKind::Dots(panel) => dots::left_margin(panel),
         PanelKind::Heat(panel) => heat::left_margin(panel),
         PanelKind::Images(panel) => images::left_margin(panel),
     }
@@ -65,7 +71,7 @@ fn left_margin(kind: &PanelKind, panel_width: f64) -> f64 {
 fn right_margin(kind: &PanelKind) -> f64 {
     match kind {
         // Half a number under the end of the axis.
-        PanelKind::Lines(_) => 8.0,
+        PanelKind::Lines(_) | PanelKind::Dots(_) => 8.0,
         PanelKind::Heat(panel) => heat::right_margin(panel),
         PanelKind::Images(_) => 0.0,
     }
@@ -116,6 +122,7 @@ fn name(figure: &Figure) -> String {
     for panel in &figure.panels {
         let one = match &panel.kind {
             PanelKind::Lines(panel) => over(&panel.y_label, &panel.x_label),
+            PanelKind::Dots(panel) => format!("{} by rows", text::plain(&panel.x_label)),
             PanelKind::Heat(panel) => {
                 format!(
                     "{} over {} and {}",
@@ -139,6 +146,10 @@ fn description(figure: &Figure) -> String {
         let head = joined([&panel.letter, &panel.title].into_iter().flatten().map(|part| text::plain(part)), " ");
         let inside = match &panel.kind {
             PanelKind::Lines(panel) => joined(panel.series.iter().map(|series| text::plain(&series.label)), ", "),
+            PanelKind::Dots(panel) => {
+                let rows = panel.rows.iter().map(|row| text::plain(row));
+                joined(panel.series.iter().map(|series| text::plain(&series.label)).chain(rows), ", ")
+            }
             PanelKind::Heat(_) => String::new(),
             PanelKind::Images(panel) => joined(panel.groups.iter().map(|group| text::plain(&group.head)), ", "),
         };
@@ -176,6 +187,7 @@ impl<'a> Page<'a> {
         let body_width = ((free - taken) / columns as f64).max(20.0);
         let drawing = |panel: &'a Panel| match &panel.kind {
             PanelKind::Lines(panel) => Drawing::Lines(Chart::new(panel, body_width, lines::height(cell_width))),
+            PanelKind::Dots(panel) => Drawing::Dots(Forest::new(panel, body_width)),
             PanelKind::Heat(panel) => Drawing::Heat(Surface::new(panel, body_width)),
             PanelKind::Images(panel) => Drawing::Images(Sheet::new(panel, body_width)),
         };
@@ -302,6 +314,7 @@ impl<'a> Page<'a> {
                 });
                 chart.draw(canvas, self.margins[column].0, inside);
             }
+            Drawing::Dots(forest) => forest.draw(canvas),
             Drawing::Heat(surface) => surface.draw(canvas, self.margins[column].0),
             Drawing::Images(sheet) => sheet.draw(canvas),
         });
@@ -322,7 +335,7 @@ fn shared_legends(drawings: &[Drawing], columns: usize) -> Vec<SharedLegend> {
                 let place = legend::place(&entries[first], chart.body(), &chart.obstacles());
                 place.map(|(legend, at)| (*i, legend, at))
             }
-            Drawing::Heat(_) | Drawing::Images(_) => None,
+            Drawing::Dots(_) | Drawing::Heat(_) | Drawing::Images(_) => None,
         });
         let (panel, home) = match inside {
             Some((panel, legend, at)) => (panel, Home::Inside(legend, at)),

@@ -11,8 +11,8 @@ use super::svg::{Anchor, Canvas, Lettering, Stroke};
 use super::{style, text};
 
 const LABEL_LEADING: f64 = 9.0;
-const REFERENCE: Stroke = Stroke { colour: Rgb::GREY, width: 0.7, dashes: &[2.5, 2.0] };
-const REFERENCE_LABEL_SIZE: f64 = 6.5;
+pub(super) const REFERENCE: Stroke = Stroke { colour: Rgb::GREY, width: 0.7, dashes: &[2.5, 2.0] };
+pub(super) const REFERENCE_LABEL_SIZE: f64 = 6.5;
 
 /// A panel ready to be drawn, in coordinates that start at the upper left corner of its plotting area.
 #[derive(Debug)]
@@ -80,8 +80,7 @@ impl<'a> Chart<'a> {
 
     /// Space below the plotting area.
     pub(super) fn bottom_margin(&self) -> f64 {
-        let label_lines = label_lines(&self.panel.x_label, self.body.width).len() as f64;
-        style::TICK_LENGTH + style::GAP + style::TICK_SIZE + LABEL_LEADING * label_lines + style::GAP
+        below(&self.panel.x_label, self.body.width)
     }
 
     /// What a legend has to say; nothing where the panel asks for none or shows nothing.
@@ -198,7 +197,7 @@ impl<'a> Chart<'a> {
             let lettering = Lettering::new(REFERENCE_LABEL_SIZE, anchor).coloured(Rgb::GREY);
             canvas.text(label, (x, label_box.bottom() - 0.17 * REFERENCE_LABEL_SIZE), lettering);
         }
-        self.draw_x_axis(canvas);
+        draw_x_axis(canvas, &self.x, (self.body.width, self.body.height), &self.panel.x_label);
         self.draw_y_axis(canvas, left);
         if self.is_empty() {
             let lettering = Lettering::new(style::TICK_SIZE, Anchor::Middle).coloured(Rgb::GREY);
@@ -211,27 +210,6 @@ impl<'a> Chart<'a> {
                 canvas.rect(&behind.grown(1.0), Some(Rgb::WHITE), None);
             }
             legend.draw(canvas, at);
-        }
-    }
-
-    fn draw_x_axis(&self, canvas: &mut Canvas) {
-        let stroke = Stroke::solid(Rgb::INK, style::AXIS_WIDTH);
-        let (width, foot) = (self.body.width, self.body.height);
-        canvas.line((-style::AXIS_WIDTH / 2.0, foot), (width, foot), stroke);
-        let mut mark = |value: f64, length: f64| {
-            let x = self.x.share(value).unwrap_or(0.0) * width;
-            canvas.line((x, foot), (x, foot + length), stroke);
-        };
-        self.x.minor.iter().for_each(|value| mark(*value, style::MINOR_TICK_LENGTH));
-        self.x.ticks.iter().for_each(|tick| mark(tick.value, style::TICK_LENGTH));
-        let numbers = foot + style::TICK_LENGTH + style::GAP + font::CAP_HEIGHT * style::TICK_SIZE;
-        for tick in &self.x.ticks {
-            let x = self.x.share(tick.value).unwrap_or(0.0) * width;
-            canvas.text(&tick.label, (x, numbers), Lettering::new(style::TICK_SIZE, Anchor::Middle));
-        }
-        for (i, line) in label_lines(&self.panel.x_label, width).iter().enumerate() {
-            let y = numbers + style::GAP + LABEL_LEADING * (i + 1) as f64 - 1.0;
-            canvas.text(line, (width / 2.0, y), Lettering::new(style::LABEL_SIZE, Anchor::Middle));
         }
     }
 
@@ -254,5 +232,32 @@ impl<'a> Chart<'a> {
             let x = -left + LABEL_LEADING * (i + 1) as f64 - 2.0;
             canvas.text(line, (x, height / 2.0), Lettering::new(style::LABEL_SIZE, Anchor::Middle).upwards());
         }
+    }
+}
+
+/// Space below a plotting area for its horizontal axis.
+pub(super) fn below(label: &str, width: f64) -> f64 {
+    let lines = label_lines(label, width).len() as f64;
+    style::TICK_LENGTH + style::GAP + style::TICK_SIZE + LABEL_LEADING * lines + style::GAP
+}
+
+/// The horizontal axis of a plotting area of this width, at its foot.
+pub(super) fn draw_x_axis(canvas: &mut Canvas, axis: &Axis, (width, foot): (f64, f64), label: &str) {
+    let stroke = Stroke::solid(Rgb::INK, style::AXIS_WIDTH);
+    canvas.line((-style::AXIS_WIDTH / 2.0, foot), (width, foot), stroke);
+    let mut mark = |value: f64, length: f64| {
+        let x = axis.share(value).unwrap_or(0.0) * width;
+        canvas.line((x, foot), (x, foot + length), stroke);
+    };
+    axis.minor.iter().for_each(|value| mark(*value, style::MINOR_TICK_LENGTH));
+    axis.ticks.iter().for_each(|tick| mark(tick.value, style::TICK_LENGTH));
+    let numbers = foot + style::TICK_LENGTH + style::GAP + font::CAP_HEIGHT * style::TICK_SIZE;
+    for tick in &axis.ticks {
+        let x = axis.share(tick.value).unwrap_or(0.0) * width;
+        canvas.text(&tick.label, (x, numbers), Lettering::new(style::TICK_SIZE, Anchor::Middle));
+    }
+    for (i, line) in label_lines(label, width).iter().enumerate() {
+        let y = numbers + style::GAP + LABEL_LEADING * (i + 1) as f64 - 1.0;
+        canvas.text(line, (width / 2.0, y), Lettering::new(style::LABEL_SIZE, Anchor::Middle));
     }
 }

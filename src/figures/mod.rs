@@ -2,8 +2,8 @@
 //!
 //! The SVG is written directly. A plotting library (kuva) was considered and left: journal figures need millimetres,
 //! axes aligned across panels, legends that keep clear of intervals, image grids and embedded fonts, and a library of
-//! general plots lays out in pixels, panel by panel. What is needed is small: `layout` places panels, `lines`, `heat` and
-//! `images` fill them, `axis` and `ticks` choose numbers, `text` and `font` measure words, `svg` writes.
+//! general plots lays out in pixels, panel by panel. What is needed is small: `layout` places panels, `lines`, `dots`, `heat`
+//! and `images` fill them, `axis` and `ticks` choose numbers, `text` and `font` measure words, `svg` writes.
 //!
 //! The same description gives the same bytes: numbers have two decimals, nothing is hashed, measured or timed.
 
@@ -11,6 +11,7 @@ mod axis;
 mod curve;
 mod data_uri;
 mod description;
+mod dots;
 mod font;
 mod geometry;
 mod heat;
@@ -31,7 +32,8 @@ mod tests;
 
 pub(crate) use axis::unusable;
 pub(crate) use description::{
-    Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series,
+    DotPanel, DotSeries, Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind,
+    ReferenceLine, Scale, Series,
 };
 pub(crate) use palette::{Hue, SeriesStyle};
 pub(crate) use raster::png;

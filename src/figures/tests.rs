@@ -82,6 +82,29 @@ fn heat() -> HeatPanel {
     }
 }
 
+fn dots(labelled: bool) -> DotPanel {
+    let rows = ["Symmetric (backpropagation)", "Random (feedback alignment)", "Direct"];
+    let series = |label: &str, style, values: [f64; 3]| DotSeries {
+        label: label.to_string(),
+        style,
+        values: vec![
+            Some((values[0], Some((values[0] - 0.02, values[0] + 0.02)))),
+            Some((values[1], None)),
+            Some((values[2], Some((values[2] - 0.9, values[2] + 0.9)))).filter(|_| labelled),
+        ],
+    };
+    DotPanel {
+        x_label: "Accuracy".to_string(),
+        x_range: Some((0.0, 1.0)),
+        rows: rows.map(|row| if labelled { row.to_string() } else { String::new() }).to_vec(),
+        series: vec![
+            series("without", SeriesStyle::BASELINE, [0.9, 0.5, 0.4]),
+            series("with", SeriesStyle::WITH_OJA, [0.9, 0.8, 0.7]),
+        ],
+        reference_lines: vec![ReferenceLine { y: 0.1, label: "chance".to_string() }],
+    }
+}
+
 fn images() -> ImagePanel {
     let image = |shift: usize| Some((0..784).map(|i| ((i + shift) % 29) as f32).collect());
     let column = |head: &str| ImageColumn { head: head.to_string(), images: vec![image(0), image(5), None] };
@@ -98,7 +121,8 @@ fn images() -> ImagePanel {
 
 fn one_of_each() -> Figure {
     let lines = learning_curves().panels.remove(0).kind;
-    figure(vec![lines, PanelKind::Heat(heat()), PanelKind::Images(images())], 2)
+    let dots = [true, false].map(|labelled| PanelKind::Dots(dots(labelled)));
+    figure([lines, PanelKind::Heat(heat())].into_iter().chain(dots).chain([PanelKind::Images(images())]).collect(), 2)
 }
 
 /// Decoded RGB rows.
@@ -107,6 +131,34 @@ fn pixels(png: &[u8]) -> (png::Info<'static>, Vec<[u8; 3]>) {
     let mut bytes = vec![0; reader.output_buffer_size().expect("fits into memory")];
     reader.next_frame(&mut bytes).expect("complete");
     (reader.info().clone(), bytes.chunks_exact(3).map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect())
+}
+
+/// Labels of rows stand left of the dots, in one line with them; intervals end with the axis.
+#[test]
+fn rows_of_dots_stand_beside_their_labels_in_every_panel() {
+    let figure = figure([true, false].map(|labelled| PanelKind::Dots(dots(labelled))).to_vec(), 2);
+    let tree = read(&svg(&figure));
+    let words = words(&tree);
+    for once in ["Direct", "without", "with"] {
+        assert_eq!(words.iter().filter(|word| *word == once).count(), 1, "{once}: {words:?}");
+    }
+    let label = texts(&tree).into_iter().find(|text| text.chunks()[0].text() == "Direct").map(ink).unwrap();
+    let (mut marks, mut ends) = (Vec::new(), Vec::new());
+    walk(tree.root(), &mut |node| {
+        if let Node::Path(path) = node {
+            let place = path.abs_bounding_box();
+            if path.fill().is_some() && place.width() < 6.0 && (place.width() - place.height()).abs() < 0.1 {
+                marks.push(place);
+            }
+            ends.push(place.right());
+        }
+    });
+    // Three rows of two in the first panel, two in the second.
+    assert_eq!(marks.len(), 10);
+    let middle = |rect: &Rect| (rect.top() + rect.bottom()) / 2.0;
+    assert_eq!(marks.iter().filter(|mark| (middle(mark) - middle(&label)).abs() < 5.0).count(), 2);
+    assert!(marks.iter().all(|mark| mark.left() > label.right()));
+    assert!(ends.iter().all(|end| *end <= tree.size().width()), "an interval beyond the axis is cut");
 }
 
 #[test]

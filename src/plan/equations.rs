@@ -24,6 +24,9 @@ pub struct Equations {
     pub latex: Vec<String>,
     /// What a brain would need for it beyond what its terms say.
     pub needs: Vec<String>,
+    /// Why it takes longer than others; said while planning, and no part of a record.
+    #[serde(skip)]
+    pub slow: Option<String>,
 }
 
 impl Equations {
@@ -66,6 +69,7 @@ pub fn equations(plan: &Plan, pipeline: &Pipeline) -> Vec<Equations> {
                         plain: equation.plain,
                         latex: equation.latex,
                         needs: equation.needs.into_iter().map(str::to_owned).collect(),
+                        slow: equation.slow,
                     });
                 }
             }

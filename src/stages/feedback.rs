@@ -40,7 +40,7 @@ pub enum PlainFeedback {
     Broadcast,
     /// Only the output has an error.
     None,
-    /// B moves as Wᵀ does and decays as W does.
+    /// B is moved by what the gradient moves Wᵀ by, and decays as W does.
     KolenPollack,
     /// B follows Wᵀ in phases of noise.
     WeightMirror,
@@ -110,7 +110,7 @@ pub struct WeightMirrorSpec {
 
 impl Default for WeightMirrorSpec {
     fn default() -> Self {
-        Self { every: 50, presentations: 50, rate: 0.1, decay: 0.05 }
+        Self { every: 10, presentations: 20, rate: 0.1, decay: 0.1 }
     }
 }
 
@@ -148,7 +148,7 @@ pub struct EquilibriumPropagationSpec {
 
 impl Default for EquilibriumPropagationSpec {
     fn default() -> Self {
-        Self { steps: 15, nudged_steps: 6, beta: 0.1, symmetric: true }
+        Self { steps: 10, nudged_steps: 4, beta: 0.5, symmetric: true }
     }
 }
 

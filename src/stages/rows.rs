@@ -3,7 +3,7 @@
 //! A kind of training may have more columns than are here: `runs` of mini-batches has [`BatchOptions`] in front of
 //! `options`, `episodes` of meta-learning a column for each term in front of `gradient_norm`.
 
-use crate::tables::{Column, ColumnType, table};
+use crate::tables::{Column, ColumnType, Row, TableSchema, table};
 
 /// Which training a row belongs to.
 pub const RUN_ID: Column = Column::new("run_id", ColumnType::Category, "", "the training run");
@@ -150,6 +150,56 @@ table! {
 }
 
 table! {
+    /// What `updates` of an online chain has in front of `total_norm`: the parts of the other terms that are shipped. As
+    /// those of the first two, they are 0 where a rule has no such term: it adds nothing.
+    pub struct OtherNorms in "updates" version 2 key() {
+        /// Frobenius norm of the error_hebb part, coefficient included
+        error_hebb_norm: Float64,
+        /// Frobenius norm of the decay part, coefficient included
+        decay_norm: Float64,
+        /// Frobenius norm of the hebb part, coefficient included
+        hebb_norm: Float64,
+        /// Frobenius norm of the feedback_hebb part, which moves B and is no part of total_norm, coefficient included
+        feedback_hebb_norm: Float64,
+        /// Frobenius norm of the feedback_decay part, which moves B and is no part of total_norm, coefficient included
+        feedback_decay_norm: Float64,
+    }
+}
+
+table! {
+    /// How large the part of a term is in the update of a layer, whoever has written the term.
+    pub struct TermNormRow<'a> in "term_norms" version 1 key(run_id, step, layer, term) {
+        run_id: Category = RUN_ID,
+        /// the step whose update is measured, from 1
+        step: Int64 in "samples",
+        layer: Int32 = WEIGHT_LAYER,
+        /// plasticity term of the rule
+        term: Category,
+        /// Frobenius norm of what it added to W, or to B if it moves B, coefficient included
+        norm: Float64,
+    }
+}
+
+table! {
+    /// What the neurons of a term remember at a step: a value of its state in a layer.
+    pub struct StateRow<'a> in "state" version 1 key(run_id, step, term, name, layer) {
+        run_id: Category = RUN_ID,
+        step: Int64 = STEP,
+        /// plasticity term of the rule
+        term: Category,
+        /// what the equations of the term call the value
+        name: Category,
+        layer: Int32 = WEIGHT_LAYER,
+        /// who remembers it: pre (each unit of layer l-1), post (each unit of layer l) or one (a number of the layer)
+        side: Category,
+        /// length of the list
+        n_values: Int32,
+        /// the value in each unit, after the sample of this step
+        values: Float32List,
+    }
+}
+
+table! {
     /// How large the hidden states of a recurrent network are at a time step.
     pub struct HiddenNormRow<'a> in "hidden_norms" version 1 key(run_id, step, time) {
         run_id: Category = RUN_ID,
@@ -231,13 +281,18 @@ table! {
     }
 }
 
+/// `updates` of a network that learns by any terms.
+pub(super) fn updates_of_terms() -> TableSchema {
+    let TableSchema { version, columns, .. } = OtherNorms::schema();
+    TableSchema { version, ..UpdateRow::schema().with_columns_before("total_norm", columns) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
 
     use super::super::*;
     use super::*;
-    use crate::tables::{Row, TableSchema};
 
     /// A schema as a person reads it.
     fn in_words(schema: &TableSchema) -> String {
@@ -263,6 +318,9 @@ mod tests {
             SampleRow::schema(),
             WeightRow::schema(),
             UpdateRow::schema(),
+            updates_of_terms(),
+            TermNormRow::schema(),
+            StateRow::schema(),
             HiddenNormRow::schema(),
             MetaRunRow::schema(),
             EpisodeRow::schema(),

@@ -76,4 +76,6 @@ pub struct Equation {
     pub latex: Vec<String>,
     /// What a brain would need for it beyond what its terms say.
     pub needs: Vec<&'static str>,
+    /// Why it takes longer than others, if it does.
+    pub slow: Option<String>,
 }

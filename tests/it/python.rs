@@ -28,7 +28,9 @@ fn python_agrees() {
     let outputs = folder.path().join("outputs");
     let python = Python::prepared();
     // The networks that the replays are about.
-    for name in ["replay", "rules", "divergence", "recurrent", "in_time", "measurements", "batches", "equations"] {
+    for name in
+        ["replay", "rules", "divergence", "recurrent", "in_time", "measurements", "batches", "equations", "pathways"]
+    {
         publish(folder.path(), &format!("{ROOT}/tests/reference/pipelines/{name}.toml"), &[]);
     }
     // What ships, with fewer runs.

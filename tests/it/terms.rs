@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::{Fixture, root, text};
 use ojaflow::publish::manifest::Manifest;
-use ojaflow::tables::frame::Cell;
+use ojaflow::tables::frame::{Cell, Frame};
 use ojaflow::tables::parquet;
 use serde_json::Value;
 
@@ -78,6 +78,33 @@ fn a_written_copy_of_a_shipped_term_ends_with_the_same_weights() {
 }
 
 #[test]
+fn the_part_of_a_written_term_is_measured_as_that_of_its_shipped_copy() {
+    let fixture = Fixture::new().pipeline(WRITTEN).run();
+    let (updates, norms) = (fixture.frame("small", "train_updates"), fixture.frame("small", "train_term_norms"));
+    let rows = |frame: &Frame, column: &str, value: &str| -> Vec<usize> {
+        let cells = frame.cells(column).unwrap();
+        (0..cells.len()).filter(|&row| cells[row] == Cell::Text(value.into())).collect()
+    };
+    let at = |frame: &Frame, column: &str, rows: &[usize]| -> Vec<Option<f64>> {
+        let numbers = frame.numbers(column).unwrap();
+        rows.iter().map(|&row| numbers[row]).collect()
+    };
+    let (shipped, written) = (rows(&updates, "rule", "shipped"), rows(&updates, "rule", "written"));
+    let hebb = at(&updates, "hebb_norm", &shipped);
+    assert_eq!(hebb.len(), 8, "two runs, two steps, two layers");
+    assert!(hebb.iter().all(|norm| norm.is_some_and(|norm| norm > 0.0)), "{hebb:?}");
+    assert_eq!(at(&updates, "hebb_norm", &written), [Some(0.0); 8], "without the term it adds nothing");
+    for name in ["oja_norm", "error_hebb_norm", "decay_norm", "feedback_hebb_norm", "feedback_decay_norm"] {
+        assert_eq!(at(&updates, name, &shipped), [Some(0.0); 8], "{name}");
+    }
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "my_hebb")), hebb, "the same weights, the same parts");
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "hebb")), hebb);
+    let gradient = at(&updates, "gradient_norm", &[shipped, written].concat());
+    assert_eq!(at(&norms, "norm", &rows(&norms, "term", "gradient")), gradient);
+    assert_eq!(norms.n_rows(), 32, "two terms a rule");
+}
+
+#[test]
 fn a_key_covers_what_an_equation_says_and_not_how_it_is_spaced() {
     let fixture = Fixture::new().pipeline(WRITTEN);
     let (shipped, written) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
@@ -132,7 +159,7 @@ fn an_archive_holds_the_terms_and_is_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("9 identical, 0 within tolerance"), "{reproduced}");
 }
 
 /// Oja's rule for single neurons and BCM, which remembers something: no kernel was written for either.
@@ -170,7 +197,24 @@ fn terms_of_a_library_are_used_changed_told_archived_and_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("7 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("9 identical, 0 within tolerance"), "{reproduced}");
+}
+
+#[test]
+fn what_neurons_remember_is_kept_with_the_weights() {
+    let fixture = with_library().run();
+    let state = fixture.frame("small", "train_state");
+    let column = |name: &str| state.cells(name).unwrap();
+    // Two runs by the library's rule, two snapshots, two layers; a shipped term and Oja's for single neurons remember nothing.
+    assert_eq!(state.n_rows(), 8);
+    let same = |name: &str, value: &str| column(name).iter().all(|cell| *cell == Cell::Text(value.into()));
+    assert!(same("rule", "shipped") && same("term", "bcm") && same("name", "theta") && same("side", "post"));
+    let numbers = |name: &str| -> Vec<f64> { state.numbers(name).unwrap().into_iter().flatten().collect() };
+    assert_eq!(numbers("step"), [0.0, 0.0, 100.0, 100.0, 0.0, 0.0, 100.0, 100.0]);
+    assert_eq!(numbers("layer"), [1.0, 2.0].repeat(4));
+    assert_eq!(numbers("n_values"), [12.0, 10.0].repeat(4));
+    let without = Fixture::new().pipeline(WRITTEN).run();
+    assert_eq!(without.frame("small", "train_state").n_rows(), 0, "no neuron remembers anything");
 }
 
 #[test]
@@ -250,4 +294,82 @@ fn meta_learning_learns_the_coefficient_of_a_written_term() {
     let wrong = Fixture::new().pipeline(&pipeline.replace("my_hebb", "status")).output(&["plan", "small"]);
     let message = text(&wrong.stderr);
     assert!(message.contains("the rule has a term `status`, and `episodes` has a column of that name"), "{message}");
+}
+
+/// The training of [`WRITTEN`] in mini-batches.
+const IN_BATCHES: &str = "kind      = \"train_batch\"\nrate      = 0.01\nbatch_size = 10";
+
+fn in_batches() -> Fixture {
+    let fixture = Fixture::new().pipeline(WRITTEN).edit("kind      = \"train\"", IN_BATCHES);
+    fixture.edit("gradient = 0.01\nhebb ", "hebb ").edit("gradient = 0.01\n", "")
+}
+
+#[test]
+fn mini_batches_learn_by_written_terms_beside_the_optimiser() {
+    let fixture = in_batches().run().hits(0).verified();
+    let losses = |fixture: &Fixture, rule: &str| -> Vec<Option<f64>> {
+        let frame = fixture.frame("small", "train_evaluations");
+        let (rules, values) = (frame.cells("rule").unwrap(), frame.numbers("loss").unwrap());
+        let of_rule = rules.iter().zip(values).filter(|(found, _)| **found == Cell::Text(rule.into()));
+        of_rule.map(|(_, loss)| loss).collect()
+    };
+    let written = losses(&fixture, "written");
+    assert_eq!(written, losses(&fixture, "shipped"), "a copy is the shipped term");
+    let (shipped_keys, written_keys) = (keys(&fixture, "shipped"), keys(&fixture, "written"));
+    let fixture = fixture.edit("my_hebb  = -0.0001", "my_hebb  = 0.0");
+    let without = fixture.run();
+    assert_ne!(losses(&without, "written"), written, "it does something");
+    let fixture = without.edit("my_hebb  = 0.0", "my_hebb  = -0.0001").edit(HEBB, RESIDUAL);
+    assert!(keys(&fixture, "written").iter().all(|key| !written_keys.contains(key)), "its equation is in the key");
+    assert_eq!(keys(&fixture, "shipped"), shipped_keys);
+    // Without a term the key is what it was before terms were.
+    let plain = |text: &str| Fixture::new().pipeline(text).plan();
+    let head = WRITTEN.split_once("[terms.my_hebb]").unwrap().0.replace("rule = [\"shipped\", \"written\"]\n", "");
+    let stages = WRITTEN.split_once("[stages.data]").unwrap().1.replace("kind      = \"train\"", IN_BATCHES);
+    let plan = plain(&format!("{head}[stages.data]{stages}"));
+    let parameters = &plan.iter().find(|task| task["stage"] == "train").expect("a training")["parameters"];
+    assert!(parameters["oja"] == 0.0 && parameters.get("coefficients").is_none() && parameters.get("terms").is_none());
+}
+
+#[test]
+fn the_coefficient_of_a_term_in_mini_batches_is_an_axis() {
+    let fixture = in_batches()
+        .edit(
+            r#"rule = ["shipped", "written"]"#,
+            "rule = [\"written\"]\nmy_hebb = [-0.001, -0.0001]\ndecay = [0.0, 0.1]",
+        )
+        .edit("my_hebb  = -0.0001\n", "")
+        .run();
+    let runs = fixture.frame("small", "train_runs");
+    assert_eq!(runs.n_rows(), 8);
+    let options = runs.cells("options").unwrap();
+    let (mine, decay) = (runs.numbers("my_hebb").unwrap(), runs.numbers("decay").unwrap());
+    for (options, (mine, decay)) in options.iter().zip(mine.iter().zip(decay)) {
+        let Cell::Text(options) = options else { panic!("options are text") };
+        let options: Value = serde_json::from_str(options).unwrap();
+        assert_eq!(options["coefficients"]["my_hebb"].as_f64(), *mine);
+        assert_eq!(options["coefficients"]["decay"].as_f64(), decay);
+        assert!(options["beside_optimizer"].as_str().unwrap().starts_with("ΔW_{ℓ-1,ℓ} = "));
+    }
+}
+
+#[test]
+fn what_mini_batches_cannot_learn_by_is_refused_at_its_place() {
+    let said = |line: &str, place: &str| {
+        let refused = in_batches().edit("my_hebb  = -0.0001", line).output(&["plan", "small"]);
+        assert!(!refused.status.success());
+        let said = text(&refused.stderr);
+        assert!(said.contains(place), "{said}");
+        said
+    };
+    let gradient = said("gradient = 0.01", "small.toml:17:12");
+    assert!(gradient.contains("`gradient` is no term beside an optimiser: its coefficient is the parameter `rate`"));
+    let feedback = said("feedback_decay = 0.01", "small.toml:17:18");
+    assert!(feedback.contains("`feedback_decay` moves feedback weights"), "{feedback}");
+    let unknown = said("my_hebbb = 0.01", "small.toml:17:1");
+    assert!(unknown.contains("neither a parameter nor a term `my_hebbb`; did you mean `my_hebb`?"), "{unknown}");
+    let layers = said("my_hebb = [0.1, 0.2, 0.3]", "small.toml:17:11");
+    assert!(layers.contains("3 coefficients given, one for each of the 2 layers needed"), "{layers}");
+    let number = said("optimizer = 0.01", "small.toml:17:13");
+    assert!(!number.contains("term"), "a parameter is read as one: {number}");
 }

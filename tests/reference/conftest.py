@@ -61,6 +61,7 @@ smoke = pipeline_fixture("smoke")
 recurrent = pipeline_fixture("recurrent")
 in_time = pipeline_fixture("in_time")
 equations = pipeline_fixture("equations")
+pathways = pipeline_fixture("pathways")
 
 
 @pytest.fixture(scope="session")

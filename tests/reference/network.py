@@ -19,6 +19,7 @@ class Activation:
             "tanh": np.tanh,
             "relu": lambda z: np.where(z > 0, z, 0.0),
             "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+            "linear": lambda z: z,
         }[self.name](z)
 
     def slope(self, z):
@@ -29,6 +30,7 @@ class Activation:
             "tanh": lambda z: 1 - np.tanh(z) ** 2,
             "relu": lambda z: np.where(z > 0, 1.0, 0.0),
             "sigmoid": lambda z: self(z) * (1 - self(z)),
+            "linear": np.ones_like,
         }[self.name](z)
 
     def slope_of_input(self, x):
@@ -75,7 +77,7 @@ class Network:
     def learn(self, x, label, theta):
         """One step of rule (9) and plain Hebb; `theta[term][l - 1]` is the coefficient in layer l.
 
-        Returns what was added to W[l], by layer and term.
+        Returns what was added to W[l], by layer and term; what was added to B[l] is kept in `feedback_parts`.
         """
         z, y = self.forward(x)
         e = self.errors(z, y, label)
@@ -94,15 +96,19 @@ class Network:
             )
             if of("feedback_hebb") or of("feedback_decay"):
                 feedback_parts.append(
-                    -of("feedback_hebb") * np.outer(y[layer - 1], e[layer]) - of("feedback_decay") * self.feedback[layer]
+                    {
+                        "feedback_hebb": -of("feedback_hebb") * np.outer(y[layer - 1], e[layer]),
+                        "feedback_decay": -of("feedback_decay") * self.feedback[layer],
+                    }
                 )
             else:
-                feedback_parts.append(None)
+                feedback_parts.append({})
         # Only now: all layers learn from the weights before the update.
         for layer in range(1, self.n_layers + 1):
             self.weights[layer] = self.weights[layer] + sum(parts[layer].values())
-            if feedback_parts[layer] is not None:
-                self.feedback[layer] = self.feedback[layer] + feedback_parts[layer]
+            if feedback_parts[layer]:
+                self.feedback[layer] = self.feedback[layer] + sum(feedback_parts[layer].values())
+        self.feedback_parts = feedback_parts
         return parts
 
     def evaluate(self, images, labels):

@@ -80,6 +80,16 @@ class Published:
         }
 
     @cached_property
+    def state(self):
+        """{(run_id, step, layer): {(term, name): what its neurons remember}}."""
+        found = {}
+        for row in self.frame("train_state").to_dict("records"):
+            values = np.asarray(row["values"], dtype=np.float64)
+            assert len(values) == row["n_values"]
+            found.setdefault((row["run_id"], row["step"], row["layer"]), {})[row["term"], row["name"]] = values
+        return found
+
+    @cached_property
     def coefficients(self):
         """{run_id: {term: its coefficient in each layer}}; from `train_runs`, per-layer ones from their own table."""
         table = self.frame("train_coefficients")

@@ -10,6 +10,7 @@ import json
 import numpy as np
 import pytest
 from network import Activation, Network, softmax
+from test_equations import Layer
 
 TOLERANCE = 1e-5
 
@@ -213,12 +214,13 @@ def test_normalised_networks_are_known_whole_by_their_weights(batches, trained):
 
 
 def test_plain_batches_are_mean_gradients(batches, trained):
-    """A replay of mini-batch descent with Oja's term, 10 batches of 20, arrives at the published weights."""
+    """A replay of mini-batch descent with Oja's term and others, 10 batches of 20, arrives at the published weights."""
     runs, weights = trained
     images, labels = batches.images["train"]
     samples = batches.frame("batches_samples")
     plain = [run for run in runs.values() if not run["batch_norm"]]
     assert plain and all(run["optimizer"] == "sgd" for run in plain)
+    written = set()
     for run in plain:
         order = samples[samples["run_id"] == run["run_id"]].sort_values("step")["sample_index"].to_numpy()
         start = weights[run["run_id"], 0]
@@ -226,16 +228,27 @@ def test_plain_batches_are_mean_gradients(batches, trained):
         theta = {term: np.zeros(3) for term in ("gradient", "error_hebb", "oja", "decay", "hebb")}
         theta |= {"feedback_hebb": np.zeros(3), "feedback_decay": np.zeros(3)}
         theta |= {"gradient": np.full(3, run["rate"]), "oja": np.full(3, run["oja"])}
+        theta |= {term: np.full(3, run[term]) for term in ("error_hebb", "decay", "hebb")}
+        others = json.loads(run["options"]).get("coefficients", {})
+        others = {term: value for term, value in others.items() if term not in theta}
+        written |= set(others)
+        # Thresholds move on from sample to sample, weights from batch to batch.
+        layers = [None] + [Layer(others, w.shape[1], w.shape[0]) for w in network.weights[1:]]
         for batch in order.reshape(-1, run["batch_size"]):
             moved = [None] + [np.zeros_like(w) for w in network.weights[1:]]
             for sample in batch:
                 one = Network(network.weights, None, network.activation)
+                z, y = one.forward(images[sample] / 255.0)
+                e = one.errors(z, y, labels[sample])
                 parts = one.learn(images[sample] / 255.0, labels[sample], theta)
                 for layer in (1, 2, 3):
-                    moved[layer] += sum(parts[layer].values()) / len(batch)
+                    w = network.weights[layer]
+                    more, _ = layers[layer].step(w, w.T, y[layer - 1], y[layer], e[layer - 1], e[layer])
+                    moved[layer] += (sum(parts[layer].values()) + more) / len(batch)
             for layer in (1, 2, 3):
                 network.weights[layer] += moved[layer]
         for layer in (1, 2, 3):
             published = weights[run["run_id"], 200]["forward", layer]
             scale = np.abs(network.weights[layer]).max()
             np.testing.assert_allclose(published, network.weights[layer], rtol=1e-4, atol=1e-5 * scale)
+    assert written == {"oja_single", "bcm"}

@@ -42,6 +42,16 @@ COLUMNS = {
         "oja_norm": pa.float64(),
         "total_norm": pa.float64(),
     },
+    "state": {
+        "step": pa.int64(),
+        "term": CATEGORY,
+        "name": CATEGORY,
+        "layer": pa.int32(),
+        "side": CATEGORY,
+        "n_values": pa.int32(),
+        "values": TYPES["float32_list"],
+    },
+    "term_norms": {"step": pa.int64(), "layer": pa.int32(), "term": CATEGORY, "norm": pa.float64()},
     "activations": {
         "step": pa.int64(),
         "layer": pa.int32(),
@@ -186,6 +196,7 @@ def test_vectors_have_the_length_beside_them(published):
     beside = {
         "weights": ("weights", lambda table: pc.multiply(table["n_out"], table["n_in"])),
         "activations": ("activation", lambda table: table["n_units"]),
+        "state": ("values", lambda table: table["n_values"]),
         "dataset": ("pixels", lambda table: pa.chunked_array([pa.array([784] * len(table), pa.int32())])),
     }
     for entry, file in every_file(published):

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from network import Activation, Network
+from published import TERMS
 
 # max |Δ| over a matrix, relative to its max |w|.
 WEIGHTS_TOLERANCE = 1e-4
@@ -153,6 +154,32 @@ def test_update_norms(replays):
                 compared += 1
     print(f"{compared} norms, largest relative deviations {worst}")
     assert compared > 1000
+
+
+def test_norms_of_every_term(rules, replays):
+    """Of what moves W and of what moves B, from the published weights of the step before: in columns of their own, 0 where
+    the rule has no such term, and as a row for each term of the rule."""
+    updates, table = rules.frame("train_updates"), rules.frame("train_term_norms")
+    key = ["run_id", "step", "layer"]
+    by_term = {place: dict(zip(rows["term"], rows["norm"])) for place, rows in table.groupby(key, sort=False)}
+    images, labels = rules.images["train"]
+    compared = dict.fromkeys(TERMS, 0)
+    for replay in [replay for replay in replays if replay.published is rules]:
+        coefficients = rules.frame("train_coefficients")
+        of_rule = set(coefficients[coefficients["run_id"] == replay.run_id]["term"])
+        for step in (1, 200):
+            sample, network = rules.order[replay.run_id][step - 1], replay.snapshot(step - 1)
+            parts = network.learn(images[sample] / 255.0, labels[sample], replay.theta)
+            for row in updates[(updates["run_id"] == replay.run_id) & (updates["step"] == step)].to_dict("records"):
+                layer = row["layer"]
+                found = by_term[replay.run_id, step, layer]
+                assert set(found) == of_rule
+                for term, part in (parts[layer] | network.feedback_parts[layer]).items():
+                    norm = np.linalg.norm(part)
+                    assert abs(row[f"{term}_norm"] - norm) <= NORM_TOLERANCE * norm, (label(replay), row, term, norm)
+                    assert row[f"{term}_norm"] == found.get(term, 0.0)
+                    compared[term] += norm > 0
+    assert all(compared.values()), compared
 
 
 def test_without_other_terms_the_total_is_the_gradient_part(replays):

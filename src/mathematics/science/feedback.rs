@@ -17,8 +17,8 @@ pub enum Feedback {
     Random,
     /// B drawn as with `Random`, then learned by terms that move it, such as the feedback terms of rule (9).
     Plastic,
-    /// As `Plastic`, B moved by what moves Wᵀ and decaying as W does, so that they become alike (Kolen & Pollack 1994; Akrout et
-    /// al. 2019): [`Feedback::completes`].
+    /// As `Plastic`, B moved by the gradient as Wᵀ is and decaying as W does, so that they become alike where no further term
+    /// moves W (Kolen & Pollack 1994; Akrout et al. 2019): [`Feedback::completes`].
     KolenPollack,
     /// B has the signs of Wᵀ at every step, all of one size: `scale` times the standard deviation √(2 / (n_{ℓ-1} + n_ℓ)) of
     /// equation (3) (Liao, Leibo & Poggio 2016).
@@ -43,7 +43,8 @@ pub enum Feedback {
     EquilibriumPropagation(EquilibriumPropagation),
 }
 
-/// Phases in which every layer hears noise and B learns from the responses.
+/// Phases in which layers hear noise and B learns from the responses: those after the first, and the first where a term reads
+/// e_0.
 ///
 /// ΔB_{ℓ,ℓ-1} = rate · Σ_p ξ_p (r_p − r̄)ᵀ / (n − 1) − decay · B, with n vectors ξ_p ~ N(0, 1) in the place of y_{ℓ-1} and the
 /// responses r_p = σ(W ξ_p), or W ξ_p at the output. By Stein's lemma the sum estimates Wᵀ times the mean slope of each neuron.
@@ -239,6 +240,11 @@ impl Feedback {
                 | Self::SignSymmetric { .. }
                 | Self::WeightMirror(_)
         )
+    }
+
+    /// Whether e_0 is made where the first layer learns, back through its B or Wᵀ.
+    pub(crate) fn makes_image_error(self) -> bool {
+        self.is_layerwise() || matches!(self, Self::PredictiveCoding(_))
     }
 
     /// Whether activations have to settle, and those after it can be read.

@@ -15,15 +15,44 @@ pub struct Divergence {
     pub layer: u32,
 }
 
-/// How large the last update of one layer's W was: Frobenius norms of what was applied, coefficients included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How large the last update of one layer was: Frobenius norms of what was applied, coefficients included.
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpdateNorms {
-    /// The `gradient` term's part.
+    /// The `gradient` term's part; 0 without it.
     pub gradient: f64,
-    /// The `oja` term's part.
+    /// The `oja` term's part; 0 without it.
     pub oja: f64,
     /// The whole update, W_after − W_before.
     pub total: f64,
+    /// The part of every term of the rule, by its name and in the order of the rule, of W or of B, whichever it moves. Empty
+    /// where a network learns by no other terms than these two.
+    pub terms: Vec<(Cow<'static, str>, f64)>,
+}
+
+/// A value that a term's neurons remember from one sample to the next, in one layer of weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remembered<'a> {
+    /// The term.
+    pub term: &'a str,
+    /// What its equations call the value.
+    pub name: &'a str,
+    /// ℓ of W_{ℓ-1,ℓ}.
+    pub layer: usize,
+    /// Who remembers it.
+    pub owner: Owner,
+    /// One for each neuron of that side, or the one number.
+    pub values: &'a [f32],
+}
+
+/// Who remembers a value of a term's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Each neuron of layer ℓ − 1.
+    Pre,
+    /// Each neuron of layer ℓ.
+    Post,
+    /// The layer, one number.
+    Layer,
 }
 
 /// A model and the way in which it learns.
@@ -51,6 +80,12 @@ pub trait Learner {
 
     /// Training samples seen.
     fn steps(&self) -> u64;
+
+    /// What the neurons of its terms remember now: with the model, all that its further course depends on. Nothing where
+    /// neurons do not remember.
+    fn state(&self) -> Vec<Remembered<'_>> {
+        Vec::new()
+    }
 
     /// The model as it is now; a copy if the learner has steps that wait.
     fn model(&self) -> Cow<'_, Self::Model>;

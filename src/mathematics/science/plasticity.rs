@@ -126,11 +126,6 @@ impl Rule {
         self.terms.iter().any(reads)
     }
 
-    /// Whether a term moves the feedback weights.
-    pub fn moves_feedback(&self) -> bool {
-        self.terms.iter().any(|(term, _)| term.synapses == Synapses::Feedback)
-    }
-
     /// ΔW, and ΔB where it moves, as actually run, one a line.
     pub fn equation(&self) -> String {
         self.written(Notation::Plain).join("\n")
@@ -240,34 +235,55 @@ impl Rule {
 }
 
 impl Term {
+    /// The products that the term is a sum of; none if it is no such sum.
+    pub(crate) fn products(&self) -> Option<SumOfProducts<'_>> {
+        match &self.form {
+            Form::Outer { left, right } => Some(SumOfProducts { outer: vec![(left, right)], decay: 0.0 }),
+            Form::Decay => Some(SumOfProducts { outer: Vec::new(), decay: 1.0 }),
+            Form::Written(equation) => equation.products().map(|products| SumOfProducts {
+                outer: products.outer.iter().map(|(left, right)| (&left[..], &right[..])).collect(),
+                decay: products.decay,
+            }),
+        }
+    }
+
     /// Visits, for each product a s · b t of two signals that the term is a sum of, where it enters a rule, a and b.
     fn for_each_product(&self, rule: &mut SynapticRule, mut visit: impl FnMut(&mut f32, f64, f64)) {
         let row = match self.synapses {
             Synapses::Forward => &mut rule.forward,
             Synapses::Feedback => &mut rule.feedback,
         };
-        let mut outer = |left: &[(f64, Signal)], right: &[(f64, Signal)]| {
-            let (post, pre) = match self.synapses {
-                Synapses::Forward => (left, right),
-                Synapses::Feedback => (right, left),
-            };
-            for &(a, post) in post.iter() {
-                for &(b, pre) in pre.iter() {
+        let Some(products) = self.products() else { return };
+        for (post, pre) in products.by_side(self.synapses) {
+            for &(a, post) in post {
+                for &(b, pre) in pre {
                     visit(slot(row, post, pre), a, b);
                 }
             }
-        };
-        match &self.form {
-            Form::Outer { left, right } => outer(left, right),
-            Form::Decay => visit(&mut row.decay, 1.0, 1.0),
-            Form::Written(equation) => {
-                let Some(products) = equation.products() else { return };
-                products.outer.iter().for_each(|(left, right)| outer(left, right));
-                if products.decay != 0.0 {
-                    visit(&mut row.decay, products.decay, 1.0);
-                }
-            }
         }
+        if products.decay != 0.0 {
+            visit(&mut row.decay, products.decay, 1.0);
+        }
+    }
+}
+
+/// A weighted sum of signals of one side.
+type Weighted<'a> = &'a [(f64, Signal)];
+
+/// Σ_k left_k right_kᵀ − decay · the matrix that moves.
+pub(crate) struct SumOfProducts<'a> {
+    /// Of the rows and the columns of that matrix.
+    outer: Vec<(Weighted<'a>, Weighted<'a>)>,
+    pub decay: f64,
+}
+
+impl<'a> SumOfProducts<'a> {
+    /// Of each product the factor of layer ℓ and that of layer ℓ − 1.
+    pub(crate) fn by_side(&self, synapses: Synapses) -> impl Iterator<Item = (Weighted<'a>, Weighted<'a>)> {
+        self.outer.iter().map(move |&(left, right)| match synapses {
+            Synapses::Forward => (left, right),
+            Synapses::Feedback => (right, left),
+        })
     }
 }
 

@@ -117,14 +117,34 @@ struct PanelSpec {
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SeriesSpec {
+pub(super) struct SeriesSpec {
     /// Its value in the column `series`.
-    series: Cell,
+    pub series: Cell,
     #[serde(default)]
     label: Option<String>,
     /// A colour for a condition; curves without one are an ordered sequence, such as layers.
     #[serde(default)]
     colour: Option<Colour>,
+}
+
+impl SeriesSpec {
+    /// Of a table that says nothing of it.
+    pub(super) fn bare(series: Cell) -> Self {
+        Self { series, label: None, colour: None }
+    }
+
+    /// What a legend calls it.
+    pub(super) fn name(&self) -> String {
+        self.label.clone().unwrap_or_else(|| self.series.to_string())
+    }
+
+    /// A colour of its own, or a shade by its place in a sequence.
+    pub(super) fn style(&self, index: usize, count: usize) -> SeriesStyle {
+        match self.colour {
+            Some(colour) => SeriesStyle::Category(colour.hue()),
+            None => SeriesStyle::Ordered { index, count },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
@@ -226,7 +246,7 @@ impl LinesSpec {
                 .filter(|(cell, _)| cell.matches(&panel.panel))
                 .map(|(_, series)| series.clone())
                 .collect();
-            distinct(&here).into_iter().map(|series| SeriesSpec { series, label: None, colour: None }).collect()
+            distinct(&here).into_iter().map(SeriesSpec::bare).collect()
         } else {
             spec.series.clone()
         };
@@ -240,11 +260,8 @@ impl LinesSpec {
         let curves = there.iter().enumerate().map(|(index, (series, rows_of))| {
             let pick = |values: &[Option<f64>]| rows_of.iter().map(|&row| values[row]).collect::<Vec<_>>();
             Series {
-                label: series.label.clone().unwrap_or_else(|| series.series.to_string()),
-                style: match series.colour {
-                    Some(colour) => SeriesStyle::Category(colour.hue()),
-                    None => SeriesStyle::Ordered { index, count },
-                },
+                label: series.name(),
+                style: series.style(index, count),
                 x: rows_of.iter().filter_map(|&row| rows.x[row]).collect(),
                 mean: pick(&rows.mean),
                 band: Some((pick(&rows.ci_low), pick(&rows.ci_high))),

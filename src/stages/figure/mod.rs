@@ -1,9 +1,10 @@
 //! a summary table → a figure, as SVG and PNG
 //!
-//! Three layouts: curves (`lines`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
+//! Four layouts: curves (`lines`), rows of dots (`dots`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
 //! stands at its `COLUMNS`.
 
 mod common;
+mod dots;
 mod heat;
 mod images;
 mod lines;
@@ -34,6 +35,8 @@ enum Layout {
     /// Curves with shaded intervals.
     #[default]
     Lines,
+    /// Rows of dots with intervals.
+    Dots,
     /// Surfaces over two swept parameters, curves over one.
     Heat,
     /// A grid of images.
@@ -44,6 +47,7 @@ enum Layout {
 #[derive(Clone, Debug)]
 enum Spec {
     Lines(lines::LinesSpec),
+    Dots(dots::DotsSpec),
     Heat(heat::HeatSpec),
     Images(images::ImagesSpec),
 }
@@ -53,6 +57,7 @@ impl Spec {
     fn of(&self) -> &str {
         match self {
             Self::Lines(spec) => &spec.of,
+            Self::Dots(spec) => &spec.of,
             Self::Heat(spec) => &spec.of,
             Self::Images(spec) => &spec.of,
         }
@@ -65,6 +70,7 @@ impl Spec {
         let layout = layout.map_or(Ok(Layout::default()), |(_, node)| node.read())?;
         Ok(match layout {
             Layout::Lines => Self::Lines(rest.read()?),
+            Layout::Dots => Self::Dots(rest.read()?),
             Layout::Heat => Self::Heat(rest.read()?),
             Layout::Images => Self::Images(rest.read()?),
         })
@@ -74,6 +80,7 @@ impl Spec {
     fn table_columns(&self) -> &'static [&'static str] {
         match self {
             Self::Lines(_) => &lines::COLUMNS,
+            Self::Dots(_) => &dots::COLUMNS,
             Self::Heat(_) => &heat::COLUMNS,
             Self::Images(_) => &images::COLUMNS,
         }
@@ -82,9 +89,9 @@ impl Spec {
     /// The type that a column must have, in words, where it has another; panels and series can be anything.
     fn expects_instead(&self, column: &Column) -> Option<&'static str> {
         match (self, column.name.as_ref()) {
-            (_, "panel" | "series") | (Self::Images(_), "x") => None,
+            (_, "panel" | "series") | (Self::Images(_), "x") | (Self::Dots(_), "row") => None,
             (Self::Images(_), _) => (column.kind != ColumnType::Float32List).then_some("a list of float32"),
-            (Self::Lines(_) | Self::Heat(_), _) => (!is_number(column)).then_some("a number"),
+            (Self::Lines(_) | Self::Dots(_) | Self::Heat(_), _) => (!is_number(column)).then_some("a number"),
         }
     }
 
@@ -92,7 +99,7 @@ impl Spec {
     fn runs(&self) -> Option<&str> {
         match self {
             Self::Lines(spec) => spec.runs.as_deref(),
-            Self::Heat(_) | Self::Images(_) => None,
+            Self::Dots(_) | Self::Heat(_) | Self::Images(_) => None,
         }
     }
 
@@ -100,13 +107,14 @@ impl Spec {
     fn facts(&self) -> Option<(&str, &str)> {
         match self {
             Self::Lines(spec) => Some((spec.facts.as_deref()?, spec.caption.as_deref().unwrap_or_default())),
-            Self::Heat(_) | Self::Images(_) => None,
+            Self::Dots(_) | Self::Heat(_) | Self::Images(_) => None,
         }
     }
 
     fn describe(&self, frame: &Frame, runs: Option<&Frame>) -> Result<Figure, TableError> {
         match self {
             Self::Lines(spec) => spec.describe(frame, runs),
+            Self::Dots(spec) => spec.describe(frame),
             Self::Heat(spec) => spec.describe(frame),
             Self::Images(spec) => spec.describe(frame),
         }
@@ -115,6 +123,7 @@ impl Spec {
     fn panel_columns(&self) -> Option<usize> {
         match self {
             Self::Lines(spec) => Some(spec.columns),
+            Self::Dots(spec) => spec.columns(),
             Self::Heat(spec) => Some(spec.columns),
             Self::Images(_) => None,
         }
@@ -138,11 +147,13 @@ impl Kind for FigureKind {
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let layouts = [
             generator.root_schema_for::<lines::LinesSpec>(),
+            generator.root_schema_for::<dots::DotsSpec>(),
             generator.root_schema_for::<heat::HeatSpec>(),
             generator.root_schema_for::<images::ImagesSpec>(),
         ];
         // What they refer to is registered with the schema as a whole.
         generator.subschema_for::<lines::LinesSpec>();
+        generator.subschema_for::<dots::DotsSpec>();
         generator.subschema_for::<heat::HeatSpec>();
         generator.subschema_for::<images::ImagesSpec>();
         let layout = generator.subschema_for::<Layout>();
@@ -279,6 +290,7 @@ impl Work for FigureTask {
     fn parameters(&self) -> serde_json::Value {
         let (layout, parameters) = match &self.spec {
             Spec::Lines(spec) => (None, serde_json::to_value(spec)),
+            Spec::Dots(spec) => (Some("dots"), serde_json::to_value(spec)),
             Spec::Heat(spec) => (Some("heat"), serde_json::to_value(spec)),
             Spec::Images(spec) => (Some("images"), serde_json::to_value(spec)),
         };
@@ -510,6 +522,59 @@ mod tests {
         let PanelKind::Heat(surface) = &panels[0].kind else { panic!("{panels:?}") };
         assert_eq!(surface.cells, [[None, Some(0.5)], [Some(0.7), Some(0.6)]]);
         assert_eq!(surface.best, Some((1, 0)));
+    }
+
+    table! {
+        /// A dot with its interval.
+        pub(super) struct DotRow<'a> in "sql" version 1 key() {
+            /// panel
+            panel: Category,
+            /// series
+            series: Category,
+            /// category
+            row: Category,
+            /// statistic
+            mean: Option<Float64>,
+            /// lower end
+            ci_low: Option<Float64>,
+            /// upper end
+            ci_high: Option<Float64>,
+            /// runs
+            n_runs: Int32,
+            /// of which diverged
+            n_diverged: Int32,
+        }
+    }
+
+    #[test]
+    fn dots_stand_in_the_rows_that_were_asked_for_and_only_the_first_panel_of_a_line_labels_them() {
+        let dot = |panel, series, row, mean| DotRow {
+            panel,
+            series,
+            row,
+            mean: Some(mean),
+            ci_low: Some(mean - 1.0),
+            ci_high: None,
+            n_runs: 20,
+            n_diverged: 0,
+        };
+        let rows = [dot("5", "oja", "direct", 2.0), dot("5", "bp", "random", 1.0), dot("10", "oja", "direct", 3.0)];
+        let text = "of = 't'\nlayout = 'dots'\npanels = [{ panel = '5' }, { panel = '10' }]\ncaption = 'Over {runs}.'\n\
+                    rows = [{ row = 'random', label = 'Random' }, { row = 'direct' }]\nseries = [{ series = 'oja' }]";
+        let frame = Frame::new("t", DotRow::batch(&rows));
+        let figure =
+            Spec::read(&Node::parse("figure", text.to_owned()).unwrap()).unwrap().describe(&frame, None).unwrap();
+        assert_eq!((figure.columns, figure.caption.as_deref()), (2, Some("Over 20 runs.")));
+        let [PanelKind::Dots(five), PanelKind::Dots(ten)] = [&figure.panels[0].kind, &figure.panels[1].kind] else {
+            panic!("{figure:?}")
+        };
+        assert_eq!((&five.rows, &ten.rows), (&vec!["Random".to_owned(), "direct".to_owned()], &vec![String::new(); 2]));
+        // An interval has two ends.
+        assert_eq!(five.series[0].values, [None, Some((2.0, None))]);
+        assert_eq!(ten.series[0].values, [None, Some((3.0, None))]);
+        let bench = Bench::new().published("t", DotRow::schema(), 0, DotRow::batch(&rows));
+        let made = bench.run(&FigureKind, text).unwrap();
+        assert!(std::str::from_utf8(&made.files["svg"]).unwrap().contains("Random"));
     }
 
     #[test]

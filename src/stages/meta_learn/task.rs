@@ -111,6 +111,7 @@ impl Work for MetaLearnTask {
                 "The outer loop differentiates a whole inner loop and keeps Adam's moments: it stands for evolution, not \
                  for a synapse.",
             ],
+            slow: None,
         })
     }
 

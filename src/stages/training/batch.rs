@@ -1,21 +1,25 @@
 //! dataset → runs, evaluations, samples, weights: a feed-forward network learns in mini-batches, by an optimiser.
 //!
-//! The engineering that online plasticity does without: batches, momentum, Adam, batch normalisation, and Oja's term as
-//! the mean over a batch. Tables are those of `train`, so that every measurement works on both. A normalised network is
+//! The engineering that online plasticity does without: batches, momentum, Adam, batch normalisation, and Oja's term and others
+//! as means over a batch. Tables are those of `train`, so that every measurement works on both. A normalised network is
 //! more than its matrices: `weights` holds its scales and shifts, too, and calls them `unit_scale` and `unit_shift` where
 //! layers are normalised over their units.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::batch_rules::{BatchNormSpec, BatchRuleSpec, NamedOptimizer, OptimizerSpec, described, normalization};
+use super::batch_rules::{
+    BatchNormSpec, BatchRuleSpec, Beside, NamedOptimizer, OptimizerSpec, described, has_its_own, normalization,
+    read_batch_rule,
+};
 use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
-use super::rules::{Condition, find_rule, find_tuned, picked};
+use super::rules::{CoefficientSpec, Condition, as_map, coefficient_in_runs, find_rule, find_tuned, picked};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, outputs};
+use super::terms::{CanonicalTerms, is_written};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::batch::{BatchSettings, BatchTrainer};
@@ -23,6 +27,7 @@ use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::normalization::Normalization;
+use crate::science::plasticity::{Rule, Synapses, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, axes_of};
@@ -58,6 +63,9 @@ struct TrainBatchSpec {
     /// Coefficient of Oja's term, mean over the batch.
     #[serde(default)]
     oja: Option<f64>,
+    /// Coefficients of other plasticity terms, means over the batch, over those of the rule.
+    #[serde(default)]
+    coefficients: BTreeMap<String, CoefficientSpec>,
     #[serde(default)]
     batch_norm: Option<BatchNormSpec>,
     #[serde(default)]
@@ -90,26 +98,34 @@ struct TrainBatchSpec {
 const BATCH_SIZE: usize = 25;
 
 /// The rule that the stage names, with tuned rates filled in.
-fn resolve_rule(
-    planning: &Planning<'_>,
-    spec: &TrainBatchSpec,
-    dataset: &str,
-) -> Result<(BatchRuleSpec, Option<Arc<Source>>), Fault> {
-    let Some(name) = &spec.rule else { return Ok((BatchRuleSpec::default(), None)) };
+#[derive(Default)]
+struct Resolved {
+    rule: BatchRuleSpec,
+    /// Coefficients of terms that are no parameters of the rule.
+    terms: BTreeMap<String, CoefficientSpec>,
+    /// The file of tuned coefficients in which some of them stand.
+    source: Option<Arc<Source>>,
+}
+
+fn resolve_rule(planning: &Planning<'_>, spec: &TrainBatchSpec, dataset: &str) -> Result<Resolved, Fault> {
+    let Some(name) = &spec.rule else { return Ok(Resolved::default()) };
     let named = find_rule(planning, name)?;
-    let mut rule: BatchRuleSpec = named.node.read()?;
+    let (mut rule, mut terms) = read_batch_rule(planning, named)?;
     if !rule.tuned {
-        return Ok((rule, None));
+        return Ok(Resolved { rule, terms, source: None });
     }
-    let (terms, file) = find_tuned(
+    let (tuned, file) = find_tuned(
         planning,
         &named.name_span,
         name,
         Condition { dataset, setting: spec.setting.as_deref(), cell: spec.cell },
     )?;
-    rule.rate = rule.rate.or(terms.get("rate").copied());
-    rule.oja = rule.oja.or(terms.get("oja").copied());
-    Ok((rule, Some(file.clone())))
+    rule.rate = rule.rate.or(tuned.get("rate").copied());
+    rule.oja = rule.oja.or(tuned.get("oja").copied());
+    for (term, value) in tuned.iter().filter(|(term, _)| !["rate", "oja"].contains(&term.as_str())) {
+        terms.entry(term.clone()).or_insert(CoefficientSpec::Uniform(*value));
+    }
+    Ok(Resolved { rule, terms, source: Some(file.clone()) })
 }
 
 impl Kind for TrainBatch {
@@ -129,9 +145,14 @@ impl Kind for TrainBatch {
         generator.subschema_for::<TrainBatchSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TrainBatchSpec>(&["data"]));
-        AXES.contains(axis).then(|| vec![axis.to_owned()])
+        if AXES.contains(axis) {
+            return Some(vec![axis.to_owned()]);
+        }
+        let moves_weights = |term: &Term| term.synapses == Synapses::Forward && !has_its_own(&term.name);
+        let is_term = Term::named(axis).is_ok_and(moves_weights) || is_written(definitions, axis);
+        is_term.then(|| vec!["coefficients".to_owned(), axis.to_owned()])
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -143,7 +164,10 @@ impl Kind for TrainBatch {
         let mut inputs = Inputs::new(planning);
         let data = read_data(&mut inputs)?;
         let (units, architecture) = chain(planning, &spec.layers, (spec.activation, spec.init), &data.facts)?;
-        let (rule, source) = resolve_rule(planning, &spec, &data.facts.name)?;
+        let Resolved { rule, terms, source } = resolve_rule(planning, &spec, &data.facts.name)?;
+        let n_layers = architecture.n_layers();
+        let Beside { coefficients, written, rule: beside } =
+            Beside::plan(planning, spec.rule.as_deref(), terms, &spec.coefficients, n_layers)?;
         let Some(rate) = spec.rate.or(rule.rate) else {
             return Err(planning
                 .fault("rate", "no learning rate")
@@ -182,6 +206,8 @@ impl Kind for TrainBatch {
                 optimizer: described(settings.optimizer),
                 rate,
                 oja: settings.oja,
+                coefficients,
+                terms: written,
                 batch_norm: match normalization {
                     Some(Normalization::Batch(constants)) => Some([constants.momentum, constants.epsilon]),
                     _ => None,
@@ -191,6 +217,7 @@ impl Kind for TrainBatch {
                 course,
             },
             settings,
+            beside,
             architecture,
         };
         let training = Training::new(planning, "layers", recipe, data)?;
@@ -207,6 +234,12 @@ struct Canonical {
     optimizer: serde_json::Value,
     rate: f64,
     oja: f64,
+    /// Of other terms.
+    #[serde(serialize_with = "as_map", skip_serializing_if = "Vec::is_empty")]
+    coefficients: Vec<(String, CoefficientSpec)>,
+    /// What those that are not shipped mean.
+    #[serde(skip_serializing_if = "CanonicalTerms::is_empty")]
+    terms: CanonicalTerms,
     /// Momentum and epsilon.
     batch_norm: Option<[f64; 2]>,
     #[serde(skip_serializing_if = "is_off")]
@@ -221,11 +254,12 @@ fn is_off(switch: &bool) -> bool {
     !switch
 }
 
-/// A chain of layers, an optimiser.
+/// A chain of layers, an optimiser and the terms beside it.
 #[derive(Clone, Debug, PartialEq)]
 struct Batches {
     canonical: Canonical,
     settings: BatchSettings,
+    beside: Rule,
     architecture: Architecture,
 }
 
@@ -272,11 +306,12 @@ impl Recipe for Batches {
     fn learner(&self) -> Result<BatchTrainer, InvalidParameter> {
         let Canonical { units, course, .. } = &self.canonical;
         let network = Network::initialize(&self.architecture, &units.initialization, Feedback::Symmetric, course.seed);
-        BatchTrainer::new(network, self.settings)
+        BatchTrainer::with_terms(network, self.settings, &self.beside)
     }
 
     fn describe(&self) -> Described<'_> {
-        let Canonical { units, optimizer, rate, oja, batch_norm, layer_norm, batch_size, course, .. } = &self.canonical;
+        let Canonical { units, optimizer, rate, oja, batch_norm, layer_norm, batch_size, course, coefficients, .. } =
+            &self.canonical;
         let name = optimizer["name"].as_str().expect("an optimiser has a name");
         let mut options = serde_json::json!({
             "beta": units.beta,
@@ -289,6 +324,11 @@ impl Recipe for Batches {
         if *layer_norm {
             options["layer_norm"] = true.into();
         }
+        if !coefficients.is_empty() {
+            let by_term = coefficients.iter().map(|(name, value)| (name.clone(), serde_json::json!(value))).collect();
+            options["beside_optimizer"] = self.beside.equation().into();
+            options["coefficients"] = serde_json::Value::Object(by_term);
+        }
         Described {
             units,
             feedback: "symmetric",
@@ -296,7 +336,7 @@ impl Recipe for Batches {
                 // Under plain gradient descent the rate is the term's coefficient; an optimiser has no such number.
                 "gradient" => (name == "sgd").then_some(*rate),
                 "oja" => Some(*oja),
-                _ => Some(0.0),
+                other => coefficient_in_runs(coefficients, other),
             }),
             batches: Some(BatchOptions {
                 optimizer: name,

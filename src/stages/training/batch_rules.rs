@@ -1,14 +1,25 @@
 //! Ways of learning in mini-batches as they are written: optimisers and normalisation.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::rules::{CoefficientSpec, place_of_term};
+use super::terms::{self, CanonicalTerms};
+use crate::science::batch::refuses;
 use crate::science::normalization::{BatchNorm, Normalization};
 use crate::science::optimizer::Optimizer;
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::spec::NamedNode;
+use crate::spec::node::{Fault, instead_of};
+use crate::task::Planning;
 
-/// `[rules.<name>]` of a stage that learns in mini-batches.
+/// `[rules.<name>]` of a stage that learns in mini-batches; coefficients of terms beside the optimiser may stand in it as well.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = with_terms)]
 pub struct BatchRuleSpec {
     /// Take `rate` and `oja` from the committed tables, by data set, setting and the rule's name.
     #[serde(default)]
@@ -31,6 +42,105 @@ pub struct BatchRuleSpec {
     /// Samples of a batch.
     #[serde(default)]
     pub(super) batch_size: Option<usize>,
+}
+
+/// A coefficient may stand under any other name.
+fn with_terms(schema: &mut schemars::Schema) {
+    schema.insert("additionalProperties".to_owned(), serde_json::json!({ "$ref": "#/$defs/CoefficientSpec" }));
+}
+
+/// A rule for mini-batches as it was written, and the coefficients of its terms.
+///
+/// # Errors
+/// It has a key that is neither a parameter nor a term, or a value that is none.
+pub(super) fn read_batch_rule(
+    planning: &Planning<'_>,
+    NamedNode { name, node, .. }: &NamedNode,
+) -> Result<(BatchRuleSpec, BTreeMap<String, CoefficientSpec>), Fault> {
+    static OWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let schema = schemars::schema_for!(BatchRuleSpec);
+        let properties = schema.as_value()["properties"].as_object().expect("parameters are a table").clone();
+        properties.into_iter().map(|(name, _)| name).collect()
+    });
+    let known = || terms::names(planning.definitions);
+    let (mut own, mut coefficients) = (node.clone(), BTreeMap::new());
+    for (key, node) in node.as_table().map_or(&[][..], |table| &table.entries) {
+        if OWN.contains(&key.name) {
+            continue;
+        }
+        if !known().any(|known| known == key.name) {
+            let there = instead_of(&key.name, OWN.iter().map(String::as_str).chain(known()));
+            let message =
+                format!("rule `{name}` for mini-batches has neither a parameter nor a term `{}`; {there}", key.name);
+            return Err(Fault::at(&key.span, message));
+        }
+        coefficients.insert(key.name.clone(), node.read()?);
+        own.as_table_mut().map(|table| table.remove(&key.name));
+    }
+    Ok((own.read()?, coefficients))
+}
+
+/// The terms beside an optimiser.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// By name, in the order in which the terms are defined.
+    pub coefficients: Vec<(String, CoefficientSpec)>,
+    /// Those of them that the pipeline writes itself.
+    pub written: CanonicalTerms,
+    pub rule: Rule,
+}
+
+/// Whether a shipped term is none that can stand beside an optimiser by its name: what the optimiser moves by, and what has a
+/// parameter of its own.
+pub(super) fn has_its_own(term: &str) -> bool {
+    ["gradient", "oja"].contains(&term)
+}
+
+impl Beside {
+    /// The terms of a rule and of a stage, whose coefficients come first.
+    ///
+    /// # Errors
+    /// One is no term, or none that a batch can carry out in a network of so many layers.
+    pub(super) fn plan(
+        planning: &Planning<'_>,
+        rule: Option<&str>,
+        mut found: BTreeMap<String, CoefficientSpec>,
+        overrides: &BTreeMap<String, CoefficientSpec>,
+        n_layers: usize,
+    ) -> Result<Self, Fault> {
+        let known = || terms::names(planning.definitions);
+        for (name, value) in overrides {
+            if !known().any(|known| known == name) {
+                let message = format!("there is no plasticity term `{name}`; {}", instead_of(name, known()));
+                return Err(Fault::at(planning.key_within("coefficients", name), message));
+            }
+            found.insert(name.clone(), value.clone());
+        }
+        let mut written = CanonicalTerms::default();
+        let mut parts: Vec<(Term, Coefficient)> = Vec::new();
+        let coefficients: Vec<_> = known().filter_map(|name| found.remove_entry(name)).collect();
+        for (name, coefficient) in &coefficients {
+            let fault = |message: String| Fault::at(place_of_term(planning, rule, name), message);
+            if has_its_own(name) {
+                let own = if name == "oja" { "oja" } else { "rate" };
+                let message =
+                    format!("`{name}` is no term beside an optimiser: its coefficient is the parameter `{own}`");
+                return Err(fault(message));
+            }
+            let Some(known) = terms::find(planning.definitions, name)? else { continue };
+            written.add(&known);
+            let part = (known.term, coefficient.coefficient());
+            Rule::with_terms(vec![part.clone()])
+                .and_then(|alone| alone.check_layers(n_layers))
+                .map_err(|error| fault(error.to_string()))?;
+            if let Some(why) = refuses(&part.0) {
+                return Err(fault(format!("`{name}` {why}")));
+            }
+            parts.push(part);
+        }
+        let rule = Rule::with_terms(parts).map_err(|error| planning.fault("rule", error.to_string()))?;
+        Ok(Self { coefficients, written, rule })
+    }
 }
 
 /// `"adam"`, or `{ adam = { beta1 = 0.9 } }`.

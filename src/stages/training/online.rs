@@ -1,4 +1,5 @@
-//! dataset → runs, evaluations, samples, weights, updates: a feed-forward network learns online, one sample at a time.
+//! dataset → runs, coefficients, evaluations, samples, weights, state, updates, term_norms: a feed-forward network learns
+//! online, one sample at a time.
 //!
 //! Beside what is kept, the weights at every step of the schedule are handed on in memory (`trajectory`) to the stages
 //! that look at the network while it learns: training again is cheaper than keeping gigabytes.
@@ -14,21 +15,19 @@ use super::rules::{
     CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, place_of_term, resolve_terms,
 };
 use super::skeleton::{Recipe, Training};
-use super::tables::{Described, updating_outputs, write_coefficients};
+use super::tables::{Described, plastic_outputs, write_coefficients};
 use super::terms::{CanonicalTerms, is_written};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
-use crate::science::online::OnlineTrainer;
+use crate::science::online::{OnlineTrainer, why_one_by_one};
 use crate::science::plasticity::{Rule, Synapses, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::feedback::FeedbackSpec;
 use crate::stages::parameters::{ActivationSpec, InitSpec, LossSpec, Split, Steps, axes_of};
-use crate::stages::rows::CoefficientRow;
-use crate::tables::Row;
 use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Surroundings};
 
 /// `kind = "train"`
@@ -72,7 +71,7 @@ struct TrainSpec {
     /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
     #[serde(default)]
     schedule: Option<Steps>,
-    /// Steps at which the weights are kept.
+    /// Steps at which the weights are kept, and what neurons of written terms remember.
     #[serde(default = "nowhere")]
     snapshots: Steps,
     /// The images on which accuracy is measured.
@@ -90,7 +89,7 @@ impl Kind for Train {
     }
 
     fn version(&self) -> u32 {
-        3
+        5
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -213,11 +212,7 @@ struct Online {
 }
 
 /// The tables of every online training; a network has no say in them.
-static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| {
-    let mut outputs = updating_outputs();
-    outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
-    outputs
-});
+static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(plastic_outputs);
 
 impl Recipe for Online {
     type Learner = OnlineTrainer;
@@ -280,7 +275,13 @@ impl Recipe for Online {
     fn equation(&self) -> Option<Equation> {
         let needs = self.feedback.needs();
         let online = "No batches and no optimiser state: one sample, one update.";
-        Some(Equation { plain: self.rule.equation(), latex: self.rule.latex(), needs: vec![needs, online] })
+        let one_by_one = why_one_by_one(self.architecture.activation(), self.feedback, &self.rule);
+        Some(Equation {
+            plain: self.rule.equation(),
+            latex: self.rule.latex(),
+            needs: vec![needs, online],
+            slow: one_by_one.map(|why| format!("The first layer learns step by step, not many at a time: {why}.")),
+        })
     }
 
     fn slowdown(&self) -> f64 {

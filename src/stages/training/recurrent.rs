@@ -373,7 +373,7 @@ impl Recipe for Recurrent {
         if self.rule.is_clipped() {
             needs.push("Clipping: no synapse learns before the length of the whole gradient is known to all.");
         }
-        Some(Equation { plain: self.rule.equation().replace("; ", "\n"), latex: self.rule.latex(), needs })
+        Some(Equation { plain: self.rule.equation().replace("; ", "\n"), latex: self.rule.latex(), needs, slow: None })
     }
 
     fn history(&self) -> u64 {

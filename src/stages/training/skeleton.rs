@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::parameters::{Course, Data};
-use super::tables::{Described, Record, write_run, write_samples, write_weights};
+use super::tables::{Described, Record, write_run, write_samples, write_state, write_weights};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::learner::{Divergence, Learner, UpdateNorms};
@@ -157,8 +157,8 @@ impl<R: Recipe> Work for Training<R> {
     fn known_values(&self, table: &str) -> KnownValues {
         let Course { schedule, snapshots, .. } = self.course();
         match table {
-            "evaluations" | "updates" => at_steps(schedule),
-            "weights" => at_steps(snapshots),
+            "evaluations" | "updates" | "term_norms" => at_steps(schedule),
+            "weights" | "state" => at_steps(snapshots),
             _ => KnownValues::new(),
         }
     }
@@ -173,6 +173,7 @@ impl<R: Recipe> Work for Training<R> {
         let mut record = Record::default();
         let mut divergence = None;
         let held_out = data.held_out(course.evaluate_on);
+        let remembers = self.outputs().iter().any(|output| output.table() == "state");
         for step in course.stops() {
             match advance(&mut learner, context, &data.train, &order[..step as usize])? {
                 Ok(norms) if course.schedule.contains(&step) => record.updates(step, &norms),
@@ -190,6 +191,9 @@ impl<R: Recipe> Work for Training<R> {
             recipe.look(context, step, &model, held_out)?;
             if course.snapshots.contains(&step) {
                 write_weights(context, "weights", step, &*model)?;
+                if remembers {
+                    write_state(context, step, learner.state())?;
+                }
             }
         }
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);

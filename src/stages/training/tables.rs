@@ -1,13 +1,18 @@
 //! The tables of trainings: which there are, and how their rows come about.
 
+use std::borrow::Cow;
+
 use super::parameters::Units;
 use super::rules::CoefficientSpec;
 use crate::error::Result;
 use crate::science::evaluation::Evaluation;
-use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::learner::{Divergence, Owner, Remembered, UpdateNorms};
 use crate::science::model::{Blueprint, Model, Parameter};
 use crate::science::samples::Samples;
-use crate::stages::rows::{BatchOptions, CoefficientRow, EvaluationRow, RunRow, SampleRow, UpdateRow, WeightRow};
+use crate::stages::rows::{
+    BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, StateRow, TermNormRow, UpdateRow,
+    WeightRow, updates_of_terms,
+};
 use crate::tables::{Assembly, Row, TableSchema};
 use crate::task::{Output, Surroundings};
 
@@ -27,6 +32,20 @@ pub(super) fn outputs(runs: TableSchema, weights: TableSchema) -> Vec<Output> {
 pub(super) fn updating_outputs() -> Vec<Output> {
     let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
     outputs.insert(outputs.len() - 1, Output::kept("updates", UpdateRow::schema()));
+    outputs
+}
+
+/// The tables of a training by any plasticity terms, whose parts are measured and whose neurons may remember something.
+pub(super) fn plastic_outputs() -> Vec<Output> {
+    let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
+    outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
+    let more = [
+        Output::kept("state", StateRow::schema()),
+        Output::kept("updates", updates_of_terms()),
+        Output::kept("term_norms", TermNormRow::schema()),
+    ];
+    let before_trajectory = outputs.len() - 1;
+    outputs.splice(before_trajectory..before_trajectory, more);
     outputs
 }
 
@@ -136,7 +155,7 @@ impl Record {
 
     /// The norms of the update at a scheduled step.
     pub(super) fn updates(&mut self, step: u64, norms: &[UpdateNorms]) {
-        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, *norms)));
+        self.updates.extend(norms.iter().enumerate().map(|(index, norms)| (step, index + 1, norms.clone())));
     }
 
     /// Writes what was gathered, as far as there are tables for it.
@@ -152,19 +171,55 @@ impl Record {
         };
         let evaluations: Vec<_> = self.evaluations.iter().map(evaluation).collect();
         context.write("evaluations", EvaluationRow::batch(&evaluations))?;
-        if !outputs.iter().any(|output| output.table() == "updates") {
+        let has = |table: &str| outputs.iter().any(|output| output.table() == table);
+        if !has("updates") {
             return Ok(());
         }
-        let update = |&(step, layer, norms): &(u64, usize, UpdateNorms)| UpdateRow {
+        let update = |(step, layer, norms): &(u64, usize, UpdateNorms)| UpdateRow {
             run_id,
-            step: step as i64,
-            layer: layer as i32,
+            step: *step as i64,
+            layer: *layer as i32,
             gradient_norm: norms.gradient,
             oja_norm: norms.oja,
             total_norm: norms.total,
         };
         let updates: Vec<_> = self.updates.iter().map(update).collect();
-        context.write("updates", UpdateRow::batch(&updates))
+        let mut rows = Assembly::new(context.schema("updates")?.clone()).rows(&updates);
+        if has("term_norms") {
+            rows = rows.rows(&self.updates.iter().map(|(_, _, norms)| other_norms(norms)).collect::<Vec<_>>());
+            context.write("term_norms", TermNormRow::batch(&self.term_norms(run_id)))?;
+        }
+        context.write("updates", rows.batch().map_err(|error| context.internal(error))?)
+    }
+
+    /// In the order of the table's key.
+    fn term_norms<'a>(&'a self, run_id: &'a str) -> Vec<TermNormRow<'a>> {
+        let mut rows = Vec::new();
+        for (step, layer, norms) in &self.updates {
+            let row = |(term, norm): &'a (Cow<'static, str>, f64)| TermNormRow {
+                run_id,
+                step: *step as i64,
+                layer: *layer as i32,
+                term,
+                norm: *norm,
+            };
+            let first = rows.len();
+            rows.extend(norms.terms.iter().map(row));
+            rows[first..].sort_by_key(|row| row.term);
+        }
+        rows
+    }
+}
+
+/// The parts of the terms that have a column and are no field of the norms.
+fn other_norms(norms: &UpdateNorms) -> OtherNorms {
+    let of = |name: &str| norms.terms.iter().find(|(term, _)| term == name).map_or(0.0, |(_, norm)| *norm);
+    OtherNorms {
+        error_hebb_norm: of("error_hebb"),
+        decay_norm: of("decay"),
+        hebb_norm: of("hebb"),
+        feedback_hebb_norm: of("feedback_hebb"),
+        feedback_decay_norm: of("feedback_decay"),
     }
 }
 
@@ -198,4 +253,26 @@ pub(super) fn write_weights(context: &dyn Surroundings, output: &str, step: u64,
         })
         .collect();
     context.write(output, WeightRow::batch(&rows))
+}
+
+/// Writes what neurons remember to the output `state`, in the order of the table's key.
+pub(super) fn write_state<'a>(context: &'a dyn Surroundings, step: u64, mut state: Vec<Remembered<'a>>) -> Result<()> {
+    let run_id = context.run_id();
+    state.sort_by_key(|value| (value.term, value.name, value.layer));
+    let row = |value: Remembered<'a>| StateRow {
+        run_id,
+        step: step as i64,
+        term: value.term,
+        name: value.name,
+        layer: value.layer as i32,
+        side: match value.owner {
+            Owner::Pre => "pre",
+            Owner::Post => "post",
+            Owner::Layer => "one",
+        },
+        n_values: value.values.len() as i32,
+        values: value.values,
+    };
+    let rows: Vec<_> = state.into_iter().map(row).collect();
+    context.write("state", StateRow::batch(&rows))
 }

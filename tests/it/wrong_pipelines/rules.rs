@@ -99,7 +99,7 @@ fn coefficients_for_another_number_of_layers() {
 #[test]
 fn feedback_terms_with_fixed_feedback() {
     assert_snapshot!(changed(&[("oja      = 0.001", "oja      = 0.001\nfeedback_hebb = 0.001")]), @r#"
-      × pipelines/small.toml:15:17: `feedback_hebb` moves feedback weights, which `feedback = "symmetric"` keeps fixed
+      × pipelines/small.toml:15:17: `feedback_hebb` moves feedback weights, and the network's feedback is `symmetric`, where there are no feedback weights to move
         ╭─[pipelines/small.toml:15:17]
      14 │ oja      = 0.001
      15 │ feedback_hebb = 0.001

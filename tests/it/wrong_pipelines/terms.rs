@@ -19,7 +19,7 @@ equation = "y_post * y_prre'"
      57 │ equation = "y_post * y_prre'"
         ·                      ──────
         ╰────
-      help: There are `y_pre`, `y_post`, `e_pre`, `e_post`, `W`, `B`. Others stand in `parameters` or `state`.
+      help: There are `y_pre`, `y_post`, `e_pre`, `e_post`, `z_post`, `label`, `noise`, `loss`, `loss_change`, `settled_pre`, `settled_post`, `W`, `B`. Others stand in `parameters` or `state`.
     "#
     );
 }

@@ -96,7 +96,7 @@ keep = "yes""#)]), @r#"
 #[test]
 fn unknown_key_of_a_stage() {
     assert_snapshot!(changed(&[("samples   = 600", "sampels   = 600")]), @"
-      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:24:1]
      23 │ layers    = [784, 40, 30, 10]
      24 │ sampels   = 600
@@ -320,7 +320,7 @@ fn negative_variance() {
 fn unknown_activation() {
     assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
 activation = "gelu""#)]), @r#"
-      × pipelines/small.toml:25:14: an activation is `"softplus"`, `"tanh"`, `"relu"`, `"sigmoid"` or `{ softplus = { beta = 10 } }`
+      × pipelines/small.toml:25:14: an activation is `"softplus"`, `"tanh"`, `"relu"`, `"sigmoid"`, `"linear"` or `{ softplus = { beta = 10 } }`
         ╭─[pipelines/small.toml:25:14]
      24 │ samples   = 600
      25 │ activation = "gelu"
@@ -347,7 +347,7 @@ fn softplus_with_beta_zero() {
 fn unknown_feedback() {
     assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
 feedback = "fixed""#)]), @r#"
-      × pipelines/small.toml:25:12: unknown choice `fixed`; there are: `symmetric`, `random`, `plastic`
+      × pipelines/small.toml:25:12: feedback is `"symmetric"`, `"random"`, `"plastic"`, `"sign_symmetric"`, `"direct"`, `"broadcast"`, `"none"`, `"kolen_pollack"`, `"weight_mirror"`, `"predictive_coding"` or `"equilibrium_propagation"`, or one of the last ones with its numbers: `{ broadcast = { std = 1e-3 } }`
         ╭─[pipelines/small.toml:25:12]
      24 │ samples   = 600
      25 │ feedback = "fixed"
@@ -467,5 +467,67 @@ fn negative_rate_in_mini_batches() {
         ·                             ────
      51 │ FROM accuracy
         ╰────
+    "#);
+}
+
+#[test]
+fn a_pathway_with_numbers_that_make_no_sense() {
+    assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
+feedback = { broadcast = { std = -0.1 } }"#)]), @"
+      × pipelines/small.toml:25:12: `std` must be a positive number, found -0.1
+        ╭─[pipelines/small.toml:25:12]
+     24 │ samples   = 600
+     25 │ feedback = { broadcast = { std = -0.1 } }
+        ·            ──────────────────────────────
+     26 │ schedule  = { every = 100 }
+        ╰────
+    ");
+    assert_snapshot!(changed(&[("samples   = 600", r#"samples   = 600
+feedback = { direct = { std = 0.1 } }"#)]), @r#"
+      × pipelines/small.toml:25:12: feedback is `"symmetric"`, `"random"`, `"plastic"`, `"sign_symmetric"`, `"direct"`, `"broadcast"`, `"none"`, `"kolen_pollack"`, `"weight_mirror"`, `"predictive_coding"` or `"equilibrium_propagation"`, or one of the last ones with its numbers: `{ broadcast = { std = 1e-3 } }`
+        ╭─[pipelines/small.toml:25:12]
+     24 │ samples   = 600
+     25 │ feedback = { direct = { std = 0.1 } }
+        ·            ──────────────────────────
+     26 │ schedule  = { every = 100 }
+        ╰────
+    "#);
+}
+
+#[test]
+fn terms_that_read_what_their_pathway_does_not_give() {
+    let with = |feedback: &str, term: &str| {
+        changed(&[
+            ("samples   = 600", &format!("samples   = 600\nfeedback = \"{feedback}\"")),
+            ("oja      = 0.001", &format!("oja      = 0.001\n{term} = 0.001")),
+        ])
+    };
+    assert_snapshot!(with("direct", "feedback_hebb"), @r#"
+      × pipelines/small.toml:15:17: `feedback_hebb` moves feedback weights, and the network's feedback is `direct`, which keeps feedback weights fixed or derives them from the forward weights
+        ╭─[pipelines/small.toml:15:17]
+     14 │ oja      = 0.001
+     15 │ feedback_hebb = 0.001
+        ·                 ─────
+     16 │ 
+        ╰────
+      help: Give stage `train` `feedback = "plastic"`.
+    "#);
+    assert_snapshot!(with("none", "error_hebb"), @"
+      × pipelines/small.toml:15:14: `error_hebb` reads e_{ℓ-1}, and `none` gives an error to the output alone
+        ╭─[pipelines/small.toml:15:14]
+     14 │ oja      = 0.001
+     15 │ error_hebb = 0.001
+        ·              ─────
+     16 │ 
+        ╰────
+    ");
+    assert_snapshot!(with("kolen_pollack", "hebb"), @r#"
+      × pipelines/small.toml:6:9: under `kolen_pollack` both sides learn by `gradient` and forget by `decay`: the rule has no `decay`
+       ╭─[pipelines/small.toml:6:9]
+     5 │ [matrix]
+     6 │ rule = ["bp", "bp_oja"]
+       ·         ────
+     7 │ seed = { first = 0, count = 3 }
+       ╰────
     "#);
 }

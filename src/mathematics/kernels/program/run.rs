@@ -90,7 +90,6 @@ impl Evaluator {
     }
 
     /// A value that the neurons remember, by its place in the program.
-    #[cfg(test)]
     pub(crate) fn state(&self, number: usize) -> &[f32] {
         &crate::kernels::lanes::as_flat(&self.state[number])[..self.program.state[number].1.size(self.sizes)]
     }

@@ -1,10 +1,14 @@
 //! Mini-batches, with the engineering that the introduction names: momentum, Adam, batch normalisation (section 2.3), and
 //! layer normalisation, which works with batches of one, too.
 //!
-//! The gradient term is the mean over the batch, moved by an [`Optimizer`]; Oja's term, if wanted, is the mean over the
-//! batch with a coefficient of its own, added beside the optimiser. Feedback is symmetric.
+//! The gradient term is the mean over the batch, moved by an [`Optimizer`]; Oja's term and others, if wanted, are means over the
+//! batch with coefficients of their own, added beside the optimiser. Feedback is symmetric.
+
+mod terms;
 
 use std::borrow::Cow;
+
+use terms::{BatchSignals, Terms};
 
 use crate::kernels::{self, INTENSITY, InputMajor, Lanes, all_finite, as_flat, as_flat_mut, lanes_for};
 use crate::science::InvalidParameter;
@@ -13,6 +17,7 @@ use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::network::Network;
 use crate::science::normalization::{Normalization, NormalizedLayer};
 use crate::science::optimizer::{Optimizer, OptimizerState};
+use crate::science::plasticity::{Rule, Synapses, Term, Wanted};
 use crate::science::samples::Samples;
 
 /// How to train in mini-batches.
@@ -53,12 +58,28 @@ impl BatchSettings {
     }
 }
 
+/// Why a term cannot stand beside an optimiser; none if it can.
+pub fn refuses(term: &Term) -> Option<String> {
+    if term.synapses == Synapses::Feedback {
+        return Some(
+            "moves feedback weights, and mini-batch training is backpropagation, which has none of its own".to_owned(),
+        );
+    }
+    let is_kept = |wanted: &Wanted| *wanted == Wanted::Feedback;
+    (!term.wants().iter().all(is_kept)).then(|| {
+        "reads z, the label, noise, the loss or settled activations, which mini-batches do not keep by the sample"
+            .to_owned()
+    })
+}
+
 /// A network that learns from mini-batches.
 #[derive(Clone, Debug)]
 pub struct BatchTrainer {
     network: Network,
     settings: BatchSettings,
     normalized: Vec<NormalizedLayer>,
+    /// Beside the optimiser and Oja's term.
+    terms: Option<Terms>,
     /// One a layer.
     optimizer_states: Vec<OptimizerState>,
     gradients: Vec<InputMajor>,
@@ -73,8 +94,24 @@ impl BatchTrainer {
     ///
     /// # Errors
     /// If the settings make no sense, or the network's feedback is not symmetric.
-    pub fn new(mut network: Network, settings: BatchSettings) -> Result<Self, InvalidParameter> {
+    pub fn new(network: Network, settings: BatchSettings) -> Result<Self, InvalidParameter> {
+        Self::with_terms(network, settings, &Rule::with_terms(Vec::new())?)
+    }
+
+    /// As [`BatchTrainer::new`], with the terms of `rule` beside the optimiser: each adds its coefficient times the mean over
+    /// the batch of what it makes of every sample and of the weights before the batch. What neurons remember moves on from
+    /// sample to sample, in the order of the batch.
+    ///
+    /// # Errors
+    /// As [`BatchTrainer::new`], or the rule has not as many coefficients as the network has layers, or moves feedback
+    /// weights, which a symmetric network has not.
+    pub fn with_terms(mut network: Network, settings: BatchSettings, rule: &Rule) -> Result<Self, InvalidParameter> {
         let settings = settings.check()?;
+        rule.check_layers(network.n_layers())?;
+        let refused = rule.terms().iter().find_map(|(term, _)| Some((term, refuses(term)?)));
+        if let Some((term, why)) = refused {
+            return Err(InvalidParameter::new(format!("term `{}` {why}", term.name)));
+        }
         if network.feedback() != Feedback::Symmetric {
             return Err(InvalidParameter::new(
                 "mini-batch training is backpropagation: its feedback must be symmetric",
@@ -89,6 +126,7 @@ impl BatchTrainer {
         Ok(Self {
             settings,
             normalized,
+            terms: (!rule.terms().is_empty()).then(|| Terms::new(rule, network.architecture().sizes())),
             optimizer_states: vec![OptimizerState::default(); network.n_layers()],
             gradients: network.forward.clone(),
             network,
@@ -139,7 +177,7 @@ impl BatchTrainer {
 
     /// One update from the pending batch. Fails with the first layer that is not finite.
     fn learn(&mut self, samples: &Samples) -> Result<(), usize> {
-        let Self { network, settings, normalized, optimizer_states, gradients, pending, .. } = self;
+        let Self { network, settings, normalized, terms, optimizer_states, gradients, pending, .. } = self;
         let sizes = network.architecture().sizes().to_vec();
         let (backend, function, n_layers) = (network.backend, network.architecture().activation(), network.n_layers());
         let m = pending.len();
@@ -177,7 +215,19 @@ impl BatchTrainer {
             if layer > 1 {
                 kernels::project_batch(backend, weights, &error, &mut below);
                 kernels::times_slope(backend, function, &y[layer - 1], &mut below);
+                if let Some(normalized) = normalized.get_mut(layer - 2) {
+                    normalized.backward(settings.optimizer, &mut below);
+                }
             }
+            let change = terms.as_mut().map(|terms| {
+                if layer == 1 && terms.read_input_error() {
+                    kernels::project_batch(backend, weights, &error, &mut below);
+                    terms::mask_input(function, &y[0], &mut below);
+                }
+                let (pre_activation, activation) = (&y[layer - 1][..], &y[layer][..]);
+                let signals = BatchSignals { pre_activation, activation, pre_error: &below, error: &error };
+                terms.change(backend, layer, weights, signals)
+            });
             let oja = (settings.oja != 0.0).then(|| oja_sum(backend, weights, &y[layer - 1], &y[layer]));
             kernels::outer_sum(backend, &y[layer - 1], &error, &mut gradients[layer - 1]);
             as_flat_mut(gradients[layer - 1].lanes_mut()).iter_mut().for_each(|g| *g /= m as f32);
@@ -187,16 +237,14 @@ impl BatchTrainer {
                 let rate = (settings.oja / m as f64) as f32;
                 w.iter_mut().zip(as_flat(oja.lanes())).for_each(|(w, oja)| *w += rate * oja);
             }
+            if let Some(change) = change {
+                w.iter_mut().zip(as_flat(change.lanes())).for_each(|(w, change)| *w += change);
+            }
             if !all_finite(weights.lanes()) {
                 return Err(layer);
             }
-            if layer > 1 {
-                if let Some(normalized) = normalized.get_mut(layer - 2) {
-                    normalized.backward(settings.optimizer, &mut below);
-                }
-                if !all_finite(&below) {
-                    return Err(layer - 1);
-                }
+            if layer > 1 && !all_finite(&below) {
+                return Err(layer - 1);
             }
             error = below;
         }

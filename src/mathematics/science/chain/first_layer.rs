@@ -31,12 +31,10 @@ pub(super) struct FirstLayer {
 }
 
 impl FirstLayer {
-    /// Under `rule`; `None` if it does not treat silent pixels alike.
-    pub(super) fn new(network: &Network, rule: &SynapticRule) -> Option<Self> {
+    /// Under `rule`, which must treat silent pixels alike.
+    pub(super) fn new(network: &Network, rule: &SynapticRule) -> Self {
         let activation = network.architecture().activation();
-        if !rule.treats_silence_alike(activation) {
-            return None;
-        }
+        assert!(rule.treats_silence_alike(activation), "rows of silent pixels differ");
         let (n_in, n_out) = (network.forward[0].n_in(), network.forward[0].n_out());
         let block = |rule| {
             let mut block = Block::new(rule, n_out);
@@ -44,7 +42,7 @@ impl FirstLayer {
             block
         };
         let takes_part = rule.reads_pre_error() || !rule.feedback.is_zero();
-        Some(Self {
+        Self {
             rule: *rule,
             activation,
             seen: Seen::new(n_in),
@@ -55,7 +53,7 @@ impl FirstLayer {
             forwarded: Forwarded::default(),
             propagated: Propagated::default(),
             shares: Shares::default(),
-        })
+        }
     }
 
     /// Steps that wait.

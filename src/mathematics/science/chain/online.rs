@@ -6,6 +6,9 @@
 //! Where the rule allows it, the first layer's steps are carried out many at a time (`first_layer.rs`). Those of other layers
 //! wait for the next forward pass (`kernels/waiting.rs`), or the end of a call.
 
+mod memory;
+mod norms;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -13,18 +16,18 @@ use super::first_layer::FirstLayer;
 use super::mirror::Mirror;
 use super::network::{Network, follow_signs};
 use super::pathways::Pathway;
-use super::signals::{ChainSynapses, Signals};
+use super::signals::ChainSynapses;
 use crate::kernels::program::{Beyond, Evaluator, Operand, Seen, SynapseSignals};
-use crate::kernels::{
-    self, Active, ErrorBelow, InputMajor, Lanes, LayerSignals, SynapticRule, Waiting, as_flat, largest,
-};
+use crate::kernels::{self, Active, ErrorBelow, Lanes, LayerSignals, SynapticRule, Waiting, largest};
 use crate::science::InvalidParameter;
+use crate::science::activation::Activation;
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::feedback::Feedback;
-use crate::science::learner::Learner;
 pub use crate::science::learner::{Divergence, UpdateNorms};
+use crate::science::learner::{Learner, Remembered};
 use crate::science::plasticity::{Coefficient, Equation, Rule, Synapses as Moved, Term};
 use crate::science::samples::Samples;
+use norms::Before;
 
 /// While no weight can exceed this, none can have overflowed, and looking is unnecessary.
 const SURELY_FINITE: f64 = 1e30;
@@ -57,6 +60,8 @@ struct PlasticChain {
 /// A term of a layer that no kernel was written for.
 #[derive(Clone, Debug)]
 struct Evaluated {
+    /// What the rule calls it.
+    name: Cow<'static, str>,
     coefficient: f32,
     synapses: Moved,
     /// W or B, or B at all.
@@ -73,6 +78,7 @@ impl Evaluated {
             let (coefficient, program) = (coefficient.at(layer) as f32, equation.program());
             let reads_feedback = program.reads_matrix(Operand::Feedback);
             (coefficient != 0.0).then(|| Self {
+                name: term.name.clone(),
                 coefficient,
                 synapses: term.synapses,
                 reads_weights: program.reads_matrix(Operand::Weights) || reads_feedback,
@@ -130,17 +136,9 @@ impl OnlineTrainer {
     pub fn advance_recording(&mut self, samples: &Samples, order: &[u32]) -> Result<Vec<UpdateNorms>, Divergence> {
         let Some((last, earlier)) = order.split_last() else { return Ok(Vec::new()) };
         self.advance(samples, earlier)?;
-        let before = self.network().into_owned().forward;
+        let before = Before::of(self);
         self.advance(samples, &[*last])?;
-        let Online { dynamics, synapses, .. } = &mut self.online;
-        if synapses.first.is_some() {
-            // What a step that is put off does not need.
-            let Signals { activations, projections, .. } = dynamics.signals_mut();
-            samples.active(*last as usize).write(&mut activations[0]);
-            kernels::project_batch(synapses.network.backend, &before[0], &activations[1], &mut projections[0]);
-        }
-        let network = self.network();
-        Ok((1..=network.n_layers()).map(|layer| self.update_norms(layer, &before, &network.forward)).collect())
+        Ok(self.update_norms(&before, samples.active(*last as usize)))
     }
 
     /// The network as it is now; a copy if steps wait.
@@ -157,28 +155,6 @@ impl OnlineTrainer {
     pub fn steps(&self) -> u64 {
         self.online.steps()
     }
-
-    /// Norms of the step just made, from the weights before and after it. A rank-1 matrix has the product of its factors'
-    /// norms.
-    fn update_norms(&self, layer: usize, before: &[InputMajor], after: &[InputMajor]) -> UpdateNorms {
-        let Signals { activations, errors, projections, .. } = self.online.dynamics.signals();
-        let (y, pre) = (as_flat(&activations[layer]), as_flat(&activations[layer - 1]));
-        let gradient = self.rule.coefficient("gradient", layer).abs();
-        let oja = self.rule.coefficient("oja", layer).abs();
-        let residual = pre.iter().zip(as_flat(&projections[layer - 1])).map(|(y, d)| f64::from(*y) - f64::from(*d));
-        let squares = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-        let after = as_flat(after[layer - 1].lanes()).iter();
-        let total = after
-            .zip(as_flat(before[layer - 1].lanes()))
-            .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
-            .sum::<f64>();
-        UpdateNorms {
-            gradient: gradient * (squares(as_flat(&errors[layer])) * squares(pre)).sqrt(),
-            // Without the term the projection is not computed.
-            oja: if oja == 0.0 { 0.0 } else { oja * (squares(y) * residual.map(|r| r * r).sum::<f64>()).sqrt() },
-            total: total.sqrt(),
-        }
-    }
 }
 
 impl PlasticChain {
@@ -186,18 +162,13 @@ impl PlasticChain {
         let (sizes, n_layers) = (network.architecture().sizes(), network.n_layers());
         let synaptic: Vec<SynapticRule> = (1..=n_layers).map(|layer| rule.of_layer(layer)).collect();
         let evaluated: Vec<_> = (1..=n_layers).map(|layer| Evaluated::of_layer(rule, layer, sizes)).collect();
-        // What has to be evaluated reads the weights of every step, and so does e_0 unless it goes back through weights that
-        // move by terms alone.
-        let moves_by_terms = match network.feedback() {
-            Feedback::Symmetric | Feedback::Random | Feedback::Plastic | Feedback::KolenPollack => true,
-            Feedback::PredictiveCoding(_) => true,
-            _ => !rule.reads_pre_error(1) && synaptic[0].feedback.is_zero(),
-        };
-        let waits = evaluated[0].is_empty() && moves_by_terms;
-        let first = if waits { FirstLayer::new(&network, &synaptic[0]) } else { None };
+        let waits = why_one_by_one(network.architecture().activation(), network.feedback(), rule).is_none();
+        let first = waits.then(|| FirstLayer::new(&network, &synaptic[0]));
         let mirror = match network.feedback() {
             Feedback::WeightMirror(settings) => {
-                let first = if rule.reads_pre_error(1) { 1 } else { 2 };
+                // B_{1,0} takes part where something is made of it.
+                let reads_it = evaluated[0].iter().any(|term| term.reads_feedback);
+                let first = if rule.reads_pre_error(1) || reads_it { 1 } else { 2 };
                 Some(Mirror::new(settings, first..n_layers + 1, seed))
             }
             _ => None,
@@ -315,6 +286,33 @@ impl PlasticChain {
     }
 }
 
+/// Why the steps of a first layer cannot wait for one another and be carried out many at a time; none if they can.
+pub fn why_one_by_one(activation: Activation, feedback: Feedback, rule: &Rule) -> Option<String> {
+    let synaptic = rule.of_layer(1);
+    if let Some((term, ..)) = rule.evaluated().find(|(.., coefficient)| coefficient.at(1) != 0.0) {
+        let name = &term.name;
+        return Some(format!(
+            "`{name}` is no sum of products of signals, and reads all weights as they were before each step"
+        ));
+    }
+    // What goes back through weights that move by terms alone can be worked out from the steps that wait.
+    let moves_by_terms = match feedback {
+        Feedback::Symmetric | Feedback::Random | Feedback::Plastic | Feedback::KolenPollack => true,
+        Feedback::PredictiveCoding(_) => true,
+        _ => !synaptic.reads_pre_error() && synaptic.feedback.is_zero(),
+    };
+    if !moves_by_terms {
+        return Some(format!("e_0 comes as `{}` has it, not through weights that terms alone move", feedback.name()));
+    }
+    if !synaptic.treats_silence_alike(activation) {
+        return Some(match synaptic.feedback.reads_projection() {
+            true => "feedback weights are moved through Wᵀ y".to_owned(),
+            false => format!("a term reads e_0, which {activation} units do not mask where pixels are silent"),
+        });
+    }
+    None
+}
+
 /// The most by which decay makes a weight grow.
 fn growth(rule: &SynapticRule) -> f64 {
     let of = |decay: f32| (1.0 - f64::from(decay)).abs();
@@ -407,6 +405,10 @@ impl Learner for OnlineTrainer {
 
     fn steps(&self) -> u64 {
         OnlineTrainer::steps(self)
+    }
+
+    fn state(&self) -> Vec<Remembered<'_>> {
+        OnlineTrainer::state(self)
     }
 
     fn model(&self) -> Cow<'_, Network> {

@@ -168,6 +168,8 @@ impl Signals {
     /// What the synapses into `layer` see.
     pub(crate) fn at(&mut self, layer: usize, below: ErrorBelow) -> (LayerSignals<'_>, Beyond<'_>) {
         let Self { architecture, activations, errors, projections, potentials, noise, settled, labels, .. } = self;
+        let losses = [self.loss, self.loss_change];
+        let beyond = beyond(layer, [potentials, labels, noise, settled], losses);
         let (pre_errors, post_errors) = errors.split_at_mut(layer);
         let signals = LayerSignals {
             error: &post_errors[0],
@@ -179,15 +181,13 @@ impl Signals {
             pre_error: &mut pre_errors[layer - 1],
             projection: &mut projections[layer - 1],
         };
-        let beyond = Beyond {
-            potential: at(potentials, layer),
-            label: at(labels, layer),
-            noise: at(noise, layer),
-            settled: [at(settled, layer - 1), at(settled, layer)],
-            loss: self.loss as f32,
-            loss_change: self.loss_change as f32,
-        };
         (signals, beyond)
+    }
+
+    /// What only written terms read there.
+    pub(crate) fn beyond(&self, layer: usize) -> Beyond<'_> {
+        let Self { potentials, labels, noise, settled, .. } = self;
+        beyond(layer, [potentials, labels, noise, settled], [self.loss, self.loss_change])
     }
 
     /// Every layer learns from errors that are there, from the output down; of the first, `image` says what becomes of e_0.
@@ -229,8 +229,20 @@ impl Signals {
 }
 
 /// Nothing where there are no such signals.
-fn at(vectors: &[Vec<Lanes>], layer: usize) -> &[Lanes] {
-    vectors.get(layer).map_or(&[], |vector| vector)
+fn beyond<'a>(
+    layer: usize,
+    [potentials, labels, noise, settled]: [&'a Vec<Vec<Lanes>>; 4],
+    [loss, loss_change]: [f64; 2],
+) -> Beyond<'a> {
+    let at = |vectors: &'a Vec<Vec<Lanes>>, layer: usize| vectors.get(layer).map_or(&[][..], |vector| vector);
+    Beyond {
+        potential: at(potentials, layer),
+        label: at(labels, layer),
+        noise: at(noise, layer),
+        settled: [at(settled, layer - 1), at(settled, layer)],
+        loss: loss as f32,
+        loss_change: loss_change as f32,
+    }
 }
 
 /// y_ℓ in place of z_ℓ.

@@ -127,12 +127,14 @@ impl RecurrentTrainer {
                 gradient: theta * norm(&signals.input_error) * norm(&signals.x),
                 oja: 0.0,
                 total: total(&network.input, &before.input),
+                terms: Vec::new(),
             },
-            UpdateNorms { gradient, oja, total: total(&network.recurrent, &before.recurrent) },
+            UpdateNorms { gradient, oja, total: total(&network.recurrent, &before.recurrent), terms: Vec::new() },
             UpdateNorms {
                 gradient: theta * norm(&signals.output) * norm(last),
                 oja: 0.0,
                 total: total(&network.readout, &before.readout),
+                terms: Vec::new(),
             },
         ]
     }

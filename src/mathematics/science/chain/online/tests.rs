@@ -9,14 +9,14 @@ use crate::science::initialization::Initialization;
 use crate::science::plasticity::{Coefficient, Form, Signal, Synapses, Term, Written, WrittenState};
 use crate::science::reference::{Reference, architecture, deviation, input, noise, outer};
 
-const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
-const ACTIVATIONS: [Activation; 4] = [SOFTPLUS, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
+pub(super) const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };
+pub(super) const ACTIVATIONS: [Activation; 4] = [SOFTPLUS, Activation::Tanh, Activation::Relu, Activation::Sigmoid];
 
 fn rule(terms: &[(&str, f64)]) -> Rule {
     Rule::new(&terms.iter().map(|&(name, c)| (name, Coefficient::Uniform(c))).collect::<Vec<_>>()).unwrap()
 }
 
-fn network(sizes: &[usize], activation: Activation, feedback: Feedback) -> Network {
+pub(super) fn network(sizes: &[usize], activation: Activation, feedback: Feedback) -> Network {
     Network::initialize(&architecture(sizes, activation), &Initialization::Xavier, feedback, 3)
 }
 
@@ -202,7 +202,7 @@ fn a_made_up_term_changes_the_weights_as_its_replay_in_numpy() {
 }
 
 /// A term that is written as an equation.
-fn equation(name: &str, synapses: Synapses, equation: &str, state: Option<(&str, f64, &str)>) -> Term {
+pub(super) fn equation(name: &str, synapses: Synapses, equation: &str, state: Option<(&str, f64, &str)>) -> Term {
     let state = state.map(|(name, start, update)| WrittenState { name: name.into(), start, update: update.into() });
     Term::of_equation(&Written {
         name: name.into(),
@@ -393,6 +393,31 @@ fn feedback_terms_need_plastic_feedback_and_a_coefficient_for_each_layer() {
     }
     let rule = Rule::new(&[("oja", Coefficient::PerLayer(vec![0.1; 3]))]).unwrap();
     assert!(OnlineTrainer::new(network(&[4, 3], SOFTPLUS, Feedback::Symmetric), rule).is_err());
+}
+
+#[test]
+fn a_first_layer_that_learns_step_by_step_says_why() {
+    let why = |activation, feedback, terms: &[(&str, f64)]| why_one_by_one(activation, feedback, &rule(terms));
+    let errors = [("gradient", 0.1), ("error_hebb", 0.1)];
+    assert_eq!(why(SOFTPLUS, Feedback::Plastic, &errors), None);
+    assert_eq!(why(Activation::Tanh, Feedback::Direct, &[("gradient", 0.1), ("oja", 0.1)]), None);
+    assert!(
+        why(Activation::Tanh, Feedback::Symmetric, &errors).unwrap().contains("a term reads e_0, which tanh units")
+    );
+    assert!(why(SOFTPLUS, Feedback::Direct, &errors).unwrap().contains("e_0 comes as `direct` has it"));
+    let written = Written {
+        name: "own".to_owned(),
+        synapses: Moved::Forward,
+        equation: "tanh(y_post) * y_pre'".to_owned(),
+        parameters: Vec::new(),
+        state: Vec::new(),
+    };
+    let of = |coefficient: Coefficient| {
+        let rule = Rule::with_terms(vec![(Term::of_equation(&written).unwrap(), coefficient)]).unwrap();
+        why_one_by_one(SOFTPLUS, Feedback::Symmetric, &rule)
+    };
+    assert!(of(Coefficient::Uniform(0.1)).unwrap().starts_with("`own` is no sum of products"));
+    assert_eq!(of(Coefficient::PerLayer(vec![0.0, 0.1])), None, "other layers do not matter");
 }
 
 proptest! {

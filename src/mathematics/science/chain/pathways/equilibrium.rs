@@ -15,6 +15,8 @@ pub(crate) struct Equilibrium {
     /// With z and settled activations.
     pub signals: Signals,
     settings: EquilibriumPropagation,
+    /// Whether a term reads z_ℓ = W y_{ℓ-1} of what has settled.
+    keeps_potentials: bool,
     /// y of the phase with −β.
     opposite: Vec<Vec<Lanes>>,
     scratch: Vec<Vec<Lanes>>,
@@ -97,9 +99,9 @@ impl Sweep<'_> {
 }
 
 impl Equilibrium {
-    pub(crate) fn new(signals: Signals, settings: EquilibriumPropagation) -> Self {
+    pub(crate) fn new(signals: Signals, settings: EquilibriumPropagation, keeps_potentials: bool) -> Self {
         let vectors = || signals.activations.clone();
-        Self { settings, opposite: vectors(), scratch: vectors(), signals: signals.settling() }
+        Self { settings, keeps_potentials, opposite: vectors(), scratch: vectors(), signals: signals.settling() }
     }
 
     /// Sweeps from the activations as they are.
@@ -125,7 +127,12 @@ impl Equilibrium {
 impl<S: ChainSynapses> Dynamics<S> for Equilibrium {
     fn forward(&mut self, synapses: &mut S, image: Active<'_>) -> Result<(), usize> {
         self.signals.forward(synapses, image)?;
-        self.settle(synapses, self.settings.steps, None)
+        self.settle(synapses, self.settings.steps, None)?;
+        let Signals { activations, potentials, .. } = &mut self.signals;
+        for layer in (2..potentials.len()).filter(|_| self.keeps_potentials) {
+            synapses.send(layer, &activations[layer - 1], &mut potentials[layer]);
+        }
+        Ok(())
     }
 
     fn backward(&mut self, synapses: &mut S, image: Active<'_>, label: usize) -> Result<(), usize> {

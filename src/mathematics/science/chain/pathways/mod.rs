@@ -44,6 +44,7 @@ impl Pathway {
     /// Of a network that learns by `rule`, with the noise of `seed`.
     pub(crate) fn new(network: &Network, rule: &Rule, seed: u64) -> Self {
         let mut extras = Extras::of(rule);
+        let keeps_potentials = extras.potentials;
         match network.feedback() {
             Feedback::Broadcast { .. } => (extras.noise, extras.loss) = (true, true),
             // The drive of the image is kept while the rest settles.
@@ -67,7 +68,9 @@ impl Pathway {
             Feedback::None => Self::Local(Local { signals }),
             Feedback::Broadcast { std } => Self::Broadcast(Broadcast::new(signals, std)),
             Feedback::PredictiveCoding(settings) => Self::Predictive(Predictive::new(signals, settings)),
-            Feedback::EquilibriumPropagation(settings) => Self::Equilibrium(Equilibrium::new(signals, settings)),
+            Feedback::EquilibriumPropagation(settings) => {
+                Self::Equilibrium(Equilibrium::new(signals, settings, keeps_potentials))
+            }
         }
     }
 

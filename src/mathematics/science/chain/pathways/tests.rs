@@ -9,7 +9,7 @@ use crate::science::initialization::Initialization;
 use crate::science::loss::Loss;
 use crate::science::network::Architecture;
 use crate::science::online::OnlineTrainer;
-use crate::science::plasticity::Coefficient;
+use crate::science::plasticity::{Coefficient, Synapses, Term, Written};
 use crate::science::reference::{Reference, architecture, deviation, input, noise, outer, sigma};
 use crate::science::seed::{Purpose, stream};
 
@@ -488,6 +488,52 @@ fn node_perturbation_has_the_gradient_for_its_mean() {
     let most = scores.iter().fold(0.0_f64, |most, score| most.max(score.abs()));
     // Of 24 normal scores the mean square lies within 1 ± 3 · √(2/24), and none beyond 4 in all likelihood.
     assert!((squares - 1.0).abs() < 0.87 && most < 4.0, "{squares}, {most}");
+}
+
+/// What is measured of a rule of one term is what the weights have moved by.
+#[test]
+fn norms_of_updates_are_measured_under_every_pathway() {
+    let samples = noise(9, 30, 6, 2);
+    let written = |equation: &str| {
+        let written = Written {
+            name: "own".to_owned(),
+            synapses: Synapses::Forward,
+            equation: equation.to_owned(),
+            parameters: Vec::new(),
+            state: Vec::new(),
+        };
+        Term::of_equation(&written).unwrap()
+    };
+    for feedback in all() {
+        let mut terms = vec![
+            Term::named("gradient").unwrap().clone(),
+            Term::named("error_hebb").unwrap().clone(),
+            written("tanh(z_post) * e_pre' + label * y_pre'"),
+            written("-(loss * noise) * y_pre'"),
+        ];
+        terms.push(match feedback {
+            Feedback::Broadcast { .. } => written("-loss_change * noise * y_pre'"),
+            feedback if feedback.settles() => written("tanh(settled_post) * settled_pre'"),
+            _ => written("sign(e_post) * y_pre'"),
+        });
+        for term in terms.into_iter().filter(|term| feedback.refuses(term).is_none()) {
+            let start = initialized(&architecture(&[30, 17, 12, 6], Activation::Tanh), feedback, 4);
+            let text = term.equation();
+            let rule = Rule::with_terms(vec![(term, Coefficient::Uniform(0.02))]).unwrap();
+            let mut trainer = OnlineTrainer::with_noise(start, rule, 3).unwrap();
+            let order: Vec<u32> = (0..9).collect();
+            let norms = trainer.advance_recording(&samples, &order).unwrap();
+            for (layer, norms) in (1..).zip(&norms) {
+                let (_, part) = &norms.terms[0];
+                // Weights of single precision blur a small change.
+                assert!(
+                    (part - norms.total).abs() < 1e-4 * norms.total + 2e-6,
+                    "{feedback:?}, {text}, {layer}: {norms:?}"
+                );
+            }
+            assert!(norms.iter().any(|norms| norms.total > 1e-5), "{feedback:?}, {text}");
+        }
+    }
 }
 
 #[test]

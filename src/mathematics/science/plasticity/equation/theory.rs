@@ -1,10 +1,19 @@
-//! The library of terms (`pipelines/terms/library.toml`) against what theory says of each, for linear neurons.
+//! The library of terms (`pipelines/terms/library.toml`) against what theory says of each, most for linear neurons.
 
 use ndarray::{Array1, Array2};
 
 use super::*;
 use crate::kernels::program::{Beyond, SynapseSignals};
 use crate::kernels::{Backend, InputMajor, Lanes, as_flat, as_flat_mut, zeros};
+use crate::science::activation::Activation;
+use crate::science::feedback::{Feedback, PredictiveCoding};
+use crate::science::initialization::Initialization;
+use crate::science::loss::Loss;
+use crate::science::network::Network;
+use crate::science::online::OnlineTrainer;
+use crate::science::plasticity::{Coefficient, Rule, Term};
+use crate::science::reference::{architecture, input, noise};
+use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, Stream, stream};
 
 /// A term of the library.
@@ -246,6 +255,104 @@ fn an_eligibility_trace_remembers_inputs_by_powers() {
     assert!(neurons.matrix().iter().zip(expected).all(|(w, expected)| (w - expected).abs() < 1e-6));
 }
 
+/// A network after it has seen these samples once.
+fn trained(start: &Network, terms: Vec<(Term, Coefficient)>, samples: &Samples) -> Network {
+    let mut trainer = OnlineTrainer::with_noise(start.clone(), Rule::with_terms(terms).unwrap(), 3).unwrap();
+    trainer.advance(samples, &(0..samples.len() as u32).collect::<Vec<_>>()).unwrap();
+    trainer.network().into_owned()
+}
+
+fn of_library(name: &str, coefficient: f64) -> (Term, Coefficient) {
+    (Term::of_equation(&library(name)).unwrap(), Coefficient::Uniform(coefficient))
+}
+
+fn gradient(coefficient: f64) -> (Term, Coefficient) {
+    (Term::named("gradient").unwrap().clone(), Coefficient::Uniform(coefficient))
+}
+
+/// label − y is −e_L under either loss.
+#[test]
+fn the_delta_rule_is_the_gradient_of_one_layer() {
+    let samples = noise(40, 20, 4, 6);
+    for loss in [Loss::CrossEntropy, Loss::SquaredError] {
+        let architecture = architecture(&[20, 4], Activation::Linear).with_loss(loss);
+        let start = Network::initialize(&architecture, &Initialization::Xavier, Feedback::Symmetric, 4);
+        let by_delta = trained(&start, vec![of_library("delta", 0.02)], &samples).forward_weights(1);
+        let by_gradient = trained(&start, vec![gradient(0.02)], &samples).forward_weights(1);
+        let off = (&by_delta - &by_gradient).fold(0.0_f32, |most, off| most.max(off.abs()));
+        assert!(off < 1e-6 && by_delta != start.forward_weights(1), "{loss:?}: {off}");
+    }
+}
+
+/// e_ℓ is (Δloss / s) times the noise.
+#[test]
+fn node_perturbation_written_out_is_its_gradient() {
+    let (samples, s) = (noise(30, 20, 4, 6), 0.125);
+    let start = Network::initialize(
+        &architecture(&[20, 9, 4], Activation::Tanh),
+        &Initialization::Xavier,
+        Feedback::Broadcast { std: s },
+        4,
+    );
+    let written = trained(&start, vec![of_library("node_perturbation", 0.01 / s)], &samples);
+    let shipped = trained(&start, vec![gradient(0.01)], &samples);
+    for layer in 1..=2 {
+        let off = &written.forward_weights(layer) - &shipped.forward_weights(layer);
+        assert!(off.iter().all(|off| off.abs() < 1e-5), "{off}");
+    }
+    assert_ne!(written.forward_weights(1), start.forward_weights(1));
+}
+
+/// The step of a sample is the slope of ½ Σ ‖v_ℓ − σ(W v_{ℓ-1})‖² + loss, by finite differences of that energy at its minimum
+/// over v, which is found in double precision.
+#[test]
+fn predictive_coding_moves_weights_down_its_energy() {
+    let samples = noise(1, 12, 3, 2);
+    let settings = PredictiveCoding { steps: 1000, rate: 0.1, fixed_prediction: false };
+    let start = Network::initialize(
+        &architecture(&[12, 8, 5, 3], Activation::Tanh),
+        &Initialization::Xavier,
+        Feedback::PredictiveCoding(settings),
+        4,
+    );
+    let after = trained(&start, vec![of_library("predictive_coding", 1.0)], &samples);
+    let (x, label) = (input(&samples, 0), samples.label(0));
+    let mut w: Vec<Array2<f64>> = (1..=3).map(|layer| start.forward_weights(layer).mapv(f64::from)).collect();
+    let tanh = |z: Array1<f64>| z.mapv(libm::tanh);
+    let slope = |z: Array1<f64>| z.mapv(|z| 1.0 - libm::tanh(z).powi(2));
+    let mut v = [tanh(w[0].dot(&x)), tanh(w[1].dot(&tanh(w[0].dot(&x))))];
+    for _ in 0..4000 {
+        let z = w[2].dot(&v[1]);
+        let p = z.mapv(libm::exp);
+        let mut output = &p / p.sum();
+        output[label] -= 1.0;
+        let off = [&v[0] - &tanh(w[0].dot(&x)), &v[1] - &tanh(w[1].dot(&v[0]))];
+        let down = &off[1] * &slope(w[1].dot(&v[0]));
+        v[1] = &v[1] - &((&off[1] + &w[2].t().dot(&output)) * 0.1);
+        v[0] = &v[0] - &((&off[0] - &w[1].t().dot(&down)) * 0.1);
+    }
+    let energy = |w: &[Array2<f64>]| {
+        let off = [&v[0] - &tanh(w[0].dot(&x)), &v[1] - &tanh(w[1].dot(&v[0]))];
+        let z = w[2].dot(&v[1]);
+        off.iter().map(|off| off.dot(off) / 2.0).sum::<f64>() + libm::log(z.mapv(libm::exp).sum()) - z[label]
+    };
+    for layer in 0..3 {
+        let after = after.forward_weights(layer + 1);
+        for place in [(0, 0), (1, 2), (2, 4)] {
+            let start = w[layer][place];
+            let mut at = |h: f64| {
+                w[layer][place] = start + h;
+                let energy = energy(&w);
+                w[layer][place] = start;
+                energy
+            };
+            let expected = (at(-1e-5) - at(1e-5)) / 2e-5;
+            let found = f64::from(after[place]) - start;
+            assert!((found - expected).abs() < 1e-5, "layer {}, {place:?}: {found} for {expected}", layer + 1);
+        }
+    }
+}
+
 #[test]
 fn every_term_of_the_library_is_tried_here_or_is_a_sum_of_products() {
     let text = include_str!("../../../../../pipelines/terms/library.toml");
@@ -253,7 +360,7 @@ fn every_term_of_the_library_is_tried_here_or_is_a_sum_of_products() {
     let here = include_str!("theory.rs");
     for name in library_text["terms"].as_table().unwrap().keys() {
         let equation = Equation::read(&library(name)).unwrap();
-        let is_tried = here.contains(&format!("library(\"{name}\")"));
+        let is_tried = here.contains(&format!("library(\"{name}\""));
         // Their kernels are those of the shipped terms, with tests of their own.
         assert!(is_tried || equation.products().is_some(), "{name}");
     }
