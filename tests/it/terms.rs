@@ -373,3 +373,39 @@ fn what_mini_batches_cannot_learn_by_is_refused_at_its_place() {
     let number = said("optimizer = 0.01", "small.toml:17:13");
     assert!(!number.contains("term"), "a parameter is read as one: {number}");
 }
+
+#[test]
+fn a_term_that_is_begun_is_listed_and_runs_when_a_pipeline_includes_it() {
+    let fixture = Fixture::new().pipeline(WRITTEN);
+    let said = fixture.stdout(&["rules", "new", "mine"]);
+    assert!(said.contains("y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ}"), "{said}");
+    assert!(said.contains("include = [\"terms/mine\"]") && said.contains("ojaflow rules terms/mine"), "{said}");
+    let file = fixture.path("pipelines/terms/mine.toml");
+    let begun = fs::read_to_string(&file).unwrap();
+    assert!(fixture.stdout(&["rules", "terms/mine"]).contains("mine  y_ℓ y_{ℓ-1}ᵀ"));
+    let options = ["--set", "include=[\"terms/mine\"]", "--set", "rules.written.mine=0.001"];
+    let listed = fixture.stdout(&[&["rules", "small"], &options[..]].concat());
+    assert!(listed.contains("+ 0.001 (y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ})"), "{listed}");
+    fixture.stdout(&[&["pipeline", "small"], &options[..]].concat());
+    // What stands in its comments is right, too.
+    fs::write(&file, begun.replace("# parameters", "parameters").replace("# state", "state")).unwrap();
+    let told = fixture.stdout(&["rules", "terms/mine"]);
+    assert!(told.contains("mean_post ← (1 - rate) mean_post + rate y_ℓ"), "{told}");
+    fs::write(&file, begun.replace("# synapses", "synapses")).unwrap();
+    let turned = text(&fixture.output(&["rules", "terms/mine"]).stderr);
+    assert!(turned.contains("the equation is n_ℓ × n_{ℓ-1}, but B is n_{ℓ-1} × n_ℓ"), "{turned}");
+    fs::write(&file, &begun).unwrap();
+    for (name, why) in [
+        ("mine", "is there already"),
+        ("oja", "a shipped term has the name `oja`"),
+        ("tuned", "a rule says something else by it"),
+        ("../mine", "cannot name a term"),
+        ("Mine", "cannot name a term"),
+    ] {
+        let refused = fixture.output(&["rules", "new", name]);
+        assert_eq!(refused.status.code(), Some(2), "{name}");
+        assert!(text(&refused.stderr).contains(why), "{name}: {}", text(&refused.stderr));
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), begun, "nothing is written over");
+    assert_eq!(fs::read_dir(fixture.path("pipelines/terms")).unwrap().count(), 1);
+}

@@ -196,20 +196,29 @@ fn read(named: &NamedNode) -> Result<Known, Fault> {
 
 /// That a rule can name the term, and that nothing else has its name.
 fn check_name(NamedNode { name, name_span, .. }: &NamedNode) -> Result<(), Fault> {
+    check_term_name(name).map_err(|fault| Fault { span: Some(name_span.clone()), ..fault })
+}
+
+/// The same of a name that stands nowhere yet.
+///
+/// # Errors
+/// No term can have the name.
+pub fn check_term_name(name: &str) -> Result<(), Fault> {
+    let fault = |message: String, help: Option<String>| Err(Fault { message, span: None, help });
     if !is_identifier(name) {
         let message = format!(
             "`{name}` cannot name a term: it names a coefficient and a column, so take lower-case letters, digits and `_`"
         );
-        return Err(Fault::at(name_span, message));
+        return fault(message, None);
     }
     if Term::shipped().iter().any(|term| term.name == *name) {
         let help = "Give this one another name: what a shipped term means is the same in every pipeline.";
-        return Err(Fault::at(name_span, format!("a shipped term has the name `{name}`")).help(help));
+        return fault(format!("a shipped term has the name `{name}`"), Some(help.to_owned()));
     }
-    if name == "tuned" || BESIDE_TERMS.contains(&name.as_str()) {
+    if name == "tuned" || BESIDE_TERMS.contains(&name) {
         let others = choices(BESIDE_TERMS.into_iter().chain(["tuned"]));
         let message = format!("`{name}` cannot name a term: a rule says something else by it");
-        return Err(Fault::at(name_span, message).help(format!("What rules have beside terms: {others}.")));
+        return fault(message, Some(format!("What rules have beside terms: {others}.")));
     }
     Ok(())
 }
