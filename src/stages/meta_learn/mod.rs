@@ -15,6 +15,7 @@ use super::parameters::{Every, Steps, activation_name, axes_of, init_name};
 use super::pool;
 use super::training::check_width;
 use super::training::rules::read_rule;
+use super::training::terms::{is_written, number_axis};
 use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::feedback::Feedback;
@@ -79,9 +80,13 @@ impl Kind for MetaLearn {
         generator.subschema_for::<MetaLearnSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&["data", "otherwise"]));
-        AXES.contains(axis).then(|| vec![axis.to_owned()])
+        // A pipeline's own term is no axis here, nor what would be read as a number of another.
+        match AXES.contains(axis) {
+            true => Some(vec![axis.to_owned()]),
+            false => number_axis(definitions, axis).filter(|_| !is_written(definitions, axis)),
+        }
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -119,7 +124,7 @@ impl Kind for MetaLearn {
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule, &[])?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
-        let (rule, terms) = initial_rule(planning, &written, &learned)?;
+        let (rule, terms) = initial_rule(planning, &written, &learned, &spec.terms)?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         let sampling =

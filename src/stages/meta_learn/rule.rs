@@ -8,7 +8,7 @@ use crate::science::plasticity::{Coefficient, Rule};
 use crate::spec::node::{Fault, instead_of};
 use crate::stages::rows::EpisodeRow;
 use crate::stages::training::rules::{CoefficientSpec, Condition, WrittenRule, find_tuned};
-use crate::stages::training::terms::{self, CanonicalTerms};
+use crate::stages::training::terms::{self, CanonicalTerms, Numbers};
 use crate::tables::Row;
 use crate::task::{Planning, Source};
 
@@ -21,7 +21,9 @@ pub(super) fn initial_rule(
     planning: &Planning<'_>,
     rule: &WrittenRule<'_>,
     learned: &[String],
+    numbers: &Numbers,
 ) -> Result<(Rule, CanonicalTerms), Fault> {
+    numbers.check(planning)?;
     let (mut parts, mut written) = (Vec::new(), CanonicalTerms::default());
     // In the order in which the terms are defined; that of the shipped ones is rule (9)'s.
     for name in terms::names(planning.definitions) {
@@ -30,7 +32,7 @@ pub(super) fn initial_rule(
             return Err(planning.fault("rule", format!("`{name}` is one number in meta-learning, not one a layer")));
         };
         let takes_part = *value != 0.0 || learned.iter().any(|learned| learned == name);
-        let Some(known) = terms::find(planning.definitions, name)?.filter(|_| takes_part) else { continue };
+        let Some(known) = terms::find(planning.definitions, name, numbers)?.filter(|_| takes_part) else { continue };
         written.add(&known);
         parts.push((known.term, Coefficient::Uniform(*value)));
     }
