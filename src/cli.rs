@@ -300,7 +300,10 @@ pub(crate) struct ReportArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    pub action: Option<RulesAction>,
     /// The pipeline's name, or the path of its file
     pub name: Option<String>,
     /// Equations in LaTeX
@@ -309,6 +312,15 @@ pub(crate) struct RulesArgs {
     /// Override one value of the TOML: `rules.bp.gradient=0.02`; repeats
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "name")]
     pub set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesAction {
+    /// Begin a file with a term of your own, for pipelines to include
+    New {
+        /// The name of the term, and of its file among the pipelines' terms
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

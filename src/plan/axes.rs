@@ -72,6 +72,7 @@ impl PipelineBuilder<'_, '_> {
         let coefficients = self.spec.definitions.rules.iter().filter_map(|rule| rule.node.as_table());
         let mut names: Vec<String> = documented.flat_map(|properties| properties.keys().cloned()).collect();
         names.extend(self.spec.definitions.terms.iter().map(|term| term.name.clone()));
+        names.extend(self.spec.definitions.numbers_of_terms().map(|(term, number)| format!("{term}_{number}")));
         names.extend(coefficients.flat_map(|table| table.names().into_iter().map(str::to_owned)));
         names.retain(|name| kinds.iter().any(|kind| kind.axis_parameter(name, &self.spec.definitions).is_some()));
         names

@@ -70,6 +70,17 @@ pub struct Definitions {
     pub terms: Vec<NamedNode>,
 }
 
+impl Definitions {
+    /// The numbers that the equations of terms name, with the terms, in the order of the file.
+    pub fn numbers_of_terms(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.terms.iter().flat_map(|named| {
+            let numbers = named.node.as_table().and_then(|table| table.get("parameters")).and_then(Node::as_table);
+            let names = numbers.map(Table::names).unwrap_or_default();
+            names.into_iter().map(|number| (named.name.as_str(), number))
+        })
+    }
+}
+
 /// A definition with its name.
 #[derive(Clone, Debug)]
 pub struct NamedNode {

@@ -120,10 +120,11 @@ impl Work for ReceptiveFieldsTask {
             let (images, first) = data.held_out(split);
             let fields = incoming(network);
             let responses = network.activations_at(images, first..first + samples, &[Place::layer(1)]).swap_remove(0);
-            let row = |(unit, pixels): (usize, &Vec<f32>)| {
+            let mut rows: Vec<ReceptiveFieldRow<'_>> = Vec::new();
+            for (unit, pixels) in fields.iter().enumerate() {
                 let squares: f64 = pixels.iter().map(|&w| f64::from(w).powi(2)).sum();
                 let responses: Vec<f64> = responses.column(unit).iter().map(|&y| f64::from(y)).collect();
-                ReceptiveFieldRow {
+                rows.push(ReceptiveFieldRow {
                     run_id,
                     step: step as i64,
                     unit: unit as i32,
@@ -131,9 +132,8 @@ impl Work for ReceptiveFieldsTask {
                     selectivity: selectivity(&responses, images, first).and_then(finite),
                     n_pixels: pixels.len() as i32,
                     pixels,
-                }
-            };
-            let rows: Vec<ReceptiveFieldRow<'_>> = fields.iter().enumerate().map(row).collect();
+                });
+            }
             context.write("receptive_fields", ReceptiveFieldRow::batch(&rows))
         })
     }
@@ -208,16 +208,15 @@ mod tests {
             rows.iter().map(|row| (row.unit, row.pixels)).collect::<Vec<_>>(),
             [(0, weights[0]), (1, weights[1]), (2, weights[2])]
         );
-        assert_close(rows[0].norm, 3.0);
-        assert_close(rows[0].selectivity, 1.0);
-        assert_close(rows[1].selectivity, 0.0);
-        assert_eq!(rows[2].selectivity, None);
+        assert_close(rows.iter().filter_map(|row| row.norm), &[3.0, 0.5, 0.0]);
+        assert_close(rows.iter().filter_map(|row| row.selectivity), &[1.0, 0.0]);
+        assert_eq!(rows[2].selectivity, None, "a silent unit has none");
     }
 
     #[test]
     fn half_of_a_response_that_follows_the_class_half_the_time() {
         let images = Samples::new(vec![0; 4], vec![0, 0, 1, 1], 1, 2).unwrap();
         // Means 1 and 3 about 2, and ±1 about each.
-        assert_close(selectivity(&[0.0, 2.0, 2.0, 4.0], &images, 0), 0.5);
+        assert_close(selectivity(&[0.0, 2.0, 2.0, 4.0], &images, 0), &[0.5]);
     }
 }

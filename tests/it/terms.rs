@@ -442,3 +442,117 @@ dataset = "tiny"
     let message = refused("decay    = 0.0001", "");
     assert!(message.contains("under `kolen_pollack`") && message.contains("the rule has no `decay`"), "{message}");
 }
+
+#[test]
+fn a_term_that_is_begun_is_listed_and_runs_when_a_pipeline_includes_it() {
+    let fixture = Fixture::new().pipeline(WRITTEN);
+    let said = fixture.stdout(&["rules", "new", "mine"]);
+    assert!(said.contains("y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ}"), "{said}");
+    assert!(said.contains("include = [\"terms/mine\"]") && said.contains("ojaflow rules terms/mine"), "{said}");
+    let file = fixture.path("pipelines/terms/mine.toml");
+    let begun = fs::read_to_string(&file).unwrap();
+    assert!(fixture.stdout(&["rules", "terms/mine"]).contains("mine  y_ℓ y_{ℓ-1}ᵀ"));
+    let options = ["--set", "include=[\"terms/mine\"]", "--set", "rules.written.mine=0.001"];
+    let listed = fixture.stdout(&[&["rules", "small"], &options[..]].concat());
+    assert!(listed.contains("+ 0.001 (y_ℓ y_{ℓ-1}ᵀ - diag(y_ℓ²) W_{ℓ-1,ℓ})"), "{listed}");
+    fixture.stdout(&[&["pipeline", "small"], &options[..]].concat());
+    // What stands in its comments is right, too.
+    fs::write(&file, begun.replace("# parameters", "parameters").replace("# state", "state")).unwrap();
+    let told = fixture.stdout(&["rules", "terms/mine"]);
+    assert!(told.contains("mean_post ← (1 - rate) mean_post + rate y_ℓ"), "{told}");
+    fs::write(&file, begun.replace("# synapses", "synapses")).unwrap();
+    let turned = text(&fixture.output(&["rules", "terms/mine"]).stderr);
+    assert!(turned.contains("the equation is n_ℓ × n_{ℓ-1}, but B is n_{ℓ-1} × n_ℓ"), "{turned}");
+    fs::write(&file, &begun).unwrap();
+    for (name, why) in [
+        ("mine", "is there already"),
+        ("oja", "a shipped term has the name `oja`"),
+        ("tuned", "a rule says something else by it"),
+        ("../mine", "cannot name a term"),
+        ("Mine", "cannot name a term"),
+    ] {
+        let refused = fixture.output(&["rules", "new", name]);
+        assert_eq!(refused.status.code(), Some(2), "{name}");
+        assert!(text(&refused.stderr).contains(why), "{name}: {}", text(&refused.stderr));
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), begun, "nothing is written over");
+    assert_eq!(fs::read_dir(fixture.path("pipelines/terms")).unwrap().count(), 1);
+}
+
+/// BCM, whose threshold follows at some rate.
+const BCM: &str = r#"
+[terms.bcm]
+equation   = "(y_post .* (y_post - theta)) * y_pre'"
+parameters = { rate = 0.01 }
+state      = { theta = { start = 0.1, update = "(1 - rate) * theta + rate * y_post.^2" } }
+
+[rules.written]
+gradient = 0.01
+bcm      = 0.0001
+"#;
+
+fn with_bcm() -> Fixture {
+    let written = "[rules.written]\ngradient = 0.01\nmy_hebb  = -0.0001\n";
+    Fixture::new()
+        .pipeline(WRITTEN)
+        .edit(written, BCM)
+        .edit(r#"rule = ["shipped", "written"]"#, r#"rule = ["written"]"#)
+}
+
+#[test]
+fn a_number_of_a_written_term_is_an_axis() {
+    let once = with_bcm();
+    let as_defined = keys(&once, "written");
+    let fixture = with_bcm().edit("rule = [\"written\"]", "rule = [\"written\"]\nbcm_rate = [0.01, 0.5]").run();
+    let both = keys(&fixture, "written");
+    assert_eq!(both.len(), 4);
+    assert!(as_defined.iter().all(|key| both.contains(key)), "the number of the definition is the same training");
+    assert_eq!(fixture.frame("small", "train_runs").numbers("bcm_rate").unwrap()[..2], [Some(0.01), Some(0.01)]);
+    let listed = fixture.stdout(&["rules", "small"]);
+    assert!(listed.contains("rate = 0.01") && listed.contains("rate = 0.5"), "{listed}");
+    // It does something: the weights of one seed differ.
+    let accuracies = |rate: f64| -> Vec<_> {
+        let evaluations = fixture.frame("small", "train_evaluations");
+        let rates = evaluations.numbers("bcm_rate").unwrap();
+        let losses = evaluations.numbers("loss").unwrap();
+        rates.into_iter().zip(losses).filter(|(of, _)| *of == Some(rate)).map(|(_, loss)| loss).collect()
+    };
+    assert_ne!(accuracies(0.01), accuracies(0.5));
+    let misspelt = fixture.edit("bcm_rate = [", "bcm_rat = [").output(&["plan", "small"]);
+    assert!(text(&misspelt.stderr).contains("Did you mean `bcm_rate`?"), "{}", text(&misspelt.stderr));
+}
+
+#[test]
+fn a_stage_sets_the_numbers_of_written_terms() {
+    let defined = with_bcm();
+    let keys_of = |fixture: &Fixture| keys(fixture, "written");
+    let by_stage = |terms: &str| with_bcm().edit("samples   = 100", &format!("samples   = 100\nterms = {terms}"));
+    assert_eq!(keys_of(&by_stage("{ bcm = { rate = 0.01 } }")), keys_of(&defined));
+    assert_eq!(keys_of(&by_stage("{}")), keys_of(&defined));
+    let faster = by_stage("{ bcm = { rate = 0.2 } }");
+    assert!(keys_of(&faster).iter().all(|key| !keys_of(&defined).contains(key)));
+    let by_definition = with_bcm().edit("rate = 0.01 }", "rate = 0.2 }");
+    assert_eq!(keys_of(&by_definition), keys_of(&faster), "wherever the number stands");
+    // What changed is told.
+    let fixture = with_bcm().run().edit("samples   = 100", "samples   = 100\nterms = { bcm = { rate = 0.2 } }");
+    let why = fixture.stdout(&["plan", "small", "--why"]);
+    assert!(why.contains("terms.bcm.parameters.rate: 0.01 → 0.2"), "{why}");
+    let diff = fixture.stdout(&["diff", "small", "pipelines/small.toml"]);
+    assert!(diff.contains("terms.bcm.parameters.rate: 0.01 → 0.2"), "{diff}");
+    assert!(fixture.stdout(&["rules", "small"]).contains("rate = 0.2"));
+    // A number that no rule of the stage has changes nothing.
+    let idle = "[terms.idle]\nequation = \"c * y_post * y_pre'\"\nparameters = { c = 1 }\n\n[terms.bcm]";
+    let other = with_bcm().edit("[terms.bcm]", idle);
+    let other = other.edit("samples   = 100", "samples   = 100\nterms = { idle = { c = 2 } }");
+    assert_eq!(keys_of(&other), keys_of(&defined));
+}
+
+#[test]
+fn a_name_that_could_be_two_numbers_is_neither() {
+    let two = "[terms.a]\nequation = \"b_c * W\"\nparameters = { b_c = 1 }\n\n\
+               [terms.a_b]\nequation = \"c * W\"\nparameters = { c = 1 }\n\n[terms.bcm]";
+    let fixture =
+        with_bcm().edit("[terms.bcm]", two).edit("rule = [\"written\"]", "rule = [\"written\"]\na_b_c = [1, 2]");
+    let refused = text(&fixture.output(&["plan", "small"]).stderr);
+    assert!(refused.contains("the axis `a_b_c` sets nothing"), "{refused}");
+}

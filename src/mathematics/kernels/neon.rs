@@ -73,9 +73,46 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves NEON.
+        unsafe { [vaddq_f32(a[0], b[0]), vaddq_f32(a[1], b[1]), vaddq_f32(a[2], b[2]), vaddq_f32(a[3], b[3])] }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves NEON.
+        unsafe { [vsubq_f32(a[0], b[0]), vsubq_f32(a[1], b[1]), vsubq_f32(a[2], b[2]), vsubq_f32(a[3], b[3])] }
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves NEON.
         unsafe { [vmulq_f32(a[0], b[0]), vmulq_f32(a[1], b[1]), vmulq_f32(a[2], b[2]), vmulq_f32(a[3], b[3])] }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves NEON.
+        unsafe { [vdivq_f32(a[0], b[0]), vdivq_f32(a[1], b[1]), vdivq_f32(a[2], b[2]), vdivq_f32(a[3], b[3])] }
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::V) -> Self::V {
+        // SAFETY: `self` proves NEON.
+        unsafe { [vabsq_f32(v[0]), vabsq_f32(v[1]), vabsq_f32(v[2]), vabsq_f32(v[3])] }
+    }
+
+    #[inline(always)]
+    fn choose(self, x: Self::V, above: Self::V, below: Self::V, neither: Self::V) -> Self::V {
+        let mut out = neither;
+        for k in 0..4 {
+            // SAFETY: `self` proves NEON.
+            out[k] = unsafe {
+                let (is_above, is_below) = (vcgtq_f32(x[k], vdupq_n_f32(0.0)), vcltq_f32(x[k], vdupq_n_f32(0.0)));
+                vbslq_f32(is_above, above[k], vbslq_f32(is_below, below[k], neither[k]))
+            };
+        }
+        out
     }
 
     #[inline(always)]

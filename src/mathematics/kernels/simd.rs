@@ -18,7 +18,14 @@ pub(crate) trait Simd: Copy {
     fn splat(self, x: f32) -> Self::V;
     fn load(self, from: &Lanes) -> Self::V;
     fn store(self, v: Self::V, to: &mut Lanes);
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a − b.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    fn abs(self, v: Self::V) -> Self::V;
+    /// In each place `above` where x > 0, `below` where x < 0, and `neither` where x is 0 or no number.
+    fn choose(self, x: Self::V, above: Self::V, below: Self::V, neither: Self::V) -> Self::V;
     /// a · b + c, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Asks for a cache line that will be needed soon; a hint, whatever the address.
@@ -77,8 +84,33 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        each_lane!(k => a[k] + b[k])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        each_lane!(k => a[k] - b[k])
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
         each_lane!(k => a[k] * b[k])
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        each_lane!(k => a[k] / b[k])
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::V) -> Self::V {
+        each_lane!(k => v[k].abs())
+    }
+
+    #[inline(always)]
+    fn choose(self, x: Self::V, above: Self::V, below: Self::V, neither: Self::V) -> Self::V {
+        each_lane!(k => if x[k] > 0.0 { above[k] } else if x[k] < 0.0 { below[k] } else { neither[k] })
     }
 
     #[inline(always)]

@@ -98,9 +98,51 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves AVX.
         unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            [_mm256_andnot_ps(sign, v[0]), _mm256_andnot_ps(sign, v[1])]
+        }
+    }
+
+    #[inline(always)]
+    fn choose(self, x: Self::V, above: Self::V, below: Self::V, neither: Self::V) -> Self::V {
+        let mut out = neither;
+        for k in 0..2 {
+            // SAFETY: `self` proves AVX.
+            out[k] = unsafe {
+                let zero = _mm256_setzero_ps();
+                let (is_above, is_below) =
+                    (_mm256_cmp_ps::<_CMP_GT_OQ>(x[k], zero), _mm256_cmp_ps::<_CMP_LT_OQ>(x[k], zero));
+                _mm256_blendv_ps(_mm256_blendv_ps(neither[k], below[k], is_below), above[k], is_above)
+            };
+        }
+        out
     }
 
     #[inline(always)]
@@ -204,9 +246,44 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_abs_ps(v) }
+    }
+
+    #[inline(always)]
+    fn choose(self, x: Self::V, above: Self::V, below: Self::V, neither: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let zero = _mm512_setzero_ps();
+            let (is_above, is_below) =
+                (_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, zero), _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, zero));
+            _mm512_mask_blend_ps(is_above, _mm512_mask_blend_ps(is_below, neither, below), above)
+        }
     }
 
     #[inline(always)]

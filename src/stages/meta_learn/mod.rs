@@ -15,6 +15,7 @@ use super::parameters::{Every, Steps, activation_name, axes_of, init_name};
 use super::pool;
 use super::training::check_width;
 use super::training::rules::read_rule;
+use super::training::terms::{is_written, number_axis};
 use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
@@ -78,9 +79,13 @@ impl Kind for MetaLearn {
         generator.subschema_for::<MetaLearnSpec>()
     }
 
-    fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
+    fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<MetaLearnSpec>(&["data", "otherwise"]));
-        AXES.contains(axis).then(|| vec![axis.to_owned()])
+        // A pipeline's own term is no axis here, nor what would be read as a number of another.
+        match AXES.contains(axis) {
+            true => Some(vec![axis.to_owned()]),
+            false => number_axis(definitions, axis).filter(|_| !is_written(definitions, axis)),
+        }
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {

@@ -1,12 +1,13 @@
 //! What a pipeline may say of meta-learning.
 
-use crate::stages::training::rules::picked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stages::feedback::FeedbackSpec;
 use crate::stages::parameters::{ActivationSpec, InitSpec, Steps};
 use crate::stages::pool::Stages;
+use crate::stages::training::rules::picked;
+use crate::stages::training::terms::Numbers;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +38,8 @@ pub(super) struct MetaLearnSpec {
     /// The terms that are learned, where these are not all of the rule's; the others keep their coefficients.
     #[serde(default)]
     pub(super) learned: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) terms: Numbers,
     /// The name under which the learning rate of this network is tuned.
     #[serde(default)]
     pub(super) setting: Option<String>,

@@ -24,6 +24,8 @@ pub(super) fn initial_rule(
     learned: &[String],
     feedback: Feedback,
 ) -> Result<(Rule, CanonicalTerms), Fault> {
+    let numbers = &spec.terms;
+    numbers.check(planning)?;
     let (mut parts, mut written) = (Vec::new(), CanonicalTerms::default());
     // In the order in which the terms are defined; that of the shipped ones is rule (9)'s.
     for name in terms::names(planning.definitions) {
@@ -32,7 +34,7 @@ pub(super) fn initial_rule(
             return Err(planning.fault("rule", format!("`{name}` is one number in meta-learning, not one a layer")));
         };
         let takes_part = *value != 0.0 || learned.iter().any(|learned| learned == name);
-        let Some(known) = terms::find(planning.definitions, name)?.filter(|_| takes_part) else { continue };
+        let Some(known) = terms::find(planning.definitions, name, numbers)?.filter(|_| takes_part) else { continue };
         written.add(&known);
         parts.push((known.term, Coefficient::Uniform(*value)));
     }

@@ -19,7 +19,7 @@ use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
 use super::rules::{CoefficientSpec, Condition, as_map, coefficient_in_runs, find_rule, find_tuned, picked};
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, outputs};
-use super::terms::{CanonicalTerms, is_written};
+use super::terms::{CanonicalTerms, Numbers, is_written, number_axis};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::batch::{BatchSettings, BatchTrainer};
@@ -66,6 +66,8 @@ struct TrainBatchSpec {
     /// Coefficients of other plasticity terms, means over the batch, over those of the rule.
     #[serde(default)]
     coefficients: BTreeMap<String, CoefficientSpec>,
+    #[serde(default)]
+    terms: Numbers,
     #[serde(default)]
     batch_norm: Option<BatchNormSpec>,
     #[serde(default)]
@@ -152,7 +154,10 @@ impl Kind for TrainBatch {
         }
         let moves_weights = |term: &Term| term.synapses == Synapses::Forward && !has_its_own(&term.name);
         let is_term = Term::named(axis).is_ok_and(moves_weights) || is_written(definitions, axis);
-        is_term.then(|| vec!["coefficients".to_owned(), axis.to_owned()])
+        if is_term {
+            return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
+        }
+        number_axis(definitions, axis)
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -167,7 +172,7 @@ impl Kind for TrainBatch {
         let Resolved { rule, terms, source } = resolve_rule(planning, &spec, &data.facts.name)?;
         let n_layers = architecture.n_layers();
         let Beside { coefficients, written, rule: beside } =
-            Beside::plan(planning, spec.rule.as_deref(), terms, &spec.coefficients, n_layers)?;
+            Beside::plan(planning, spec.rule.as_deref(), terms, &spec.coefficients, &spec.terms, n_layers)?;
         let Some(rate) = spec.rate.or(rule.rate) else {
             return Err(planning
                 .fault("rate", "no learning rate")

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::rules::{CoefficientSpec, place_of_term};
-use super::terms::{self, CanonicalTerms};
+use super::terms::{self, CanonicalTerms, Numbers};
 use crate::science::batch::refuses;
 use crate::science::normalization::{BatchNorm, Normalization};
 use crate::science::optimizer::Optimizer;
@@ -106,8 +106,10 @@ impl Beside {
         rule: Option<&str>,
         mut found: BTreeMap<String, CoefficientSpec>,
         overrides: &BTreeMap<String, CoefficientSpec>,
+        numbers: &Numbers,
         n_layers: usize,
     ) -> Result<Self, Fault> {
+        numbers.check(planning)?;
         let known = || terms::names(planning.definitions);
         for (name, value) in overrides {
             if !known().any(|known| known == name) {
@@ -127,7 +129,7 @@ impl Beside {
                     format!("`{name}` is no term beside an optimiser: its coefficient is the parameter `{own}`");
                 return Err(fault(message));
             }
-            let Some(known) = terms::find(planning.definitions, name)? else { continue };
+            let Some(known) = terms::find(planning.definitions, name, numbers)? else { continue };
             written.add(&known);
             let part = (known.term, coefficient.coefficient());
             Rule::with_terms(vec![part.clone()])

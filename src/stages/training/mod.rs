@@ -20,4 +20,4 @@ pub use batch_rules::BatchRuleSpec;
 pub use online::Train;
 pub use recurrent::TrainRecurrent;
 pub use rules::RuleSpec;
-pub use terms::{TermSpec, written as written_terms};
+pub use terms::{TermSpec, check_term_name, written as written_terms};

@@ -17,7 +17,7 @@ use super::rules::{
 };
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, plastic_outputs, write_coefficients};
-use super::terms::{CanonicalTerms, is_written};
+use super::terms::{CanonicalTerms, Numbers, is_written, number_axis};
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::feedback::Feedback;
@@ -59,6 +59,8 @@ struct TrainSpec {
     /// Coefficients of plasticity terms, over those of the rule.
     #[serde(default)]
     coefficients: BTreeMap<String, CoefficientSpec>,
+    #[serde(default)]
+    terms: Numbers,
     /// The name under which the coefficients of this network are tuned.
     #[serde(default)]
     setting: Option<String>,
@@ -104,7 +106,7 @@ impl Kind for Train {
         if is_term {
             return Some(vec!["coefficients".to_owned(), axis.to_owned()]);
         }
-        AXES.contains(axis).then(|| vec![axis.to_owned()])
+        if AXES.contains(axis) { Some(vec![axis.to_owned()]) } else { number_axis(definitions, axis) }
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
@@ -123,6 +125,7 @@ impl Kind for Train {
             spec.rule.as_deref(),
             Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell },
             &spec.coefficients,
+            &spec.terms,
             &[],
         )?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };

@@ -13,6 +13,7 @@ use super::rules::{
 };
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, updating_outputs};
+use super::terms::Numbers;
 use crate::error::Result;
 use crate::science::InvalidParameter;
 use crate::science::initialization::Initialization;
@@ -177,7 +178,7 @@ impl Kind for TrainRecurrent {
         let rule = spec.rule.as_deref();
         let condition = Condition { dataset: &data.facts.name, setting: spec.setting.as_deref(), cell: spec.cell };
         let Resolved { coefficients, source, .. } =
-            resolve_terms(planning, rule, condition, &spec.coefficients, &BESIDE_TERMS)?;
+            resolve_terms(planning, rule, condition, &spec.coefficients, &Numbers::default(), &BESIDE_TERMS)?;
         let field = if spec.coefficients.is_empty() { "rule" } else { "coefficients" };
         let rule = rule_of(&coefficients, spec.oja_target).map_err(|message| planning.fault(field, message))?;
         let mut course = Course::plan(

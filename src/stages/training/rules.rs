@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::terms::{self, CanonicalTerms};
+use super::terms::{self, CanonicalTerms, Numbers};
 use crate::science::feedback::Feedback;
 use crate::science::plasticity::{Coefficient, Synapses, Term};
 use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
@@ -179,7 +179,7 @@ pub(super) struct Resolved {
     pub source: Option<Arc<Source>>,
 }
 
-/// The terms of a rule, resolved. `own` are coefficients of the kind that belong to no term.
+/// The terms of a rule, resolved, with `numbers` of their equations. `own` are coefficients of the kind that belong to no term.
 ///
 /// # Errors
 /// The rule or a term does not exist or is no term, or the condition has not been tuned.
@@ -188,8 +188,10 @@ pub(super) fn resolve_terms(
     rule: Option<&str>,
     condition: Condition<'_>,
     overrides: &BTreeMap<String, CoefficientSpec>,
+    numbers: &Numbers,
     own: &[&str],
 ) -> Result<Resolved, Fault> {
+    numbers.check(planning)?;
     let known = || names(planning.definitions, own);
     let mut source = None;
     let mut found: BTreeMap<String, CoefficientSpec> = BTreeMap::new();
@@ -222,7 +224,7 @@ pub(super) fn resolve_terms(
     let coefficients: Vec<_> = known().filter_map(|name| found.remove_entry(name)).collect();
     let (mut terms, mut written) = (Vec::new(), CanonicalTerms::default());
     for (name, coefficient) in &coefficients {
-        let Some(known) = terms::find(planning.definitions, name)? else { continue };
+        let Some(known) = terms::find(planning.definitions, name, numbers)? else { continue };
         written.add(&known);
         terms.push((known.term, coefficient.coefficient()));
     }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::BESIDE_TERMS;
 use crate::science::plasticity::{EquationFault, Part, Synapses, Term, Written, WrittenState};
-use crate::spec::node::{Fault, Node, Span, Table, choices};
+use crate::spec::node::{Fault, Node, Span, Table, choices, instead_of};
 use crate::spec::{Definitions, NamedNode, is_identifier};
+use crate::task::Planning;
 
 /// `[terms.<name>]`
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -120,19 +121,80 @@ pub(in crate::stages) fn names(definitions: &Definitions) -> impl Iterator<Item 
 }
 
 /// Whether a pipeline writes a term of this name.
-pub(super) fn is_written(definitions: &Definitions, name: &str) -> bool {
+pub(in crate::stages) fn is_written(definitions: &Definitions, name: &str) -> bool {
     definitions.terms.iter().any(|named| named.name == name)
 }
 
-/// The term called `name`; none where the pipeline knows no such term.
+/// Numbers that a stage gives the equations of written terms, by term, over those of their definitions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(in crate::stages) struct Numbers(BTreeMap<String, BTreeMap<String, f64>>);
+
+/// The parameter that holds them.
+const NUMBERS: &str = "terms";
+
+impl Numbers {
+    /// That there are such terms and such numbers.
+    ///
+    /// # Errors
+    /// One that there is not, with those that there are.
+    pub(in crate::stages) fn check(&self, planning: &Planning<'_>) -> Result<(), Fault> {
+        let all = || planning.definitions.numbers_of_terms();
+        for (term, numbers) in &self.0 {
+            let at = planning.key_within(NUMBERS, term);
+            if !is_written(planning.definitions, term) {
+                let what = match Term::named(term) {
+                    Ok(_) => format!("`{term}` is a shipped term, whose equation has no numbers to set"),
+                    Err(_) => format!("this pipeline writes no term `{term}`"),
+                };
+                let mut terms: Vec<&str> = all().map(|(term, _)| term).collect();
+                terms.dedup();
+                return Err(Fault::at(at, format!("{what}; {}", instead_of(term, &terms))));
+            }
+            let tables = planning.parameters.as_table().and_then(|table| table.get(NUMBERS)).and_then(Node::as_table);
+            let node = tables.and_then(|table| table.get(term));
+            for (number, value) in numbers {
+                let at = node.map_or(at, |node| key_span(node, number));
+                if !all().any(|known| known == (term.as_str(), number.as_str())) {
+                    let there: Vec<&str> = all().filter(|(of, _)| of == term).map(|(_, number)| number).collect();
+                    let message = format!("term `{term}` has no parameter `{number}`");
+                    return Err(match there.is_empty() {
+                        true => Fault::at(at, format!("{message}; it has none")),
+                        false => Fault::at(at, format!("{message}; {}", instead_of(number, &there))),
+                    });
+                }
+                if !value.is_finite() {
+                    return Err(Fault::at(at, format!("`{number}` is {value}, not a finite number")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the value of an axis belongs that is called as a term and one of its numbers, `bcm_rate`; nowhere if it can mean two.
+pub(in crate::stages) fn number_axis(definitions: &Definitions, axis: &str) -> Option<Vec<String>> {
+    let mut meant = definitions.numbers_of_terms().filter(|(term, number)| {
+        axis.strip_prefix(term).and_then(|rest| rest.strip_prefix('_')).is_some_and(|rest| rest == *number)
+    });
+    let (term, number) = meant.next().filter(|_| meant.next().is_none())?;
+    Some(vec![NUMBERS.to_owned(), term.to_owned(), number.to_owned()])
+}
+
+/// The term called `name` with these numbers; none where the pipeline knows no such term.
 ///
 /// # Errors
 /// The pipeline writes it, and what it writes is no term.
-pub(in crate::stages) fn find(definitions: &Definitions, name: &str) -> Result<Option<Known>, Fault> {
+pub(in crate::stages) fn find(
+    definitions: &Definitions,
+    name: &str,
+    numbers: &Numbers,
+) -> Result<Option<Known>, Fault> {
     if let Some(term) = Term::shipped().iter().find(|term| term.name == name) {
         return Ok(Some(Known { term: term.clone(), canonical: None }));
     }
-    definitions.terms.iter().find(|named| named.name == name).map(read).transpose()
+    let named = definitions.terms.iter().find(|named| named.name == name);
+    named.map(|named| read(named, numbers.0.get(name))).transpose()
 }
 
 /// The terms that a pipeline writes, in the order of its file.
@@ -140,19 +202,19 @@ pub(in crate::stages) fn find(definitions: &Definitions, name: &str) -> Result<O
 /// # Errors
 /// The first that is no term, with its place.
 pub fn written(definitions: &Definitions) -> Result<Vec<Term>, Fault> {
-    definitions.terms.iter().map(|named| read(named).map(|known| known.term)).collect()
+    definitions.terms.iter().map(|named| read(named, None).map(|known| known.term)).collect()
 }
 
 /// What is wrong with the terms that a pipeline writes, whether or not a rule has them: the first fault of each.
 pub(in crate::stages) fn check(definitions: &Definitions) -> Vec<Fault> {
-    definitions.terms.iter().filter_map(|named| read(named).err()).collect()
+    definitions.terms.iter().filter_map(|named| read(named, None).err()).collect()
 }
 
-/// One term as it was written.
-fn read(named: &NamedNode) -> Result<Known, Fault> {
+/// One term as it was written, but for some numbers.
+fn read(named: &NamedNode, numbers: Option<&BTreeMap<String, f64>>) -> Result<Known, Fault> {
     check_name(named)?;
     let NamedNode { name, node, .. } = named;
-    let spec: TermSpec = node.read()?;
+    let mut spec: TermSpec = node.read()?;
     let part = |key: &str| node.as_table().and_then(|table| table.get(key)).unwrap_or(node);
     check_numbers(part("parameters"), spec.parameters.iter().map(|(name, value)| (name.as_str(), *value)))?;
     check_numbers(part("state"), spec.state.iter().map(|(name, state)| (name.as_str(), state.start)))?;
@@ -160,6 +222,7 @@ fn read(named: &NamedNode) -> Result<Known, Fault> {
         let message = format!("term `{name}`: `{twice}` is a parameter, so it cannot be a value of the state as well");
         return Err(Fault::at(key_span(part("state"), twice), message));
     }
+    spec.parameters.extend(numbers.into_iter().flatten().map(|(name, value)| (name.clone(), *value)));
     // Reading sorts by name; the order of the file is what a person sees, in messages and in keys.
     let in_order = |key: &str| part(key).as_table().map(Table::names).unwrap_or_default();
     let written = Written {
@@ -196,20 +259,29 @@ fn read(named: &NamedNode) -> Result<Known, Fault> {
 
 /// That a rule can name the term, and that nothing else has its name.
 fn check_name(NamedNode { name, name_span, .. }: &NamedNode) -> Result<(), Fault> {
+    check_term_name(name).map_err(|fault| Fault { span: Some(name_span.clone()), ..fault })
+}
+
+/// The same of a name that stands nowhere yet.
+///
+/// # Errors
+/// No term can have the name.
+pub fn check_term_name(name: &str) -> Result<(), Fault> {
+    let fault = |message: String, help: Option<String>| Err(Fault { message, span: None, help });
     if !is_identifier(name) {
         let message = format!(
             "`{name}` cannot name a term: it names a coefficient and a column, so take lower-case letters, digits and `_`"
         );
-        return Err(Fault::at(name_span, message));
+        return fault(message, None);
     }
     if Term::shipped().iter().any(|term| term.name == *name) {
         let help = "Give this one another name: what a shipped term means is the same in every pipeline.";
-        return Err(Fault::at(name_span, format!("a shipped term has the name `{name}`")).help(help));
+        return fault(format!("a shipped term has the name `{name}`"), Some(help.to_owned()));
     }
-    if name == "tuned" || BESIDE_TERMS.contains(&name.as_str()) {
+    if name == "tuned" || BESIDE_TERMS.contains(&name) {
         let others = choices(BESIDE_TERMS.into_iter().chain(["tuned"]));
         let message = format!("`{name}` cannot name a term: a rule says something else by it");
-        return Err(Fault::at(name_span, message).help(format!("What rules have beside terms: {others}.")));
+        return fault(message, Some(format!("What rules have beside terms: {others}.")));
     }
     Ok(())
 }
@@ -327,11 +399,12 @@ mod tests {
         let known: Vec<&str> = names(&definitions).collect();
         assert_eq!(known[known.len() - 2..], ["zeta", "alpha"]);
         assert_eq!(known[0], Term::shipped()[0].name);
-        let zeta = find(&definitions, "zeta").unwrap().expect("is written");
+        let none = Numbers::default();
+        let zeta = find(&definitions, "zeta", &none).unwrap().expect("is written");
         assert_eq!((zeta.term.name.as_ref(), zeta.canonical.is_some()), ("zeta", true));
-        assert!(find(&definitions, "oja").unwrap().expect("is shipped").canonical.is_none());
-        assert!(find(&definitions, "beta").unwrap().is_none());
-        assert!(find(&definitions, "alpha").is_err());
+        assert!(find(&definitions, "oja", &none).unwrap().expect("is shipped").canonical.is_none());
+        assert!(find(&definitions, "beta", &none).unwrap().is_none());
+        assert!(find(&definitions, "alpha", &none).is_err());
         assert_eq!(check(&definitions).len(), 1, "a fault of one term hides no other");
     }
 }

@@ -205,3 +205,82 @@ mine = "y_post * y_pre'"
     "#
     );
 }
+
+/// The small pipeline with a term that has a number, and a stage that sets `terms`.
+fn with_numbers(terms: &str) -> String {
+    let more = format!(
+        r#"[terms.bcm]
+equation   = "(y_post .* (y_post - theta)) * y_pre'"
+parameters = {{ rate = 0.01 }}
+state      = {{ theta = {{ start = 0.1, update = "(1 - rate) * theta + rate * y_post.^2" }} }}
+[stages.again]
+kind    = "train"
+data    = "data"
+layers  = [784, 12, 10]
+samples = 100
+coefficients = {{ gradient = 0.01, bcm = 0.001 }}
+terms   = {terms}
+"#
+    );
+    with_more(&more)
+}
+
+#[test]
+fn a_number_of_a_term_that_there_is_not() {
+    assert_snapshot!(with_numbers("{ bmc = { rate = 0.1 } }"), @r#"
+     × pipelines/small.toml:66:13: this pipeline writes no term `bmc`; did you mean `bcm`? There are: `bcm`
+       ╭─[pipelines/small.toml:66:13]
+    65 │ coefficients = { gradient = 0.01, bcm = 0.001 }
+    66 │ terms   = { bmc = { rate = 0.1 } }
+       ·             ───
+       ╰────
+    "#);
+}
+
+#[test]
+fn a_number_that_the_term_has_not() {
+    assert_snapshot!(with_numbers("{ bcm = { rat = 0.1 } }"), @r#"
+     × pipelines/small.toml:66:21: term `bcm` has no parameter `rat`; did you mean `rate`? There are: `rate`
+       ╭─[pipelines/small.toml:66:21]
+    65 │ coefficients = { gradient = 0.01, bcm = 0.001 }
+    66 │ terms   = { bcm = { rat = 0.1 } }
+       ·                     ───
+       ╰────
+    "#);
+}
+
+#[test]
+fn a_number_of_a_shipped_term() {
+    assert_snapshot!(with_numbers("{ oja = { rate = 0.1 } }"), @r#"
+     × pipelines/small.toml:66:13: `oja` is a shipped term, whose equation has no numbers to set; there are: `bcm`
+       ╭─[pipelines/small.toml:66:13]
+    65 │ coefficients = { gradient = 0.01, bcm = 0.001 }
+    66 │ terms   = { oja = { rate = 0.1 } }
+       ·             ───
+       ╰────
+    "#);
+}
+
+#[test]
+fn a_number_that_is_none() {
+    assert_snapshot!(with_numbers("{ bcm = { rate = inf } }"), @r#"
+     × pipelines/small.toml:66:21: `rate` is inf, not a finite number
+       ╭─[pipelines/small.toml:66:21]
+    65 │ coefficients = { gradient = 0.01, bcm = 0.001 }
+    66 │ terms   = { bcm = { rate = inf } }
+       ·                     ────
+       ╰────
+    "#);
+}
+
+#[test]
+fn a_number_that_is_a_word() {
+    assert_snapshot!(with_numbers("{ bcm = { rate = \"fast\" } }"), @r#"
+     × pipelines/small.toml:66:28: expected a number, found string "fast"
+       ╭─[pipelines/small.toml:66:28]
+    65 │ coefficients = { gradient = 0.01, bcm = 0.001 }
+    66 │ terms   = { bcm = { rate = "fast" } }
+       ·                            ──────
+       ╰────
+    "#);
+}

@@ -4,6 +4,8 @@
 //! All matrices are looked at from the side of layer ℓ − 1, as the kernels hold them: a row for each of its units, with an
 //! entry for each unit of layer ℓ. A product of matrices never appears: what is left is elementwise, or adds along one side.
 
+mod code;
+mod machine;
 mod run;
 
 pub(crate) use run::{Beyond, Evaluator, SynapseSignals};

@@ -16,7 +16,7 @@ type Update = fn(Backend, &mut InputMajor, &[Lanes], &[Lanes]);
 
 /// Each equation, then the kernel by hand.
 pub fn probes(backend: Backend) -> Vec<Probe> {
-    let pairs: [(&str, usize, Update); 3] = [
+    let pairs: [(&str, usize, Update); 5] = [
         ("y_post * y_pre' - diag(y_post.^2) * W", 2, |backend, weights, pre, post| {
             dispatch(backend, ByHand::<SINGLE> { weights, pre, post });
         }),
@@ -25,6 +25,12 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
         }),
         ("(y_post * y_pre') .* (1 - W.^2)", 3, |backend, weights, pre, post| {
             dispatch(backend, ByHand::<BOUNDED> { weights, pre, post });
+        }),
+        ("sign(W) .* (0.5 - y_post * y_pre')", 3, |backend, weights, pre, post| {
+            dispatch(backend, ByHand::<SIGNED> { weights, pre, post });
+        }),
+        ("relu(y_post * y_pre' - 0.1 * W) .* (1 - W.^2) - 0.01 * abs(W) .* W", 8, |backend, weights, pre, post| {
+            dispatch(backend, ByHand::<LONG> { weights, pre, post });
         }),
     ];
     let mut probes = Vec::new();
@@ -66,6 +72,8 @@ pub fn probes(backend: Backend) -> Vec<Probe> {
 const SINGLE: u8 = 0;
 const SANGER: u8 = 1;
 const BOUNDED: u8 = 2;
+const SIGNED: u8 = 3;
+const LONG: u8 = 4;
 
 /// One pass over the weights, with the bound of its steps, as every update has.
 struct ByHand<'a, const WHICH: u8> {
@@ -99,7 +107,13 @@ impl<const WHICH: u8> Kernel for ByHand<'_, WHICH> {
                         * match WHICH {
                             SINGLE => y[k] * x - y[k] * y[k] * w[k],
                             SANGER => y[k] * x - y[k] * running[k],
-                            _ => y[k] * x * (1.0 - w[k] * w[k]),
+                            BOUNDED => y[k] * x * (1.0 - w[k] * w[k]),
+                            SIGNED => w[k].signum() * (0.5 - y[k] * x),
+                            _ => {
+                                let rest = y[k] * x - 0.1 * w[k];
+                                let rectified = if rest < 0.0 { 0.0 } else { rest };
+                                rectified * (1.0 - w[k] * w[k]) - 0.01 * w[k].abs() * w[k]
+                            }
                         };
                     row[t].0[k] += step;
                     most[k] = if step.abs() > most[k] { step.abs() } else { most[k] };

@@ -7,7 +7,7 @@ use super::expression::{Function, Kind, Operator};
 use super::*;
 use crate::kernels::noise::Noise;
 use crate::kernels::program::{Beyond, SynapseSignals};
-use crate::kernels::{Backend, InputMajor, Lanes, as_flat_mut, zeros};
+use crate::kernels::{Backend, InputMajor, Lanes, as_flat, as_flat_mut, zeros};
 use crate::science::plasticity::{Coefficient, Rule};
 
 fn written(equation: &str) -> Written {
@@ -310,6 +310,9 @@ fn programs_compute_what_whole_matrices_say() {
         "(sign(W)' * e_post * y_post')' - -W",
         "diag(y_post) * diag(e_post) * W * diag(y_pre)",
         "y_post * (diag(y_pre) * e_pre)'",
+        // What pads a row is no number on the way.
+        "y_post * ((1 ./ W)' * y_post)' - 1 ./ W",
+        "exp(W) - tanh(W .* W) .* (2 - abs(W)) ./ (1 + W.^2)",
     ] {
         agrees(&written(equation), 7);
     }
@@ -321,20 +324,56 @@ fn programs_compute_what_whole_matrices_say() {
     agrees(&named, 9);
 }
 
-/// What has a pass of its own, and the same multiplied by 1, which has none.
+/// All that a last pass can read: operands of every kind on either side of every operation, of the matrix that moves and of
+/// another one.
 #[test]
-fn forms_with_a_pass_of_their_own_give_the_same_bits_as_all_others() {
-    let layer = Layer::new(11);
-    for text in ["e_post * y_pre'", "y_post * y_pre' - diag(y_post.^2) * W", "y_post * y_pre' + diag(e_post) * W"] {
-        let [found, expected] = [text.to_owned(), format!("1 * ({text})")].map(|text| {
-            let mut evaluator = Equation::read(&written(&text)).unwrap().evaluator(SIZES[0], SIZES[1]);
-            let mut weights = layer.weights.clone();
-            evaluator.prepare(Backend::Portable, layer.signals());
-            evaluator.add(Backend::Portable, 0.3, [None, Some(&layer.feedback)], &mut weights);
-            as_bits(&weights)
-        });
-        assert_eq!(found, expected, "{text}");
+fn a_matrix_that_moves_is_read_as_it_was() {
+    let (layer, n) = (Layer::new(11), SIZES);
+    let operands = ["W", "0.3 * W", "diag(y_post) * W", "W.^2", "B'", "y_post * y_pre'", "0.3", "sign(W)"];
+    let mut equations: Vec<String> = Vec::new();
+    for a in operands {
+        for b in operands {
+            for operation in ["+", "-", ".*"] {
+                equations.push(format!("{a} {operation} {b}"));
+                for outer in ["+", "-", ".*"] {
+                    for other in ["W * diag(y_pre)", "e_post * e_pre'"] {
+                        equations.push(format!("({other}) {outer} ({a} {operation} {b})"));
+                        equations.push(format!("({a} {operation} {b}) {outer} ({other})"));
+                    }
+                }
+            }
+        }
     }
+    let mut n_checked = 0;
+    for text in &equations {
+        let Ok(equation) = Equation::read(&written(text)) else { continue };
+        n_checked += 1;
+        let moved = |backend: Backend, matrices: [Option<&InputMajor>; 2]| {
+            let (mut evaluator, mut weights) = (equation.evaluator(n[0], n[1]), layer.weights.clone());
+            evaluator.prepare(backend, layer.signals());
+            let reach = evaluator.add(backend, 0.3, matrices, &mut weights);
+            let steps = (0..n[0]).flat_map(|i| weights.outgoing(i).iter().zip(layer.weights.outgoing(i)));
+            let most = steps.map(|(new, old)| f64::from((new - old).abs())).fold(0.0, f64::max);
+            assert!(reach * 1.001 + 1e-6 >= most && reach.is_finite(), "{text}: {most} is more than {reach}");
+            weights
+        };
+        let apart = moved(Backend::Portable, [Some(&layer.weights), Some(&layer.feedback)]);
+        for backend in Backend::available() {
+            let in_place = moved(backend, [None, Some(&layer.feedback)]);
+            assert_eq!(as_bits(&in_place), as_bits(&apart), "{text}: {backend}");
+            // Nothing but zeros pads it.
+            assert!(
+                in_place.lanes().chunks(in_place.stride()).all(|row| as_flat(row)[n[1]..].iter().all(|x| *x == 0.0))
+            );
+        }
+        let expected = dense(&equation.expression, &layer.arrays);
+        for (i, j) in [(0, 0), (n[0] - 1, n[1] - 1), (7, 20)] {
+            let new = f64::from(layer.weights.outgoing(i)[j]) + 0.3 * expected[[j, i]];
+            let found = f64::from(apart.outgoing(i)[j]);
+            assert!((found - new).abs() < 1e-4 * (1.0 + new.abs()), "{text}: {found} where {new} is right");
+        }
+    }
+    assert!(n_checked > 2000, "{n_checked} of {}", equations.len());
 }
 
 #[test]
