@@ -14,6 +14,7 @@ pub mod online;
 mod passes;
 mod pathways;
 mod reconstruction;
+mod settling;
 mod signals;
 
 pub use reconstruction::Reconstructions;

@@ -63,6 +63,15 @@ impl Architecture {
         self.loss
     }
 
+    /// y_ℓ in place of z_ℓ: rows of hidden layers, one row at the output.
+    pub(crate) fn answer(&self, backend: Backend, layer: usize, z: &mut [Lanes]) {
+        if layer < self.n_layers() {
+            kernels::activate(backend, self.activation, self.sizes[layer], z);
+        } else {
+            self.loss.answer(backend, self.sizes[layer], z);
+        }
+    }
+
     /// Rows and columns of B at ℓ − 1, of the layers ℓ = 1 … L; none where the pathway has no such weights.
     pub(crate) fn feedback_shapes(&self, feedback: Feedback) -> Vec<(usize, usize)> {
         let n_outputs = self.sizes[self.n_layers()];

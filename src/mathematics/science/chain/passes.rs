@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::pathways::settle_block;
+use super::settling::settle_block;
 use crate::kernels::{self, Lanes, as_flat, lanes_for};
 use crate::science::evaluation::{Evaluation, Tally};
 use crate::science::feedback::Feedback;

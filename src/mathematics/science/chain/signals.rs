@@ -139,7 +139,7 @@ impl Signals {
         if !all_finite(&activations[layer]) {
             return Err(layer);
         }
-        answer(architecture, *backend, layer, &mut activations[layer]);
+        architecture.answer(*backend, layer, &mut activations[layer]);
         Ok(())
     }
 
@@ -242,15 +242,5 @@ fn beyond<'a>(
         settled: [at(settled, layer - 1), at(settled, layer)],
         loss: loss as f32,
         loss_change: loss_change as f32,
-    }
-}
-
-/// y_ℓ in place of z_ℓ.
-pub(crate) fn answer(architecture: &Architecture, backend: Backend, layer: usize, z: &mut [Lanes]) {
-    let size = architecture.sizes()[layer];
-    if layer < architecture.n_layers() {
-        kernels::activate(backend, architecture.activation(), size, z);
-    } else {
-        architecture.loss().answer(backend, size, z);
     }
 }

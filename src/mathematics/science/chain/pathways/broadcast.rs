@@ -4,7 +4,7 @@
 //! Its mean is the gradient of the loss with respect to z_ℓ up to O(s²). Terms read the activations without noise.
 
 use crate::kernels::{Active, ErrorBelow, Lanes, all_finite, as_flat, as_flat_mut};
-use crate::science::chain::signals::{ChainSynapses, Signals, answer};
+use crate::science::chain::signals::{ChainSynapses, Signals};
 use crate::science::dynamics::Dynamics;
 use crate::science::samples::Samples;
 
@@ -43,7 +43,7 @@ impl Broadcast {
                 return Err(layer);
             }
             if layer < n_layers {
-                answer(architecture, *backend, layer, z);
+                architecture.answer(*backend, layer, z);
             }
         }
         let z = &as_flat(&perturbed[n_layers])[..architecture.sizes()[n_layers]];

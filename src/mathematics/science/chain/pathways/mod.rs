@@ -21,7 +21,6 @@ use crate::science::samples::Samples;
 use broadcast::Broadcast;
 use direct::Direct;
 use equilibrium::Equilibrium;
-pub(super) use equilibrium::settle_block;
 use layerwise::Layerwise;
 pub(super) use listening::error_angles;
 use local::Local;

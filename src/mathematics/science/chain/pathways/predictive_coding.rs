@@ -5,7 +5,7 @@
 //! the onehot at the output.
 
 use crate::kernels::{self, Active, ErrorBelow, Lanes, as_flat, as_flat_mut, each_lane};
-use crate::science::chain::signals::{ChainSynapses, Signals, answer};
+use crate::science::chain::signals::{ChainSynapses, Signals};
 use crate::science::dynamics::Dynamics;
 use crate::science::feedback::PredictiveCoding;
 use crate::science::samples::Samples;
@@ -36,7 +36,7 @@ impl Predictive {
             // What the image predicts does not change, and what is fixed neither.
             if layer > 1 && !settings.fixed_prediction {
                 synapses.send(layer, &settled[layer - 1], &mut predictions[layer]);
-                answer(architecture, *backend, layer, &mut predictions[layer]);
+                architecture.answer(*backend, layer, &mut predictions[layer]);
             }
             let (prediction, e) = (&predictions[layer], &mut errors[layer]);
             if layer == n_layers {
