@@ -123,7 +123,7 @@ pub fn publish(run: &Run<'_>, pipeline: &Pipeline, outputs: &Path, earlier: &[Pu
     for table in &pipeline.tables {
         run.check_interrupted()?;
         tables.extend(match table.schema.layout {
-            Layout::File => Some(tables::write_file(run, table, &new)?),
+            Layout::File => tables::put_file(run, table, &new)?,
             Layout::Folder => tables::put_parts(run, table, &new)?,
         });
     }

@@ -17,10 +17,24 @@ use crate::tables::frame::Cell;
 use crate::tables::parquet::{self, DigestWriter, TableWriter};
 use crate::tables::{Column, ColumnType, Table, TableSchema};
 
-/// One file: all parts in the order of the matrix, axes in front.
-pub(super) fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
+/// One file: all parts in the order of the matrix, axes in front; none where no part has a row of a table that may do without.
+pub(super) fn put_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Option<TableEntry>> {
+    let written = write_file(run, table, new)?;
+    let is_optional = |part: Part<'_>| {
+        let mut outputs = run.plan.tasks[part.task].work.outputs().iter();
+        outputs.any(|output| output.is_optional && output.table() == part.table())
+    };
+    if written.rows > 0 || !table.parts.iter().all(is_optional) {
+        return Ok(Some(written));
+    }
+    let path = new.join(&written.path);
+    files::remove(&path).map_err(Error::io("remove", &path))?;
+    Ok(None)
+}
+
+fn write_file(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<TableEntry> {
     if let (1, Some(part)) = (table.parts.len(), table.parts.iter().next())
-        && let Some(entry) = put_file(run, table, part, new)?
+        && let Some(entry) = put_stored(run, table, part, new)?
     {
         return Ok(entry);
     }
@@ -96,7 +110,7 @@ pub(super) fn key_of(parts: &[PartEntry]) -> String {
 }
 
 /// A table that is published as it lies in the store, which needs no reading and writing anew; None if it is not.
-fn put_file(run: &Run<'_>, table: &PublishedTable, part: Part<'_>, new: &Path) -> Result<Option<TableEntry>> {
+fn put_stored(run: &Run<'_>, table: &PublishedTable, part: Part<'_>, new: &Path) -> Result<Option<TableEntry>> {
     let outputs = run.plan.tasks[part.task].work.outputs();
     if !outputs.iter().any(|output| output.table() == part.table() && *output.schema == table.schema) {
         return Ok(None);

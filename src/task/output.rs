@@ -16,6 +16,8 @@ pub struct Output {
     /// Whether it has one row for the task itself, which the task's other tables refer to: folders of parts, which leave the
     /// axes out, are joined to them through it.
     pub is_register: bool,
+    /// Whether it is published only where some part of it has a row: what most tasks of its kind have nothing to say in.
+    pub is_optional: bool,
 }
 
 /// Whether a table stays.
@@ -32,22 +34,28 @@ pub enum Storage {
 impl Output {
     /// A table that is kept and published.
     pub fn kept(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
-        Self { suffix, schema: schema.into(), storage: Storage::Kept, is_register: false }
+        Self { suffix, schema: schema.into(), storage: Storage::Kept, is_register: false, is_optional: false }
     }
 
     /// A table that is handed on in memory only.
     pub fn passing(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
-        Self { suffix, schema: schema.into(), storage: Storage::Passing, is_register: false }
+        Self { suffix, schema: schema.into(), storage: Storage::Passing, is_register: false, is_optional: false }
     }
 
     /// A table that only says how the plan goes on.
     pub fn private(suffix: &'static str, schema: impl Into<Arc<TableSchema>>) -> Self {
-        Self { suffix, schema: schema.into(), storage: Storage::Private, is_register: false }
+        Self { suffix, schema: schema.into(), storage: Storage::Private, is_register: false, is_optional: false }
     }
 
     /// The same, as the table with one row for each task; see [`Output::is_register`].
     pub fn register(mut self) -> Self {
         self.is_register = true;
+        self
+    }
+
+    /// The same, published only where it has a row; see [`Output::is_optional`].
+    pub fn optional(mut self) -> Self {
+        self.is_optional = true;
         self
     }
 

@@ -159,7 +159,7 @@ fn an_archive_holds_the_terms_and_is_reproduced() {
     fs::remove_dir_all(fixture.path("pipelines")).unwrap();
     fs::remove_dir_all(fixture.outputs()).unwrap();
     let reproduced = fixture.stdout(&["reproduce", "small.tar.zst"]);
-    assert!(reproduced.contains("9 identical, 0 within tolerance"), "{reproduced}");
+    assert!(reproduced.contains("8 identical, 0 within tolerance"), "{reproduced}");
 }
 
 /// Oja's rule for single neurons and BCM, which remembers something: no kernel was written for either.
@@ -214,7 +214,7 @@ fn what_neurons_remember_is_kept_with_the_weights() {
     assert_eq!(numbers("layer"), [1.0, 2.0].repeat(4));
     assert_eq!(numbers("n_values"), [12.0, 10.0].repeat(4));
     let without = Fixture::new().pipeline(WRITTEN).run();
-    assert_eq!(without.frame("small", "train_state").n_rows(), 0, "no neuron remembers anything");
+    assert!(!without.outputs().join("small/train_state.parquet").exists(), "no neuron remembers anything");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn plastic_outputs() -> Vec<Output> {
     let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
     outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
     let more = [
-        Output::kept("state", StateRow::schema()),
+        Output::kept("state", StateRow::schema()).optional(),
         Output::kept("updates", updates_of_terms()),
         Output::kept("term_norms", TermNormRow::schema()),
     ];

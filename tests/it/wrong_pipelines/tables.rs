@@ -7,7 +7,7 @@ use super::{changed, with_more};
 #[test]
 fn unknown_table() {
     assert_snapshot!(changed(&[(r#""train_evaluations""#, r#""train_evaluation""#)]), @r#"
-      × pipelines/small.toml:36:9: stage `accuracy` reads table `train_evaluation`; did you mean `train_evaluations`? There are: `data`, `train_runs`, `train_coefficients`, `train_evaluations`, `train_samples`, `train_weights`, `train_updates`, `activations`
+      × pipelines/small.toml:36:9: stage `accuracy` reads table `train_evaluation`; did you mean `train_evaluations`? There are: `data`, `train_runs`, `train_coefficients`, `train_evaluations`, `train_samples`, `train_weights`, `train_state`, `train_updates`, `train_term_norms`, `activations`
         ╭─[pipelines/small.toml:36:9]
      35 │ kind  = "bootstrap"
      36 │ of    = "train_evaluation"
