@@ -111,6 +111,12 @@ of      = "train"
 steps   = [0, 120]
 samples = 50
 
+[stages.fields]
+kind    = "receptive_fields"
+of      = "train"
+steps   = [120]
+samples = 50
+
 [stages.variance]
 kind = "explained_variance"
 of   = "activations"

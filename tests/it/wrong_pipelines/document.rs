@@ -162,7 +162,7 @@ title = "Nothing"
 #[test]
 fn several_mistakes_at_once() {
     assert_snapshot!(changed(&[(r#""load""#, r#""lode""#), (r#""train_evaluations""#, r#""training_evaluations""#), ("FROM accuracy", "FORM accuracy")]), @r#"
-      × pipelines/small.toml:17:11: unknown kind `lode`; did you mean `load`? There are: `load`, `tuned`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `race`, `sql`, `figure`
+      × pipelines/small.toml:17:11: unknown kind `lode`; did you mean `load`? There are: `load`, `tuned`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `receptive_fields`, `explained_variance`, `bootstrap`, `race`, `sql`, `figure`
         ╭─[pipelines/small.toml:17:11]
      16 │ [stages.data]
      17 │ kind    = "lode"

@@ -26,7 +26,7 @@ fn unknown_kind() {
     assert_snapshot!(changed(&[(r#""train"
 data"#, r#""trian"
 data"#)]), @r#"
-      × pipelines/small.toml:21:13: unknown kind `trian`; did you mean `train`? There are: `load`, `tuned`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `explained_variance`, `bootstrap`, `race`, `sql`, `figure`
+      × pipelines/small.toml:21:13: unknown kind `trian`; did you mean `train`? There are: `load`, `tuned`, `train`, `train_recurrent`, `meta_learn`, `train_batch`, `activations`, `reconstruction_error`, `reconstructions`, `activation_norms`, `weight_diagnostics`, `receptive_fields`, `explained_variance`, `bootstrap`, `race`, `sql`, `figure`
         ╭─[pipelines/small.toml:21:13]
      20 │ [stages.train]
      21 │ kind      = "trian"
@@ -96,7 +96,7 @@ keep = "yes""#)]), @r#"
 #[test]
 fn unknown_key_of_a_stage() {
     assert_snapshot!(changed(&[("samples   = 600", "sampels   = 600")]), @"
-      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `terms`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:24:1]
      23 │ layers    = [784, 40, 30, 10]
      24 │ sampels   = 600
