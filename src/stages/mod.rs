@@ -24,6 +24,7 @@ pub mod networks;
 pub mod parameters;
 mod pool;
 pub mod race;
+pub mod receptive_fields;
 pub mod reconstruction_error;
 pub mod reconstructions;
 pub mod rows;
@@ -54,6 +55,7 @@ pub fn kinds() -> &'static [&'static dyn Kind] {
         &reconstructions::Reconstructions,
         &activation_norms::ActivationNorms,
         &weight_diagnostics::WeightDiagnostics,
+        &receptive_fields::ReceptiveFields,
         &explained_variance::ExplainedVariance,
         &bootstrap::Bootstrap,
         &race::RaceKind,

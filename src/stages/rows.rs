@@ -332,6 +332,7 @@ mod tests {
             explained_variance::ExplainedVarianceRow::schema(),
             reconstruction_error::ReconstructionErrorRow::schema(),
             reconstructions::ReconstructionRow::schema(),
+            receptive_fields::ReceptiveFieldRow::schema(),
             bootstrap::SummaryRow::schema(),
             race::BestRow::schema(),
             race::CellRow::schema(),

@@ -90,3 +90,25 @@ impl Record {
         self.files.iter().map(|file| file.bytes).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The key is worked out again from what was read: a number that came back as its neighbour would be another result's.
+        #[test]
+        fn a_record_is_that_of_its_key_whatever_numbers_are_in_it(number in prop::num::f64::NORMAL) {
+            let material = KeyMaterial {
+                kind: "tuned".to_owned(),
+                version: 2,
+                parameters: serde_json::json!({ "number": number, "other": 0.962_000_000_000_000_1 }),
+                inputs: Vec::new(),
+            };
+            let record = Record { key: material.key(), material, files: Vec::new() };
+            prop_assert_eq!(Record::read(&record.to_bytes(), &record.key), Ok(record));
+        }
+    }
+}

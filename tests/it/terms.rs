@@ -374,6 +374,75 @@ fn what_mini_batches_cannot_learn_by_is_refused_at_its_place() {
     assert!(!number.contains("term"), "a parameter is read as one: {number}");
 }
 
+/// What kernels cannot carry out: a term whose neurons remember, and errors by other ways than B from layer to layer.
+#[test]
+fn meta_learning_takes_any_term_and_any_pathway_that_does_not_settle() {
+    let pathways = [
+        ("direct", "\"direct\""),
+        ("broadcast", "{ broadcast = { std = 0.01 } }"),
+        ("kolen_pollack", "\"kolen_pollack\""),
+    ];
+    let head = r#"
+[pipeline]
+name  = "small"
+title = "Any term, any pathway"
+
+[terms.bcm]
+equation   = "(y_post .* (y_post - theta)) * y_pre'"
+parameters = { rate = 0.01 }
+state      = { theta = { start = 0.1, update = "(1 - rate) * theta + rate * y_post.^2" } }
+
+[rules.mine]
+gradient = 0.01
+decay    = 0.0001
+bcm      = 0.0
+
+[stages.data]
+kind    = "load"
+dataset = "tiny"
+"#;
+    let stage = |(name, feedback): (&str, &str)| {
+        format!(
+            "\n[stages.{name}]\nkind = \"meta_learn\"\ndata = [\"data\"]\nhidden = [12]\nrule = \"mine\"\n\
+             feedback = {feedback}\nlearning_rate = 0.001\nepisodes = 3\ntraining_samples = 4\nquery_samples = 2\n"
+        )
+    };
+    let pipeline = format!("{head}{}", pathways.map(stage).concat());
+    let [once, again] = [0, 1].map(|_| Fixture::new().pipeline(&pipeline).run());
+    assert_eq!(once.digests("small"), again.digests("small"));
+    let once = once.run().hits_all();
+    for (name, _) in pathways {
+        let column = |column: &str| once.frame("small", &format!("{name}_episodes")).numbers(column).unwrap();
+        let learned = column("bcm");
+        assert!(learned[0] == Some(0.0) && learned[1] != learned[2], "{name}: it is learned: {learned:?}");
+        if name == "kolen_pollack" {
+            assert_eq!(column("feedback_hebb"), column("gradient"), "what follows is moved along");
+            assert_eq!(column("feedback_decay"), column("decay"));
+        }
+    }
+    let key = |pipeline: &str, label: &str| {
+        let plan = Fixture::new().pipeline(pipeline).plan();
+        let task = plan.iter().find(|task| task["label"].as_str().is_some_and(|found| found.starts_with(label)));
+        task.expect("it is planned")["key"].as_str().expect("a key").to_owned()
+    };
+    assert_ne!(key(&pipeline, "broadcast"), key(&pipeline.replace("std = 0.01", "std = 0.02"), "broadcast"));
+    assert_eq!(key(&pipeline, "direct"), key(&pipeline.replace("std = 0.01", "std = 0.02"), "direct"));
+
+    let refused = |from: &str, to: &str| {
+        let wrong = Fixture::new().pipeline(&pipeline.replace(from, to)).output(&["plan", "small"]);
+        text(&wrong.stderr).to_owned()
+    };
+    let message = refused("\"direct\"", "\"predictive_coding\"");
+    assert!(
+        message.contains("does not differentiate through `predictive_coding`, whose activations settle"),
+        "{message}"
+    );
+    let message = refused("decay    = 0.0001", "decay = 0.0001\nfeedback_hebb = 0.1");
+    assert!(message.contains("`feedback_hebb` moves feedback weights"), "{message}");
+    let message = refused("decay    = 0.0001", "");
+    assert!(message.contains("under `kolen_pollack`") && message.contains("the rule has no `decay`"), "{message}");
+}
+
 #[test]
 fn a_term_that_is_begun_is_listed_and_runs_when_a_pipeline_includes_it() {
     let fixture = Fixture::new().pipeline(WRITTEN);

@@ -252,6 +252,14 @@ impl Feedback {
         matches!(self, Self::PredictiveCoding(_) | Self::EquilibriumPropagation(_))
     }
 
+    /// Terms that a rule gets from this pathway, each with the term whose coefficient it shares.
+    pub(crate) fn followers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::KolenPollack => &[("feedback_hebb", "gradient"), ("feedback_decay", "decay")],
+            _ => &[],
+        }
+    }
+
     /// The terms that a rule gets from this pathway, with their coefficients: Kolen and Pollack's B moves as Wᵀ does, and where
     /// every weight is used both ways, the gradient has a part for either.
     ///
@@ -270,8 +278,7 @@ impl Feedback {
         };
         match self {
             Self::KolenPollack => {
-                let follow = [("feedback_hebb", "gradient"), ("feedback_decay", "decay")];
-                let follow = follow.map(|(follower, leader)| {
+                let follow = self.followers().iter().map(|&(follower, leader)| {
                     not_given(follower)?;
                     let leads = of(leader).filter(|coefficient| coefficient.values().iter().any(|&c| c != 0.0));
                     let coefficient = leads.ok_or_else(|| {
@@ -281,7 +288,7 @@ impl Feedback {
                     })?;
                     Ok((Term::named(follower)?.clone(), coefficient.clone()))
                 });
-                follow.into_iter().collect()
+                follow.collect()
             }
             Self::EquilibriumPropagation(_) => {
                 let term = Term::gradient_back();

@@ -23,12 +23,12 @@ impl Loss {
     }
 
     /// The loss of one sample, from z_L.
-    pub(crate) fn of(self, z: &[f32], label: usize) -> f64 {
+    pub(crate) fn of<T: Copy + Into<f64>>(self, z: &[T], label: usize) -> f64 {
         match self {
             Loss::CrossEntropy => {
-                let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f64 = z.iter().map(|&z| libm::exp(f64::from(z) - f64::from(max))).sum();
-                libm::log(sum) + f64::from(max) - f64::from(z[label])
+                let max = z.iter().map(|&z| z.into()).fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = z.iter().map(|&z| libm::exp(z.into() - max)).sum();
+                libm::log(sum) + max - z[label].into()
             }
             Loss::SquaredError => half_squared_distance(z, label),
         }
@@ -36,9 +36,9 @@ impl Loss {
 }
 
 /// ½ ‖y − onehot‖².
-pub(crate) fn half_squared_distance(y: &[f32], label: usize) -> f64 {
+pub(crate) fn half_squared_distance<T: Copy + Into<f64>>(y: &[T], label: usize) -> f64 {
     let target = |k: usize| if k == label { 1.0 } else { 0.0 };
-    y.iter().enumerate().map(|(k, &y)| (f64::from(y) - target(k)).powi(2)).sum::<f64>() / 2.0
+    y.iter().enumerate().map(|(k, &y)| (y.into() - target(k)).powi(2)).sum::<f64>() / 2.0
 }
 
 #[cfg(test)]

@@ -104,20 +104,6 @@ impl Rule {
         })
     }
 
-    /// Refuses terms that the kernels of shipped terms do not carry out, for `who` has no other.
-    ///
-    /// # Errors
-    /// There is one, and why.
-    pub fn check_products(&self, who: &str) -> Result<(), InvalidParameter> {
-        self.evaluated().next().map_or(Ok(()), |(term, ..)| {
-            Err(InvalidParameter::new(format!(
-                "term `{}`: its equation is no sum of products of y, e and Wᵀ y without a state, which is all that {who} \
-                 takes",
-                term.name
-            )))
-        })
-    }
-
     /// Whether a term reads e_{ℓ-1} in layer ℓ.
     pub(crate) fn reads_pre_error(&self, layer: usize) -> bool {
         let reads = |(term, coefficient): &(Term, Coefficient)| {

@@ -4,7 +4,7 @@
 //! prints here and lets a process there, under emulation, hold its own against it.
 
 use super::activation::Activation;
-use super::feedback::Feedback;
+use super::feedback::{Feedback, WeightMirror};
 use super::inference::contrast::{Contrast, Side, Survivor, selection_probabilities};
 use super::inference::looks::nominal_level;
 use super::inference::power::power_at;
@@ -12,7 +12,7 @@ use super::initialization::Initialization;
 use super::meta::{ClassPool, MetaLearner, MetaSettings, Sampling, TaskSize};
 use super::network::{Architecture, Network};
 use super::online::OnlineTrainer;
-use super::plasticity::{Coefficient, Rule};
+use super::plasticity::{Coefficient, Rule, Synapses, Term, Written, WrittenState};
 use super::recurrent::{OjaTarget, RecurrentArchitecture, RecurrentNetwork, RecurrentRule, RecurrentTrainer};
 use super::reference::noise;
 use super::seed::{Purpose, stream};
@@ -79,18 +79,37 @@ fn trainings(backend: Backend, bits: &mut Bits) {
     bits.numbers(&[found.accuracy, found.loss]);
 }
 
-/// Episodes of meta-learning, with their gradients, on the instructions of this process.
+/// Episodes of meta-learning, with their gradients, on the instructions of this process: by the kernels and by plain matrices.
 fn episodes(bits: &mut Bits) {
+    episodes_of(Feedback::Plastic, rule(&TERMS.map(|(name, c)| (name, c / 20.0))), bits);
+    let state = WrittenState { name: "theta".into(), start: 0.1, update: "tanh(0.9 * theta + exp(-y_post))".into() };
+    let written = Written {
+        name: "written".into(),
+        synapses: Synapses::Forward,
+        equation: "(y_post .* (y_post - theta)) * y_pre' - lower(y_post * y_post') * W ./ (1 + mean(e_post).^2)".into(),
+        parameters: Vec::new(),
+        state: vec![state],
+    };
+    let terms = ["gradient", "decay"].map(|name| (Term::named(name).unwrap().clone(), Coefficient::Uniform(1e-3)));
+    let written = (Term::of_equation(&written).unwrap(), Coefficient::Uniform(1e-3));
+    let rule = Rule::with_terms([&terms[..], &[written]].concat()).unwrap();
+    let mirror = WeightMirror { every: 4, presentations: 5, rate: 0.1, decay: 0.1 };
+    for feedback in [Feedback::Broadcast { std: 0.1 }, Feedback::WeightMirror(mirror), Feedback::KolenPollack] {
+        episodes_of(feedback, rule.clone(), bits);
+    }
+}
+
+fn episodes_of(feedback: Feedback, rule: Rule, bits: &mut Bits) {
     let samples = noise(200, 61, 5, 2);
     let pool = ClassPool::new(vec![&samples]).unwrap();
     let settings = MetaSettings {
         architecture: Architecture::new(vec![61, 20, 17, 5], Activation::Softplus { beta: 10.0 }).unwrap(),
         initialization: Initialization::Xavier,
-        feedback: Feedback::Plastic,
+        feedback,
         task: TaskSize { n_classes: 3, n_training: 15, n_query: 5 },
         sampling: Sampling::default(),
-        learned: TERMS.map(|(name, _)| name.to_owned()).to_vec(),
-        rule: rule(&TERMS.map(|(name, c)| (name, c / 20.0))),
+        learned: rule.terms().iter().map(|(term, _)| term.name.to_string()).collect(),
+        rule,
         learning_rate: 1e-4,
         l1: 0.0,
         clip: Some(1.0),

@@ -18,7 +18,6 @@ use super::training::rules::read_rule;
 use super::training::terms::{is_written, number_axis};
 use crate::error::Result;
 use crate::science::activation::Activation;
-use crate::science::feedback::Feedback;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
 use crate::spec::Definitions;
@@ -119,12 +118,19 @@ impl Kind for MetaLearn {
         // What the reverse sweep needs of every sample: activations, errors and their adjoints, in double precision.
         let sweep = u64::try_from(samples.saturating_mul(units).saturating_mul(4 * 8)).unwrap_or(u64::MAX);
         planning.check_memory("training_samples", &format!("an episode of {samples} samples"), sweep.into())?;
-        let memory = sweep.saturating_add(records);
         let architecture = Architecture::new(layers.clone(), activation)
             .map_err(|error| planning.fault("hidden", error.to_string()))?;
         let written = read_rule(planning, &spec.rule, &[])?;
         let learned = learned(&written, spec.learned.as_deref()).map_err(in_field("learned"))?;
-        let (rule, terms) = initial_rule(planning, &written, &learned, &spec.terms)?;
+        let (feedback, pathway) = spec.feedback.check().map_err(in_field("feedback"))?;
+        if feedback.settles() {
+            let message = format!(
+                "meta-learning does not differentiate through `{}`, whose activations settle step by step",
+                feedback.name()
+            );
+            return Err(planning.fault("feedback", message));
+        }
+        let (rule, terms) = initial_rule(planning, &spec, &written, &learned, feedback)?;
         let OuterRate { rate: learning_rate, is_untuned, source } = learning_rate(planning, &spec, &written, &pool)?;
         let task = TaskSize { n_classes: spec.classes, n_training: spec.training_samples, n_query: spec.query_samples };
         let sampling =
@@ -152,14 +158,6 @@ impl Kind for MetaLearn {
         if spec.episodes == 0 {
             return Err(planning.fault("episodes", "no episode: nothing would be learned"));
         }
-        let (feedback, _) = spec.feedback.check().map_err(in_field("feedback"))?;
-        if !matches!(feedback, Feedback::Symmetric | Feedback::Random | Feedback::Plastic) {
-            let message = format!(
-                "meta-learning has exact derivatives through `symmetric`, `random` and `plastic` feedback, not through `{}`",
-                feedback.name()
-            );
-            return Err(planning.fault("feedback", message));
-        }
         let settings = MetaSettings {
             architecture,
             initialization: init,
@@ -175,6 +173,8 @@ impl Kind for MetaLearn {
             step_back: spec.step_back,
         };
         settings.check_numbers().map_err(|error| planning.fault(wrong_number(&spec), error.to_string()))?;
+        let episode = if settings.suits_kernels() { sweep } else { settings.memory_of_matrices() };
+        planning.check_memory("training_samples", &format!("an episode of {samples} samples"), episode.into())?;
         let every_tenth = Steps::Every(Every { every: 10.min(u64::from(spec.episodes)) });
         let angles = spec.angles.as_ref().unwrap_or(&every_tenth);
         let mut angles = angles.expand(u64::from(spec.episodes)).map_err(in_field("angles"))?;
@@ -197,6 +197,7 @@ impl Kind for MetaLearn {
                 init: init_name(init),
                 std: init.std(),
                 feedback: feedback.name(),
+                pathway,
                 learned: named(true),
                 fixed: named(false),
                 terms,
@@ -215,9 +216,10 @@ impl Kind for MetaLearn {
                 angles,
             },
             outputs: outputs(&settings.rule),
+            rule: settings.completed_rule(),
             settings,
             is_untuned,
-            memory,
+            memory: episode.saturating_add(records),
             images,
             n_classes,
             pool,

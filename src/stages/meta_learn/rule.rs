@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::parameters::MetaLearnSpec;
-use crate::science::InvalidParameter;
+use crate::science::feedback::Feedback;
 use crate::science::plasticity::{Coefficient, Rule};
 use crate::spec::node::{Fault, instead_of};
 use crate::stages::rows::EpisodeRow;
-use crate::stages::training::rules::{CoefficientSpec, Condition, WrittenRule, find_tuned};
-use crate::stages::training::terms::{self, CanonicalTerms, Numbers};
+use crate::stages::training::rules::{CoefficientSpec, Condition, WrittenRule, check_pathway, find_tuned};
+use crate::stages::training::terms::{self, CanonicalTerms};
 use crate::tables::Row;
 use crate::task::{Planning, Source};
 
@@ -16,13 +16,15 @@ use crate::task::{Planning, Source};
 /// nor has a coefficient takes no part.
 ///
 /// # Errors
-/// A coefficient is no single number, or a term is none.
+/// A coefficient is no single number, a term is none, or it reads or moves what the pathway of errors does not have.
 pub(super) fn initial_rule(
     planning: &Planning<'_>,
+    spec: &MetaLearnSpec,
     rule: &WrittenRule<'_>,
     learned: &[String],
-    numbers: &Numbers,
+    feedback: Feedback,
 ) -> Result<(Rule, CanonicalTerms), Fault> {
+    let numbers = &spec.terms;
     numbers.check(planning)?;
     let (mut parts, mut written) = (Vec::new(), CanonicalTerms::default());
     // In the order in which the terms are defined; that of the shipped ones is rule (9)'s.
@@ -40,9 +42,10 @@ pub(super) fn initial_rule(
         let message = format!("the rule has a term `{name}`, and `episodes` has a column of that name already");
         return Err(planning.fault("rule", message).help("Give the term another name: it is to have a column there."));
     }
-    let fault = |error: InvalidParameter| planning.fault("rule", error.to_string());
-    let rule = Rule::with_terms(parts).map_err(fault)?;
-    rule.check_products("meta-learning").map_err(fault)?;
+    for (term, _) in &parts {
+        check_pathway(planning, Some(&spec.rule), feedback, term)?;
+    }
+    let rule = Rule::with_terms(parts).map_err(|error| planning.fault("rule", error.to_string()))?;
     Ok((rule, written))
 }
 

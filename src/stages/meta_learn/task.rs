@@ -29,6 +29,9 @@ pub(super) struct Canonical {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) std: Option<f64>,
     pub(super) feedback: &'static str,
+    /// The numbers of the pathway of errors, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pathway: Option<serde_json::Value>,
     pub(super) learned: BTreeMap<String, f64>,
     pub(super) fixed: BTreeMap<String, f64>,
     /// What those of the terms mean that are not shipped.
@@ -56,6 +59,8 @@ const ON_DISK: u64 = 100;
 pub(super) struct MetaLearnTask {
     pub(super) canonical: Canonical,
     pub(super) settings: MetaSettings,
+    /// That of the settings, with what follows from the pathway of errors.
+    pub(super) rule: Rule,
     /// Said when it runs; no number depends on it.
     pub(super) is_untuned: bool,
     /// Bytes, roughly.
@@ -102,16 +107,17 @@ impl Work for MetaLearnTask {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let rule = &self.settings.rule;
+        let slow = "It is differentiated by plain matrices in double precision, ten to a hundred times slower than by kernels: those take sums \
+                    of products of y, e and Wᵀ y, and errors that come from layer to layer through Wᵀ or B.";
         Some(Equation {
-            plain: rule.equation(),
-            latex: rule.latex(),
+            plain: self.rule.equation(),
+            latex: self.rule.latex(),
             needs: vec![
                 "These are the coefficients before the first episode; the outer loop learns them.",
                 "The outer loop differentiates a whole inner loop and keeps Adam's moments: it stands for evolution, not \
                  for a synapse.",
             ],
-            slow: None,
+            slow: (!self.settings.suits_kernels()).then(|| slow.to_owned()),
         })
     }
 
@@ -148,7 +154,7 @@ impl Work for MetaLearnTask {
             }
         }
         self.write_run(context, &episodes)?;
-        write_episodes(context, &self.settings.rule, &episodes)?;
+        write_episodes(context, &self.settings, &episodes)?;
         write_angles(context, &angles)
     }
 
@@ -157,11 +163,12 @@ impl Work for MetaLearnTask {
         let task = self.settings.task;
         let samples = task.n_classes * (task.n_training + task.n_query);
         // Forward, plasticity and reverse passes: about a nanosecond a synapse and sample.
-        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10
+        synapses as f64 * samples as f64 * f64::from(self.canonical.episodes) * 9e-10 * self.settings.effort()
     }
 
     fn slowdown(&self) -> f64 {
-        12.0
+        // Plain matrices have no kernels.
+        if self.settings.suits_kernels() { 12.0 } else { 1.0 }
     }
 
     fn memory(&self) -> u64 {
@@ -186,7 +193,7 @@ impl MetaLearnTask {
                 episodes.len()
             ));
         }
-        let options = serde_json::json!({
+        let mut options = serde_json::json!({
             "beta": canonical.beta,
             "std": canonical.std,
             "seed": canonical.seed,
@@ -202,8 +209,11 @@ impl MetaLearnTask {
             "clip": canonical.clip,
             "skip_above": canonical.skip_above,
             "step_back": canonical.step_back,
-            "equation": self.settings.rule.equation(),
+            "equation": self.rule.equation(),
         });
+        if let Some(pathway) = &canonical.pathway {
+            options["pathway"] = pathway.clone();
+        }
         let n_layers = canonical.layers.len() - 1;
         let row = MetaRunRow {
             run_id: context.run_id(),
@@ -228,7 +238,8 @@ impl MetaLearnTask {
     }
 }
 
-fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRecord]) -> Result<()> {
+fn write_episodes(context: &dyn Surroundings, settings: &MetaSettings, episodes: &[EpisodeRecord]) -> Result<()> {
+    let rule = &settings.rule;
     let rows: Vec<EpisodeRow<'_>> = episodes
         .iter()
         .map(|episode| EpisodeRow {
@@ -242,7 +253,7 @@ fn write_episodes(context: &dyn Surroundings, rule: &Rule, episodes: &[EpisodeRe
         .collect();
     let mut table = Assembly::new(episodes_schema(rule)).rows(&rows);
     for name in term_columns(rule) {
-        let index = rule.terms().iter().position(|(term, _)| term.name == name);
+        let index = settings.place_of(&name);
         let coefficients = episodes.iter().map(|episode| index.map_or(0.0, |index| episode.coefficients[index]));
         table = table.column::<Float64>(&name, coefficients);
     }

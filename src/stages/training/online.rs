@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::{Course, Units, chain, kept_with, nowhere, read_data};
 use super::rules::{
-    CoefficientSpec, Condition, Resolved, as_map, coefficient_in_runs, picked, place_of_term, resolve_terms,
+    CoefficientSpec, Condition, Resolved, as_map, check_pathway, coefficient_in_runs, picked, place_of_term,
+    resolve_terms,
 };
 use super::skeleton::{Recipe, Training};
 use super::tables::{Described, plastic_outputs, write_coefficients};
@@ -23,7 +24,7 @@ use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::online::{OnlineTrainer, why_one_by_one};
-use crate::science::plasticity::{Rule, Synapses, Term};
+use crate::science::plasticity::{Rule, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::feedback::FeedbackSpec;
@@ -136,17 +137,11 @@ impl Kind for Train {
         }
         // Checked here and not only when it runs, and term by term, so that the fault underlines the one coefficient.
         for (term, coefficient) in &terms {
-            let name = &*term.name;
-            let at = || place_of_term(planning, spec.rule.as_deref(), name);
+            let at = || place_of_term(planning, spec.rule.as_deref(), &term.name);
             Rule::with_terms(vec![(term.clone(), coefficient.clone())])
                 .and_then(|alone| alone.check_layers(architecture.n_layers()))
                 .map_err(|error| Fault::at(at(), error.to_string()))?;
-            if let Some(why) = feedback.refuses(term) {
-                let fault = Fault::at(at(), format!("`{name}` {why}"));
-                let moves_feedback = term.synapses == Synapses::Feedback;
-                let help = format!("Give stage `{}` `feedback = \"plastic\"`.", planning.stage);
-                return Err(if moves_feedback { fault.help(help) } else { fault });
-            }
+            check_pathway(planning, spec.rule.as_deref(), feedback, term)?;
         }
         let completed = feedback.completes(&terms, architecture.n_layers());
         for (term, coefficient) in completed.map_err(|error| planning.fault(field, error.to_string()))? {

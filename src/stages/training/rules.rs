@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::terms::{self, CanonicalTerms, Numbers};
-use crate::science::plasticity::{Coefficient, Term};
+use crate::science::feedback::Feedback;
+use crate::science::plasticity::{Coefficient, Synapses, Term};
 use crate::spec::node::{Fault, Node, Span, Value, choices, instead_of};
 use crate::spec::{Definitions, NamedNode};
 use crate::stages::coefficients::{Survivor, Tuned};
@@ -239,6 +240,22 @@ pub(super) fn place_of_term<'a>(planning: &'a Planning<'_>, rule: Option<&str>, 
         Some(node) => &node.span,
         None => planning.span("rule"),
     }
+}
+
+/// That a term can learn from the errors of a pathway.
+///
+/// # Errors
+/// It reads or moves what the pathway does not have.
+pub(in crate::stages) fn check_pathway(
+    planning: &Planning<'_>,
+    rule: Option<&str>,
+    feedback: Feedback,
+    term: &Term,
+) -> Result<(), Fault> {
+    let Some(why) = feedback.refuses(term) else { return Ok(()) };
+    let fault = Fault::at(place_of_term(planning, rule, &term.name), format!("`{}` {why}", term.name));
+    let help = format!("Give stage `{}` `feedback = \"plastic\"`.", planning.stage);
+    Err(if term.synapses == Synapses::Feedback { fault.help(help) } else { fault })
 }
 
 impl CoefficientSpec {

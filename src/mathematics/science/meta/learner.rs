@@ -1,9 +1,9 @@
 //! The outer loop: an episode learns a task with the present coefficients, and Adam moves them down the gradient of the
 //! query loss.
 
-use super::inner::{InnerLoop, Sample};
-use super::learned_rule::{LearnedRule, initial};
-use super::reverse::Reverse;
+use super::differentiable::Differentiable;
+use super::inner::Sample;
+use super::learned_rule::initial;
 use super::settings::MetaSettings;
 use super::task::ClassPool;
 use crate::science::InvalidParameter;
@@ -71,27 +71,21 @@ pub struct MetaLearner<'a> {
     /// θ of the episodes that had a gradient and that θ has not stepped back past.
     good: Vec<Vec<f64>>,
     skipped_in_a_row: u32,
-    inner: InnerLoop,
-    reverse: Reverse,
+    inner: Differentiable,
 }
 
 impl<'a> MetaLearner<'a> {
     /// An outer loop whose tasks, sample orders and initial weights derive from `seed`.
     ///
     /// # Errors
-    /// If the pool is too small for the tasks or does not fit the network, if feedback coefficients are used without
-    /// plastic feedback, if nothing is learned, or if a number makes no sense.
+    /// If the pool is too small for the tasks or does not fit the network, if a term reads or moves what the pathway of errors does
+    /// not have, if that pathway settles, if nothing is learned, or if a number makes no sense.
     pub fn new(settings: MetaSettings, pool: &'a ClassPool<'a>, seed: u64) -> Result<Self, InvalidParameter> {
         settings.check(pool)?;
-        settings.rule.check_products("meta-learning")?;
-        let learned = settings.learns();
-        let rule = LearnedRule::new(&settings.rule, &learned);
-        let inner = InnerLoop::new(&settings.architecture, settings.feedback, rule);
         Ok(Self {
-            reverse: Reverse::new(&inner),
-            inner,
+            inner: Differentiable::new(&settings),
             coefficients: initial(&settings.rule),
-            learned,
+            learned: settings.learns(),
             adam: OptimizerState::default(),
             good: Vec::new(),
             skipped_in_a_row: 0,
@@ -139,9 +133,9 @@ impl<'a> MetaLearner<'a> {
         let (training, query_samples) = (samples(&task.training), samples(&task.query));
         self.inner.initialize(&settings.initialization, task.seed);
         self.inner.train(&self.coefficients, &training);
-        let query = self.reverse.query(&self.inner, &query_samples);
+        let query = self.inner.query(&query_samples);
         if let Some(inspect) = inspect {
-            inspect(&self.inner.network, &as_samples(&query_samples, pool));
+            inspect(self.inner.network(), &as_samples(&query_samples, pool));
         }
 
         let mut record = EpisodeRecord {
@@ -157,7 +151,7 @@ impl<'a> MetaLearner<'a> {
             return record;
         }
         (record.query_loss, record.query_accuracy) = (Some(query.loss), Some(query.accuracy));
-        let mut gradient = self.reverse.differentiate(&mut self.inner);
+        let mut gradient = self.inner.differentiate();
         for ((gradient, theta), learned) in gradient.iter_mut().zip(&self.coefficients).zip(&self.learned) {
             // f64::signum(0.0) is 1; the subgradient taken at 0 is 0.
             let sign = if *theta == 0.0 { 0.0 } else { theta.signum() };

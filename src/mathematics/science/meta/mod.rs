@@ -10,10 +10,13 @@
 //! The paper prints y_ℓ e_{ℓ-1}ᵀ for the first term of ΔB, which has the shape of W and would not align B with it.
 //! Backpropagation is the same with symmetric feedback and θ0 alone.
 
+mod differentiable;
 mod first_layer;
+mod general;
 mod inner;
 mod learned_rule;
 mod learner;
+mod query;
 mod reverse;
 mod settings;
 mod step;

@@ -22,6 +22,7 @@
 
 use super::first_layer::{FirstAdjoint, FirstLayer, Signals};
 use super::inner::{InnerLoop, Sample};
+use super::query::{Query, largest};
 use super::step::Step;
 use crate::kernels::{
     Active, Differentiated, InputMajor, Lanes, ProductAdjoint, RowAdjoint, STEPS, Scale, add_outer, as_flat,
@@ -29,15 +30,6 @@ use crate::kernels::{
 };
 use crate::science::activation::Activation;
 use crate::science::network::Network;
-
-/// How the trained network answers the query samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Query {
-    /// Mean cross-entropy, in nats.
-    pub loss: f64,
-    /// Share of samples whose largest output is that of their label; of equal ones the first counts.
-    pub accuracy: f64,
-}
 
 /// The adjoints, kept from one episode to the next as room.
 #[derive(Clone, Debug)]
@@ -291,7 +283,7 @@ fn times_slope_back(
 
 /// Whether the largest logit is the label's (of equal ones the first counts), and −ln softmax(z)_label in nats.
 fn score(logits: &[f32], label: usize) -> (bool, f64) {
-    let best = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
+    let best = largest(logits);
     let max = f64::from(logits[best]);
     let sum: f64 = logits.iter().map(|&z| libm::exp(f64::from(z) - max)).sum();
     (best == label, libm::log(sum) - (f64::from(logits[label]) - max))

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use super::inner::{InnerLoop, Sample};
 use super::learned_rule::{LearnedRule, initial};
-use super::reverse::{Query, Reverse};
+use super::query::Query;
+use super::reverse::Reverse;
 use super::*;
 use crate::kernels::Backend;
 use crate::science::activation::Activation;
@@ -15,6 +16,7 @@ use crate::science::samples::Samples;
 
 mod double;
 mod episodes;
+mod general;
 mod gradients;
 
 const SOFTPLUS: Activation = Activation::Softplus { beta: 10.0 };

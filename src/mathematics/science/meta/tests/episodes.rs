@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::science::feedback::{PredictiveCoding, WeightMirror};
 
 /// Four classes of noisy stripes, two data sets of two classes each.
 fn striped_sets() -> [Samples; 2] {
@@ -282,4 +283,50 @@ fn impossible_settings_are_refused_with_the_reason() {
     let architecture = Architecture::new(vec![16, 3], SOFTPLUS).unwrap();
     assert!(refusal(MetaSettings { architecture, ..settings() }).contains("does not fit a pool of 4 classes"));
     assert!(ClassPool::new(Vec::new()).is_err());
+}
+
+#[test]
+fn episodes_improve_learning_where_kernels_cannot_go() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    let mirror = WeightMirror { every: 10, presentations: 8, rate: 0.1, decay: 0.1 };
+    for feedback in [Feedback::Direct, Feedback::KolenPollack, Feedback::WeightMirror(mirror)] {
+        let terms = [("gradient", 1e-3), ("decay", 0.0)].map(|(name, c)| (name, Coefficient::Uniform(c)));
+        let settings = MetaSettings {
+            feedback,
+            rule: Rule::new(&terms).unwrap(),
+            learned: ["gradient", "decay"].map(String::from).to_vec(),
+            learning_rate: 1e-3,
+            clip: Some(1.0),
+            ..settings()
+        };
+        assert!(!settings.suits_kernels());
+        let mut learner = MetaLearner::new(settings.clone(), &pool, 3).unwrap();
+        let records: Vec<_> = (0..110).map(|_| learner.run_episode()).collect();
+        let mean = |records: &[EpisodeRecord]| {
+            records.iter().map(|record| record.query_loss.unwrap()).sum::<f64>() / records.len() as f64
+        };
+        let (first, last) = (mean(&records[..20]), mean(&records[90..]));
+        assert!(first > 1.2 && last < 0.9 * first, "{feedback:?}: {first} to {last}");
+        let mut again = MetaLearner::new(settings, &pool, 3).unwrap();
+        assert_eq!(again.run_episode(), records[0]);
+    }
+}
+
+#[test]
+fn what_cannot_be_differentiated_or_learned_is_refused_with_the_reason() {
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    let why = |feedback, terms: &[&str]| {
+        let terms: Vec<_> = terms.iter().map(|name| (*name, Coefficient::Uniform(0.1))).collect();
+        let settings =
+            MetaSettings { feedback, rule: Rule::new(&terms).unwrap(), learned: vec!["gradient".into()], ..settings() };
+        MetaLearner::new(settings, &pool, 3).err().map(|error| error.to_string())
+    };
+    let predictive = Feedback::PredictiveCoding(PredictiveCoding { steps: 5, rate: 0.1, fixed_prediction: false });
+    assert!(why(predictive, &["gradient"]).unwrap().contains("settle step by step"));
+    assert!(why(Feedback::Random, &["gradient", "feedback_hebb"]).unwrap().contains("keeps feedback weights fixed"));
+    assert!(why(Feedback::None, &["gradient", "error_hebb"]).unwrap().contains("to the output alone"));
+    assert!(why(Feedback::KolenPollack, &["gradient"]).unwrap().contains("the rule has no `decay`"));
+    assert_eq!(why(Feedback::KolenPollack, &["gradient", "decay"]), None);
 }

@@ -161,13 +161,24 @@ fn views(matrices: &[Array2<f32>]) -> Vec<ArrayView2<'_, f32>> {
 }
 
 /// Images of the size of MNIST's, lit in a patch that moves, so that most pixels are silent at a step and few always.
-fn patches(n: usize) -> Vec<Vec<u8>> {
+pub(super) fn patches(n: usize) -> Vec<Vec<u8>> {
     let lit = |s: usize, row: usize, column: usize| {
         let (row, column) = (row.abs_diff(8 + s % 13), column.abs_diff(8 + s * s % 11));
         row < 7 && column < 6 && !(row * 3 + column * 5 + s).is_multiple_of(4)
     };
     let pixel = |s: usize, i: usize| if lit(s, i / 28, i % 28) { (37 * s + 91 * i) as u8 | 1 } else { 0 };
     (0..n).map(|s| (0..784).map(|i| pixel(s, i)).collect()).collect()
+}
+
+/// Every condition of Figure 8, with the coefficients that it learns.
+pub(super) fn conditions() -> [(Rule, Feedback, Vec<f64>); 4] {
+    let without = ["gradient", "error_hebb", "decay", "feedback_hebb", "feedback_decay"];
+    [
+        (of_rule_nine(&["gradient"]), Feedback::Symmetric, vec![0.019]),
+        (of_rule_nine(&["gradient", "oja"]), Feedback::Symmetric, vec![0.011, 0.0034]),
+        (rule_nine([0.0; 6]), Feedback::Plastic, vec![0.019, 0.045, 0.0055, -0.0015, 0.014, 0.0023]),
+        (of_rule_nine(&without), Feedback::Plastic, vec![0.038, 0.10, -0.0014, 0.043, 0.0031]),
+    ]
 }
 
 /// Figure 8's network, as many steps as in an episode, coefficients as they are learned.
@@ -178,15 +189,7 @@ fn at_full_size_derivatives_agree_with_differences_in_double_precision() {
     let samples = samples(&images, 5);
     let (training, questions) = samples.split_at(250);
     let architecture = Architecture::new(vec![784, 170, 130, 100, 70, 47], SOFTPLUS).unwrap();
-    // Every condition of the figure, with the coefficients that it learns.
-    let without = ["gradient", "error_hebb", "decay", "feedback_hebb", "feedback_decay"];
-    let conditions = [
-        (of_rule_nine(&["gradient"]), Feedback::Symmetric, vec![0.019]),
-        (of_rule_nine(&["gradient", "oja"]), Feedback::Symmetric, vec![0.011, 0.0034]),
-        (rule_nine([0.0; 6]), Feedback::Plastic, vec![0.019, 0.045, 0.0055, -0.0015, 0.014, 0.0023]),
-        (of_rule_nine(&without), Feedback::Plastic, vec![0.038, 0.10, -0.0014, 0.043, 0.0031]),
-    ];
-    for (rule, feedback, theta) in conditions {
+    for (rule, feedback, theta) in conditions() {
         let learned = vec![true; theta.len()];
         let mut inner = InnerLoop::new(&architecture, feedback, LearnedRule::new(&rule, &learned));
         inner.initialize(&Initialization::Xavier, 5);
