@@ -28,7 +28,7 @@ fn override_without_a_value() {
 #[test]
 fn override_of_an_unknown_key() {
     assert_snapshot!(with_options(&["--set", "stages.train.sampels=700"]), @"
-      × --set:1:14: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × --set:1:14: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `terms`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
        ╭─[--set:1:14]
      1 │ stages.train.sampels = 700
        ·              ───────

@@ -172,7 +172,7 @@ fn bundle_that_sets_a_bare_value() {
 #[test]
 fn bundle_with_an_unknown_key() {
     assert_snapshot!(changed(&[("[rules.bp]\n", "[matrix.network.wide]\ntrain.layer = [784, 100, 10]\n\n[rules.bp]\n")]), @"
-      × pipelines/small.toml:10:7: unknown key `layer`; did you mean `layers`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:10:7: unknown key `layer`; did you mean `layers`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `terms`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:10:7]
       9 │ [matrix.network.wide]
      10 │ train.layer = [784, 100, 10]

@@ -96,7 +96,7 @@ keep = "yes""#)]), @r#"
 #[test]
 fn unknown_key_of_a_stage() {
     assert_snapshot!(changed(&[("samples   = 600", "sampels   = 600")]), @"
-      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
+      × pipelines/small.toml:24:1: unknown key `sampels`; did you mean `samples`? There are: `data`, `layers`, `activation`, `init`, `feedback`, `loss`, `rule`, `coefficients`, `terms`, `setting`, `cell`, `seed`, `samples`, `schedule`, `snapshots`, `evaluate_on`
         ╭─[pipelines/small.toml:24:1]
      23 │ layers    = [784, 40, 30, 10]
      24 │ sampels   = 600
