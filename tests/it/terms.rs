@@ -556,3 +556,37 @@ fn a_name_that_could_be_two_numbers_is_neither() {
     let refused = text(&fixture.output(&["plan", "small"]).stderr);
     assert!(refused.contains("the axis `a_b_c` sets nothing"), "{refused}");
 }
+
+#[test]
+fn ten_rules_from_papers_run_as_they_stand() {
+    let fixture = Fixture::new();
+    let path = root().join("examples/ten_rules.toml");
+    let path = path.to_str().expect("a path in UTF-8");
+    let few = [
+        "--set",
+        "stages.data.dataset=tiny",
+        "--set",
+        "stages.train.samples=100",
+        "--set",
+        "stages.train.schedule.every=50",
+        "--set",
+        "stages.train.snapshots=[0]",
+    ];
+    let listed = fixture.stdout(&[&["rules", path], &few[..]].concat());
+    assert_eq!(listed.matches("× 2 runs").count(), 11, "{listed}");
+    fixture.stdout(&[&["pipeline", path, "--to", "train", "--as", "ten"], &few[..]].concat());
+    let runs = fixture.frame("ten", "train_runs");
+    assert_eq!(runs.n_rows(), 22);
+    assert_eq!(runs.numbers("diverged_at_step").unwrap(), [None; 22]);
+    // Each does something of its own.
+    let evaluations = fixture.frame("ten", "train_evaluations");
+    let (rules, steps) = (evaluations.cells("rule").unwrap(), evaluations.numbers("step").unwrap());
+    let losses = evaluations.numbers("loss").unwrap();
+    let mut last: Vec<(&Cell, u64)> = (0..losses.len())
+        .filter(|&row| steps[row] == Some(100.0))
+        .map(|row| (&rules[row], losses[row].expect("is finite").to_bits()))
+        .collect();
+    last.sort_by_key(|(_, loss)| *loss);
+    last.dedup_by_key(|(_, loss)| *loss);
+    assert_eq!(last.len(), 22, "no two rules end with the same loss: {last:?}");
+}

@@ -83,6 +83,7 @@ pub(crate) enum Step {
     Dot(Id, Id),
     Sum(Id),
     Mean(Id),
+    Max(Id),
     /// Σ_j M_ij v_j over layer ℓ, or Σ_i M_ij v_i over layer ℓ − 1.
     Reduce {
         rows: Rows,

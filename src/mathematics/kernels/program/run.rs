@@ -10,7 +10,7 @@ use super::machine::{Machine, Scratch, Sink};
 use super::{Arithmetic, Elementwise, Extent, Id, Program, Seen, Side, Step};
 use crate::kernels::backend::{Backend, Kernel, dispatch};
 use crate::kernels::elementary;
-use crate::kernels::lanes::{Lanes, WIDTH, as_flat_mut, each_lane, lanes_for, largest, zeros};
+use crate::kernels::lanes::{Lanes, WIDTH, as_flat, as_flat_mut, each_lane, lanes_for, largest, zeros};
 use crate::kernels::matrix::InputMajor;
 use crate::kernels::simd::Simd;
 
@@ -91,7 +91,7 @@ impl Evaluator {
 
     /// A value that the neurons remember, by its place in the program.
     pub(crate) fn state(&self, number: usize) -> &[f32] {
-        &crate::kernels::lanes::as_flat(&self.state[number])[..self.program.state[number].1.size(self.sizes)]
+        &as_flat(&self.state[number])[..self.program.state[number].1.size(self.sizes)]
     }
 
     /// Computes all numbers and vectors of the equation. [`Self::add`] has to follow.
@@ -205,6 +205,15 @@ impl Kernel for Simple<'_> {
                     _ => 1.0,
                 };
                 out[0].0[0] = simd.sum(sums) / n;
+            }
+            Step::Max(a) => {
+                let n = self.program.steps[*a].1.size(self.sizes);
+                let mut most = f32::NEG_INFINITY;
+                for &x in &as_flat(self.value(*a))[..n] {
+                    // What is not a number stays so.
+                    most = if x > most || (x.is_nan() && !most.is_nan()) { x } else { most };
+                }
+                out[0].0[0] = most;
             }
             Step::Reduce { .. } => unreachable!("it reads a matrix"),
         }

@@ -60,7 +60,7 @@ impl LayerTerm {
                 // The image is what it is.
                 Step::Seen(Seen::PreActivation) => layer > 1,
                 Step::Number(_) | Step::Seen(Seen::Label | Seen::Noise) => false,
-                Step::Each(_, a) | Step::Sum(a) | Step::Mean(a) => varies[*a],
+                Step::Each(_, a) | Step::Sum(a) | Step::Mean(a) | Step::Max(a) => varies[*a],
                 Step::Binary(_, a, b) | Step::Dot(a, b) => varies[*a] || varies[*b],
                 Step::Seen(_) | Step::State(_) | Step::Reduce { .. } => true,
             });
@@ -101,6 +101,7 @@ impl LayerTerm {
                 Step::Dot(a, b) => vec![dot(&values[*a], &values[*b])],
                 Step::Sum(a) => vec![sum(&values[*a])],
                 Step::Mean(a) => vec![sum(&values[*a]) / values[*a].len() as f64],
+                Step::Max(a) => vec![values[*a][largest(&values[*a])]],
                 Step::Reduce { rows, by, over } => {
                     let mut machine = RowMachine::new(rows, self.sources(&values, site));
                     let by = &values[*by];
@@ -196,6 +197,7 @@ impl LayerTerm {
                     let n = bars[*a].len() as f64;
                     bars[*a].iter_mut().for_each(|a| *a += bar[0] / n);
                 }
+                Step::Max(a) => bars[*a][largest(&values[*a])] += bar[0],
                 Step::Reduce { rows, by, over } => {
                     let mut machine = RowMachine::new(rows, self.sources(values, site));
                     machine.turn();
@@ -219,6 +221,17 @@ impl LayerTerm {
             }
         }
     }
+}
+
+/// Where the largest is, the first of equals, or what is not a number.
+fn largest(values: &[f64]) -> usize {
+    let mut most = 0;
+    for (k, &x) in values.iter().enumerate() {
+        if x > values[most] || (x.is_nan() && !values[most].is_nan()) {
+            most = k;
+        }
+    }
+    most
 }
 
 /// A number stands in every place.

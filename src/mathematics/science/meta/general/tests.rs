@@ -34,9 +34,10 @@ impl Author {
     }
 
     fn number(&mut self, depth: usize) -> String {
-        let kind = if depth == 0 { 0 } else { self.0.below(5) };
+        let kind = if depth == 0 { 0 } else { self.0.below(6) };
         match kind {
             0 => self.choose(&["0.5", "2", "loss", "loss_change", "level", "rate"]).to_owned(),
+            5 => format!("max({})", self.post(depth - 1)),
             1 => format!("mean({})", self.post(depth - 1)),
             2 => format!("sum({})", self.pre(depth - 1)),
             3 => format!("(({})' * {})", self.post(depth - 1), self.post(depth - 1)),

@@ -17,7 +17,7 @@ pub(super) enum Operator {
     Divide,
 }
 
-/// What is applied element by element, but for the last four.
+/// What is applied element by element, but for the last five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
     /// −1, 0 or 1.
@@ -29,9 +29,10 @@ pub(super) enum Function {
     Abs,
     /// 1 where x is positive, else 0.
     Threshold,
-    /// Sum and mean of a vector.
+    /// Sum, mean and largest entry of a vector.
     Sum,
     Mean,
+    Max,
     /// The diagonal matrix of a vector.
     Diag,
     /// A square matrix with 0 above its diagonal.
@@ -39,7 +40,7 @@ pub(super) enum Function {
 }
 
 impl Function {
-    pub(super) const ALL: [Function; 10] = [
+    pub(super) const ALL: [Function; 11] = [
         Function::Sign,
         Function::Relu,
         Function::Tanh,
@@ -48,6 +49,7 @@ impl Function {
         Function::Threshold,
         Function::Sum,
         Function::Mean,
+        Function::Max,
         Function::Diag,
         Function::Lower,
     ];
@@ -62,6 +64,7 @@ impl Function {
             Function::Threshold => "threshold",
             Function::Sum => "sum",
             Function::Mean => "mean",
+            Function::Max => "max",
             Function::Diag => "diag",
             Function::Lower => "lower",
         }

@@ -229,7 +229,11 @@ impl Equation {
         if reads_other {
             needs.push("It reads the weights of the opposite direction (weight transport).");
         }
-        if program.steps.iter().any(|(step, _)| matches!(step, Step::Dot(..) | Step::Sum(_) | Step::Mean(_))) {
+        if program
+            .steps
+            .iter()
+            .any(|(step, _)| matches!(step, Step::Dot(..) | Step::Sum(_) | Step::Mean(_) | Step::Max(_)))
+        {
             needs.push("A number is made of a whole layer and sent to every synapse (a global signal).");
         }
         if self.wants().iter().any(|wanted| matches!(wanted, Wanted::Loss | Wanted::LossChange)) {

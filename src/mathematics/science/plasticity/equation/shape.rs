@@ -334,9 +334,13 @@ impl Analysis<'_> {
             Function::Exp => Elementwise::Exp,
             Function::Abs => Elementwise::Abs,
             Function::Threshold => Elementwise::Threshold,
-            Function::Sum | Function::Mean => {
+            Function::Sum | Function::Mean | Function::Max => {
                 let Value::Vector { id, .. } = value else { return Err(of_vectors(&value.in_words())) };
-                let step = if function == Function::Sum { Step::Sum(id) } else { Step::Mean(id) };
+                let step = match function {
+                    Function::Sum => Step::Sum(id),
+                    Function::Mean => Step::Mean(id),
+                    _ => Step::Max(id),
+                };
                 return Ok(Value::Number(self.push(step, Extent::Number)));
             }
             Function::Diag => {
@@ -374,7 +378,11 @@ impl Analysis<'_> {
             let (rows, columns) = b.shape();
             let help = match ((columns, rows) == a.shape(), sign) {
                 (true, _) => Some(format!("`({})'` is {}.", self.written(right), in_words((columns, rows)))),
-                (false, ".*") => Some("The product of matrices and vectors is written `*`.".to_owned()),
+                (false, ".*") => {
+                    let diagonal = self.as_diagonal((&a, left), (&b, right));
+                    let other = || "The product of matrices and vectors is written `*`.".to_owned();
+                    Some(diagonal.map_or_else(other, |text| format!("What would fit: {text}.")))
+                }
                 _ => None,
             };
             return Err(fault(place, message, help));
@@ -504,8 +512,30 @@ impl Analysis<'_> {
         if of_left == of_right {
             fitting.push(format!("`{left_text} .* {right_text}` is {}", in_words(of_left)));
         }
+        fitting.extend(self.as_diagonal((a, left), (b, right)));
         let message = format!("`*` cannot multiply {} by {}: the inner sizes differ", a.in_words(), b.in_words());
         fault(place, message, (!fitting.is_empty()).then(|| format!("What would fit: {}.", fitting.join("; "))))
+    }
+
+    /// A vector of the neurons whose weights it scales, written before a matrix or behind it.
+    fn as_diagonal(&self, (a, left): (&Value, &Expression), (b, right): (&Value, &Expression)) -> Option<String> {
+        let (left_text, right_text) = (self.written(left), self.written(right));
+        let (text, of) = match (a, b) {
+            (Value::Vector { side, .. }, Value::Matrix { .. }) if b.shape().0 == Some(*side) => {
+                (format!("diag({left_text}) * {right_text}"), b)
+            }
+            (Value::Matrix { .. }, Value::Vector { side, .. }) if a.shape().1 == Some(*side) => {
+                (format!("{left_text} * diag({right_text})"), a)
+            }
+            (Value::Vector { side, .. }, Value::Matrix { .. }) if b.shape().1 == Some(*side) => {
+                (format!("{right_text} * diag({left_text})"), b)
+            }
+            (Value::Matrix { .. }, Value::Vector { side, .. }) if a.shape().0 == Some(*side) => {
+                (format!("diag({right_text}) * {left_text}"), a)
+            }
+            _ => return None,
+        };
+        Some(format!("`{text}` is {}", of.in_words()))
     }
 
     /// A product of two matrices, which is a product too many.

@@ -114,6 +114,14 @@ fn what_is_wrong_is_underlined_with_the_shapes_and_what_would_fit() {
     let (at, message, help) = say("y_post * y_pree'");
     assert_eq!((at.as_str(), message.as_str()), ("y_pree", "nothing is called `y_pree`"));
     assert!(help.unwrap().contains("`y_pre`"));
+    for (equation, fitting) in [
+        ("y_post.^2 * W", "`(y_post.^2)' * W` is 1 × n_{ℓ-1}; `diag(y_post.^2) * W` is n_ℓ × n_{ℓ-1}"),
+        ("W .* y_post", "`diag(y_post) * W` is n_ℓ × n_{ℓ-1}"),
+        ("y_pre .* W", "`W * diag(y_pre)` is n_ℓ × n_{ℓ-1}"),
+        ("W .* y_pre'", "`W * diag(y_pre')` is n_ℓ × n_{ℓ-1}"),
+    ] {
+        assert_eq!(say(equation).2.unwrap(), format!("What would fit: {fitting}."), "{equation}");
+    }
     for (equation, at, message) in [
         ("", "", "the equation ends too early"),
         ("y_post *", "", "the equation ends too early"),
@@ -236,6 +244,7 @@ fn dense(expression: &Expression, names: &BTreeMap<&str, Array2<f64>>) -> Array2
                 Function::Threshold => x.mapv(|x| f64::from(x > 0.0)),
                 Function::Sum => number(x.sum()),
                 Function::Mean => number(x.sum() / x.len() as f64),
+                Function::Max => number(x.fold(f64::NEG_INFINITY, |most, x| most.max(*x))),
                 Function::Diag => {
                     Array2::from_shape_fn(
                         (x.len(), x.len()),
@@ -306,6 +315,8 @@ fn programs_compute_what_whole_matrices_say() {
         "threshold(y_post - 0.3) * relu(y_pre)' - 0.01 * abs(W) .* W",
         "(y_post' * W * y_pre) * W - exp(-y_post.^2) * e_pre'",
         "sum(y_pre.^2) * e_post * e_pre' ./ 3",
+        // The winner takes all.
+        "(1 - threshold(max(y_post) - y_post)) * y_pre' - max(-y_pre) * W",
         "W - B'",
         "(sign(W)' * e_post * y_post')' - -W",
         "diag(y_post) * diag(e_post) * W * diag(y_pre)",
@@ -439,7 +450,8 @@ fn any_expression() -> impl Strategy<Value = String> {
                     Just("abs"),
                     Just("diag"),
                     Just("lower"),
-                    Just("mean")
+                    Just("mean"),
+                    Just("max")
                 ],
                 inner
             )
