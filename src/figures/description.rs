@@ -113,13 +113,16 @@ pub(crate) struct DotPanel {
     pub reference_lines: Vec<ReferenceLine>,
 }
 
+/// A mean, and the ends of its interval where it has one.
+pub(crate) type Dot = (f64, Option<(f64, f64)>);
+
 /// The dots of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DotSeries {
     pub label: String,
     pub style: SeriesStyle,
     /// A mean and the ends of its interval for each row that has any.
-    pub values: Vec<Option<(f64, Option<(f64, f64)>)>>,
+    pub values: Vec<Option<Dot>>,
 }
 
 /// A surface over two swept parameters.
