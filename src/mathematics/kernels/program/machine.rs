@@ -111,12 +111,13 @@ impl Machine<'_> {
     }
 }
 
-/// These rows of W and of B, which are the `own` ones of a matrix that moves.
+/// These rows of W and of B, which are the `own` ones of a matrix that moves. Where errors do not come from layer to layer, B has
+/// another shape, and no program reads it.
 #[inline]
 fn of_block<'a>(matrices: [Option<&'a InputMajor>; 2], block: &Range<usize>, own: &'a [Lanes]) -> [&'a [Lanes]; 2] {
     // No `map`, which could be left as a call.
     let [weights, feedback] = matrices;
-    let of = |matrix: &'a InputMajor| &matrix.lanes()[block.start..block.end];
+    let of = |matrix: &'a InputMajor| matrix.lanes().get(block.start..block.end).unwrap_or(&[]);
     [
         if let Some(weights) = weights { of(weights) } else { own },
         if let Some(feedback) = feedback { of(feedback) } else { own },
