@@ -166,9 +166,7 @@ impl PlasticChain {
         let first = waits.then(|| FirstLayer::new(&network, &synaptic[0]));
         let mirror = match network.feedback() {
             Feedback::WeightMirror(settings) => {
-                // B_{1,0} takes part where something is made of it.
-                let reads_it = evaluated[0].iter().any(|term| term.reads_feedback);
-                let first = if rule.reads_pre_error(1) || reads_it { 1 } else { 2 };
+                let first = if rule.reads_pre_error(1) { 1 } else { 2 };
                 Some(Mirror::new(settings, first..n_layers + 1, seed))
             }
             _ => None,
