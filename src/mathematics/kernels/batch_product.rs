@@ -169,6 +169,15 @@ pub(crate) fn times_slope(backend: Backend, activation: Activation, y: &[Lanes],
     dispatch(backend, TimesSlope { activation, y, e });
 }
 
+/// e_0 ← e_0 ⊙ its mask at an image x.
+pub(crate) fn times_input_mask(activation: Activation, x: &[Lanes], e: &mut [Lanes]) {
+    assert_eq!(x.len(), e.len());
+    for (e, x) in e.iter_mut().zip(x) {
+        let mask = activation.input_mask(x.0);
+        e.0 = each_lane!(k => e.0[k] * mask[k]);
+    }
+}
+
 struct TimesSlope<'a> {
     activation: Activation,
     y: &'a [Lanes],

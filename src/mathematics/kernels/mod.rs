@@ -51,7 +51,7 @@ pub(crate) use active::{Active, ActiveRows};
 pub(crate) use active_pairs::{ActivePairs, forward_pair};
 pub use backend::{Backend, backend};
 pub(crate) use backend::{Kernel, dispatch};
-pub(crate) use batch_product::{forward_batch, project_batch, times_slope};
+pub(crate) use batch_product::{forward_batch, project_batch, times_input_mask, times_slope};
 pub(crate) use bits::pair_alike;
 pub(crate) use block::{
     Block, BlockAdjoint, Forwarded, NO_STEPS, Propagate, PropagateBack, Propagated, STEPS, Seen, Shares, StepLanes,

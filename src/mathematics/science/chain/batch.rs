@@ -222,7 +222,7 @@ impl BatchTrainer {
             let change = terms.as_mut().map(|terms| {
                 if layer == 1 && terms.read_input_error() {
                     kernels::project_batch(backend, weights, &error, &mut below);
-                    terms::mask_input(function, &y[0], &mut below);
+                    kernels::times_input_mask(function, &y[0], &mut below);
                 }
                 let (pre_activation, activation) = (&y[layer - 1][..], &y[layer][..]);
                 let signals = BatchSignals { pre_activation, activation, pre_error: &below, error: &error };

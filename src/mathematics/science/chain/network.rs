@@ -280,6 +280,11 @@ impl Network {
         Ok(self)
     }
 
+    /// What errors travel back through from `layer`: B, or W, which lies as Wᵀ does, where there is none.
+    pub(crate) fn way_back(&self, layer: usize) -> &InputMajor {
+        self.backward.get(layer - 1).unwrap_or(&self.forward[layer - 1])
+    }
+
     /// The same weights, errors travelling back through Wᵀ.
     pub(crate) fn with_symmetric_feedback(&self) -> Network {
         Network { feedback: Feedback::Symmetric, backward: Vec::new(), ..self.clone() }

@@ -375,8 +375,7 @@ impl ChainSynapses for PlasticChain {
     }
 
     fn send_back(&mut self, layer: usize, v: &[Lanes], out: &mut [Lanes]) {
-        let Network { backend, forward, backward, .. } = &self.network;
-        kernels::project_batch(*backend, backward.get(layer - 1).unwrap_or(&forward[layer - 1]), v, out);
+        kernels::project_batch(self.network.backend, self.network.way_back(layer), v, out);
     }
 
     fn mirror(&mut self) {

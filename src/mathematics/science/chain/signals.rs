@@ -190,7 +190,7 @@ impl Signals {
         beyond(layer, [potentials, labels, noise, settled], [self.loss, self.loss_change])
     }
 
-    /// Every layer learns from errors that are there, from the output down; of the first, `image` says what becomes of e_0.
+    /// Every layer learns from errors that are there, from the output down; `of_image` says what becomes of e_0.
     pub(crate) fn learn<S: ChainSynapses>(
         &mut self,
         synapses: &mut S,

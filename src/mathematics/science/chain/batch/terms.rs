@@ -1,9 +1,7 @@
 //! Plasticity terms in mini-batches: the mean over a batch of what each of its samples would add to the weights before it.
 
 use crate::kernels::program::{Beyond, Evaluator, SynapseSignals};
-use crate::kernels::{
-    self, Activation, Backend, InputMajor, Lanes, PreFactor, SynapticRule, as_flat, as_flat_mut, lanes_for,
-};
+use crate::kernels::{self, Backend, InputMajor, Lanes, PreFactor, SynapticRule, as_flat, as_flat_mut, lanes_for};
 use crate::science::plasticity::Rule;
 
 /// The terms of a rule, by layer.
@@ -109,13 +107,6 @@ fn weighted(factor: PreFactor, signals: BatchSignals<'_>, projection: &[Lanes]) 
 fn add(sum: &mut InputMajor, factor: f32, matrix: &InputMajor) {
     let pairs = as_flat_mut(sum.lanes_mut()).iter_mut().zip(as_flat(matrix.lanes()));
     pairs.for_each(|(sum, x)| *sum += factor * x);
-}
-
-/// e_0 from what the weights send back to the input.
-pub(super) fn mask_input(function: Activation, image: &[Lanes], error: &mut [Lanes]) {
-    for (e, x) in error.iter_mut().zip(image) {
-        e.0.iter_mut().zip(function.input_mask(x.0)).for_each(|(e, mask)| *e *= mask);
-    }
 }
 
 #[cfg(test)]

@@ -24,10 +24,9 @@ impl Before {
         Self { network: trainer.network().into_owned(), evaluated: trainer.online.synapses.evaluated.clone() }
     }
 
-    /// W of a layer, and B, which is Wᵀ and lies as W does where it has no weights of its own.
+    /// W of a layer, and what errors travel back through.
     fn weights(&self, layer: usize) -> [&InputMajor; 2] {
-        let forward = &self.network.forward[layer - 1];
-        [forward, self.network.backward.get(layer - 1).unwrap_or(forward)]
+        [&self.network.forward[layer - 1], self.network.way_back(layer)]
     }
 }
 
@@ -104,10 +103,7 @@ impl OnlineTrainer {
         if !is_known && reads(Signal::PreError) {
             kernels::project_batch(backend, feedback, &error, &mut pre_error);
             let function = before.network.architecture().activation();
-            for (e, x) in pre_error.iter_mut().zip(&pre_activation) {
-                let mask = function.input_mask(x.0);
-                e.0.iter_mut().zip(mask).for_each(|(e, mask)| *e *= mask);
-            }
+            kernels::times_input_mask(function, &pre_activation, &mut pre_error);
         }
         let mut projection = zeros(weights.n_in());
         if reads(Signal::Projection) {

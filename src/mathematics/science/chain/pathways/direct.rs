@@ -1,6 +1,6 @@
 //! e_ℓ = (B_{ℓ+1} e_L) ⊙ σ′(z_ℓ): the error of the output goes to every layer at once (Nøkland 2016). e_0 as with the others.
 
-use crate::kernels::{Active, ErrorBelow, each_lane};
+use crate::kernels::{self, Active, ErrorBelow};
 use crate::science::chain::signals::{ChainSynapses, Signals};
 use crate::science::dynamics::Dynamics;
 use crate::science::samples::Samples;
@@ -29,11 +29,8 @@ impl<S: ChainSynapses> Dynamics<S> for Direct {
         (1..n_layers).for_each(|layer| signals.times_slope(layer));
         if *reads_image_error {
             image.write(&mut signals.activations[0]);
-            let function = signals.architecture.activation();
-            for (e, x) in signals.errors[0].iter_mut().zip(&signals.activations[0]) {
-                let mask = function.input_mask(x.0);
-                e.0 = each_lane!(k => e.0[k] * mask[k]);
-            }
+            let Signals { architecture, activations, errors, .. } = &mut *signals;
+            kernels::times_input_mask(architecture.activation(), &activations[0], &mut errors[0]);
         }
         signals.learn(synapses, image, ErrorBelow::Given)
     }

@@ -17,7 +17,8 @@ pub(crate) struct Equilibrium {
     settings: EquilibriumPropagation,
     /// Whether a term reads z_ℓ = W y_{ℓ-1} of what has settled.
     keeps_potentials: bool,
-    /// y of the phase with −β.
+    /// y of the free phase, and of the phase with −β.
+    free: Vec<Vec<Lanes>>,
     opposite: Vec<Vec<Lanes>>,
     scratch: Vec<Vec<Lanes>>,
 }
@@ -37,7 +38,14 @@ impl<S: ChainSynapses> Neighbours for OneSample<'_, S> {
 impl Equilibrium {
     pub(crate) fn new(signals: Signals, settings: EquilibriumPropagation, keeps_potentials: bool) -> Self {
         let vectors = || signals.activations.clone();
-        Self { settings, keeps_potentials, opposite: vectors(), scratch: vectors(), signals: signals.settling() }
+        Self {
+            settings,
+            keeps_potentials,
+            free: vectors(),
+            opposite: vectors(),
+            scratch: vectors(),
+            signals: signals.settling(),
+        }
     }
 
     /// Sweeps from the activations as they are.
@@ -74,18 +82,18 @@ impl<S: ChainSynapses> Dynamics<S> for Equilibrium {
     fn backward(&mut self, synapses: &mut S, image: Active<'_>, label: usize) -> Result<(), usize> {
         let EquilibriumPropagation { nudged_steps, beta, symmetric, .. } = self.settings;
         self.signals.see(label);
-        let free = self.signals.activations.clone();
+        self.free.clone_from(&self.signals.activations);
         let output = self.signals.potentials[self.signals.n_layers()].clone();
         if symmetric {
             self.settle(synapses, nudged_steps, Some((-beta as f32, label)))?;
             self.opposite.clone_from(&self.signals.activations);
-            self.signals.activations.clone_from(&free);
+            self.signals.activations.clone_from(&self.free);
         } else {
-            self.opposite.clone_from(&free);
+            self.opposite.clone_from(&self.free);
         }
         self.settle(synapses, nudged_steps, Some((beta as f32, label)))?;
         std::mem::swap(&mut self.signals.settled, &mut self.signals.activations);
-        self.signals.activations.clone_from(&free);
+        self.signals.activations.clone_from(&self.free);
         let n_layers = self.signals.n_layers();
         self.signals.potentials[n_layers] = output;
         let apart = (if symmetric { 2.0 * beta } else { beta }) as f32;

@@ -20,16 +20,25 @@ impl<S: ChainSynapses> Dynamics<S> for Layerwise {
     }
 
     fn backward(&mut self, synapses: &mut S, image: Active<'_>, label: usize) -> Result<(), usize> {
-        let Self { signals } = self;
-        signals.see(label);
-        for layer in (2..=signals.n_layers()).rev() {
-            let (seen, beyond) = signals.at(layer, ErrorBelow::Wanted);
-            synapses.learn_from(layer, seen, beyond)?;
-        }
-        signals.learn_first(synapses, image, ErrorBelow::IfRead)
+        learn(&mut self.signals, synapses, image, label)
     }
 
     fn check_fit(&self, samples: &Samples) {
         self.signals.check_fit(samples);
     }
+}
+
+/// Each layer learns as the errors pass it.
+pub(super) fn learn<S: ChainSynapses>(
+    signals: &mut Signals,
+    synapses: &mut S,
+    image: Active<'_>,
+    label: usize,
+) -> Result<(), usize> {
+    signals.see(label);
+    for layer in (2..=signals.n_layers()).rev() {
+        let (seen, beyond) = signals.at(layer, ErrorBelow::Wanted);
+        synapses.learn_from(layer, seen, beyond)?;
+    }
+    signals.learn_first(synapses, image, ErrorBelow::IfRead)
 }

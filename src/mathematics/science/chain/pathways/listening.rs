@@ -27,10 +27,8 @@ impl Synapses for Listening<'_> {
 
     fn learn(&mut self, layer: usize, signals: LayerSignals<'_>) -> Result<(), usize> {
         if signals.below == ErrorBelow::Wanted {
-            let Network { backend, forward, backward, .. } = self.0;
-            let through = backward.get(layer - 1).unwrap_or(&forward[layer - 1]);
-            let sent = [signals.error, signals.pre_activation];
-            kernels::errors_back(*backend, signals.function, through, sent, signals.pre_error, false);
+            let (through, sent) = (self.0.way_back(layer), [signals.error, signals.pre_activation]);
+            kernels::errors_back(self.0.backend, signals.function, through, sent, signals.pre_error, false);
         }
         Ok(())
     }
@@ -46,8 +44,7 @@ impl ChainSynapses for Listening<'_> {
     }
 
     fn send_back(&mut self, layer: usize, v: &[Lanes], out: &mut [Lanes]) {
-        let Network { backend, forward, backward, .. } = self.0;
-        kernels::project_batch(*backend, backward.get(layer - 1).unwrap_or(&forward[layer - 1]), v, out);
+        kernels::project_batch(self.0.backend, self.0.way_back(layer), v, out);
     }
 
     fn mirror(&mut self) {}
@@ -66,9 +63,7 @@ pub(in super::super) fn error_angles(network: &Network, samples: &Samples, range
         // What is not finite has no direction, and is found below.
         let _ = run(&mut pathway, network, image, label);
         match network.feedback() {
-            Feedback::EquilibriumPropagation(settings) => {
-                settled_gradient(&mut pathway, network, settings, &mut gradient)
-            }
+            Feedback::EquilibriumPropagation(settings) => settled_gradient(&pathway, network, settings, &mut gradient),
             _ => drop(run(&mut gradient, &exact, image, label)),
         }
         let (found, exact) = (&pathway.signals().errors, &gradient.signals().errors);
@@ -93,7 +88,7 @@ pub(super) fn run(pathway: &mut Pathway, network: &Network, image: Active<'_>, l
 
 /// −∂y_ℓ/∂β at β = 0, the limit of what equilibrium propagation measures: e_ℓ = σ′ ⊙ (W e_{ℓ-1} + Wᵀ e_{ℓ+1}), the settled
 /// activations' own linear equation, by four times as many sweeps as they had themselves.
-fn settled_gradient(pathway: &mut Pathway, network: &Network, settings: EquilibriumPropagation, out: &mut Pathway) {
+fn settled_gradient(pathway: &Pathway, network: &Network, settings: EquilibriumPropagation, out: &mut Pathway) {
     let (n_layers, backend) = (network.n_layers(), network.backend);
     let signals = pathway.signals();
     let errors = &mut out.signals_mut().errors;

@@ -27,6 +27,21 @@ use local::Local;
 use predictive_coding::Predictive;
 use weight_mirror::Mirroring;
 
+/// The same of whichever it is.
+macro_rules! each {
+    ($pathway:expr, $inner:ident => $call:expr) => {
+        match $pathway {
+            Pathway::Layerwise($inner) => $call,
+            Pathway::Direct($inner) => $call,
+            Pathway::Local($inner) => $call,
+            Pathway::Broadcast($inner) => $call,
+            Pathway::Mirroring($inner) => $call,
+            Pathway::Predictive($inner) => $call,
+            Pathway::Equilibrium($inner) => $call,
+        }
+    };
+}
+
 /// The dynamics of a chain, by its pathway.
 #[derive(Clone, Debug)]
 pub(crate) enum Pathway {
@@ -57,9 +72,7 @@ impl Pathway {
             | Feedback::Plastic
             | Feedback::KolenPollack
             | Feedback::SignSymmetric { .. } => Self::Layerwise(Layerwise { signals }),
-            Feedback::WeightMirror(mirror) => {
-                Self::Mirroring(Mirroring { inner: Layerwise { signals }, every: mirror.every, seen: 0 })
-            }
+            Feedback::WeightMirror(mirror) => Self::Mirroring(Mirroring { signals, every: mirror.every, seen: 0 }),
             Feedback::Direct => {
                 let reads_image_error = rule.reads_pre_error(1);
                 Self::Direct(Direct { signals, reads_image_error })
@@ -75,44 +88,13 @@ impl Pathway {
 
     /// The signals of the sample that was seen last.
     pub(crate) fn signals(&self) -> &Signals {
-        match self {
-            Self::Layerwise(Layerwise { signals })
-            | Self::Direct(Direct { signals, .. })
-            | Self::Local(Local { signals })
-            | Self::Broadcast(Broadcast { signals, .. })
-            | Self::Mirroring(Mirroring { inner: Layerwise { signals }, .. })
-            | Self::Predictive(Predictive { signals, .. })
-            | Self::Equilibrium(Equilibrium { signals, .. }) => signals,
-        }
+        each!(self, way => &way.signals)
     }
 
     /// The same, to be written to.
     pub(crate) fn signals_mut(&mut self) -> &mut Signals {
-        match self {
-            Self::Layerwise(Layerwise { signals })
-            | Self::Direct(Direct { signals, .. })
-            | Self::Local(Local { signals })
-            | Self::Broadcast(Broadcast { signals, .. })
-            | Self::Mirroring(Mirroring { inner: Layerwise { signals }, .. })
-            | Self::Predictive(Predictive { signals, .. })
-            | Self::Equilibrium(Equilibrium { signals, .. }) => signals,
-        }
+        each!(self, way => &mut way.signals)
     }
-}
-
-/// Calls the same method of whichever it is.
-macro_rules! each {
-    ($pathway:expr, $inner:ident => $call:expr) => {
-        match $pathway {
-            Pathway::Layerwise($inner) => $call,
-            Pathway::Direct($inner) => $call,
-            Pathway::Local($inner) => $call,
-            Pathway::Broadcast($inner) => $call,
-            Pathway::Mirroring($inner) => $call,
-            Pathway::Predictive($inner) => $call,
-            Pathway::Equilibrium($inner) => $call,
-        }
-    };
 }
 
 impl<S: ChainSynapses> Dynamics<S> for Pathway {

@@ -4,7 +4,7 @@
 //! The free phase is the forward pass, where nothing has to be corrected; terms read its activations, and as settled ones v_ℓ,
 //! the onehot at the output.
 
-use crate::kernels::{self, Active, ErrorBelow, Lanes, as_flat, as_flat_mut, each_lane};
+use crate::kernels::{self, Active, ErrorBelow, Lanes, as_flat_mut, each_lane};
 use crate::science::chain::signals::{ChainSynapses, Signals};
 use crate::science::dynamics::Dynamics;
 use crate::science::feedback::PredictiveCoding;
@@ -89,7 +89,6 @@ impl<S: ChainSynapses> Dynamics<S> for Predictive {
         let output = &mut self.signals.settled[n_layers];
         output.fill(Lanes::ZERO);
         as_flat_mut(output)[label] = 1.0;
-        debug_assert!(as_flat(output).iter().sum::<f32>() == 1.0);
         self.signals.learn(synapses, image, ErrorBelow::IfRead)
     }
 

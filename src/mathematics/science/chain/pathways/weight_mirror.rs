@@ -1,15 +1,15 @@
 //! Errors from layer to layer through B, which follows Wᵀ in phases of noise (Akrout et al. 2019): see
 //! [`WeightMirror`](crate::science::feedback::WeightMirror).
 
-use super::Layerwise;
+use super::layerwise;
 use crate::kernels::Active;
-use crate::science::chain::signals::ChainSynapses;
+use crate::science::chain::signals::{ChainSynapses, Signals};
 use crate::science::dynamics::Dynamics;
 use crate::science::samples::Samples;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Mirroring {
-    pub inner: Layerwise,
+    pub signals: Signals,
     /// Samples from one phase to the next.
     pub every: u64,
     /// Samples seen.
@@ -22,14 +22,14 @@ impl<S: ChainSynapses> Dynamics<S> for Mirroring {
             synapses.mirror();
         }
         self.seen += 1;
-        self.inner.forward(synapses, image)
+        self.signals.forward(synapses, image)
     }
 
     fn backward(&mut self, synapses: &mut S, image: Active<'_>, label: usize) -> Result<(), usize> {
-        self.inner.backward(synapses, image, label)
+        layerwise::learn(&mut self.signals, synapses, image, label)
     }
 
     fn check_fit(&self, samples: &Samples) {
-        <Layerwise as Dynamics<S>>::check_fit(&self.inner, samples);
+        self.signals.check_fit(samples);
     }
 }
