@@ -11,6 +11,16 @@ pub(super) fn one() -> usize {
     1
 }
 
+/// One of the values of the column `panel`, under a title.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TitledPanel {
+    /// Its value in the column `panel`.
+    pub panel: Cell,
+    #[serde(default)]
+    pub title: Option<String>,
+}
+
 /// How wide a figure is on a page.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

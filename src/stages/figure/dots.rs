@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Rows, Width, distinct, letter};
+use super::common::{Rows, TitledPanel, Width, distinct, letter};
 use super::lines::SeriesSpec;
 use crate::figures::{DotPanel, DotSeries, Figure, Panel, PanelKind, ReferenceLine};
 use crate::tables::TableError;
@@ -35,10 +35,10 @@ pub(super) struct DotsSpec {
     reference: Vec<VerticalSpec>,
     /// The panels in order; those of the table, sorted, if left out.
     #[serde(default)]
-    panels: Vec<DotPanelSpec>,
+    panels: Vec<TitledPanel>,
     /// The rows from above, in every panel; those of the table, sorted, if left out.
     #[serde(default)]
-    rows: Vec<RowSpec>,
+    rows: Vec<CategorySpec>,
     /// The dots of a row from above; those of the table, sorted, if left out.
     #[serde(default)]
     series: Vec<SeriesSpec>,
@@ -54,16 +54,7 @@ struct VerticalSpec {
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DotPanelSpec {
-    /// Its value in the column `panel`.
-    panel: Cell,
-    #[serde(default)]
-    title: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RowSpec {
+struct CategorySpec {
     /// Its value in the column `row`.
     row: Cell,
     #[serde(default)]
@@ -83,12 +74,12 @@ impl DotsSpec {
         let runs = Rows::read(frame)?;
         let (panel, series, row) = (frame.cells("panel")?, frame.cells("series")?, frame.cells("row")?);
         let (mean, low, high) = (frame.numbers("mean")?, frame.numbers("ci_low")?, frame.numbers("ci_high")?);
-        let panels: Vec<DotPanelSpec> = match &self.panels[..] {
-            [] => distinct(&panel).into_iter().map(|panel| DotPanelSpec { panel, title: None }).collect(),
+        let panels: Vec<TitledPanel> = match &self.panels[..] {
+            [] => distinct(&panel).into_iter().map(|panel| TitledPanel { panel, title: None }).collect(),
             given => given.to_vec(),
         };
-        let rows: Vec<RowSpec> = match &self.rows[..] {
-            [] => distinct(&row).into_iter().map(|row| RowSpec { row, label: None }).collect(),
+        let rows: Vec<CategorySpec> = match &self.rows[..] {
+            [] => distinct(&row).into_iter().map(|row| CategorySpec { row, label: None }).collect(),
             given => given.to_vec(),
         };
         let all: Vec<SeriesSpec> = match &self.series[..] {

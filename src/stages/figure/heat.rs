@@ -6,10 +6,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Rows, Width, distinct, letter, one};
+use super::common::{Rows, TitledPanel, Width, distinct, letter, one};
 use crate::figures::{Figure, HeatPanel, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
 use crate::tables::TableError;
-use crate::tables::frame::{Cell, Frame};
+use crate::tables::frame::Frame;
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,16 +44,7 @@ pub(super) struct HeatSpec {
     chance: Option<f64>,
     /// The panels in order; those of the table, sorted, if left out.
     #[serde(default)]
-    panels: Vec<HeatPanelSpec>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct HeatPanelSpec {
-    /// Its value in the column `panel`.
-    panel: Cell,
-    #[serde(default)]
-    title: Option<String>,
+    panels: Vec<TitledPanel>,
 }
 
 pub(super) const COLUMNS: [&str; 8] = ["panel", "x", "y", "mean", "ci_low", "ci_high", "n_runs", "n_diverged"];
@@ -81,7 +72,7 @@ impl HeatSpec {
         let (low, high) = (frame.numbers("ci_low")?, frame.numbers("ci_high")?);
         let error = if frame.has("error") { frame.numbers("error")? } else { vec![None; mean.len()] };
         let panels = if self.panels.is_empty() {
-            distinct(&cells).into_iter().map(|panel| HeatPanelSpec { panel, title: None }).collect()
+            distinct(&cells).into_iter().map(|panel| TitledPanel { panel, title: None }).collect()
         } else {
             self.panels.clone()
         };

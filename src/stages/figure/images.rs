@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Width, distinct};
+use super::common::{TitledPanel, Width, distinct};
 use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
 use crate::tables::TableError;
 use crate::tables::cells::Float32List;
@@ -29,7 +29,7 @@ pub(super) struct ImagesSpec {
     size: [usize; 2],
     /// The groups of columns in order; those of the table, sorted, if left out.
     #[serde(default)]
-    panels: Vec<GroupSpec>,
+    panels: Vec<TitledPanel>,
     /// The columns in order, of which each group shows those that it has; those of the table, sorted, if left out.
     #[serde(default)]
     series: Vec<ColumnSpec>,
@@ -40,15 +40,6 @@ pub(super) struct ImagesSpec {
 
 fn mnist_size() -> [usize; 2] {
     [28, 28]
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct GroupSpec {
-    /// Its value in the column `panel`.
-    panel: Cell,
-    #[serde(default)]
-    title: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! a summary table → a figure, as SVG and PNG
 //!
-//! Four layouts: curves (`lines`), rows of dots (`dots`), tuning surfaces (`heat`), grids of images (`images`). What a layout needs of the table
-//! stands at its `COLUMNS`.
+//! Four layouts: curves (`lines`), rows of dots (`dots`), tuning surfaces (`heat`), grids of images (`images`). What a layout
+//! needs of the table stands at its `COLUMNS`.
 
 mod common;
 mod dots;
@@ -11,6 +11,7 @@ mod lines;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::map::Entry;
 
 use crate::error::Result;
 use crate::figures::{self, Figure};
@@ -161,7 +162,10 @@ impl Kind for FigureKind {
         for schema in &layouts {
             let own = schema.get("properties").and_then(serde_json::Value::as_object);
             for (name, property) in own.into_iter().flatten() {
-                properties.entry(name).or_insert_with(|| property.clone());
+                match properties.entry(name) {
+                    Entry::Vacant(place) => drop(place.insert(property.clone())),
+                    Entry::Occupied(mut there) => admit(there.get_mut(), property),
+                }
             }
         }
         schemars::json_schema!({ "type": "object", "properties": properties })
@@ -204,6 +208,19 @@ impl Kind for FigureKind {
         let runs = spec.runs().map(|name| single_runs(planning, name)).transpose()?;
         let facts = spec.facts().map(|facts| facts_of(planning, facts)).transpose()?;
         Ok(Planned::new(FigureTask { spec, table: id, runs, facts }))
+    }
+}
+
+/// Lets a list of one layout hold what the list of the same name holds in another.
+fn admit(there: &mut serde_json::Value, other: &serde_json::Value) {
+    let (Some(items), Some(others)) = (there.get_mut("items"), other.get("items")) else { return };
+    if items == others {
+        return;
+    }
+    match items.get_mut("anyOf").and_then(serde_json::Value::as_array_mut) {
+        Some(all) if all.contains(others) => {}
+        Some(all) => all.push(others.clone()),
+        None => *items = serde_json::json!({ "anyOf": [items, others] }),
     }
 }
 
@@ -589,6 +606,32 @@ mod tests {
         let width = u32::from_be_bytes(png[16..20].try_into().unwrap());
         assert!((1050..=1052).contains(&width), "{width}");
         assert!(made.tables.is_empty());
+    }
+
+    /// An editor has one list of rows for all layouts; which of them goes with a layout is the planner's affair.
+    #[test]
+    fn the_schema_has_what_any_layout_can_hold() {
+        let mut generator = schemars::SchemaGenerator::default();
+        let schema = FigureKind.schema(&mut generator).to_value();
+        let definitions = generator.take_definitions(true);
+        let held = |list: &str, key: &str| {
+            let items = &schema["properties"][list]["items"];
+            let all = items["anyOf"].as_array().cloned().unwrap_or_else(|| vec![items.clone()]);
+            all.iter().any(|item| {
+                let name = item["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a named type");
+                definitions[name]["properties"].get(key).is_some()
+            })
+        };
+        for (list, key) in [
+            ("rows", "x"),
+            ("rows", "row"),
+            ("reference", "x"),
+            ("reference", "y"),
+            ("panels", "x_range"),
+            ("series", "colour"),
+        ] {
+            assert!(held(list, key), "{list} {key}: {}", schema["properties"][list]);
+        }
     }
 
     #[test]
