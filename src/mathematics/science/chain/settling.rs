@@ -1,5 +1,5 @@
 //! Activations that hear from the layers on both sides, found by sweeps: see
-//! [`EquilibriumPropagation`](crate::science::feedback::EquilibriumPropagation). One sample at a time in training, rows of them where a
+//! [`EquilibriumPropagation`]. One sample at a time in training, rows of them where a
 //! network is measured.
 
 use super::network::{Architecture, Network};

@@ -1,5 +1,5 @@
 //! Activations settle without and with a nudge of the output towards the label: see
-//! [`EquilibriumPropagation`](crate::science::feedback::EquilibriumPropagation).
+//! [`EquilibriumPropagation`].
 //!
 //! Terms read the free phase, and as settled activations those of the phase with β. e_0 is 0: the image is not nudged.
 

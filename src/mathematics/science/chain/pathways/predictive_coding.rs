@@ -1,5 +1,5 @@
 //! Errors settle together with the activations that they correct: see
-//! [`PredictiveCoding`](crate::science::feedback::PredictiveCoding).
+//! [`PredictiveCoding`].
 //!
 //! The free phase is the forward pass, where nothing has to be corrected; terms read its activations, and as settled ones v_ℓ,
 //! the onehot at the output.
