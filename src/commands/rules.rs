@@ -118,9 +118,9 @@ pub(super) fn in_brief(plan: &Plan) -> Option<String> {
         }
     }
     if n_left_out > 0 {
-        // A run with overrides has a name of its own, which is not that of a pipeline.
-        let name = plan.main().document["pipeline"]["name"].as_str().unwrap_or(&plan.main().name);
-        shown.push(format!("  and {n_left_out} other equations: `ojaflow rules {name}`"));
+        // By its file: a run with overrides, or of a pipeline elsewhere, has no name that `rules` would find.
+        let file = plan.main().file.display();
+        shown.push(format!("  and {n_left_out} other equations: `ojaflow rules {file}`"));
     }
     (!shown.is_empty()).then(|| shown.join("\n"))
 }

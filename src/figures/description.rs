@@ -116,6 +116,17 @@ pub(crate) struct DotPanel {
 /// A mean, and the ends of its interval where it has one.
 pub(crate) type Dot = (f64, Option<(f64, f64)>);
 
+impl DotPanel {
+    /// All that its dots and their intervals reach.
+    pub(crate) fn reached(&self) -> impl Iterator<Item = f64> {
+        let values = self.series.iter().flat_map(|series| series.values.iter().flatten().copied());
+        values.flat_map(|(mean, interval)| {
+            let (low, high) = interval.unwrap_or((mean, mean));
+            [mean, low, high]
+        })
+    }
+}
+
 /// The dots of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DotSeries {

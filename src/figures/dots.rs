@@ -32,13 +32,9 @@ pub(super) struct Forest<'a> {
 
 impl<'a> Forest<'a> {
     pub(super) fn new(panel: &'a DotPanel, width: f64) -> Self {
-        let values = panel.series.iter().flat_map(|series| series.values.iter().flatten().copied());
-        let values = values.flat_map(|(mean, interval)| {
-            let (low, high) = interval.unwrap_or((mean, mean));
-            [mean, low, high]
-        });
         let references = panel.reference_lines.iter().map(|line| line.y);
-        let axis = Axis::fit(values.chain(references), Scale::Linear, panel.x_range, Direction::Horizontal, width);
+        let values = panel.reached().chain(references);
+        let axis = Axis::fit(values, Scale::Linear, panel.x_range, Direction::Horizontal, width);
         Self { panel, width, axis }
     }
 

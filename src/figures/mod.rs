@@ -32,7 +32,7 @@ mod tests;
 
 pub(crate) use axis::unusable;
 pub(crate) use description::{
-    DotPanel, DotSeries, Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind,
+    Dot, DotPanel, DotSeries, Figure, HeatPanel, ImageColumn, ImageGroup, ImagePanel, LinePanel, Panel, PanelKind,
     ReferenceLine, Scale, Series,
 };
 pub(crate) use palette::{Hue, SeriesStyle};

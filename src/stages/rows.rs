@@ -281,6 +281,13 @@ table! {
     }
 }
 
+/// `evaluations` of a network whose loss is a choice.
+pub(super) fn evaluations_by_loss() -> TableSchema {
+    let loss =
+        "mean loss: cross-entropy in nats, or under squared_error half the squared distance to the one-hot label";
+    EvaluationRow::schema().describing("loss", None, loss)
+}
+
 /// `updates` of a network that learns by any terms.
 pub(super) fn updates_of_terms() -> TableSchema {
     let TableSchema { version, columns, .. } = OtherNorms::schema();
@@ -315,6 +322,7 @@ mod tests {
             batch_runs,
             CoefficientRow::schema(),
             EvaluationRow::schema(),
+            evaluations_by_loss(),
             SampleRow::schema(),
             WeightRow::schema(),
             UpdateRow::schema(),

@@ -44,9 +44,9 @@ table! {
         layer: Int32 = WEIGHT_LAYER,
         /// |W W^T - I|_F: 0 for orthonormal rows; null if not finite
         orthonormality: Option<Float64>,
-        /// between B^T and W as flat vectors; null if either is 0
+        /// between feedback weights and the W^T that they stand for, as flat vectors; null if either is 0 or there is no such W
         feedback_angle: Option<Float64> in "degrees",
-        /// between errors sent back through B and through W^T, mean over images; null if there are none
+        /// between errors of the feedback pathway and the gradient's own, mean over images; null if there are none
         error_angle: Option<Float64> in "degrees",
     }
 }
@@ -61,7 +61,7 @@ impl Kind for WeightDiagnostics {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

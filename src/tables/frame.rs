@@ -128,6 +128,11 @@ impl Frame {
         Self { table: table.into(), batch }
     }
 
+    /// What the batch is called in errors.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Rows of the batch.
     pub fn n_rows(&self) -> usize {
         self.batch.num_rows()

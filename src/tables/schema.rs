@@ -162,6 +162,18 @@ impl TableSchema {
         self
     }
 
+    /// With a column that says something else of itself.
+    ///
+    /// # Panics
+    /// There is no such column.
+    pub fn describing(mut self, name: &str, unit: Option<&'static str>, description: &'static str) -> Self {
+        let column = self.columns.iter_mut().find(|column| column.name == name);
+        let column = column.unwrap_or_else(|| panic!("no column {name}"));
+        column.unit = unit.unwrap_or_default().into();
+        column.description = description.into();
+        self
+    }
+
     /// States that values may differ between machines by this relative amount.
     pub fn with_tolerance(mut self, relative: f64) -> Self {
         self.tolerance = Some(format!("{relative:e}"));

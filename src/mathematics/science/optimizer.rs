@@ -38,6 +38,29 @@ impl Optimizer {
         Optimizer::Adam { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
     }
 
+    /// What it remembers of gradients called G, and the update that it makes of them: in plain text, or in LaTeX.
+    pub(crate) fn written(&self, latex: bool) -> (Vec<String>, String) {
+        let (becomes, square, hat) = if latex {
+            (r"\leftarrow", "G^2", [r"\hat M", r"\sqrt{\hat S}"])
+        } else {
+            ("←", "G²", ["M̂", "√Ŝ"])
+        };
+        match *self {
+            Optimizer::Sgd { rate } => (Vec::new(), format!("-{rate} G")),
+            Optimizer::Momentum { rate, momentum } => {
+                (vec![format!("V {becomes} {momentum} V + G")], format!("-{rate} V"))
+            }
+            Optimizer::Adam { rate, beta1, beta2, epsilon } => {
+                let [mean, root] = hat;
+                let kept = vec![
+                    format!("M {becomes} {beta1} M + (1 - {beta1}) G"),
+                    format!("S {becomes} {beta2} S + (1 - {beta2}) {square}"),
+                ];
+                (kept, format!("-{rate} {mean} / ({root} + {epsilon:e})"))
+            }
+        }
+    }
+
     /// The same, if its parameters make sense.
     ///
     /// # Errors

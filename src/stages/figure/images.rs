@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{TitledPanel, Width, distinct};
+use super::common::{TitledPanel, Width, distinct, only};
 use crate::figures::{Figure, ImageColumn, ImageGroup, ImagePanel, Panel, PanelKind};
 use crate::tables::TableError;
 use crate::tables::cells::Float32List;
@@ -64,7 +64,7 @@ pub(super) const COLUMNS: [&str; 4] = ["panel", "series", "x", "pixels"];
 
 impl ImagesSpec {
     /// # Errors
-    /// A column is missing or of the wrong type.
+    /// A column is missing or of the wrong type, or two rows would stand in the same place.
     pub(super) fn describe(&self, frame: &Frame) -> Result<Figure, TableError> {
         let (panel, series, x) = (frame.cells("panel")?, frame.cells("series")?, frame.cells("x")?);
         let pixels = frame.values::<Option<Float32List>>("pixels")?;
@@ -79,21 +79,27 @@ impl ImagesSpec {
             heads(self.series.iter().map(|column| (column.series.clone(), column.label.clone())).collect(), &series);
         let rows = heads(self.rows.iter().map(|row| (row.x.clone(), row.label.clone())).collect(), &x);
         let image = |row: usize| pixels[row].map(<[f32]>::to_vec);
-        let column = |group: &Cell, (column, head): &(Cell, String)| {
+        let column = |group: &Cell, (column, head): &(Cell, String)| -> Result<Option<ImageColumn>, TableError> {
             let members: Vec<usize> =
                 (0..panel.len()).filter(|&row| panel[row].matches(group) && series[row].matches(column)).collect();
-            let of_row =
-                |wanted: &Cell| members.iter().find(|&&row| x[row].matches(wanted)).and_then(|&row| image(row));
-            let images = rows.iter().map(|(wanted, _)| of_row(wanted)).collect();
-            (!members.is_empty()).then(|| ImageColumn { head: head.clone(), images })
+            let of_row = |wanted: &Cell| {
+                let there = members.iter().copied().filter(|&row| x[row].matches(wanted));
+                Ok(only(there, frame, &[group, column, wanted])?.and_then(image))
+            };
+            let images = rows.iter().map(|(wanted, _)| of_row(wanted)).collect::<Result<_, TableError>>()?;
+            Ok((!members.is_empty()).then(|| ImageColumn { head: head.clone(), images }))
         };
-        let groups = groups.into_iter().map(|(group, head)| ImageGroup {
-            head,
-            columns: columns.iter().filter_map(|one| column(&group, one)).collect(),
-        });
+        let mut filled = Vec::with_capacity(groups.len());
+        for (group, head) in groups {
+            let columns =
+                columns.iter().filter_map(|one| column(&group, one).transpose()).collect::<Result<Vec<_>, _>>()?;
+            if !columns.is_empty() {
+                filled.push(ImageGroup { head, columns });
+            }
+        }
         let sheet = ImagePanel {
             row_heads: rows.iter().map(|(_, head)| head.clone()).collect(),
-            groups: groups.filter(|group| !group.columns.is_empty()).collect(),
+            groups: filled,
             size: (self.size[0], self.size[1]),
         };
         Ok(Figure {

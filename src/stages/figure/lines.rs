@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Rows, Width, distinct, letter, one};
+use super::common::{Rows, Width, distinct, letter, one, round_range};
 use crate::figures::{Figure, Hue, LinePanel, Panel, PanelKind, ReferenceLine, Scale, Series, SeriesStyle};
 use crate::tables::TableError;
 use crate::tables::frame::{Cell, Frame};
@@ -377,30 +377,7 @@ fn shared_range(panels: &[&LinePanel], scale: ScaleSpec) -> Option<(f64, f64)> {
         let (low, high) = series.band.as_ref().map_or((&[][..], &[][..]), |(low, high)| (&low[..], &high[..]));
         series.mean.iter().chain(low).chain(high).copied().flatten()
     });
-    let logarithmic = matches!(scale, ScaleSpec::Log);
-    let (low, high) = values
-        .filter(|value| value.is_finite() && (!logarithmic || *value > 0.0))
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    if low > high {
-        return None;
-    }
-    if logarithmic {
-        // 1, 2 or 5 times a power of ten, below and above.
-        let rounded = |value: f64, below: bool| {
-            let decade = libm::pow(10.0, value.log10().floor());
-            let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade);
-            let found = if below {
-                steps.into_iter().rev().find(|step| *step <= value * (1.0 + 1e-9))
-            } else {
-                steps.into_iter().find(|step| *step >= value * (1.0 - 1e-9))
-            };
-            found.unwrap_or(value)
-        };
-        return Some((rounded(low, true), rounded(high, false)));
-    }
-    let span = if high > low { high - low } else { high.abs().max(1.0) };
-    let step = libm::pow(10.0, (span / 2.0).log10().floor());
-    Some(((low / step).floor() * step, (high / step).ceil() * step))
+    round_range(values, matches!(scale, ScaleSpec::Log))
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl Kind for FigureKind {
     }
 
     fn version(&self) -> u32 {
-        5
+        6
     }
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.

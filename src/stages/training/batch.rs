@@ -27,13 +27,14 @@ use crate::science::feedback::Feedback;
 use crate::science::model::Blueprint;
 use crate::science::network::{Architecture, Network};
 use crate::science::normalization::Normalization;
+use crate::science::optimizer::Optimizer;
 use crate::science::plasticity::{Rule, Synapses, Term};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 use crate::stages::parameters::{ActivationSpec, InitSpec, Split, Steps, axes_of};
-use crate::stages::rows::{BatchOptions, RunRow, WeightRow};
+use crate::stages::rows::{BatchOptions, EvaluationRow, RunRow, WeightRow};
 use crate::tables::{Row, TableSchema};
-use crate::task::{Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source};
+use crate::task::{Equation, Inputs, Kind, Output, Planned, Planning, Reads, Reference, Source};
 
 /// `kind = "train_batch"`
 #[derive(Debug)]
@@ -283,7 +284,8 @@ fn weights_schema() -> TableSchema {
     schema
 }
 
-static OUTPUTS: LazyLock<Vec<Output>> = LazyLock::new(|| outputs(runs_schema(), weights_schema()));
+static OUTPUTS: LazyLock<Vec<Output>> =
+    LazyLock::new(|| outputs(runs_schema(), EvaluationRow::schema(), weights_schema()));
 
 impl Recipe for Batches {
     type Learner = BatchTrainer;
@@ -351,6 +353,26 @@ impl Recipe for Batches {
             }),
             options,
         }
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        let batches = "Batches: synapses wait for many samples, and remember what each of them did.";
+        let mut needs = vec![Feedback::Symmetric.needs(), batches];
+        if !matches!(self.settings.optimizer, Optimizer::Sgd { .. }) {
+            needs.push("Optimiser state: every synapse keeps running means of its own gradient.");
+        }
+        needs.extend(self.settings.normalization.map(|normalization| match normalization {
+            Normalization::Batch(_) => {
+                "Normalisation: every neuron knows its input's mean and variance over the batch."
+            }
+            Normalization::Layer => "Normalisation: every neuron knows the mean and variance of its layer's inputs.",
+        }));
+        Some(Equation {
+            plain: self.settings.equation(&self.beside),
+            latex: self.settings.latex(&self.beside),
+            needs,
+            slow: None,
+        })
     }
 
     fn slowdown(&self) -> f64 {

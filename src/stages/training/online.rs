@@ -92,7 +92,7 @@ impl Kind for Train {
     }
 
     fn version(&self) -> u32 {
-        5
+        6
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -11,17 +11,17 @@ use crate::science::model::{Blueprint, Model, Parameter};
 use crate::science::samples::Samples;
 use crate::stages::rows::{
     BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, StateRow, TermNormRow, UpdateRow,
-    WeightRow, updates_of_terms,
+    WeightRow, evaluations_by_loss, updates_of_terms,
 };
 use crate::tables::{Assembly, Row, TableSchema};
 use crate::task::{Output, Surroundings};
 
 /// The tables of a training whose `runs` and `weights` may have more to say: what is kept of every training, and the
 /// weights at every step of the schedule, handed on in memory.
-pub(super) fn outputs(runs: TableSchema, weights: TableSchema) -> Vec<Output> {
+pub(super) fn outputs(runs: TableSchema, evaluations: TableSchema, weights: TableSchema) -> Vec<Output> {
     vec![
         Output::kept("runs", runs).register(),
-        Output::kept("evaluations", EvaluationRow::schema()),
+        Output::kept("evaluations", evaluations),
         Output::kept("samples", SampleRow::schema()),
         Output::kept("weights", weights.clone()),
         Output::passing("trajectory", weights.named("trajectory")),
@@ -30,14 +30,14 @@ pub(super) fn outputs(runs: TableSchema, weights: TableSchema) -> Vec<Output> {
 
 /// The tables of a training whose every step has an update to measure.
 pub(super) fn updating_outputs() -> Vec<Output> {
-    let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
+    let mut outputs = outputs(RunRow::schema(), EvaluationRow::schema(), WeightRow::schema());
     outputs.insert(outputs.len() - 1, Output::kept("updates", UpdateRow::schema()));
     outputs
 }
 
 /// The tables of a training by any plasticity terms, whose parts are measured and whose neurons may remember something.
 pub(super) fn plastic_outputs() -> Vec<Output> {
-    let mut outputs = outputs(RunRow::schema(), WeightRow::schema());
+    let mut outputs = outputs(RunRow::schema(), evaluations_by_loss(), WeightRow::schema());
     outputs.insert(1, Output::kept("coefficients", CoefficientRow::schema()));
     let more = [
         Output::kept("state", StateRow::schema()).optional(),

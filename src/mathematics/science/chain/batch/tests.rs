@@ -252,3 +252,28 @@ fn divergence_is_noticed_and_wrong_settings_are_refused() {
     let random = Network::initialize(&architecture(&SIZES, SOFTPLUS), &Initialization::Xavier, Feedback::Random, 0);
     assert!(BatchTrainer::new(random, settings(4, sgd)).is_err());
 }
+
+#[test]
+fn the_equation_is_that_of_the_optimiser_and_the_terms_beside_it() {
+    let by = |optimizer| BatchSettings { batch_size: 10, optimizer, normalization: None, oja: 0.5 };
+    let nothing = Rule::new(&[]).unwrap();
+    assert_eq!(
+        by(Optimizer::adam(0.01)).equation(&nothing).lines().collect::<Vec<_>>(),
+        [
+            "G = ⟨e_ℓ y_{ℓ-1}ᵀ⟩",
+            "M ← 0.9 M + (1 - 0.9) G",
+            "S ← 0.999 S + (1 - 0.999) G²",
+            "ΔW_{ℓ-1,ℓ} = -0.01 M̂ / (√Ŝ + 1e-8) + ⟨0.5 y_ℓ (y_{ℓ-1} - W_{ℓ-1,ℓ}ᵀ y_ℓ)ᵀ⟩",
+        ]
+    );
+    let decay = Rule::new(&[("decay", Coefficient::Uniform(0.125))]).unwrap();
+    let momentum = BatchSettings { oja: 0.0, ..by(Optimizer::Momentum { rate: 0.1, momentum: 0.9 }) };
+    assert_eq!(
+        momentum.latex(&decay),
+        [
+            r"G = \langle \mathbf{e}_\ell \mathbf{y}_{\ell-1}^T \rangle",
+            r"V \leftarrow 0.9 V + G",
+            r"\Delta \mathbf{W}_{\ell-1,\ell} = -0.1 V + \langle -0.125 \mathbf{W}_{\ell-1,\ell} \rangle",
+        ]
+    );
+}
