@@ -84,7 +84,8 @@ impl Ahead {
 
     /// The stages that are under way, and what was measured last.
     fn in_words(&self) -> String {
-        let under_way = self.stages.iter().filter(|stage| stage.tasks > 1 && (1..stage.tasks).contains(&stage.finished));
+        let under_way =
+            self.stages.iter().filter(|stage| stage.tasks > 1 && (1..stage.tasks).contains(&stage.finished));
         let stages = under_way.map(|stage| format!("{} {}/{}", stage.name, stage.finished, stage.tasks));
         stages.chain(self.measured.clone()).collect::<Vec<_>>().join(", ")
     }

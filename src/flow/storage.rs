@@ -65,9 +65,9 @@ impl Project {
             match &pipelines[..] {
                 [] => found.nobody += bytes,
                 [only] => found.pipelines.entry(only.clone()).or_default().alone += bytes,
-                several => several
-                    .iter()
-                    .for_each(|name| found.pipelines.entry(name.clone()).or_default().shared += bytes),
+                several => {
+                    several.iter().for_each(|name| found.pipelines.entry(name.clone()).or_default().shared += bytes)
+                }
             }
         }
         for folder in publish::folders(&self.outputs)? {

@@ -30,7 +30,8 @@ fn blocks(tutorial: &str) -> Vec<Block> {
         let (text, behind) = body.split_once("\n```\n").expect("a block ends");
         let (language, options) = head.split_once(' ').unwrap_or((head, ""));
         let quoted: Vec<&str> = options.split('"').collect();
-        let options = quoted.chunks_exact(2).map(|pair| (pair[0].trim().trim_end_matches('=').to_owned(), pair[1].to_owned()));
+        let options =
+            quoted.chunks_exact(2).map(|pair| (pair[0].trim().trim_end_matches('=').to_owned(), pair[1].to_owned()));
         let mut options: Vec<_> = options.collect();
         if head.ends_with("no-test") {
             options.push(("no-test".to_owned(), String::new()));
@@ -147,7 +148,7 @@ fn a_question_is_asked() {
     let [.., planned, run, _, checked, _, diff] = &said[..] else { panic!("{said:?}") };
     // Ten trainings of 1,000 digits with softplus, and the images.
     assert!(planned.contains("11 cached"), "{planned}");
-    assert!(run.contains("samples = 500, activation = tanh"), "each part of the claim is judged: {run}");
+    assert!(run.contains("activation = tanh, samples = 500"), "each part of the claim is judged: {run}");
     assert!(checked.contains("moves W_{ℓ-1,ℓ} (n_ℓ × n_{ℓ-1})"), "{checked}");
     assert!(diff.contains("mine"), "{diff}");
 }
@@ -162,11 +163,22 @@ fn a_claim_is_judged() {
     let said = reader.follow("3_judge_a_claim.md", fewer);
     let tutorial = fs::read_to_string(root().join("docs/tutorials/3_judge_a_claim.md")).unwrap();
     // The lines that the tutorial shows are those that the command prints.
-    for line in &blocks("3_judge_a_claim.md").iter().find(|block| block.language == "text").unwrap().text.lines().collect::<Vec<_>>() {
+    for line in &blocks("3_judge_a_claim.md")
+        .iter()
+        .find(|block| block.language == "text")
+        .unwrap()
+        .text
+        .lines()
+        .collect::<Vec<_>>()
+    {
         assert!(said[2].contains(line), "{line}\n{}", said[2]);
     }
     assert!(said[3].contains("M1   refuted") && said[3].contains("decided at 20 of 5, 10, 20, 40 runs"), "{}", said[3]);
-    assert!(said[3].contains("-0.09577 [-0.1939, -0.03689]") && tutorial.contains("−0.096 [−0.194, −0.037]"), "{}", said[3]);
+    assert!(
+        said[3].contains("-0.09577 [-0.1939, -0.03689]") && tutorial.contains("−0.096 [−0.194, −0.037]"),
+        "{}",
+        said[3]
+    );
 }
 
 #[test]
@@ -177,7 +189,9 @@ fn every_page_is_followed_and_leads_to_pages_that_are_there() {
     let names: Vec<_> = pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["1_reproduce_a_figure.md", "2_your_own_question.md", "3_judge_a_claim.md"]);
     for page in &pages {
-        for link in fs::read_to_string(page).unwrap().split("](").skip(1).map(|link| link.split(')').next().unwrap().to_owned()) {
+        for link in
+            fs::read_to_string(page).unwrap().split("](").skip(1).map(|link| link.split(')').next().unwrap().to_owned())
+        {
             assert!(folder.join(&link).exists() || Path::new(&link).is_absolute(), "{}: {link}", page.display());
         }
     }
