@@ -151,7 +151,7 @@ impl Shown {
         }
     }
 
-    /// A line a stage, the longest first.
+    /// A line per stage, the longest first.
     pub(super) fn timings(&self) -> String {
         let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stages: Vec<_> = timings.iter().collect();
