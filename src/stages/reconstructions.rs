@@ -28,7 +28,7 @@ struct ReconstructionsSpec {
     /// The stage that trains the networks.
     #[allow(dead_code)]
     of: String,
-    /// Other data than the networks were trained on.
+    /// The stage that loads other data than the networks were trained on; their own if left out.
     #[serde(default)]
     #[allow(dead_code)]
     data: Option<String>,
@@ -37,6 +37,7 @@ struct ReconstructionsSpec {
     /// Steps of the training; its snapshots if left out.
     #[serde(default)]
     steps: Option<Steps>,
+    /// The images that the network is shown: the test set if left out.
     #[serde(default)]
     split: Split,
     /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without.
@@ -118,6 +119,10 @@ impl Kind for Reconstructions {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<ReconstructionsSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ReconstructionRow::schema())]
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
