@@ -4,6 +4,7 @@ mod archive;
 mod data;
 mod diff;
 mod events;
+mod explain;
 mod export;
 mod fold;
 mod outcome;
@@ -13,6 +14,7 @@ mod remote;
 mod report;
 mod roots;
 mod rules;
+mod shells;
 mod store;
 mod terminal;
 mod work;
@@ -29,6 +31,7 @@ use terminal::{colour, interrupted_by, print_exactly, say};
 /// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
 /// it is.
 pub fn main() -> ExitCode {
+    shells::answer();
     let cli = Cli::parse();
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,6 +53,7 @@ fn named(command: &Command) -> Option<&str> {
         Command::Export(args) => Some(&args.name),
         Command::Status(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
+        Command::Explain(args) => args.methods.as_deref(),
         Command::Store(StoreArgs { action: Some(StoreAction::Push { name, .. } | StoreAction::Pull { name, .. }) }) => {
             name.as_deref()
         }
@@ -80,5 +84,8 @@ fn execute(cli: &Cli) -> Result<()> {
         Command::Report(args) => report::execute(project, args),
         Command::Rules(args) => rules::execute(project, args),
         Command::Schema => print_exactly(&schema_text()),
+        Command::Explain(args) => explain::execute(project, args),
+        Command::Completions { shell } => shells::completions(*shell),
+        Command::Man { folder } => shells::man(folder),
     }
 }
