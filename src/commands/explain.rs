@@ -6,11 +6,16 @@ use std::path::Path;
 use super::terminal::{print, print_exactly};
 use crate::cli::{ExplainArgs, PageFormat};
 use crate::error::{Error, Result};
-use crate::flow::{Project, Request, Topic, page, pages, topics};
+use crate::flow::{Project, Request, Topic, methods, page, pages, topics};
 
 pub(super) fn execute(project: &Project, args: &ExplainArgs) -> Result<()> {
     if let Some(folder) = &args.write {
         return write(folder);
+    }
+    if let Some(name) = &args.methods {
+        let ahead = project.plan(&Request::new(name).setting(&args.set), None)?;
+        let methods = methods(project, &ahead.level.plan)?;
+        return if args.latex { print_exactly(&methods.latex()) } else { print(&methods.text()) };
     }
     match (&args.topic, args.format) {
         (None, _) => print(&list()),

@@ -48,7 +48,7 @@ fn mnist_size() -> [usize; 2] {
 struct ColumnSpec {
     /// Its value in the column `series`.
     series: Cell,
-    /// What stands over it; its value, where there are several, if left out.
+    /// What stands over it; the value itself if left out.
     #[serde(default)]
     label: Option<String>,
 }

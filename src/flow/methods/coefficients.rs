@@ -1,0 +1,140 @@
+//! Where coefficients come from that a pipeline does not write: the race that was run for them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::super::Project;
+use super::name_of;
+use super::prose::{count, list, number, numbers, of, steps};
+use crate::error::{Error, Result};
+use crate::plan::{self, Pipeline, Plan, Request};
+use crate::spec::node::Node;
+use crate::stages::coefficients::{CoefficientTable, Tuned};
+
+/// The tuned coefficients of a pipeline, and the races behind its own tables.
+///
+/// # Errors
+/// A table of coefficients is none.
+pub(super) fn described(project: &Project, pipeline: &Pipeline) -> Result<Vec<String>> {
+    let tuned: BTreeSet<&str> = pipeline
+        .definitions
+        .rules
+        .iter()
+        .filter(|rule| rule.node.as_table().and_then(|table| table.get("tuned")).is_some_and(|node| node.read::<bool>().unwrap_or(false)))
+        .map(|rule| rule.name.as_str())
+        .collect();
+    let settings = strings_under(&pipeline.document, "setting");
+    let mut sentences = Vec::new();
+    for source in &pipeline.sources {
+        let document = Node::parse(source.path.display().to_string(), source.text.as_str()).map_err(Error::Spec)?;
+        // A library of terms is a source as well.
+        let Ok(table) = document.read::<CoefficientTable>() else { continue };
+        let used: Vec<&Tuned> = table
+            .coefficients
+            .iter()
+            .filter(|one| tuned.contains(one.rule.as_str()) && settings.contains(&one.setting))
+            .collect();
+        sentences.extend(of_table(project, &table, &used));
+    }
+    if !sentences.is_empty() && !tuned.is_empty() {
+        let rules: Vec<String> = tuned.iter().map(|rule| format!("`{rule}`")).collect();
+        let rules = format!("Coefficients of the rules {} that are not given were tuned before.", list(&rules));
+        sentences.insert(0, rules);
+        sentences.push(
+            "Seeds and images of the tuning take no part in what is reported. What the choice adds to the uncertainty is part of \
+             the verdicts: the other cells that were left are trained as well, each with its probability."
+                .to_owned(),
+        );
+    }
+    let own = plan::build(&project.catalogue()?, &project.pipelines, &own_request(pipeline));
+    if let Some(sentence) = own.ok().and_then(|plan| race(&plan)) {
+        sentences.push(sentence);
+    }
+    Ok(sentences)
+}
+
+/// The pipeline as it was asked for, by its file.
+fn own_request(pipeline: &Pipeline) -> Request {
+    let request = Request::new(pipeline.file.display().to_string());
+    request.setting(&pipeline.overrides)
+}
+
+fn of_table(project: &Project, table: &CoefficientTable, used: &[&Tuned]) -> Vec<String> {
+    let budgets: BTreeSet<u64> = used.iter().map(|one| one.trainings).collect();
+    let budgets: Vec<String> = budgets.into_iter().map(count).collect();
+    let data: BTreeSet<&str> = used.iter().map(|one| one.dataset.as_str()).collect();
+    let data: Vec<String> = data.into_iter().map(name_of).collect();
+    let mut sentences = vec![format!(
+        "The pipeline `{}` tuned them, in races of {} trainings for each rule and network (tuned for: {}).",
+        table.pipeline,
+        list(&budgets),
+        list(&data)
+    )];
+    let found = project.catalogue().and_then(|catalogue| {
+        plan::build(&catalogue, &project.pipelines, &Request::new(&table.pipeline))
+    });
+    // The table is enough to run with; the pipeline behind it may be elsewhere.
+    sentences.extend(found.ok().and_then(|plan| race(&plan)));
+    sentences
+}
+
+/// The race of a tuning pipeline: grid, seeds, score.
+fn race(plan: &Plan) -> Option<String> {
+    let main = plan.main();
+    let stage = main.stages.iter().find(|stage| stage.kind == "race")?;
+    let race = plan.tasks[*stage.grid.tasks.first()?].work.parameters();
+    let names = race["coefficients"].as_array()?;
+    let grids = race["grid"].as_array()?;
+    let grid = names.iter().zip(grids).map(|(name, grid)| {
+        let values: Vec<String> = grid.as_array().into_iter().flatten().filter_map(Value::as_f64).map(number).collect();
+        format!("`{}`: {}", name.as_str().unwrap_or_default(), values.join(", "))
+    });
+    let grid: Vec<String> = grid.collect();
+    let mut said = format!(
+        "A race gave every cell of the grid ({}) a few seeds, from {} on, and those that remained more, until {} beyond three for \
+         each cell of the largest grid were used up",
+        grid.join("; "),
+        count(race["first_seed"].as_u64().unwrap_or_default()),
+        of(race["extra"].as_u64().and_then(|extra| usize::try_from(extra).ok()).unwrap_or_default(), "training")
+    );
+    let of_race = main.document["stages"][&stage.name]["of"].as_str().unwrap_or_default();
+    let scores = &main.document["stages"][of_race.strip_suffix("_values").unwrap_or(of_race)];
+    if let Some(value) = scores["value"].as_str() {
+        said += &format!("; cells were compared by the mean over seeds of their {}", value.replace('_', " "));
+    }
+    let training = main.stages.iter().find(|stage| super::training::is_training(stage.kind))?;
+    let training = plan.tasks[*training.grid.tasks.first()?].work.parameters();
+    let averaged = scores["mean_over"].as_array().is_some_and(|over| over.iter().any(|column| column == "step"));
+    let schedule = numbers(&training["schedule"]);
+    if averaged && !schedule.is_empty() {
+        said += &format!(", averaged over steps {}", steps(&schedule));
+    }
+    if training["evaluate_on"] == "tuning" {
+        said += ", on the tuning split";
+    } else if training["draw_from"] == "tuning" {
+        said += ", on tasks drawn from the tuning split";
+    }
+    Some(said + ".")
+}
+
+/// What is written under a key, anywhere in a document.
+fn strings_under(document: &Value, key: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![document];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(entries) => {
+                for (name, value) in entries {
+                    if name == key {
+                        found.extend(value.as_str().map(str::to_owned));
+                    }
+                    waiting.push(value);
+                }
+            }
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
