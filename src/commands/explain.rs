@@ -33,7 +33,9 @@ fn list() -> String {
         lines.extend(topics.into_iter().map(|Topic { name, summary }| format!("  {name:<width$}  {summary}")));
         lines.push(String::new());
     }
-    lines.push("`ojaflow explain train` prints one page, `ojaflow explain --methods fig1` the methods of a pipeline.".into());
+    lines.push(
+        "`ojaflow explain train` prints one page, `ojaflow explain --methods fig1` the methods of a pipeline.".into(),
+    );
     lines.join("\n")
 }
 

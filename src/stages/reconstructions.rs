@@ -40,7 +40,8 @@ struct ReconstructionsSpec {
     /// The images that the network is shown: the test set if left out.
     #[serde(default)]
     split: Split,
-    /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without.
+    /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without;
+    /// the first 1,000 if left out.
     #[serde(default)]
     samples: Chosen,
 }
@@ -49,13 +50,16 @@ struct ReconstructionsSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Chosen {
+    /// By a word.
     Named(NamedChoice),
+    /// The first so many.
     First(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NamedChoice {
+    /// The first image of each class.
     OneAClass,
 }
 

@@ -12,7 +12,8 @@ static PUBLISHED: LazyLock<Fixture> = LazyLock::new(|| Fixture::new().pipeline(S
 
 /// Whether a shell is there; if it is not, says which test is skipped.
 fn is_there(shell: &str) -> bool {
-    let found = Command::new(shell).arg("-c").arg("exit 0").stdin(Stdio::null()).status().is_ok_and(|status| status.success());
+    let found =
+        Command::new(shell).arg("-c").arg("exit 0").stdin(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
         eprintln!("skipped: there is no {shell}");
     }
@@ -120,7 +121,9 @@ fn fish_knows_what_could_come_next() {
 fn every_command_has_a_manual_page() {
     let fixture = Fixture::new();
     fixture.stdout(&["man", "pages"]);
-    let page = |name: &str| fs::read_to_string(fixture.path("pages").join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let page = |name: &str| {
+        fs::read_to_string(fixture.path("pages").join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
     let first = page("ojaflow.1");
     for command in ["pipeline", "plan", "explain", "completions", "archive"] {
         assert!(first.contains(command), "{first}");

@@ -5,26 +5,35 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::Project;
-use super::name_of;
-use super::prose::{count, list, number, numbers, of, steps};
+use super::conditions::has_cells;
+use super::data::name_of;
+use super::prose::{count, list, number, numbers, of, when};
+use super::training::is_training;
 use crate::error::{Error, Result};
 use crate::plan::{self, Pipeline, Plan, Request};
 use crate::spec::node::Node;
+use crate::stages::DataFacts;
 use crate::stages::coefficients::{CoefficientTable, Tuned};
 
 /// The tuned coefficients of a pipeline, and the races behind its own tables.
 ///
 /// # Errors
 /// A table of coefficients is none.
-pub(super) fn described(project: &Project, pipeline: &Pipeline) -> Result<Vec<String>> {
+pub(super) fn described(project: &Project, pipeline: &Pipeline, data: &[DataFacts]) -> Result<Vec<String>> {
     let tuned: BTreeSet<&str> = pipeline
         .definitions
         .rules
         .iter()
-        .filter(|rule| rule.node.as_table().and_then(|table| table.get("tuned")).is_some_and(|node| node.read::<bool>().unwrap_or(false)))
+        .filter(|rule| {
+            rule.node
+                .as_table()
+                .and_then(|table| table.get("tuned"))
+                .is_some_and(|node| node.read::<bool>().unwrap_or(false))
+        })
         .map(|rule| rule.name.as_str())
         .collect();
     let settings = strings_under(&pipeline.document, "setting");
+    let is_here = |set: &str| set.split('+').all(|name| data.iter().any(|data| data.name == name));
     let mut sentences = Vec::new();
     for source in &pipeline.sources {
         let document = Node::parse(source.path.display().to_string(), source.text.as_str()).map_err(Error::Spec)?;
@@ -33,19 +42,20 @@ pub(super) fn described(project: &Project, pipeline: &Pipeline) -> Result<Vec<St
         let used: Vec<&Tuned> = table
             .coefficients
             .iter()
-            .filter(|one| tuned.contains(one.rule.as_str()) && settings.contains(&one.setting))
+            .filter(|one| tuned.contains(one.rule.as_str()) && settings.contains(&one.setting) && is_here(&one.dataset))
             .collect();
         sentences.extend(of_table(project, &table, &used));
     }
     if !sentences.is_empty() && !tuned.is_empty() {
         let rules: Vec<String> = tuned.iter().map(|rule| format!("`{rule}`")).collect();
-        let rules = format!("Coefficients of the rules {} that are not given were tuned before.", list(&rules));
+        let rules = format!("Coefficients of the rules {} that no axis sets were tuned beforehand.", list(&rules));
         sentences.insert(0, rules);
-        sentences.push(
-            "Seeds and images of the tuning take no part in what is reported. What the choice adds to the uncertainty is part of \
-             the verdicts: the other cells that were left are trained as well, each with its probability."
-                .to_owned(),
-        );
+        sentences.push("Seeds and images of the tuning take no part in what is reported.".to_owned());
+        if has_cells(pipeline) {
+            let cells = "Where races left several cells, the one that was picked is shown; for the verdicts the others are trained as \
+                         well, each counting with the probability that another race would pick it.";
+            sentences.push(cells.to_owned());
+        }
     }
     let own = plan::build(&project.catalogue()?, &project.pipelines, &own_request(pipeline));
     if let Some(sentence) = own.ok().and_then(|plan| race(&plan)) {
@@ -66,14 +76,14 @@ fn of_table(project: &Project, table: &CoefficientTable, used: &[&Tuned]) -> Vec
     let data: BTreeSet<&str> = used.iter().map(|one| one.dataset.as_str()).collect();
     let data: Vec<String> = data.into_iter().map(name_of).collect();
     let mut sentences = vec![format!(
-        "The pipeline `{}` tuned them, in races of {} trainings for each rule and network (tuned for: {}).",
+        "The pipeline `{}` found them, with {} trainings for each rule and network on {}.",
         table.pipeline,
         list(&budgets),
         list(&data)
     )];
-    let found = project.catalogue().and_then(|catalogue| {
-        plan::build(&catalogue, &project.pipelines, &Request::new(&table.pipeline))
-    });
+    let found = project
+        .catalogue()
+        .and_then(|catalogue| plan::build(&catalogue, &project.pipelines, &Request::new(&table.pipeline)));
     // The table is enough to run with; the pipeline behind it may be elsewhere.
     sentences.extend(found.ok().and_then(|plan| race(&plan)));
     sentences
@@ -103,12 +113,12 @@ fn race(plan: &Plan) -> Option<String> {
     if let Some(value) = scores["value"].as_str() {
         said += &format!("; cells were compared by the mean over seeds of their {}", value.replace('_', " "));
     }
-    let training = main.stages.iter().find(|stage| super::training::is_training(stage.kind))?;
+    let training = main.stages.iter().find(|stage| is_training(stage.kind))?;
     let training = plan.tasks[*training.grid.tasks.first()?].work.parameters();
     let averaged = scores["mean_over"].as_array().is_some_and(|over| over.iter().any(|column| column == "step"));
     let schedule = numbers(&training["schedule"]);
     if averaged && !schedule.is_empty() {
-        said += &format!(", averaged over steps {}", steps(&schedule));
+        said += &format!(", averaged over the evaluations {}", when(&schedule));
     }
     if training["evaluate_on"] == "tuning" {
         said += ", on the tuning split";

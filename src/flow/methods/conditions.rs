@@ -2,11 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::prose::{cell, list};
+use crate::plan::{Pipeline, Plan, Stage};
 use crate::tables::frame::Cell;
 
 /// Axes that tell runs of a condition apart, not conditions.
-pub(super) const OF_RUNS: [&str; 2] = ["seed", "cell"];
+const OF_RUNS: [&str; 2] = ["seed", "cell"];
+
+/// Letters of a list of conditions that is read to its end.
+const LONGEST_PLACE: usize = 60;
 
 /// The conditions of a stage: what was recorded of one run of each, with its place on the axes.
 #[derive(Debug)]
@@ -61,7 +67,17 @@ impl<T> Conditions<T> {
 
     /// A property in words: `softplus`, or `softplus (5 layers) and tanh (10 layers)`.
     pub(super) fn said(&self, property: impl Fn(&T) -> String) -> String {
-        let said = self.spread(property).into_iter().map(|(value, place)| match place {
+        let mut spread = self.spread(property);
+        let places = |spread: &[(String, Option<String>)], at: usize| spread[at].1.as_ref().map_or(0, String::len);
+        // The longest of several lists is what the others leave.
+        if let Some(longest) = (0..spread.len()).max_by_key(|&at| places(&spread, at))
+            && spread.len() > 1
+            && places(&spread, longest) > LONGEST_PLACE
+        {
+            let (value, _) = spread.remove(longest);
+            spread.push((value, Some("all others".to_owned())));
+        }
+        let said = spread.into_iter().map(|(value, place)| match place {
             Some(place) => format!("{value} ({place})"),
             None => value,
         });
@@ -118,6 +134,18 @@ impl<T> Conditions<T> {
         let between = if axes.len() == 1 { ", " } else { "; " };
         said.collect::<Vec<_>>().join(between)
     }
+}
+
+/// One run of each condition of a stage.
+pub(super) fn conditions(plan: &Plan, stage: &Stage) -> Conditions<(usize, Value)> {
+    let rows = stage.grid.iter().map(|(task, place)| (place.to_vec(), (task, plan.tasks[task].work.parameters())));
+    Conditions::new(&stage.grid.axes, rows)
+}
+
+/// Whether coefficients that tuning left beside those that it picked are trained for the verdicts.
+pub(super) fn has_cells(pipeline: &Pipeline) -> bool {
+    let axes = pipeline.stages.iter().flat_map(|stage| &stage.grid.axes);
+    axes.into_iter().any(|axis| axis == "cell") && pipeline.stages.iter().any(|stage| stage.kind == "claims")
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) fn initialisation(parameters: &Value, init: &str, std: &str) -> Strin
     }
 }
 
-/// Where errors of hidden layers come from, as what follows "errors reached the hidden layers".
+/// Where errors of hidden layers come from, as what follows "the errors of hidden layers came".
 pub(super) fn feedback(parameters: &Value) -> String {
     let way = match parameters["feedback"].as_str().unwrap_or_default() {
         "symmetric" => "by backpropagation, through the transposed forward weights",
@@ -60,7 +60,7 @@ pub(super) fn feedback(parameters: &Value) -> String {
             "by direct feedback alignment, from the output to every layer through random weights that stay fixed (Nøkland, 2016)"
         }
         "broadcast" => "by node perturbation, as one number for all neurons: the change of the loss that noise makes",
-        "none" => "in no way: only the output has an error",
+        "none" => "from nowhere: only the output had any",
         "weight_mirror" => "through feedback weights that learn in phases of noise (Akrout et al., 2019)",
         "predictive_coding" => {
             "by predictive coding, errors settling with the activations that they correct (Whittington and Bogacz, 2017)"
@@ -80,17 +80,18 @@ pub(super) fn feedback(parameters: &Value) -> String {
 /// The output and the loss.
 pub(super) fn output(parameters: &Value) -> &'static str {
     match parameters["loss"].as_str() {
-        Some("squared_error") => "the output was linear, and the loss half the squared distance to the label's one-hot vector",
+        Some("squared_error") => {
+            "the output was linear, and the loss half the squared distance to the label's one-hot vector"
+        }
         _ => "the output was a softmax, and the loss the cross-entropy",
     }
 }
 
-/// A recurrent network: units, time.
-pub(super) fn recurrent(parameters: &Value) -> String {
+/// The time of a recurrent network.
+pub(super) fn time(parameters: &Value) -> String {
     let of = |name: &str| count(parameters[name].as_u64().unwrap_or_default());
     format!(
-        "{} recurrent hidden units, unrolled for {} time steps, of which the first {} showed the image and the others no input",
-        of("hidden"),
+        "{} time steps, of which the first {} showed the image and the others no input",
         of("time_steps"),
         of("image_steps")
     )

@@ -6,7 +6,7 @@ use crate::tables::frame::Cell;
 
 /// Mathematics in a sentence: how a terminal shows it, and how LaTeX does.
 pub(super) fn math(plain: &str, latex: &str) -> String {
-    format!("⟦{plain}|{latex}⟧")
+    format!("⟦{plain}¦{latex}⟧")
 }
 
 /// A sentence for a terminal.
@@ -24,7 +24,7 @@ fn with_mathematics(text: &str, words: fn(&str) -> String, formula: fn(&str, &st
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('⟦') {
         let (inside, after) = after.split_once('⟧').expect("mathematics ends");
-        let (plain, latex) = inside.split_once('|').expect("mathematics is written twice");
+        let (plain, latex) = inside.split_once('¦').expect("mathematics is written twice");
         written += &words(before);
         written += &formula(plain, latex);
         rest = after;
@@ -43,6 +43,8 @@ fn escaped(text: &str) -> String {
             '~' => escaped += r"\textasciitilde{}",
             '^' => escaped += r"\textasciicircum{}",
             '–' => escaped += "--",
+            '“' => escaped += "``",
+            '”' => escaped += "''",
             '×' => escaped += r"$\times$",
             '−' => escaped += "$-$",
             '<' => escaped += "$<$",
@@ -90,6 +92,8 @@ pub(super) fn cell(value: &Cell) -> String {
     match value {
         Cell::Integer(value) => u64::try_from(*value).map_or_else(|_| value.to_string(), count),
         Cell::Null => "none".to_owned(),
+        // Among others in a list it would fall apart.
+        Cell::Text(word) if word.contains(',') => format!("“{word}”"),
         other => other.to_string(),
     }
 }
@@ -112,15 +116,20 @@ pub(super) fn of(number: usize, what: &str) -> String {
     format!("{} {what}{ending}", count(number as u64))
 }
 
-/// Steps: every so many where they are even, else one by one.
-pub(super) fn steps(steps: &[u64]) -> String {
+/// When something happens: every so many samples where they are even, else one by one.
+pub(super) fn when(steps: &[u64]) -> String {
     if let [first, second, .., last] = steps
         && steps.len() > 4
         && steps.windows(2).all(|pair| pair[1] - pair[0] == second - first)
     {
-        return format!("every {} from {} to {}", count(second - first), count(*first), count(*last));
+        return format!("every {} samples from {} to {}", count(second - first), count(*first), count(*last));
     }
-    list(&steps.iter().map(|&step| count(step)).collect::<Vec<_>>())
+    format!("after {} samples", counts(steps))
+}
+
+/// `1, 2 and 3`
+pub(super) fn counts(numbers: &[u64]) -> String {
+    list(&numbers.iter().map(|&number| count(number)).collect::<Vec<_>>())
 }
 
 /// The numbers of a list in a record.
@@ -140,16 +149,16 @@ mod tests {
 
     #[test]
     fn a_sentence_is_written_in_both_ways() {
-        let text = format!("100 % of `bp_oja` with {}", math("β = 10", r"\beta = 10"));
-        assert_eq!(plain(&text), "100 % of `bp_oja` with β = 10");
-        assert_eq!(latex(&text), r"100 \% of \texttt{bp\_oja} with $\beta = 10$");
+        let text = format!("100 % of `bp_oja` with {}", math("|β| = 10", r"|\beta| = 10"));
+        assert_eq!(plain(&text), "100 % of `bp_oja` with |β| = 10");
+        assert_eq!(latex(&text), r"100 \% of \texttt{bp\_oja} with $|\beta| = 10$");
     }
 
     #[test]
     fn numbers_are_written_as_in_papers() {
         assert_eq!([999, 5_000, 60_000, 1_234_567].map(count), ["999", "5,000", "60,000", "1,234,567"]);
         assert_eq!([0.01, 10_000.0, 10.0, 0.000_316].map(number), ["0.01", "10,000", "10", "0.000316"]);
-        assert_eq!(steps(&[0, 250, 500, 750, 1000]), "every 250 from 0 to 1,000");
-        assert_eq!(steps(&[4000, 4500, 5000]), "4,000, 4,500 and 5,000");
+        assert_eq!(when(&[0, 250, 500, 750, 1000]), "every 250 samples from 0 to 1,000");
+        assert_eq!(when(&[4000, 4500, 5000]), "after 4,000, 4,500 and 5,000 samples");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::conditions;
-use super::prose::{count, list, number, numbers, of, steps, word};
+use super::conditions::{conditions, has_cells};
+use super::prose::{count, counts, list, number, numbers, when, word};
 use crate::plan::{Pipeline, Plan};
 
 /// A sentence for each stage that looks at networks.
@@ -27,8 +27,12 @@ pub(super) fn measurements(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
 fn measured(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "activations" => "Activations were recorded",
-        "explained_variance" => "Recorded activations were decomposed into principal components (covariance with divisor N − 1)",
-        "activation_norms" => "Norms, means and standard deviations of activations, and the participation ratio of their covariance, were measured",
+        "explained_variance" => {
+            "Recorded activations were decomposed into principal components (covariance with divisor N − 1)"
+        }
+        "activation_norms" => {
+            "Norms, means and standard deviations of activations, and the participation ratio of their covariance, were measured"
+        }
         "reconstruction_error" => {
             "The reconstruction error of each hidden layer, the mean squared distance of its input from what the transposed weights make \
              of its output, was measured"
@@ -53,23 +57,23 @@ fn place(parameters: &Value) -> String {
     match layers.as_slice() {
         [] => {}
         [only] => parts.push(format!("layer {only}")),
-        layers => parts.push(format!("layers {}", list(&layers.iter().map(ToString::to_string).collect::<Vec<_>>()))),
+        layers => parts.push(format!("layers {}", counts(layers))),
     }
     let split = if parameters["split"] == "tuning" { "images of the tuning split" } else { "test images" };
     match &parameters["samples"] {
         Value::Number(samples) => {
-            parts.push(format!("the first {} {split}", count(samples.as_u64().unwrap_or_default())));
+            parts.push(format!("on the first {} {split}", count(samples.as_u64().unwrap_or_default())));
         }
-        Value::String(_) => parts.push(format!("the first of the {split} of each class")),
+        Value::String(_) => parts.push(format!("on the first of the {split} of each class")),
         _ => {}
     }
     let times = numbers(&parameters["time_steps"]);
     if !times.is_empty() {
-        parts.push(format!("time steps {}", steps(&times)));
+        parts.push(format!("time steps {}", counts(&times)));
     }
     let at = numbers(&parameters["steps"]);
     if !at.is_empty() {
-        parts.push(format!("after samples {}", steps(&at)));
+        parts.push(when(&at));
     }
     parts.join(", ")
 }
@@ -103,7 +107,12 @@ pub(super) fn statistics(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
     for bootstrap in &bootstraps {
         let (difference, ratio) = (&bootstrap["statistic"]["difference"], &bootstrap["statistic"]["ratio"]);
         if difference.is_object() {
-            let said = format!("{} minus {} ({})", word(&difference["of"]), word(&difference["minus"]), word(&difference["column"]));
+            let said = format!(
+                "{} minus {} ({})",
+                word(&difference["of"]),
+                word(&difference["minus"]),
+                word(&difference["column"])
+            );
             once(&mut differences, said);
         }
         if ratio.is_object() {
@@ -113,12 +122,12 @@ pub(super) fn statistics(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
     }
     if !differences.is_empty() {
         sentences.push(format!(
-            "Differences were taken within each run before resampling, that is paired: {}.",
+            "Differences were taken between runs of the same seed and then resampled, that is paired: {}.",
             differences.join("; ")
         ));
     }
     if !ratios.is_empty() {
-        sentences.push(format!("Ratios of means were taken over the same runs: {}.", ratios.join("; ")));
+        sentences.push(format!("Ratios of means were taken over the same seeds: {}.", ratios.join("; ")));
     }
     let failed: Vec<String> = {
         let values = bootstraps.iter().filter_map(|bootstrap| bootstrap["when_diverged"].as_f64());
@@ -132,11 +141,11 @@ pub(super) fn statistics(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
             list(&failed)
         ));
     }
-    sentences.extend(of_kind("claims").first().map(verdicts));
+    sentences.extend(of_kind("claims").first().map(|claims| verdicts(claims, has_cells(pipeline))));
     sentences
 }
 
-fn verdicts(claims: &Value) -> String {
+fn verdicts(claims: &Value, has_cells: bool) -> String {
     let conditions = claims["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     let names: BTreeSet<&str> = conditions.iter().filter_map(|condition| condition["claim"].as_str()).collect();
     let looks = numbers(&claims["looks"]["at"]);
@@ -148,12 +157,14 @@ fn verdicts(claims: &Value) -> String {
             format!("at {} runs, at a two-sided level of {level} % over all looks (Pocock's bounds)", list(&looks))
         }
     };
+    let tuning = if has_cells { ", and contain the variance that the choice of coefficients adds" } else { "" };
     format!(
-        "{} with bounds that were set before the runs {} judged {looked}: a claim holds if the whole interval lies on its side of the \
-         bound, and is refuted if it lies on the other. These intervals take the wider of Student's t and Hall's correction for skewness, \
-         and contain the variance that the choice of coefficients adds.",
-        of(names.len(), "claim"),
-        if names.len() == 1 { "was" } else { "were" }
+        "{} judged {looked}: a claim holds if the whole interval lies on its side of the bound, and is refuted if \
+         it lies on the other. These intervals take the wider of Student's t and Hall's correction for skewness{tuning}.",
+        match names.len() {
+            1 => "A claim with its bound was".to_owned(),
+            n => format!("{n} claims, each with its bound, were"),
+        }
     )
 }
 
@@ -166,15 +177,19 @@ mod tests {
     #[test]
     fn a_measurement_says_where_it_was_taken() {
         let said = place(&json!({ "layers": [1, 2], "split": "test", "samples": 1000, "steps": [0, 5000] }));
-        assert_eq!(said, "layers 1 and 2, the first 1,000 test images, after samples 0 and 5,000");
+        assert_eq!(said, "layers 1 and 2, on the first 1,000 test images, after 0 and 5,000 samples");
         assert_eq!(place(&json!({})), "", "what reads another measurement");
     }
 
     #[test]
     fn a_verdict_says_how_often_was_looked() {
-        let claims = json!({ "conditions": [{ "claim": "C1" }, { "claim": "C1" }], "looks": { "at": [], "level": 0.02 } });
-        assert!(verdicts(&claims).starts_with("1 claim with bounds that were set before the runs was judged once, at a two-sided level of 2 %"));
+        let claims =
+            json!({ "conditions": [{ "claim": "C1" }, { "claim": "C1" }], "looks": { "at": [], "level": 0.02 } });
+        let once = "A claim with its bound was judged once, at a two-sided level of 2 %: ";
+        assert!(verdicts(&claims, false).starts_with(once) && verdicts(&claims, false).ends_with("for skewness."));
         let claims = json!({ "conditions": [{ "claim": "C1" }], "looks": { "at": [20, 40], "level": 0.02 } });
-        assert!(verdicts(&claims).contains("at 20 and 40 runs"));
+        assert!(
+            verdicts(&claims, true).contains("at 20 and 40 runs") && verdicts(&claims, true).contains("the variance")
+        );
     }
 }

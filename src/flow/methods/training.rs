@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::conditions::{Conditions, OF_RUNS};
-use super::networks::{activation, feedback, initialisation, output, recurrent, widths};
-use super::prose::{cell, count, list, math, number, numbers, of, sentence, steps, word};
-use super::{Part, Shown, conditions, data_of, name_of};
-use crate::plan::{Equations, Pipeline, Plan, Stage, equations};
+use super::conditions::{Conditions, conditions};
+use super::data::{data_of, name_of};
+use super::networks::{activation, feedback, initialisation, output, time, widths};
+use super::parts::{Part, Shown};
+use super::prose::{cell, count, list, math, number, numbers, of, sentence, when, word};
+use crate::plan::{Plan, Stage};
 use crate::tables::frame::Cell;
 
 /// Whether networks learn in a stage of this kind.
@@ -20,14 +21,14 @@ pub(super) fn is_training(kind: &str) -> bool {
 const MOST_EQUATIONS: usize = 12;
 
 /// A stage that trains, in paragraphs.
-pub(super) fn described(plan: &Plan, pipeline: &Pipeline, stage: &Stage) -> Vec<Part> {
+pub(super) fn described(plan: &Plan, stage: &Stage) -> Vec<Part> {
     let runs = conditions(plan, stage);
     let mut learning = vec![counted(stage, &runs)];
     learning.extend(match stage.kind {
         "meta_learn" => episodes(plan, &runs),
         _ => samples(plan, stage.kind, &runs),
     });
-    let (rules, shown) = rules(plan, pipeline, stage, &runs);
+    let (rules, shown) = rules(plan, stage.kind, &runs);
     learning.extend(rules);
     let mut parts =
         vec![Part::Paragraph("Networks", networks(stage.kind, &runs)), Part::Paragraph("Learning", learning.join(" "))];
@@ -44,19 +45,19 @@ fn networks(kind: &str, runs: &Runs) -> String {
     let layers = |parameters: &Value| widths(&numbers(&parameters["layers"]));
     let mut sentences = Vec::new();
     if kind == "train_recurrent" {
-        sentences.push(format!("Networks had {}.", said(recurrent)));
+        let hidden = said(|parameters| count(parameters["hidden"].as_u64().unwrap_or_default()));
+        sentences.push(format!("Networks had {hidden} recurrent hidden units, unrolled for {}.", said(time)));
         sentences.push(format!("The activation function was {}.", said(activation)));
         sentences.push("The readout of the last step was a softmax, and the loss the cross-entropy.".to_owned());
     } else {
-        let hidden = said(|parameters| number(numbers(&parameters["layers"]).len().saturating_sub(1) as f64));
         sentences.push(format!(
-            "Fully connected networks had {} units from the image to the output ({hidden} layers of weights), without biases.",
+            "Fully connected networks without biases had the following numbers of units, from the image to the output: {}.",
             said(layers)
         ));
         sentences.push(format!("The activation function was {}.", said(activation)));
         sentences.push(format!("{}.", sentence(&said(|parameters| output(parameters).to_owned()))));
         if kind != "train_batch" {
-            sentences.push(format!("Errors reached the hidden layers {}.", said(feedback)));
+            sentences.push(format!("The errors of hidden layers came {}.", said(feedback)));
         }
     }
     sentences.push(format!("Initial weights were {}.", said(|parameters| initialisation(parameters, "init", "std"))));
@@ -74,7 +75,10 @@ fn networks(kind: &str, runs: &Runs) -> String {
 /// How many networks, and why so many.
 fn counted(stage: &Stage, runs: &Runs) -> String {
     let distinct: BTreeSet<usize> = stage.grid.tasks.iter().copied().collect();
-    let mut sentence = format!("In stage `{}`, {} learned", stage.name, of(distinct.len(), "network"));
+    let mut sentence = match stage.kind {
+        "meta_learn" => format!("In stage `{}`, {} of meta-learning were made", stage.name, of(distinct.len(), "run")),
+        _ => format!("In stage `{}`, {} learned", stage.name, of(distinct.len(), "network")),
+    };
     let seeds = stage.grid.axes.iter().position(|axis| axis == "seed").map(|axis| {
         let seeds: BTreeSet<&Cell> = stage.grid.iter().map(|(_, place)| &place[axis]).collect();
         seeds.into_iter().filter_map(Cell::as_f64).collect::<Vec<_>>()
@@ -100,7 +104,8 @@ fn counted(stage: &Stage, runs: &Runs) -> String {
     }
     sentence += ".";
     if seeds.is_some_and(|seeds| seeds.len() > 1) {
-        sentence += " Runs of the same seed share what is drawn at random, whatever their rule, so that conditions are paired.";
+        sentence +=
+            " Runs of the same seed share what is drawn at random, whatever their rule, so that conditions are paired.";
     }
     sentence
 }
@@ -150,14 +155,14 @@ fn samples(plan: &Plan, kind: &str, runs: &Runs) -> Vec<String> {
         Some("tuning") => "the tuning split".to_owned(),
         _ => "the test set".to_owned(),
     });
-    let schedule = said(|parameters| steps(&numbers(&parameters["schedule"])));
-    sentences.push(format!("Accuracy was measured on {held_out} at steps (samples seen) {schedule}."));
+    let schedule = said(|parameters| when(&numbers(&parameters["schedule"])));
+    sentences.push(format!("Accuracy was measured on {held_out} {schedule}."));
     if kind == "train_recurrent" {
-        let norms = said(|parameters| steps(&numbers(&parameters["hidden_norms"])));
-        if !norms.is_empty() {
-            sentences.push(format!(
-                "Norms of the hidden states were measured on the first 1,000 held-out images at steps {norms}."
-            ));
+        let has = |parameters: &Value| !numbers(&parameters["hidden_norms"]).is_empty();
+        if runs.rows.iter().any(|(_, (_, parameters))| has(parameters)) {
+            let norms = said(|parameters| when(&numbers(&parameters["hidden_norms"])));
+            sentences
+                .push(format!("Norms of the hidden states were measured on the first 1,000 held-out images {norms}."));
         }
     }
     sentences
@@ -182,7 +187,9 @@ fn normalisation(parameters: &Value) -> Option<String> {
         return Some("normalised over their units".to_owned());
     }
     let [momentum, epsilon] = parameters["batch_norm"].as_array().map(|pair| [word(&pair[0]), word(&pair[1])])?;
-    Some(format!("normalised over the batch, with {momentum} of each batch in the running statistics and {epsilon} added to variances"))
+    Some(format!(
+        "normalised over the batch, with {momentum} of each batch in the running statistics and {epsilon} added to variances"
+    ))
 }
 
 /// Meta-learning.
@@ -196,8 +203,11 @@ fn episodes(plan: &Plan, runs: &Runs) -> Vec<String> {
         } else {
             "new images in every task"
         };
-        let part =
-            if parameters["draw_from"] == "tuning" { "the tuning split" } else { "the training images without the tuning split" };
+        let part = if parameters["draw_from"] == "tuning" {
+            "the tuning split"
+        } else {
+            "the training images without the tuning split"
+        };
         format!("{replaced} replacement, {images}, from {part}")
     });
     let mut sentences = vec![
@@ -220,10 +230,12 @@ fn episodes(plan: &Plan, runs: &Runs) -> Vec<String> {
     ];
     if runs.spread(|(_, parameters)| parameters["l1"].as_f64() > Some(0.0)).iter().any(|(has, _)| *has) {
         let penalty = math("λ Σ|θ|", r"\lambda \sum |\theta|");
-let lambda = math("λ", r"\lambda");
+        let lambda = math("λ", r"\lambda");
         sentences.push(format!("The loss had a penalty {penalty}, {lambda} being {}.", counted("l1")));
     }
-    let has = |name: &'static str| runs.spread(move |(_, parameters)| parameters[name].is_number()).iter().any(|(has, _)| *has);
+    let has = |name: &'static str| {
+        runs.spread(move |(_, parameters)| parameters[name].is_number()).iter().any(|(has, _)| *has)
+    };
     if has("clip") {
         sentences.push(format!("A gradient longer than {} was shortened to it.", counted("clip")));
     }
@@ -232,7 +244,8 @@ let lambda = math("λ", r"\lambda");
             [(true, _)] => ", and the coefficients returned to earlier ones",
             _ => "",
         };
-        sentences.push(format!("An episode whose gradient was longer than {} was skipped{then}.", counted("skip_above")));
+        sentences
+            .push(format!("An episode whose gradient was longer than {} was skipped{then}.", counted("skip_above")));
     }
     sentences
 }
@@ -243,26 +256,58 @@ fn names(terms: &Value) -> String {
 }
 
 /// What was learned by: each equation with its coefficients, or its form where there are too many.
-fn rules(plan: &Plan, pipeline: &Pipeline, stage: &Stage, runs: &Runs) -> (Vec<String>, Vec<Shown>) {
-    let all: Vec<Equations> = equations(plan, pipeline).into_iter().filter(|one| one.stage == stage.name).collect();
+fn rules(plan: &Plan, kind: &str, runs: &Runs) -> (Vec<String>, Vec<Shown>) {
+    let all = runs.spread(|(task, _)| plan.tasks[*task].work.equation().map(|rule| (rule.plain, rule.latex)));
+    let all: Vec<Shown> = all
+        .into_iter()
+        .filter_map(|(rule, place)| {
+            let (plain, latex) = rule?;
+            let lead = place.unwrap_or_else(|| "all runs".to_owned());
+            Some(Shown { lead, plain: plain.lines().map(str::to_owned).collect(), latex })
+        })
+        .collect();
     if all.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    let first = if stage.kind == "meta_learn" { ", before the first episode" } else { "" };
-    let mut sentences = vec![legend(stage.kind)];
+    let has_feedback = all.iter().flat_map(|rule| &rule.plain).any(|line| line.contains("B_"));
+    let mut sentences = vec![legend(kind, has_feedback)];
     let swept: Vec<(&str, Vec<&Cell>)> =
         runs.axes().into_iter().filter(|(axis, values)| values.len() > 1 && is_coefficient(runs, axis)).collect();
-    let shown: Vec<Shown> = if swept.is_empty() && all.len() <= MOST_EQUATIONS {
-        sentences.push(format!("A sample changed the weights by{first}"));
-        all.iter().map(|one| Shown { lead: lead(stage, one), plain: lines(one), latex: one.latex.clone() }).collect()
+    let shown = if swept.is_empty() && all.len() <= MOST_EQUATIONS {
+        all
     } else {
-        by_form(&all, &swept, &mut sentences, first)
+        sentences.push(match swept.is_empty() {
+            true => format!("Coefficients were {}.", runs.said(|(_, parameters)| given(&parameters["coefficients"]))),
+            false => {
+                format!("Coefficients were swept over {}.", swept.iter().map(values).collect::<Vec<_>>().join("; "))
+            }
+        });
+        sentences.push("Each form of the rules stands here once, with coefficients of one condition.".to_owned());
+        by_form(all)
     };
+    sentences.push(
+        match kind {
+            "meta_learn" => "Before the first episode, a sample changed the weights by",
+            "train_batch" => "A batch changed the weights by",
+            _ => "A sample changed the weights by",
+        }
+        .to_owned(),
+    );
     (sentences, shown)
 }
 
-fn lines(one: &Equations) -> Vec<String> {
-    one.plain.lines().map(str::to_owned).collect()
+/// `gradient` 0.003 and `oja` 0.001
+fn given(coefficients: &Value) -> String {
+    let terms = coefficients.as_object().into_iter().flatten();
+    list(&terms.map(|(term, value)| format!("`{term}` {}", value_of(value))).collect::<Vec<_>>())
+}
+
+/// A coefficient: one for all layers, or one each.
+fn value_of(coefficient: &Value) -> String {
+    match coefficient.as_array() {
+        Some(layers) => format!("({})", layers.iter().map(word).collect::<Vec<_>>().join(", ")),
+        None => word(coefficient),
+    }
 }
 
 /// Whether an axis sets a coefficient of a term: then its values are a sweep, not conditions.
@@ -271,51 +316,21 @@ fn is_coefficient(runs: &Runs, axis: &str) -> bool {
         || ["rate", "learning_rate"].contains(&axis)
 }
 
-/// `bp_oja, 5 layers (20 runs)`
-fn lead(stage: &Stage, one: &Equations) -> String {
-    let shown = one.condition.iter().filter(|(axis, _)| !OF_RUNS.contains(&axis.as_str()));
-    let condition: Vec<String> = shown.map(|(axis, value)| format!("{} {}", axis.replace('_', " "), cell(value))).collect();
-    let what = if condition.is_empty() { format!("stage `{}`", stage.name) } else { condition.join(", ") };
-    format!("{what} ({})", of(one.n_tasks, "run"))
-}
-
 /// Rules that differ in their numbers alone, once each.
-fn by_form(
-    all: &[Equations],
-    swept: &[(&str, Vec<&Cell>)],
-    sentences: &mut Vec<String>,
-    first: &str,
-) -> Vec<Shown> {
-    let mut forms: Vec<(String, &Equations, usize, usize)> = Vec::new();
-    for one in all {
-        let form = form_of(&one.plain);
+fn by_form(all: Vec<Shown>) -> Vec<Shown> {
+    let mut forms: Vec<(String, Shown, usize)> = Vec::new();
+    for rule in all {
+        let form = form_of(&rule.plain.join("\n"));
         match forms.iter_mut().find(|(known, ..)| *known == form) {
-            Some((_, _, n_equations, n_tasks)) => {
-                *n_equations += 1;
-                *n_tasks += one.n_tasks;
-            }
-            None => forms.push((form, one, 1, one.n_tasks)),
+            Some((_, _, number)) => *number += 1,
+            None => forms.push((form, rule, 1)),
         }
     }
-    if !swept.is_empty() {
-        let swept: Vec<String> = swept.iter().map(values).collect();
-        sentences.push(format!("Coefficients were swept over {}.", swept.join("; ")));
-    }
-    sentences.push(format!(
-        "Below stands each form of the rules once, with the coefficients of one condition; `ojaflow rules` and the table of runs \
-         have those of all. A sample changed the weights by{first}"
-    ));
-    forms
-        .into_iter()
-        .map(|(_, one, n_equations, n_tasks)| Shown {
-            lead: match n_equations {
-                1 => of(n_tasks, "run"),
-                n => format!("{} with {n} choices of coefficients, for example", of(n_tasks, "run")),
-            },
-            plain: lines(one),
-            latex: one.latex.clone(),
-        })
-        .collect()
+    let lead = |rule: Shown, number: usize| match number {
+        1 => rule,
+        n => Shown { lead: format!("{n} choices of coefficients, for example"), ..rule },
+    };
+    forms.into_iter().map(|(_, rule, number)| lead(rule, number)).collect()
 }
 
 /// An equation without its numbers.
@@ -339,28 +354,41 @@ fn form_of(equation: &str) -> String {
 }
 
 /// The symbols of the equations.
-fn legend(kind: &str) -> String {
+fn legend(kind: &str, has_feedback: bool) -> String {
     if kind == "train_recurrent" {
         return format!(
-            "With the image {} at time t, hidden states {} and activations {}, the errors {} of the loss with respect to {}, and the \
-             answer {}, weights changed as follows.",
+            "In what follows, {} is the image at time t, {} are the hidden states and {} their activations, {} the derivatives of the loss \
+             with respect to {}, and {} is the answer.",
             math("x_t", r"\mathbf{x}_t"),
-            math("z_t = W_h σ(z_{t-1}) + W_x x_t", r"\mathbf{z}_t = \mathbf{W}_h \sigma(\mathbf{z}_{t-1}) + \mathbf{W}_x \mathbf{x}_t"),
+            math(
+                "z_t = W_h σ(z_{t-1}) + W_x x_t",
+                r"\mathbf{z}_t = \mathbf{W}_h \sigma(\mathbf{z}_{t-1}) + \mathbf{W}_x \mathbf{x}_t"
+            ),
             math("σ(z_t)", r"\sigma(\mathbf{z}_t)"),
             math("e_t", r"\mathbf{e}_t"),
             math("z_t", r"\mathbf{z}_t"),
             math("p = softmax(W_o σ(z_T))", r"\mathbf{p} = \mathrm{softmax}(\mathbf{W}_o \sigma(\mathbf{z}_T))"),
         );
     }
+    let feedback = match has_feedback {
+        true => format!("; {} are feedback weights", math("B_{ℓ,ℓ-1}", r"\mathbf{B}_{\ell,\ell-1}")),
+        false => String::new(),
+    };
+    let batch = match kind {
+        "train_batch" => format!("; {} is the mean over a batch", math("⟨ ⟩", r"\langle\,\rangle")),
+        _ => String::new(),
+    };
     format!(
-        "With the activations {} of layer {} ({}: the image), the errors {}, which stand for the derivatives of the loss with respect to \
-         {}, and feedback weights {} where there are any, weights changed as follows.",
-        math("y_ℓ = σ(z_ℓ), z_ℓ = W_{ℓ-1,ℓ} y_{ℓ-1}", r"\mathbf{y}_\ell = \sigma(\mathbf{z}_\ell), \mathbf{z}_\ell = \mathbf{W}_{\ell-1,\ell} \mathbf{y}_{\ell-1}"),
+        "In what follows, {} are the activations of layer {} ({} is the image), and {} the errors, which stand for the derivatives of the \
+         loss with respect to {}{feedback}{batch}.",
+        math(
+            "y_ℓ = σ(z_ℓ), z_ℓ = W_{ℓ-1,ℓ} y_{ℓ-1}",
+            r"\mathbf{y}_\ell = \sigma(\mathbf{z}_\ell), \mathbf{z}_\ell = \mathbf{W}_{\ell-1,\ell} \mathbf{y}_{\ell-1}"
+        ),
         math("ℓ", r"\ell"),
         math("y_0", r"\mathbf{y}_0"),
         math("e_ℓ", r"\mathbf{e}_\ell"),
         math("z_ℓ", r"\mathbf{z}_\ell"),
-        math("B_{ℓ,ℓ-1}", r"\mathbf{B}_{\ell,\ell-1}"),
     )
 }
 
@@ -370,7 +398,8 @@ mod tests {
 
     #[test]
     fn rules_that_differ_in_numbers_alone_have_one_form() {
-        let rule = |a: &str, b: &str| format!("ΔW_{{ℓ-1,ℓ}} = -{a} e_ℓ y_{{ℓ-1}}ᵀ + {b} y_ℓ (y_{{ℓ-1}} - W_{{ℓ-1,ℓ}}ᵀ y_ℓ)ᵀ");
+        let rule =
+            |a: &str, b: &str| format!("ΔW_{{ℓ-1,ℓ}} = -{a} e_ℓ y_{{ℓ-1}}ᵀ + {b} y_ℓ (y_{{ℓ-1}} - W_{{ℓ-1,ℓ}}ᵀ y_ℓ)ᵀ");
         assert_eq!(form_of(&rule("0.01", "0.00003")), form_of(&rule("3", "0.1")));
         assert_ne!(form_of(&rule("0.01", "1")), form_of("ΔW_{ℓ-1,ℓ} = -0.01 e_ℓ y_{ℓ-1}ᵀ"));
         assert_ne!(form_of("0.1 y_0"), form_of("0.1 y_1"), "a digit of a name is no coefficient");

@@ -137,7 +137,8 @@ fn read(topic: &str, fragment: &str) -> Vec<Block> {
     while let Some(line) = lines.next() {
         let begins_item = line.starts_with("- ");
         let stands_for = line.strip_prefix('{').and_then(|line| line.strip_suffix('}'));
-        if !(line.is_empty() || begins_item || line.starts_with('#') || line.starts_with("```") || stands_for.is_some()) {
+        if !(line.is_empty() || begins_item || line.starts_with('#') || line.starts_with("```") || stands_for.is_some())
+        {
             paragraph.push(line.trim());
             continue;
         }
@@ -174,7 +175,9 @@ fn derived(topic: &str, what: &str) -> Vec<Block> {
         None if what == "parameters" => vec![parameters_of(kind())],
         None if what == "tables" => {
             let made = kind().tables().into_iter().filter(|output| output.storage != Storage::Private);
-            made.map(Block::Table).collect()
+            // All claims together are one stage, whose name is fixed.
+            let stage = if topic == "claims" { topic } else { "STAGE" };
+            made.map(|output| Block::Table(output.published(stage), output)).collect()
         }
         Some(("keys", section)) => vec![keys_of(section)],
         Some(("layout", name)) => layout(name),
@@ -199,7 +202,9 @@ fn axis(kind: &dyn Kind, parameter: &str) -> Option<String> {
     }
     let names: BTreeMap<String, &str> = Term::shipped()
         .iter()
-        .filter(|term| goes_to(&term.name, &none).is_some_and(|path| path.first().is_some_and(|first| first == parameter)))
+        .filter(|term| {
+            goes_to(&term.name, &none).is_some_and(|path| path.first().is_some_and(|first| first == parameter))
+        })
         .map(|term| (term.name.to_string(), parameter))
         .collect();
     if !names.is_empty() {

@@ -23,7 +23,8 @@ pub(super) enum Block {
     /// In a language.
     Code(String, Vec<String>),
     Keys(Vec<Key>),
-    Table(Output),
+    /// Under its published name.
+    Table(String, Output),
     /// Titles of columns, and rows.
     Rows(Vec<String>, Vec<Vec<String>>),
 }
@@ -44,8 +45,10 @@ impl Page {
                 Block::Heading(level, title) => writeln!(page, "{} {title}\n", "#".repeat(*level)),
                 Block::Text(text) => writeln!(page, "{text}\n"),
                 Block::Code(language, lines) => writeln!(page, "```{language}\n{}\n```\n", lines.join("\n")),
-                Block::Keys(keys) => writeln!(page, "{}", markdown_table(&KEYS, &keys.iter().map(key_row).collect::<Vec<_>>())),
-                Block::Table(output) => writeln!(page, "{}", table_in_markdown(output)),
+                Block::Keys(keys) => {
+                    writeln!(page, "{}", markdown_table(&KEYS, &keys.iter().map(key_row).collect::<Vec<_>>()))
+                }
+                Block::Table(name, output) => writeln!(page, "{}", table_in_markdown(name, output)),
                 Block::Rows(titles, rows) => {
                     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
                     writeln!(page, "{}", markdown_table(&titles, rows))
@@ -68,7 +71,7 @@ impl Page {
                     writeln!(page, "{}\n", indented.collect::<Vec<_>>().join("\n"))
                 }
                 Block::Keys(keys) => writeln!(page, "{}", keys.iter().map(key_in_text).collect::<String>()),
-                Block::Table(output) => writeln!(page, "{}", table_in_text(output)),
+                Block::Table(name, output) => writeln!(page, "{}", table_in_text(name, output)),
                 Block::Rows(_, rows) => writeln!(page, "{}", rows_in_text(rows)),
             };
         }
@@ -133,7 +136,7 @@ fn remarks(output: &Output) -> String {
     let mut remarks = Vec::new();
     if !schema.key.is_empty() {
         let key: Vec<String> = schema.key.iter().map(|name| format!("`{name}`")).collect();
-        remarks.push(format!("A row is identified by {}, and the axes of the matrix in front.", key.join(", ")));
+        remarks.push(format!("A row is identified by {}.", key.join(", ")));
     }
     if output.storage == Storage::Passing {
         remarks.push("It is handed on in memory to the stages that read it, and never stored.".to_owned());
@@ -150,18 +153,18 @@ fn remarks(output: &Output) -> String {
     remarks.join(" ")
 }
 
-fn table_in_markdown(output: &Output) -> String {
+fn table_in_markdown(name: &str, output: &Output) -> String {
     let rows: Vec<Vec<String>> = column_rows(&output.schema)
         .into_iter()
         .map(|[name, kind, unit, description]| vec![format!("`{name}`"), kind, unit, description])
         .collect();
     let remarks = remarks(output);
     let remarks = if remarks.is_empty() { String::new() } else { format!("{remarks}\n\n") };
-    format!("### `{}`\n\n{remarks}{}", output.published("STAGE"), markdown_table(&COLUMNS, &rows))
+    format!("### `{name}`\n\n{remarks}{}", markdown_table(&COLUMNS, &rows))
 }
 
-fn table_in_text(output: &Output) -> String {
-    let mut text = format!("  {}\n", output.published("STAGE"));
+fn table_in_text(name: &str, output: &Output) -> String {
+    let mut text = format!("  {name}\n");
     let remarks = remarks(output);
     if !remarks.is_empty() {
         let _ = writeln!(text, "      {}", plain(&remarks));

@@ -47,7 +47,8 @@ impl Shape {
 
     fn absorb(&mut self, other: Self) {
         other.kinds.into_iter().for_each(|kind| self.add(kind));
-        self.choices.extend(other.choices.into_iter().filter(|choice| !self.choices.contains(choice)).collect::<Vec<_>>());
+        self.choices
+            .extend(other.choices.into_iter().filter(|choice| !self.choices.contains(choice)).collect::<Vec<_>>());
         for parameter in other.nested {
             if !self.nested.contains(&parameter) {
                 self.nested.push(parameter);
@@ -96,7 +97,13 @@ impl Reader<'_> {
             }
         }
         let own = &schema["type"];
-        let kinds = own.as_array().into_iter().flatten().chain(Some(own)).filter_map(Value::as_str);
+        let kinds: Vec<&str> =
+            own.as_array().into_iter().flatten().chain(Some(own)).filter_map(Value::as_str).collect();
+        if ["boolean", "number", "string"].iter().all(|kind| kinds.contains(kind)) {
+            // What can stand in a column of a table.
+            shape.add("value");
+            return shape;
+        }
         for kind in kinds {
             match kind {
                 "null" => {}
@@ -187,9 +194,7 @@ fn toml(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Array(items) if items.is_empty() => Some("[]".to_owned()),
-        Value::Array(items) => {
-            Some(format!("[{}]", items.iter().map(toml).collect::<Option<Vec<_>>>()?.join(", ")))
-        }
+        Value::Array(items) => Some(format!("[{}]", items.iter().map(toml).collect::<Option<Vec<_>>>()?.join(", "))),
         Value::Object(entries) if entries.is_empty() => Some("{}".to_owned()),
         Value::Object(entries) => {
             let entries = entries.iter().map(|(key, value)| Some(format!("{key} = {}", toml(value)?)));

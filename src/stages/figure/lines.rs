@@ -46,10 +46,10 @@ pub(super) struct LinesSpec {
     /// The ends of vertical axes; chosen by the values if left out.
     #[serde(default)]
     y_range: Option<[f64; 2]>,
-    /// One vertical axis for all panels, from the smallest to the largest of their values.
+    /// One vertical axis for all panels, from the smallest to the largest of their values; each has its own if left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     share_y: bool,
-    /// No dashes, however many curves there are: colour alone tells them apart.
+    /// Whether no curve is dashed, however many there are, and colour alone tells them apart; no if left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     solid: bool,
     /// Horizontal lines.

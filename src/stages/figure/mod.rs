@@ -175,7 +175,8 @@ impl Kind for FigureKind {
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let layout = generator.subschema_for::<Layout>();
+        let mut layout = generator.subschema_for::<Layout>();
+        layout.insert("description".to_owned(), "What is drawn; curves if left out.".into());
         let mut properties = serde_json::Map::from_iter([("layout".to_owned(), layout.to_value())]);
         for LayoutReference { schema, .. } in &layouts(generator) {
             let own = schema.get("properties").and_then(serde_json::Value::as_object);
