@@ -15,11 +15,15 @@ use crate::spec::node::Node;
 use crate::stages::DataFacts;
 use crate::stages::coefficients::{CoefficientTable, Tuned};
 
-/// The tuned coefficients of a pipeline, and the races behind its own tables.
+/// The tuned coefficients of a pipeline, each with the race behind it, and the race that it runs itself.
 ///
 /// # Errors
 /// A table of coefficients is none.
-pub(super) fn described(project: &Project, pipeline: &Pipeline, data: &[DataFacts]) -> Result<Vec<String>> {
+pub(super) fn described(
+    project: &Project,
+    (plan, pipeline): (&Plan, &Pipeline),
+    data: &[DataFacts],
+) -> Result<Vec<String>> {
     let tuned: BTreeSet<&str> = pipeline
         .definitions
         .rules
@@ -57,17 +61,8 @@ pub(super) fn described(project: &Project, pipeline: &Pipeline, data: &[DataFact
             sentences.push(cells.to_owned());
         }
     }
-    let own = plan::build(&project.catalogue()?, &project.pipelines, &own_request(pipeline));
-    if let Some(sentence) = own.ok().and_then(|plan| race(&plan)) {
-        sentences.push(sentence);
-    }
+    sentences.extend(race(plan, pipeline));
     Ok(sentences)
-}
-
-/// The pipeline as it was asked for, by its file.
-fn own_request(pipeline: &Pipeline) -> Request {
-    let request = Request::new(pipeline.file.display().to_string());
-    request.setting(&pipeline.overrides)
 }
 
 fn of_table(project: &Project, table: &CoefficientTable, used: &[&Tuned]) -> Vec<String> {
@@ -85,14 +80,13 @@ fn of_table(project: &Project, table: &CoefficientTable, used: &[&Tuned]) -> Vec
         .catalogue()
         .and_then(|catalogue| plan::build(&catalogue, &project.pipelines, &Request::new(&table.pipeline)));
     // The table is enough to run with; the pipeline behind it may be elsewhere.
-    sentences.extend(found.ok().and_then(|plan| race(&plan)));
+    sentences.extend(found.ok().and_then(|plan| race(&plan, plan.main())));
     sentences
 }
 
 /// The race of a tuning pipeline: grid, seeds, score.
-fn race(plan: &Plan) -> Option<String> {
-    let main = plan.main();
-    let stage = main.stages.iter().find(|stage| stage.kind == "race")?;
+fn race(plan: &Plan, pipeline: &Pipeline) -> Option<String> {
+    let stage = pipeline.stages.iter().find(|stage| stage.kind == "race")?;
     let race = plan.tasks[*stage.grid.tasks.first()?].work.parameters();
     let names = race["coefficients"].as_array()?;
     let grids = race["grid"].as_array()?;
@@ -108,12 +102,12 @@ fn race(plan: &Plan) -> Option<String> {
         count(race["first_seed"].as_u64().unwrap_or_default()),
         of(race["extra"].as_u64().and_then(|extra| usize::try_from(extra).ok()).unwrap_or_default(), "training")
     );
-    let of_race = main.document["stages"][&stage.name]["of"].as_str().unwrap_or_default();
-    let scores = &main.document["stages"][of_race.strip_suffix("_values").unwrap_or(of_race)];
+    let of_race = pipeline.document["stages"][&stage.name]["of"].as_str().unwrap_or_default();
+    let scores = &pipeline.document["stages"][of_race.strip_suffix("_values").unwrap_or(of_race)];
     if let Some(value) = scores["value"].as_str() {
         said += &format!("; cells were compared by the mean over seeds of their {}", value.replace('_', " "));
     }
-    let training = main.stages.iter().find(|stage| is_training(stage.kind))?;
+    let training = pipeline.stages.iter().find(|stage| is_training(stage.kind))?;
     let training = plan.tasks[*training.grid.tasks.first()?].work.parameters();
     let averaged = scores["mean_over"].as_array().is_some_and(|over| over.iter().any(|column| column == "step"));
     let schedule = numbers(&training["schedule"]);

@@ -78,6 +78,8 @@ impl<T> Conditions<T> {
             spread.push((value, Some("all others".to_owned())));
         }
         let said = spread.into_iter().map(|(value, place)| match place {
+            // An axis that sets the property says the same again.
+            Some(place) if place.ends_with(&format!(" = {value}")) => value,
             Some(place) => format!("{value} ({place})"),
             None => value,
         });

@@ -84,7 +84,7 @@ fn of_pipeline(project: &Project, plan: &Plan, pipeline: &Pipeline) -> Result<Ve
     for stage in pipeline.stages.iter().filter(|stage| training::is_training(stage.kind)) {
         parts.extend(training::described(plan, stage));
     }
-    let tuned = coefficients::described(project, pipeline, &data)?;
+    let tuned = coefficients::described(project, (plan, pipeline), &data)?;
     if !tuned.is_empty() {
         parts.push(Part::Paragraph("Choice of coefficients", tuned.join(" ")));
     }

@@ -336,19 +336,18 @@ fn by_form(all: Vec<Shown>) -> Vec<Shown> {
 /// An equation without its numbers.
 fn form_of(equation: &str) -> String {
     let mut form = String::new();
-    let mut before = ' ';
+    let (mut earlier, mut before) = (' ', ' ');
     for c in equation.chars() {
-        // Digits of names (`W_1`, `ℓ-1`) belong to the form.
-        let of_name = before.is_alphabetic() || matches!(before, '_' | '-' | '^' | '{');
-        if (c.is_ascii_digit() || c == '.' && before == '#') && (!of_name || before == '#') {
-            if before != '#' {
-                form.push('#');
-            }
-            before = '#';
+        // Digits of names (`y_0`, `ℓ-1`) belong to the form.
+        let of_name =
+            before.is_alphabetic() || matches!(before, '_' | '^' | '{') || before == '-' && earlier.is_alphabetic();
+        let goes_on = before == '#' && (c.is_ascii_digit() || c == '.');
+        if goes_on {
             continue;
         }
-        form.push(c);
-        before = c;
+        let shown = if c.is_ascii_digit() && !of_name { '#' } else { c };
+        form.push(shown);
+        (earlier, before) = (before, shown);
     }
     form
 }

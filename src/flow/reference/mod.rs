@@ -11,8 +11,6 @@
 mod page;
 mod parameters;
 
-use std::collections::BTreeMap;
-
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 
@@ -101,7 +99,7 @@ pub fn page(topic: &str) -> Result<Page> {
         let there = instead_of(topic, all().map(|(name, _)| *name));
         return Err(Error::usage(format!("there is nothing to explain about `{topic}`; {there}")));
     };
-    Ok(Page { name: (*name).to_owned(), blocks: read(name, fragment) })
+    Ok(Page { blocks: read(name, fragment) })
 }
 
 /// All pages as Markdown, by file name, the index first.
@@ -120,9 +118,9 @@ pub fn pages() -> Vec<(String, String)> {
         let titles = ["page", "what it is about"].map(str::to_owned).to_vec();
         blocks.push(Block::Rows(titles, topics.into_iter().map(row).collect()));
     }
-    let index = Page { name: INDEX.to_owned(), blocks };
+    let index = Page { blocks };
     let pages = GROUPS.iter().flat_map(|(_, pages)| pages.iter()).map(|(name, fragment)| {
-        let page = Page { name: (*name).to_owned(), blocks: read(name, fragment) };
+        let page = Page { blocks: read(name, fragment) };
         (format!("{name}.md"), page.markdown())
     });
     [(INDEX.to_owned(), index.markdown())].into_iter().chain(pages).collect()
@@ -200,14 +198,10 @@ fn axis(kind: &dyn Kind, parameter: &str) -> Option<String> {
     if goes_to(parameter, &none).is_some_and(|path| path == [parameter]) {
         return Some(format!("May be an axis: `{parameter} = […]` in `[matrix]`."));
     }
-    let names: BTreeMap<String, &str> = Term::shipped()
-        .iter()
-        .filter(|term| {
-            goes_to(&term.name, &none).is_some_and(|path| path.first().is_some_and(|first| first == parameter))
-        })
-        .map(|term| (term.name.to_string(), parameter))
-        .collect();
-    if !names.is_empty() {
+    let is_set_by = |term: &Term| {
+        goes_to(&term.name, &none).is_some_and(|path| path.first().is_some_and(|first| first == parameter))
+    };
+    if Term::shipped().iter().any(is_set_by) {
         return Some("An axis that is called as a term sets its coefficient.".to_owned());
     }
     // A term that a pipeline could write, with a number.

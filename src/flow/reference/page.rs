@@ -9,8 +9,6 @@ use crate::task::{Output, Storage};
 /// A page.
 #[derive(Debug)]
 pub struct Page {
-    /// Its name, which is that of its file.
-    pub name: String,
     pub(super) blocks: Vec<Block>,
 }
 
