@@ -61,6 +61,62 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// Print the JSON Schema of pipeline files
     Schema,
+    /// Explain what can be written in a pipeline file, or describe the methods of a pipeline
+    Explain(ExplainArgs),
+    /// Print the script that completes commands in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write manual pages into a folder
+    Man {
+        /// The folder, which is made if need be
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A kind of stage, `pipeline` or `claims`; the list of all topics if left out
+    pub topic: Option<String>,
+    /// How the page is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PageFormat,
+    /// Write all pages as Markdown into this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["topic", "methods"])]
+    pub write: Option<PathBuf>,
+    /// Describe the methods of a pipeline, as for a paper
+    #[arg(long, value_name = "NAME", conflicts_with = "topic")]
+    pub methods: Option<String>,
+    /// The methods in LaTeX
+    #[arg(long, requires = "methods")]
+    pub latex: bool,
+    /// Override one value of the TOML: `matrix.seed.count=3`; repeats
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "methods")]
+    pub set: Vec<String>,
+}
+
+/// How a page of the reference is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PageFormat {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// As it stands in `docs/reference`.
+    Markdown,
+}
+
+/// Shells that can be told what could come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// For `~/.bashrc`: `source <(ojaflow completions bash)`
+    Bash,
+    /// For `~/.zshrc`, after `compinit`: `source <(ojaflow completions zsh)`
+    Zsh,
+    /// For `~/.config/fish/completions/ojaflow.fish`: what is printed
+    Fish,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod begin;
 mod data;
 mod diff;
 mod events;
+mod explain;
 mod export;
 mod fold;
 mod outcome;
@@ -14,6 +15,7 @@ mod remote;
 mod report;
 mod roots;
 mod rules;
+mod shells;
 mod store;
 mod terminal;
 mod work;
@@ -30,6 +32,7 @@ use terminal::{colour, interrupted_by, print_exactly, say};
 /// Parses the command line, carries the command out, and says on stderr what went wrong; the exit status says whose fault
 /// it is.
 pub fn main() -> ExitCode {
+    shells::answer();
     let cli = Cli::parse();
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,6 +54,7 @@ fn named(command: &Command) -> Option<&str> {
         Command::Export(args) => Some(&args.name),
         Command::Status(args) => Some(&args.name),
         Command::Rules(args) => args.name.as_deref(),
+        Command::Explain(args) => args.methods.as_deref(),
         Command::Store(StoreArgs { action: Some(StoreAction::Push { name, .. } | StoreAction::Pull { name, .. }) }) => {
             name.as_deref()
         }
@@ -83,5 +87,8 @@ fn execute(cli: &Cli) -> Result<()> {
         Command::Report(args) => report::execute(project, args),
         Command::Rules(args) => rules::execute(project, args),
         Command::Schema => print_exactly(&schema_text()),
+        Command::Explain(args) => explain::execute(project, args),
+        Command::Completions { shell } => shells::completions(*shell),
+        Command::Man { folder } => shells::man(folder),
     }
 }

@@ -1,6 +1,6 @@
 //! `ojaflow schema`: the JSON Schema of pipeline files, made from the types that read them.
 
-use schemars::SchemaGenerator;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::spec::Header;
@@ -13,8 +13,8 @@ use crate::stages::{
 /// Where the schema is committed; the first line of each pipeline names it.
 pub const SCHEMA_FILE: &str = "pipelines/schema.json";
 
-/// The schema, ending without a newline.
-pub fn schema_text() -> String {
+/// The schema.
+pub(super) fn schema() -> Value {
     let mut generator = SchemaGenerator::default();
     let header = generator.subschema_for::<Header>();
     let term = generator.subschema_for::<TermSpec>();
@@ -57,21 +57,21 @@ pub fn schema_text() -> String {
             {
                 "type": "object",
                 "properties": {
-                    "pipeline": { "type": "string" },
+                    "pipeline": { "type": "string", "description": "Its name, or the path of its file." },
                     "set": { "type": "array", "items": { "type": "string" }, "description": "Overrides, as after --set." },
-                    "as": { "type": "string", "description": "The name to publish under." }
+                    "as": { "type": "string", "description": "The name to publish under; its own, with eight digits if something is overridden, if left out." }
                 },
                 "required": ["pipeline"],
                 "additionalProperties": false
             }
         ] }
     });
-    let schema = json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ojaflow pipeline",
         "type": "object",
         "properties": {
-            "pipeline": header,
+            "pipeline": described(header, "The name of the pipeline, and what it shows."),
             "include": include,
             "matrix": {
                 "type": "object",
@@ -90,14 +90,45 @@ pub fn schema_text() -> String {
                 "description": "Stages by name.",
                 "additionalProperties": { "oneOf": kinds }
             },
-            "claims": { "type": "array", "items": claim },
-            "decide": decide
+            "claims": { "type": "array", "description": "What the runs are to show, each with a bound that was set before they ran.", "items": claim },
+            "decide": described(decide, "How often claims are looked at, and with which certainty.")
         },
         "required": ["pipeline"],
         "additionalProperties": false,
         "$defs": definitions
     });
-    serde_json::to_string_pretty(&schema).expect("plain data")
+    describe_keys_of_variants(&mut schema);
+    schema
+}
+
+/// The same as text, ending without a newline.
+pub fn schema_text() -> String {
+    serde_json::to_string_pretty(&schema()).expect("plain data")
+}
+
+/// A schema that says what it is, where what it refers to says so of itself.
+fn described(schema: Schema, description: &str) -> Value {
+    let mut schema = schema.to_value();
+    schema["description"] = description.into();
+    schema
+}
+
+/// What is written as `{ adam = { … } }` is described as a whole; an editor asks the key.
+fn describe_keys_of_variants(schema: &mut Value) {
+    for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        let description = variant["description"].clone();
+        let properties = variant.get_mut("properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties.filter(|properties| properties.len() == 1 && description.is_string()) {
+            for property in properties.values_mut().filter_map(Value::as_object_mut) {
+                property.entry("description").or_insert_with(|| description.clone());
+            }
+        }
+    }
+    match schema {
+        Value::Object(object) => object.values_mut().for_each(describe_keys_of_variants),
+        Value::Array(items) => items.iter_mut().for_each(describe_keys_of_variants),
+        _ => {}
+    }
 }
 
 /// The definition that a reference points to.

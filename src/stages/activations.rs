@@ -32,7 +32,7 @@ struct ActivationsSpec {
     /// The stage that trains the networks.
     #[allow(dead_code)]
     of: String,
-    /// Other data than the networks were trained on.
+    /// The stage that loads other data than the networks were trained on; their own if left out.
     #[serde(default)]
     #[allow(dead_code)]
     data: Option<String>,
@@ -41,6 +41,7 @@ struct ActivationsSpec {
     /// Steps of the training; its snapshots if left out.
     #[serde(default)]
     steps: Option<Steps>,
+    /// The images that the network is shown: the test set if left out.
     #[serde(default)]
     split: Split,
     /// The first so many images of the split; all if left out.
@@ -87,6 +88,10 @@ impl Kind for Activations {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<ActivationsSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ActivationRow::schema())]
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {

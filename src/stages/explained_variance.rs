@@ -66,6 +66,10 @@ impl Kind for ExplainedVariance {
         generator.subschema_for::<ExplainedVarianceSpec>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ExplainedVarianceRow::schema())]
+    }
+
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         Ok(vec![Reference::required(parameters, "of", Reads::Task)?])
     }

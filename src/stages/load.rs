@@ -62,6 +62,10 @@ impl Kind for Load {
         generator.subschema_for::<LoadSpec>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ImageRow::schema())]
+    }
+
     fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         (axis == "dataset").then(|| vec!["dataset".to_owned()])
     }

@@ -22,13 +22,14 @@ struct ReconstructionErrorSpec {
     /// The stage that trains the networks.
     #[allow(dead_code)]
     of: String,
-    /// Other data than the networks were trained on.
+    /// The stage that loads other data than the networks were trained on; their own if left out.
     #[serde(default)]
     #[allow(dead_code)]
     data: Option<String>,
     /// Steps of the training; its snapshots if left out.
     #[serde(default)]
     steps: Option<Steps>,
+    /// The images that the network is shown: the test set if left out.
     #[serde(default)]
     split: Split,
     /// The first so many images of the split; 1,000 if left out.
@@ -70,6 +71,10 @@ impl Kind for ReconstructionError {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<ReconstructionErrorSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ReconstructionErrorRow::schema())]
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {

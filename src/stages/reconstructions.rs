@@ -28,7 +28,7 @@ struct ReconstructionsSpec {
     /// The stage that trains the networks.
     #[allow(dead_code)]
     of: String,
-    /// Other data than the networks were trained on.
+    /// The stage that loads other data than the networks were trained on; their own if left out.
     #[serde(default)]
     #[allow(dead_code)]
     data: Option<String>,
@@ -37,9 +37,11 @@ struct ReconstructionsSpec {
     /// Steps of the training; its snapshots if left out.
     #[serde(default)]
     steps: Option<Steps>,
+    /// The images that the network is shown: the test set if left out.
     #[serde(default)]
     split: Split,
-    /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without.
+    /// `"one_a_class"`: the first image of each class, with pixels. A number: the first so many images, without;
+    /// the first 1,000 if left out.
     #[serde(default)]
     samples: Chosen,
 }
@@ -48,13 +50,16 @@ struct ReconstructionsSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Chosen {
+    /// By a word.
     Named(NamedChoice),
+    /// The first so many.
     First(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NamedChoice {
+    /// The first image of each class.
     OneAClass,
 }
 
@@ -118,6 +123,10 @@ impl Kind for Reconstructions {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<ReconstructionsSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ReconstructionRow::schema())]
     }
 
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {

@@ -114,6 +114,10 @@ impl Kind for TunedKind {
         generator.subschema_for::<TunedSpec>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        OUTPUTS.to_vec()
+    }
+
     fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
         static AXES: LazyLock<BTreeSet<String>> = LazyLock::new(|| axes_of::<TunedSpec>(&["data", "otherwise"]));
         AXES.contains(axis).then(|| vec![axis.to_owned()])

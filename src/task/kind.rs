@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{Planned, Planning, Reference};
+use super::{Output, Planned, Planning, Reference};
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
 
@@ -19,6 +19,11 @@ pub trait Kind: Sync {
 
     /// The JSON Schema of the parameters.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+
+    /// The tables that it makes, for the reference: without columns that follow from its parameters or from what it reads.
+    fn tables(&self) -> Vec<Output> {
+        Vec::new()
+    }
 
     /// Where a plain axis of this name goes: the path of a parameter, if this kind has it in a pipeline that defines so much.
     fn axis_parameter(&self, _axis: &str, _definitions: &Definitions) -> Option<Vec<String>> {

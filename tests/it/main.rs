@@ -20,14 +20,18 @@ mod fuzz;
 #[cfg(unix)]
 mod held_once;
 mod hostile;
+mod methods;
 mod pipelines;
 mod published;
 mod python;
+mod reference;
 #[cfg(feature = "remote")]
 mod remote;
 mod robustness;
 #[cfg(unix)]
 mod shards;
+#[cfg(unix)]
+mod shells;
 mod size;
 mod sql;
 mod statistics;

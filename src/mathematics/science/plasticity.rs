@@ -135,7 +135,11 @@ impl Rule {
                     }
                     Coefficient::PerLayer(c) => {
                         let values: Vec<_> = c.iter().map(f64::to_string).collect();
-                        format!("({})_ℓ", values.join(", "))
+                        let layer = match notation {
+                            Notation::Plain => "ℓ",
+                            Notation::Latex => r"\ell",
+                        };
+                        format!("({})_{layer}", values.join(", "))
                     }
                 };
                 sum.push_str(match (sum.is_empty(), sign < 0.0) {
@@ -310,6 +314,7 @@ mod tests {
              - (0.1, 0.2)_ℓ W_{ℓ-1,ℓ}\n\
              ΔB_{ℓ,ℓ-1} = -0.25 y_{ℓ-1} e_ℓᵀ - 2 B_{ℓ,ℓ-1}"
         );
+        assert!(rule.latex()[0].ends_with(r"- (0.1, 0.2)_\ell \mathbf{W}_{\ell-1,\ell}"), "{:?}", rule.latex());
         assert!(rule.check_layers(2).is_ok() && rule.check_layers(5).is_err());
         assert_eq!(
             Term::named("oja").unwrap().latex(),

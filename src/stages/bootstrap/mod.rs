@@ -42,6 +42,10 @@ impl Kind for Bootstrap {
         generator.subschema_for::<BootstrapSpec>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", SummaryRow::schema()), Output::kept("values", ValueRow::schema())]
+    }
+
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         let of = Reference::required(parameters, "of", Reads::Table)?;
         // That `runs` is missing is said when `of` is known to be a table: a slip in its name is the likelier fault.

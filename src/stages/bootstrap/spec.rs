@@ -27,7 +27,7 @@ pub(super) struct BootstrapSpec {
     /// The columns that tell measurements apart, for tables made by SQL; other tables know theirs.
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Only rows with these values: `{ step = 5000, layer = [1, 2] }`.
+    /// Only rows with these values: `{ step = 5000, layer = [1, 2] }`; all rows if left out.
     #[serde(default, rename = "where")]
     pub filter: BTreeMap<String, OneOrMany>,
     /// Columns over which each run's values are averaged first.
@@ -45,12 +45,13 @@ pub(super) struct BootstrapSpec {
     /// What a run that diverged counts as from then on (chance level for an accuracy); it is left out if this is.
     #[serde(default)]
     pub when_diverged: Option<f64>,
+    /// Resamples of the runs, of whose means the interval takes percentiles.
     #[serde(default = "resamples")]
     pub resamples: usize,
-    /// Of the interval.
+    /// The share of resamples that the interval holds.
     #[serde(default = "level")]
     pub level: f64,
-    /// Of the resampling.
+    /// Of the resampling; the same for all tables unless it is set, so that bands can be compared.
     #[serde(default)]
     pub seed: u64,
 }
@@ -97,8 +98,11 @@ impl OneOrMany {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Difference {
+    /// The column, most often an axis, that tells the two apart.
     pub column: String,
+    /// Its value in the rows from which the others are subtracted.
     pub of: Cell,
+    /// Its value in the rows that are subtracted, of the same run and the same measurement.
     pub minus: Cell,
 }
 
@@ -106,8 +110,11 @@ pub(super) struct Difference {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ratio {
+    /// The column, most often an axis, that tells the two apart.
     pub column: String,
+    /// Its value in the rows of the numerator.
     pub of: Cell,
+    /// Its value in the rows of the denominator.
     pub over: Cell,
 }
 

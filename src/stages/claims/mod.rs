@@ -121,6 +121,10 @@ impl Kind for Claims {
         generator.subschema_for::<Vec<ClaimSpec>>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", ClaimRow::schema())]
+    }
+
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         let mut references = Vec::new();
         let (claims, _) = sections(parameters);

@@ -15,7 +15,7 @@ use crate::task::{Gathered, Planning, Reads, Reference, TableId};
 /// One claim with one condition; `all = [{ … }, …]` holds several.
 #[derive(Clone, Debug, JsonSchema)]
 pub struct ClaimSpec {
-    /// `C6`.
+    /// A short name, by which other claims and the table of verdicts call it: `C6`.
     pub id: String,
     /// The claim in words.
     pub statement: String,

@@ -17,6 +17,7 @@ pub(super) fn one() -> usize {
 pub(super) struct TitledPanel {
     /// Its value in the column `panel`.
     pub panel: Cell,
+    /// What stands over it; its value, where there are several, if left out.
     #[serde(default)]
     pub title: Option<String>,
 }

@@ -21,11 +21,13 @@ pub(super) struct DotsSpec {
     /// Width on a journal's page.
     #[serde(default)]
     width: Width,
+    /// A heading over the whole figure; none if left out.
     #[serde(default)]
     title: Option<String>,
     /// A line below the panels; `{runs}` becomes the number of runs.
     #[serde(default)]
     caption: Option<String>,
+    /// Below the horizontal axis of every panel: what is measured, with its unit; nothing if left out.
     #[serde(default)]
     x_label: String,
     /// The ends of every panel's axis; chosen from the values of all of them if left out.
@@ -48,7 +50,9 @@ pub(super) struct DotsSpec {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct VerticalSpec {
+    /// Where it stands on the horizontal axis.
     x: f64,
+    /// What it means, written beside it; nothing if left out.
     #[serde(default)]
     label: String,
 }
@@ -58,6 +62,7 @@ struct VerticalSpec {
 struct CategorySpec {
     /// Its value in the column `row`.
     row: Cell,
+    /// What stands beside it; the value itself if left out.
     #[serde(default)]
     label: Option<String>,
 }

@@ -22,6 +22,7 @@ pub(super) struct HeatSpec {
     /// Width on a journal's page.
     #[serde(default)]
     width: Width,
+    /// A heading over the whole figure; none if left out.
     #[serde(default)]
     title: Option<String>,
     /// A line below the panels; `{runs}` becomes the number of runs.

@@ -19,6 +19,7 @@ pub(super) struct ImagesSpec {
     /// Width on a journal's page.
     #[serde(default)]
     width: Width,
+    /// A heading over the whole figure; none if left out.
     #[serde(default)]
     title: Option<String>,
     /// A line below the images.
@@ -47,6 +48,7 @@ fn mnist_size() -> [usize; 2] {
 struct ColumnSpec {
     /// Its value in the column `series`.
     series: Cell,
+    /// What stands over it; the value itself if left out.
     #[serde(default)]
     label: Option<String>,
 }
@@ -56,6 +58,7 @@ struct ColumnSpec {
 struct RowSpec {
     /// Its value in the column `x`.
     x: Cell,
+    /// What stands beside it; the value itself if left out.
     #[serde(default)]
     label: Option<String>,
 }

@@ -21,28 +21,35 @@ pub(super) struct LinesSpec {
     /// Width on a journal's page.
     #[serde(default)]
     width: Width,
+    /// A heading over the whole figure; none if left out.
     #[serde(default)]
     title: Option<String>,
     /// A line below the panels; `{runs}` becomes the number of runs, `{panels}` the panels' values, the name of a column of
     /// `facts` in braces what stands there.
     #[serde(default)]
     pub caption: Option<String>,
+    /// Below horizontal axes: what `x` is, with its unit; nothing if left out.
     #[serde(default)]
     x_label: String,
+    /// Beside vertical axes: what is measured, with its unit; nothing if left out.
     #[serde(default)]
     y_label: String,
+    /// Of horizontal axes; chosen by the values if left out.
     #[serde(default)]
     x_scale: ScaleSpec,
+    /// Of vertical axes; chosen by the values if left out.
     #[serde(default)]
     y_scale: ScaleSpec,
+    /// The ends of horizontal axes; chosen by the values if left out.
     #[serde(default)]
     x_range: Option<[f64; 2]>,
+    /// The ends of vertical axes; chosen by the values if left out.
     #[serde(default)]
     y_range: Option<[f64; 2]>,
-    /// One vertical axis for all panels, from the smallest to the largest of their values.
+    /// One vertical axis for all panels, from the smallest to the largest of their values; each has its own if left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     share_y: bool,
-    /// No dashes, however many curves there are: colour alone tells them apart.
+    /// Whether no curve is dashed, however many there are, and colour alone tells them apart; no if left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     solid: bool,
     /// Horizontal lines.
@@ -85,7 +92,9 @@ impl ScaleSpec {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ReferenceSpec {
+    /// Where it stands on the vertical axis.
     y: f64,
+    /// What it means, written beside it; nothing if left out.
     #[serde(default)]
     label: String,
 }
@@ -101,16 +110,22 @@ struct PanelSpec {
     /// Panels of the same name have one vertical axis, from 0 where it is linear and no value is negative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     axis: Option<String>,
+    /// What stands over it; its value, where there are several, if left out.
     #[serde(default)]
     title: Option<String>,
+    /// Below its horizontal axis; what the figure says if left out.
     #[serde(default)]
     x_label: Option<String>,
+    /// Beside its vertical axis; what the figure says if left out.
     #[serde(default)]
     y_label: Option<String>,
+    /// Of its vertical axis; what the figure says if left out.
     #[serde(default)]
     y_scale: Option<ScaleSpec>,
+    /// The ends of its horizontal axis; those of the figure if left out.
     #[serde(default)]
     x_range: Option<[f64; 2]>,
+    /// The ends of its vertical axis; those of the figure if left out.
     #[serde(default)]
     y_range: Option<[f64; 2]>,
 }
@@ -120,6 +135,7 @@ struct PanelSpec {
 pub(super) struct SeriesSpec {
     /// Its value in the column `series`.
     pub series: Cell,
+    /// Its name in the legend; the value itself if left out.
     #[serde(default)]
     label: Option<String>,
     /// A colour for a condition; curves without one are an ordered sequence, such as layers.

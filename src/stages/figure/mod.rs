@@ -131,6 +131,35 @@ impl Spec {
     }
 }
 
+/// A layout, for the reference.
+#[derive(Debug)]
+pub struct LayoutReference {
+    /// The word after `layout =`.
+    pub name: &'static str,
+    /// Its parameters.
+    pub schema: schemars::Schema,
+    /// The columns that its table must have.
+    pub columns: &'static [&'static str],
+}
+
+/// All layouts. What their parameters refer to is registered with the generator.
+pub fn layouts(generator: &mut schemars::SchemaGenerator) -> [LayoutReference; 4] {
+    generator.subschema_for::<lines::LinesSpec>();
+    generator.subschema_for::<dots::DotsSpec>();
+    generator.subschema_for::<heat::HeatSpec>();
+    generator.subschema_for::<images::ImagesSpec>();
+    let lines = generator.root_schema_for::<lines::LinesSpec>();
+    let dots = generator.root_schema_for::<dots::DotsSpec>();
+    let heat = generator.root_schema_for::<heat::HeatSpec>();
+    let images = generator.root_schema_for::<images::ImagesSpec>();
+    [
+        LayoutReference { name: "lines", schema: lines, columns: &lines::COLUMNS },
+        LayoutReference { name: "dots", schema: dots, columns: &dots::COLUMNS },
+        LayoutReference { name: "heat", schema: heat, columns: &heat::COLUMNS },
+        LayoutReference { name: "images", schema: images, columns: &images::COLUMNS },
+    ]
+}
+
 impl Kind for FigureKind {
     fn name(&self) -> &'static str {
         "figure"
@@ -146,20 +175,10 @@ impl Kind for FigureKind {
 
     /// The parameters of all layouts side by side: an editor completes them all, the planner knows which go together.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let layouts = [
-            generator.root_schema_for::<lines::LinesSpec>(),
-            generator.root_schema_for::<dots::DotsSpec>(),
-            generator.root_schema_for::<heat::HeatSpec>(),
-            generator.root_schema_for::<images::ImagesSpec>(),
-        ];
-        // What they refer to is registered with the schema as a whole.
-        generator.subschema_for::<lines::LinesSpec>();
-        generator.subschema_for::<dots::DotsSpec>();
-        generator.subschema_for::<heat::HeatSpec>();
-        generator.subschema_for::<images::ImagesSpec>();
-        let layout = generator.subschema_for::<Layout>();
+        let mut layout = generator.subschema_for::<Layout>();
+        layout.insert("description".to_owned(), "What is drawn; curves if left out.".into());
         let mut properties = serde_json::Map::from_iter([("layout".to_owned(), layout.to_value())]);
-        for schema in &layouts {
+        for LayoutReference { schema, .. } in &layouts(generator) {
             let own = schema.get("properties").and_then(serde_json::Value::as_object);
             for (name, property) in own.into_iter().flatten() {
                 match properties.entry(name) {

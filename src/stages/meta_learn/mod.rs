@@ -20,9 +20,10 @@ use crate::error::Result;
 use crate::science::activation::Activation;
 use crate::science::meta::{MetaSettings, Sampling, TaskSize};
 use crate::science::network::Architecture;
+use crate::science::plasticity::Rule;
 use crate::spec::Definitions;
 use crate::spec::node::{Fault, Node};
-use crate::task::{InputId, Inputs, Kind, Planned, Planning, Reference};
+use crate::task::{InputId, Inputs, Kind, Output, Planned, Planning, Reference};
 
 /// Bytes of what is kept of an episode, and of its row.
 const EPISODE_BYTES: u64 = 300;
@@ -77,6 +78,10 @@ impl Kind for MetaLearn {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<MetaLearnSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        outputs(&Rule::with_terms(Vec::new()).expect("no term is in the way of another"))
     }
 
     fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {

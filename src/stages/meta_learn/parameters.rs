@@ -19,18 +19,22 @@ pub(super) struct MetaLearnSpec {
     #[allow(dead_code)]
     #[serde(default)]
     pub(super) otherwise: Stages,
-    /// The images that tasks are drawn from.
+    /// The images that tasks are drawn from; those for training if left out.
     #[serde(default)]
     pub(super) draw_from: DrawFrom,
     /// Units of the hidden layers; the input is that of the data.
     pub(super) hidden: Vec<usize>,
     /// Outputs of the network, where there are more than classes in the pool: the others are never right.
+    /// As many as there are classes if left out.
     #[serde(default)]
     pub(super) outputs: Option<usize>,
+    /// σ of the hidden layers, softplus with β = 10 if left out; the output is a softmax.
     #[serde(default)]
     pub(super) activation: ActivationSpec,
+    /// The distribution of the initial weights; Xavier if left out.
     #[serde(default)]
     pub(super) init: InitSpec,
+    /// Where the errors of hidden layers come from; backpropagation if left out.
     #[serde(default)]
     pub(super) feedback: FeedbackSpec,
     /// A learning rule of `[rules]`: its terms are learned, from its coefficients on.
@@ -38,6 +42,7 @@ pub(super) struct MetaLearnSpec {
     /// The terms that are learned, where these are not all of the rule's; the others keep their coefficients.
     #[serde(default)]
     pub(super) learned: Option<Vec<String>>,
+    /// Numbers of the equations that the pipeline writes, by term: `{ bcm = { rate = 0.01 } }`; those of `[terms]` if left out.
     #[serde(default)]
     pub(super) terms: Numbers,
     /// The name under which the learning rate of this network is tuned.
@@ -52,8 +57,10 @@ pub(super) struct MetaLearnSpec {
     /// The step size where the rule is tuned, but not for this data.
     #[serde(default)]
     pub(super) untuned_learning_rate: Option<f64>,
+    /// Of tasks, initial weights and sample order; runs that share it are paired. 0 if left out; usually an axis.
     #[serde(default)]
     pub(super) seed: u64,
+    /// Tasks that the outer loop learns from, one after the other.
     #[serde(default = "episodes")]
     pub(super) episodes: u32,
     /// Classes of a task.
@@ -62,7 +69,7 @@ pub(super) struct MetaLearnSpec {
     /// Whether a class may come up twice in a task.
     #[serde(default)]
     pub(super) with_replacement: bool,
-    /// Whether a class shows new images in every task, or the same ones in all tasks of a seed.
+    /// Whether a class shows new images in every task, as it does if left out, or the same ones in all tasks of a seed.
     #[serde(default)]
     pub(super) images: ImagesSpec,
     /// Training samples per class.
@@ -71,13 +78,13 @@ pub(super) struct MetaLearnSpec {
     /// Query samples per class.
     #[serde(default = "query_samples")]
     pub(super) query_samples: usize,
-    /// λ in the penalty λ Σ|θ|.
+    /// λ in the penalty λ Σ|θ| on the learned coefficients; none if left out.
     #[serde(default)]
     pub(super) l1: f64,
-    /// Largest norm of the gradient; a longer one is shortened to it.
+    /// Largest norm of the gradient; a longer one is shortened to it. No limit if left out.
     #[serde(default)]
     pub(super) clip: Option<f64>,
-    /// Largest norm of the gradient that is trusted; an episode with a longer one is skipped.
+    /// Largest norm of the gradient that is trusted; an episode with a longer one is skipped. None is if left out.
     #[serde(default)]
     pub(super) skip_above: Option<f64>,
     /// Whether the coefficients return to earlier ones after an episode without a gradient.

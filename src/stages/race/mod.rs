@@ -70,6 +70,10 @@ impl Kind for RaceKind {
         generator.subschema_for::<RaceSpec>()
     }
 
+    fn tables(&self) -> Vec<Output> {
+        vec![Output::kept("", BestRow::schema()), Output::kept("cells", CellRow::schema())]
+    }
+
     fn references(&self, parameters: &Node) -> Result<Vec<Reference>, Fault> {
         Ok(vec![Reference::required(parameters, "of", Reads::Table)?])
     }

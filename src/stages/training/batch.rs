@@ -48,51 +48,57 @@ struct TrainBatchSpec {
     data: String,
     /// Units of every layer, input and output included.
     layers: Vec<usize>,
+    /// σ of the hidden layers, softplus with β = 10 if left out; the output is what the loss says.
     #[serde(default)]
     activation: ActivationSpec,
+    /// The distribution of the initial weights; Xavier if left out.
     #[serde(default)]
     init: InitSpec,
     /// A way of learning of `[rules]`; usually an axis of the matrix.
     #[serde(default)]
     rule: Option<String>,
-    /// Over that of the rule, as are the next five.
+    /// What turns a mean gradient into an update, over that of the rule; `"sgd"` if neither says so.
     #[serde(default)]
     optimizer: Option<OptimizerSpec>,
-    /// Learning rate of the optimiser.
+    /// Learning rate of the optimiser, over that of the rule; one of the two has to say it.
     #[serde(default)]
     rate: Option<f64>,
-    /// Coefficient of Oja's term, mean over the batch.
+    /// Coefficient of Oja's term, mean over the batch, over that of the rule; 0 if neither says so.
     #[serde(default)]
     oja: Option<f64>,
     /// Coefficients of other plasticity terms, means over the batch, over those of the rule.
     #[serde(default)]
     coefficients: BTreeMap<String, CoefficientSpec>,
+    /// Numbers of the equations that the pipeline writes, by term: `{ bcm = { rate = 0.01 } }`; those of `[terms]` if left out.
     #[serde(default)]
     terms: Numbers,
+    /// Whether hidden layers are normalised over the batch, over what the rule says; no if neither says so.
     #[serde(default)]
     batch_norm: Option<BatchNormSpec>,
+    /// Whether hidden layers are normalised over their units, over what the rule says; no if neither says so.
     #[serde(default)]
     layer_norm: Option<bool>,
-    /// Samples of a batch; 25 if neither says so.
+    /// Samples of a batch, over that of the rule; 25 if neither says so.
     #[serde(default)]
     batch_size: Option<usize>,
-    /// The name under which the rates of this network are tuned.
+    /// The name under which the rates of this network are tuned; needed where the rule says `tuned`.
     #[serde(default)]
     setting: Option<String>,
     /// Which of the coefficients that tuning left, by their probability; 1 was picked.
     #[serde(default = "picked")]
     cell: usize,
+    /// Of initial weights and sample order; trainings that share it are paired. 0 if left out; usually an axis.
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
     samples: u64,
-    /// Samples after which accuracy is measured, with the weights of the last full batch.
+    /// Samples after which accuracy is measured, with the weights of the last full batch; the first and the last if left out.
     #[serde(default)]
     schedule: Option<Steps>,
-    /// Samples after which the weights are kept.
+    /// Samples after which the weights are kept; none if left out.
     #[serde(default = "nowhere")]
     snapshots: Steps,
-    /// The images on which accuracy is measured.
+    /// The images on which accuracy is measured; the test set if left out.
     #[serde(default)]
     evaluate_on: Split,
 }
@@ -146,6 +152,10 @@ impl Kind for TrainBatch {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<TrainBatchSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        OUTPUTS.clone()
     }
 
     fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {

@@ -156,6 +156,7 @@ pub(super) enum OptimizerSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NamedOptimizer {
+    /// Plain gradient descent, by the mean over the batch.
     Sgd,
     /// 0.9 of the velocity is kept.
     Momentum,
@@ -166,7 +167,9 @@ pub(super) enum NamedOptimizer {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DetailedOptimizer {
+    /// Momentum with a share of its own.
     Momentum(MomentumSpec),
+    /// Adam with constants of its own.
     Adam(AdamSpec),
 }
 
@@ -180,10 +183,13 @@ pub(super) struct MomentumSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdamSpec {
+    /// Share of the running mean of gradients that is kept; 0.9 if left out.
     #[serde(default)]
     beta1: Option<f64>,
+    /// Share of the running mean of their squares that is kept; 0.999 if left out.
     #[serde(default)]
     beta2: Option<f64>,
+    /// Added to the root of the latter; 1e-8 if left out.
     #[serde(default)]
     epsilon: Option<f64>,
 }
@@ -229,7 +235,9 @@ pub(super) fn described(optimizer: Optimizer) -> serde_json::Value {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum BatchNormSpec {
+    /// With the usual constants, or not at all.
     Switch(bool),
+    /// With constants of its own.
     Constants(BatchNormConstants),
 }
 
@@ -240,6 +248,7 @@ pub(super) struct BatchNormConstants {
     #[serde(default)]
     momentum: Option<f64>,
     /// Added to the variance; 1e-5 if left out.
+    /// Added to the root of the latter; 1e-8 if left out.
     #[serde(default)]
     epsilon: Option<f64>,
 }

@@ -43,14 +43,16 @@ struct TrainSpec {
     data: String,
     /// Units of every layer, input and output included.
     layers: Vec<usize>,
+    /// σ of the hidden layers, softplus with β = 10 if left out; the output is what the loss says.
     #[serde(default)]
     activation: ActivationSpec,
+    /// The distribution of the initial weights; Xavier if left out.
     #[serde(default)]
     init: InitSpec,
-    /// Where errors come from.
+    /// Where the errors of hidden layers come from; backpropagation if left out.
     #[serde(default)]
     feedback: FeedbackSpec,
-    /// How the output is read and judged.
+    /// How the output is read and judged; cross-entropy if left out.
     #[serde(default)]
     loss: LossSpec,
     /// A learning rule of `[rules]`; usually an axis of the matrix.
@@ -59,25 +61,28 @@ struct TrainSpec {
     /// Coefficients of plasticity terms, over those of the rule.
     #[serde(default)]
     coefficients: BTreeMap<String, CoefficientSpec>,
+    /// Numbers of the equations that the pipeline writes, by term: `{ bcm = { rate = 0.01 } }`; those of `[terms]` if left out.
     #[serde(default)]
     terms: Numbers,
-    /// The name under which the coefficients of this network are tuned.
+    /// The name under which the coefficients of this network are tuned; needed where the rule says `tuned`.
     #[serde(default)]
     setting: Option<String>,
     /// Which of the coefficients that tuning left, by their probability; 1 was picked.
     #[serde(default = "picked")]
     cell: usize,
+    /// Of initial weights, sample order and noise; trainings that share it are paired. 0 if left out; usually an axis.
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
     samples: u64,
-    /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network.
+    /// Steps at which accuracy and update norms are measured, and at which other stages can look at the network;
+    /// the first and the last if left out.
     #[serde(default)]
     schedule: Option<Steps>,
-    /// Steps at which the weights are kept, and what neurons of written terms remember.
+    /// Steps at which the weights are kept, and what neurons of written terms remember; none if left out.
     #[serde(default = "nowhere")]
     snapshots: Steps,
-    /// The images on which accuracy is measured.
+    /// The images on which accuracy is measured; the test set if left out.
     #[serde(default)]
     evaluate_on: Split,
 }
@@ -97,6 +102,10 @@ impl Kind for Train {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<TrainSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        OUTPUTS.clone()
     }
 
     fn axis_parameter(&self, axis: &str, definitions: &Definitions) -> Option<Vec<String>> {

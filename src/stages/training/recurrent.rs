@@ -47,14 +47,16 @@ struct TrainRecurrentSpec {
     /// How many of them, from the first, show the image; the others have no input.
     #[serde(default = "image_steps")]
     image_steps: usize,
+    /// σ of the hidden units; tanh if left out. The output is a softmax.
     #[serde(default = "tanh")]
     activation: ActivationSpec,
+    /// The distribution of the initial weights; Xavier if left out.
     #[serde(default)]
     init: InitSpec,
     /// Of the recurrent weights W_h; as the others if left out.
     #[serde(default)]
     recurrent_init: Option<InitSpec>,
-    /// What Oja's rule on the recurrent weights reconstructs.
+    /// What Oja's rule on the recurrent weights reconstructs; the hidden state if left out.
     #[serde(default)]
     oja_target: OjaTargetSpec,
     /// A learning rule of `[rules]`, of the terms `gradient` and `oja`, and of `clip`, the length to which longer gradients are
@@ -64,26 +66,28 @@ struct TrainRecurrentSpec {
     /// Coefficients of plasticity terms, over those of the rule.
     #[serde(default)]
     coefficients: BTreeMap<String, CoefficientSpec>,
-    /// The name under which the coefficients of this network are tuned.
+    /// The name under which the coefficients of this network are tuned; needed where the rule says `tuned`.
     #[serde(default)]
     setting: Option<String>,
     /// Which of the coefficients that tuning left, by their probability; 1 was picked.
     #[serde(default = "picked")]
     cell: usize,
+    /// Of initial weights and sample order; trainings that share it are paired. 0 if left out; usually an axis.
     #[serde(default)]
     seed: u64,
     /// Training samples, each seen once.
     samples: u64,
-    /// Steps at which accuracy and update norms are measured.
+    /// Steps at which accuracy and update norms are measured; the first and the last if left out.
     #[serde(default)]
     schedule: Option<Steps>,
-    /// Steps at which the weights are kept.
+    /// Steps at which the weights are kept; none if left out.
     #[serde(default = "nowhere")]
     snapshots: Steps,
-    /// Steps at which the norms of the hidden states are measured, on the first 1,000 held-out images.
+    /// Steps at which the norms of the hidden states are measured, on the first 1,000 held-out images;
+    /// none if left out.
     #[serde(default = "nowhere")]
     hidden_norms: Steps,
-    /// The images on which accuracy and norms are measured.
+    /// The images on which accuracy and norms are measured; the test set if left out.
     #[serde(default)]
     evaluate_on: Split,
 }
@@ -145,6 +149,10 @@ impl Kind for TrainRecurrent {
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<TrainRecurrentSpec>()
+    }
+
+    fn tables(&self) -> Vec<Output> {
+        OUTPUTS.clone()
     }
 
     fn axis_parameter(&self, axis: &str, _: &Definitions) -> Option<Vec<String>> {
