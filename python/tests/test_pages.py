@@ -103,7 +103,8 @@ def test_what_is_missing_is_said(copy):
     assert content(Page(run._repr_html_()).images[0])[0] == "data:image/png;base64"
     (copy / "smoke.png").unlink()
     (copy / "claims.parquet").unlink()
-    page = Page(run._repr_html_())
+    # Another time: a run remembers its claims.
+    page = Page(ojaflow.open(copy)._repr_html_())
     assert "the figure `smoke` cannot be read" in page.text and "claims.parquet is not there" in page.text
 
 

@@ -147,6 +147,7 @@ def test_progress_without_a_terminal():
     progress = Progress(stream, quiet=False)
     for event in EVENTS:
         progress.happened(event)
+        progress.draw()
     assert stream.getvalue().splitlines() == [
         "fig4: 3 tasks to run, 5 in the store, about 3 min",
         "  a result was damaged",
@@ -159,6 +160,7 @@ def test_progress_on_a_terminal():
     progress = Progress(stream, quiet=False)
     for event in EVENTS:
         progress.happened(event)
+        progress.draw()
     progress.clear()
     drawn = stream.getvalue().split("\r")
     assert "1 of 3 tasks  train rule = bp" in drawn[2]

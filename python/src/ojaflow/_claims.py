@@ -10,7 +10,7 @@ from ._errors import UnknownName
 Verdict = Literal["holds", "refuted", "undecided"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """One part of a claim: a number, its interval, and the bound that the interval has to clear.
 
@@ -34,7 +34,7 @@ class Part:
     threshold: float
     verdict: Verdict
     n_runs: int
-    row: Mapping[str, Any] = field(repr=False, compare=False)
+    row: Mapping[str, Any] = field(compare=False)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -56,8 +56,11 @@ class Part:
     def __str__(self) -> str:
         return f"{_html.interval(self.estimate, self.ci_low, self.ci_high)}  {self.condition}"
 
+    def __repr__(self) -> str:
+        return f"<Part {self.verdict}: {self}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Claim:
     """A statement that runs can refute. It holds if all of its parts do, and is refuted if one is.
 
@@ -103,6 +106,9 @@ class Claim:
 
     def __str__(self) -> str:
         return "\n".join([f"{self.name} {self.verdict}: {self.statement}", *(f"  {part}" for part in self.parts)])
+
+    def __repr__(self) -> str:
+        return f"<Claim {self}>"
 
     def _repr_html_(self) -> str:
         head = f"<p><b>{_html.escape(self.name)} {_html.escape(self.verdict)}</b>: {_html.escape(self.statement)}</p>"

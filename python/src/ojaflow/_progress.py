@@ -31,9 +31,9 @@ class Progress:
         self.stream = sys.stdout if in_notebook() else stream
         self.quiet = quiet
         self.redraws = in_notebook() or bool(stream.isatty())
-        self.title = ""
         self.tasks = 0
         self.finished = 0
+        self.task = ""
         self.last = 0.0
         self.drawn = 0
 
@@ -63,42 +63,46 @@ class Progress:
                 *whole, rest = (rest + lines.read()).split("\n")
                 for line in whole:
                     self.happened(json.loads(line))
+                if whole:
+                    self.draw()
                 if last:
                     return
 
     def happened(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "planned":
-                self.title = event["pipeline"]
+                title = event["pipeline"]
                 self.tasks, self.finished = event["run"] + event["replayed"], 0
                 if self.tasks:
                     about = f", about {seconds(event['seconds'])}" if event["seconds"] >= 1 else ""
-                    self.say(f"{self.title}: {count(self.tasks)} to run, {event['cached']} in the store{about}")
+                    self.say(f"{title}: {count(self.tasks)} to run, {event['cached']} in the store{about}")
                 else:
-                    self.say(f"{self.title}: all of it is in the store")
+                    self.say(f"{title}: all of it is in the store")
                 self.last = time.monotonic()
+                self.task = ""
             case "started":
-                self.draw(event["task"])
+                self.task = event["task"]
             case "finished" | "shared":
                 self.finished += 1
-                self.draw(event["task"])
+                self.task = event["task"]
             case "notice":
                 self.say(f"  {event['text']}")
             case "failed":
                 self.say(f"  {event['task']} failed")
 
-    def draw(self, task: str) -> None:
-        now = time.monotonic()
-        done = f"{self.finished} of {count(self.tasks)}"
-        if not self.redraws:
-            if now - self.last >= QUIET_TIME:
-                self.last = now
-                self.write(f"  {done}, last: {task}\n")
+    def draw(self) -> None:
+        """Where it is now; once for all that happened at a time."""
+        if not self.task:
             return
-        full = BAR * self.finished // max(self.tasks, 1)
-        line = f"{'█' * full}{'░' * (BAR - full)}  {done}  {task}"[:WIDTH]
-        self.write(f"\r{line.ljust(self.drawn)}")
-        self.drawn = len(line)
+        done = f"{self.finished} of {count(self.tasks)}"
+        if self.redraws:
+            full = BAR * self.finished // max(self.tasks, 1)
+            line = f"{'█' * full}{'░' * (BAR - full)}  {done}  {self.task}"[:WIDTH]
+            self.write(f"\r{line.ljust(self.drawn)}")
+            self.drawn = len(line)
+        elif time.monotonic() - self.last >= QUIET_TIME:
+            self.last = time.monotonic()
+            self.write(f"  {done}, last: {self.task}\n")
 
     def say(self, text: str) -> None:
         self.clear()
