@@ -80,7 +80,7 @@ value = "accuracy"
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pipelines = root.join("pipelines");
-    let environment = Environment::new(&root.join("data"), &pipelines).expect("the committed tables read");
+    let environment = Environment::new(vec![root.join("data")], &pipelines).expect("the committed tables read");
     let catalogue = Shipped::new(environment);
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     for (name, text) in [("trainings", TRAININGS), ("measurements", MEASUREMENTS)] {

@@ -31,6 +31,10 @@ pub(crate) struct Roots {
 pub(crate) enum Command {
     /// Run a pipeline; without a name, list them
     Pipeline(PipelineArgs),
+    /// Lay out a project in a folder, with a pipeline to run and to change
+    Init(InitArgs),
+    /// Begin a pipeline as a copy of another
+    New(NewArgs),
     /// Show what would run and what is cached
     Plan(PlanArgs),
     /// Do a share of a pipeline: one worker of many, on one machine or on a cluster
@@ -135,6 +139,21 @@ pub(crate) struct ChangeArgs {
     /// The numbers of runs at which claims are judged
     #[arg(long, value_delimiter = ',', value_name = "N,N,…", requires = "decide", default_value = "20,40,80,160")]
     pub looks: Vec<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder; it may be there already, if nothing that is written is
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The name of the new pipeline, and of its file among the pipelines
+    pub name: String,
+    /// The pipeline to copy, by name or path
+    #[arg(long, value_name = "PIPELINE")]
+    pub from: String,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +356,16 @@ pub(crate) enum DataAction {
         /// The name that pipelines will use
         #[arg(long = "as", value_name = "NAME")]
         name: String,
+    },
+    /// Get MNIST and Fashion-MNIST from a folder or a URL, for all projects of this user
+    ///
+    /// Looked for are the four files of a set, by the names that its publisher gave them: in the place itself, and in `mnist` and
+    /// `fashion_mnist` below it. Only what has the right checksums is taken. It goes into the user's data folder, where every
+    /// project finds it, or into the folder of `--data`.
+    Fetch {
+        /// A folder, or `https://…`
+        #[arg(value_name = "FOLDER_OR_URL")]
+        source: String,
     },
 }
 

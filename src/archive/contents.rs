@@ -99,8 +99,8 @@ impl DataSet {
 /// Reads what was published in `folder`, and beside it what it includes.
 ///
 /// # Errors
-/// A folder is missing or was published by an earlier version, or a data set is not in `data_dir`.
-pub fn gather(folder: &Path, data_dir: &Path) -> Result<Published> {
+/// A folder is missing or was published by an earlier version, or a data set is in none of `data_folders`.
+pub fn gather(folder: &Path, data_folders: &[PathBuf]) -> Result<Published> {
     let (mut manifests, mut folders) = (Vec::new(), Vec::new());
     let outputs = folder.parent().unwrap_or(Path::new("."));
     let mut waiting = vec![folder.to_owned()];
@@ -113,7 +113,7 @@ pub fn gather(folder: &Path, data_dir: &Path) -> Result<Published> {
         manifests.push(manifest);
         folders.push(folder);
     }
-    let data_sets = data_sets(&manifests, data_dir)?;
+    let data_sets = data_sets(&manifests, data_folders)?;
     Ok(Published { manifests, folders, data_sets })
 }
 
@@ -136,11 +136,16 @@ fn published(folder: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// Folders, for messages.
+pub(super) fn in_words(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 /// The data sets behind the keys, found by what is in them.
-fn data_sets(manifests: &[Manifest], data_dir: &Path) -> Result<Vec<DataSet>> {
+fn data_sets(manifests: &[Manifest], data_folders: &[PathBuf]) -> Result<Vec<DataSet>> {
     let identities = identities(manifests);
     let words: BTreeSet<&str> = manifests.iter().flat_map(|manifest| strings(&manifest.document)).collect();
-    let known = datasets::list(data_dir)?;
+    let known = datasets::list(data_folders)?;
     // A copy under a name that no pipeline mentions is of no interest to it.
     let mut found: Vec<DataSet> = known
         .iter()
@@ -152,7 +157,7 @@ fn data_sets(manifests: &[Manifest], data_dir: &Path) -> Result<Vec<DataSet>> {
         return Err(Error::usage(format!(
             "no data set in {} has the identity {missing} of the one that was trained on; name the folder that has it \
              with `--data DIR`",
-            data_dir.display()
+            in_words(data_folders)
         )));
     }
     Ok(found)

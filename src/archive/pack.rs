@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::container::{self, Content, Hashing, Member};
 use super::contents::{CRATE, DATA_SETS, INSTRUCTIONS, LOCK, Published, files, gather, pretty};
@@ -26,12 +26,12 @@ const CHOSEN_WITH: &str = "-o FILE";
 /// The folder is not what was published, a data set is missing, or the file cannot be written.
 pub fn archive(
     folder: &Path,
-    data_dir: &Path,
+    data_folders: &[PathBuf],
     with: &BTreeSet<Part>,
     time: Option<u64>,
     target: &Path,
 ) -> Result<container::Summary> {
-    let published = gather(folder, data_dir)?;
+    let published = gather(folder, data_folders)?;
     let payload = payload(&published, with, time)?;
     let members = bag::pack(&published, payload, time);
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::contents::in_words;
 pub use super::likeness::Verdict;
 use super::likeness::{drawings, pictures, tables};
 use super::{Fault, Verified, container};
@@ -28,11 +29,11 @@ pub struct Laid {
 }
 
 impl Laid {
-    /// Lays the project out in `folder`; `data_dir` is where the data sets are.
+    /// Lays the project out in `folder`; `data_folders` is where data sets are looked up.
     ///
     /// # Errors
     /// A data set of the archive is missing or is another, or the folder cannot be written.
-    pub fn out(verified: &Verified, folder: &Path, data_dir: &Path, to: Option<&str>) -> Result<Self> {
+    pub fn out(verified: &Verified, folder: &Path, data_folders: &[PathBuf], to: Option<&str>) -> Result<Self> {
         let main = verified.published.main();
         let project = Self {
             outputs: folder.join("outputs"),
@@ -57,7 +58,7 @@ impl Laid {
         }
         fs::create_dir_all(&project.data).map_err(Error::io("create", &project.data))?;
         // Only what the archive was made from: an optional data set that was absent then is absent now.
-        let known = datasets::list(data_dir)?;
+        let known = datasets::list(data_folders)?;
         for set in &verified.published.data_sets {
             let named = known.iter().find(|info| info.name == set.name);
             let same = |info: &&DataSetInfo| info.identity() == set.identity;
@@ -68,7 +69,7 @@ impl Laid {
                     set.name,
                     set.title,
                     if named.is_some() { "another one" } else { "missing" },
-                    data_dir.display()
+                    in_words(data_folders)
                 ))
             })?;
             let (from, to) = (fs::canonicalize(&info.folder), project.data.join(&set.name));

@@ -1,28 +1,42 @@
 //! `ojaflow data`
 
+use super::roots::user_data;
 use super::terminal::print;
-use crate::cli::{DataAction, DataArgs};
+use crate::cli::{DataAction, DataArgs, Roots};
 use crate::error::{Error, Result};
 use crate::flow::{DataSetInfo, Project, tuning_images};
 
-pub(super) fn execute(project: &Project, args: &DataArgs) -> Result<()> {
+pub(super) fn execute(project: &Project, roots: &Roots, args: &DataArgs) -> Result<()> {
     match &args.action {
         None => list(project),
-        Some(DataAction::Import { folder, name }) => {
-            let info = project.import_data(folder, name)?;
-            print(&format!(
-                "{}: {} training and {} test images of {} classes in {}\nidentity {}\n{}\nUse it in a pipeline with `dataset = \"{}\"`.",
-                info.name,
-                info.n_train,
-                info.n_test,
-                info.n_classes,
-                info.folder.display(),
-                info.identity(),
-                splits(&info),
-                info.name
-            ))
+        Some(DataAction::Import { folder, name }) => print(&taken_over(&project.import_data(folder, name)?)),
+        Some(DataAction::Fetch { source }) => {
+            let data = match &roots.data {
+                Some(data) => data.clone(),
+                None => {
+                    user_data().ok_or_else(|| Error::usage("this user has no home: say where to with `--data DIR`"))?
+                }
+            };
+            let project = Project { data, ..project.clone() };
+            let sets: Vec<String> = project.fetch_data(source)?.iter().map(taken_over).collect();
+            print(&sets.join("\n\n"))
         }
     }
+}
+
+/// What is said of a data set that is new here.
+fn taken_over(info: &DataSetInfo) -> String {
+    format!(
+        "{}: {} training and {} test images of {} classes in {}\nidentity {}\n{}\nUse it in a pipeline with `dataset = \"{}\"`.",
+        info.name,
+        info.n_train,
+        info.n_test,
+        info.n_classes,
+        info.folder.display(),
+        info.identity(),
+        splits(info),
+        info.name
+    )
 }
 
 /// Which images are for what.
@@ -37,9 +51,10 @@ fn list(project: &Project) -> Result<()> {
     let sets = project.data_sets()?;
     if sets.is_empty() {
         return print(&format!(
-            "no data set in {}: run from the project's root, name another folder with `--data DIR`, or add a set with \
-             `ojaflow data import DIR --as NAME`",
-            project.data.display()
+            "no data set in {}\n\
+             MNIST and Fashion-MNIST come with `pip install ojaflow-data` or `ojaflow data fetch FOLDER_OR_URL`; another set \
+             with `ojaflow data import DIR --as NAME`; another folder is named with `--data DIR`",
+            project.data_folders().iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
         ));
     }
     for (info, statuses) in sets {

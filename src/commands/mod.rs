@@ -1,6 +1,7 @@
 //! What each command does, from parsed options to printed lines.
 
 mod archive;
+mod begin;
 mod data;
 mod diff;
 mod events;
@@ -67,11 +68,13 @@ fn execute(cli: &Cli) -> Result<()> {
             Some(name) => pipeline::run(project, name, args),
             None => pipeline::list(project),
         },
+        Command::Init(args) => begin::project(args),
+        Command::New(args) => begin::pipeline(project, args),
         Command::Plan(args) => pipeline::plan(project, args),
         Command::Work(args) => work::work(project, args),
         Command::Export(args) => export::execute(project, args),
         Command::Status(args) => work::status(project, args),
-        Command::Data(args) => data::execute(project, args),
+        Command::Data(args) => data::execute(project, &cli.roots, args),
         Command::Store(args) => store::execute(project, args),
         Command::Archive(args) => archive::archive(project, args),
         Command::Verify(args) => archive::check(args),

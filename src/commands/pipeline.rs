@@ -8,26 +8,25 @@ use super::progress::Shown;
 use super::terminal::{print, print_exactly, request, running, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
-use crate::flow::{Ahead, Format, Options, Project, display, grouped};
+use crate::flow::{Ahead, Format, Listed, Options, Project, display, grouped};
 
 pub(super) fn list(project: &Project) -> Result<()> {
-    let rows: Vec<_> = project
-        .pipelines()?
-        .into_iter()
-        .map(|listed| {
-            let tasks = listed.tasks.map_or_else(|| "–".to_owned(), |tasks| tasks.to_string());
-            (listed.name, listed.figure.unwrap_or_default(), tasks, listed.title)
-        })
-        .collect();
-    let width = |cell: fn(&(String, String, String, String)) -> &str| {
-        rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0)
+    let listed = project.pipelines()?;
+    let (carried, own): (Vec<_>, Vec<_>) = listed.iter().partition(|listed| listed.is_carried);
+    let figure = |listed: &Listed| listed.figure.clone().unwrap_or_default();
+    let width = |cell: fn(&Listed) -> usize| listed.iter().map(cell).max().unwrap_or(0);
+    let names = width(|listed| listed.name.chars().count());
+    let figures = width(|listed| listed.figure.as_ref().map_or(0, |figure| figure.chars().count())).max(6);
+    let row = |listed: &Listed| {
+        let tasks = listed.tasks.map_or_else(|| "–".to_owned(), |tasks| tasks.to_string());
+        format!("{:<names$}  {:<figures$}  {tasks:>6}  {}", listed.name, figure(listed), listed.title)
     };
-    let (names, figures) = (width(|row| &row.0), width(|row| &row.1));
-    let mut lines =
-        vec![format!("{:<names$}  {:<figures$}  {:>6}  title", "name", "figure", "tasks", figures = figures.max(6))];
-    for (name, figure, tasks, title) in &rows {
-        lines.push(format!("{name:<names$}  {figure:<figures$}  {tasks:>6}  {title}", figures = figures.max(6)));
+    let mut lines = vec![format!("{:<names$}  {:<figures$}  {:>6}  title", "name", "figure", "tasks")];
+    lines.extend(own.iter().map(|listed| row(listed)));
+    if !own.is_empty() && !carried.is_empty() {
+        lines.push("\nwith the program:".to_owned());
     }
+    lines.extend(carried.iter().map(|listed| row(listed)));
     print(&lines.join("\n"))
 }
 

@@ -38,5 +38,6 @@ fn claims(project: &Project, args: &ReportArgs, with_page: bool) -> Result<()> {
 fn page(project: &Project, args: &ReportArgs) -> Result<()> {
     let (page, runs) = project.report(&args.names)?;
     fs::write(&args.output, &page).map_err(Error::io_at("-o FILE", "write", &args.output))?;
-    print(&format!("{}  {runs} runs, {}", args.output.display(), size(page.len() as u64)))
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    print(&format!("{}  {runs}, {}", args.output.display(), size(page.len() as u64)))
 }

@@ -1,5 +1,6 @@
 //! `ojaflow rules`: the terms that rules are made of, and the rules that a pipeline actually runs.
 
+use super::begin;
 use super::terminal::{print, print_exactly};
 use crate::cli::{RulesAction, RulesArgs};
 use crate::error::Result;
@@ -10,7 +11,7 @@ const SHOWN_BY_RUNS: usize = 4;
 
 pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     if let Some(RulesAction::New { name }) = &args.action {
-        return begin(project, name);
+        return begin::term(project, name);
     }
     // Equations for LaTeX go into a document.
     let print = if args.latex { print_exactly } else { print };
@@ -27,27 +28,8 @@ pub(super) fn execute(project: &Project, args: &RulesArgs) -> Result<()> {
     print(&rules(&project.plan(&request, None)?.level.plan, args.latex)?)
 }
 
-/// Begins a file with a term, and says how it is used.
-fn begin(project: &Project, name: &str) -> Result<()> {
-    let file = project.begin_term(name)?;
-    let library = format!("terms/{name}");
-    let term = project.library(&library)?.expect("a file of terms is a library");
-    let what = format!("{} has a term to begin with:", file.display());
-    let mut said = format!(
-        "{}\n\n\
-         Write your equation there (docs/rules.md); `ojaflow rules {library}` checks it and prints what is carried out.\n\
-         A pipeline uses it with `include = [\"{library}\"]` as its first line, and a rule with `{name} = 0.001`.",
-        terms(&what, &term, false)
-    );
-    if project.pipelines.join("smoke.toml").is_file() {
-        let options = format!("--set 'include=[\"{library}\"]' --set rules.bp.{name}=0.001");
-        said.push_str(&format!("\nTo try it at once: ojaflow pipeline smoke {options}"));
-    }
-    print(&said)
-}
-
 /// Every term with its equation, shape, signals and plausibility, under a line that says `what` they are.
-fn terms(what: &str, terms: &[Term], latex: bool) -> String {
+pub(super) fn terms(what: &str, terms: &[Term], latex: bool) -> String {
     let width = terms.iter().map(|term| term.name.chars().count()).max().unwrap_or(0);
     let mut lines = vec![what.to_owned()];
     for term in terms {

@@ -163,10 +163,15 @@ impl DataSetInfo {
         let file = folder.join(FILE_NAME);
         let text =
             fs::read_to_string(&file).map_err(|error| DataError::Io { action: "read", path: file.clone(), error })?;
-        let invalid = |problem| DataError::InvalidDescription { file: file.clone(), problem };
-        let description: Description = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-        description.check().map_err(invalid)?;
-        Ok(description.into_info(name, folder))
+        let info = Self::parse(&name, &text).map_err(|problem| DataError::InvalidDescription { file, problem })?;
+        Ok(Self { folder: folder.to_owned(), ..info })
+    }
+
+    /// What a description says, checked, of a data set that lies nowhere yet.
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let description: Description = toml::from_str(text).map_err(|error| error.to_string())?;
+        description.check()?;
+        Ok(description.into_info(name.to_owned(), Path::new("")))
     }
 
     /// The text of `dataset.toml`.

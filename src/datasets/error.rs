@@ -14,11 +14,12 @@ pub enum DataError {
         "there is no data set `{name}` in {}\n  \
          expected: one that is there ({})\n  \
          found:    `{name}`\n  \
-         remedy:   correct the name; add the set with `ojaflow data import DIR --as NAME`; or name another data \
-         folder with `--data`",
-        data_dir.display(), listed(available, "none is")
+         remedy:   correct the name; get MNIST and Fashion-MNIST with `pip install ojaflow-data` or `ojaflow data fetch`; \
+         add another set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`",
+        listed(folders, "no folder"),
+        listed(available, "none is")
     )]
-    UnknownDataSet { name: String, data_dir: PathBuf, available: Vec<String> },
+    UnknownDataSet { name: String, folders: Vec<String>, available: Vec<String> },
 
     #[error(
         "`{name}` cannot name a data set\n  \
@@ -94,6 +95,22 @@ pub enum DataError {
         folder.display()
     )]
     FolderInTheWay { folder: PathBuf },
+
+    #[error(
+        "cannot fetch {url}\n  \
+         expected: a file of a data set\n  \
+         found:    {found}\n  \
+         remedy:   check the address and the network; or download the files with a browser, and name their folder"
+    )]
+    Download { url: String, found: String },
+
+    #[error(
+        "{origin} has neither MNIST nor Fashion-MNIST\n  \
+         expected: in it, or in `mnist` and `fashion_mnist` below it, four files with the checksums of one of them\n  \
+         found:    {found}\n  \
+         remedy:   name another place; a set of your own is taken over with `ojaflow data import DIR --as NAME`"
+    )]
+    NothingKnown { origin: String, found: String },
 
     /// `action` is a verb: "read", "create".
     #[error(

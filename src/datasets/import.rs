@@ -14,6 +14,7 @@ use super::DataError;
 use super::description::{DataSetInfo, FILE_NAME, FileInfo, Role};
 use super::idx::{self, Idx};
 use super::load::verify;
+use super::registry::known;
 use super::source::Source;
 use super::words::is_name;
 
@@ -33,9 +34,25 @@ pub fn import(dir: &Path, data_dir: &Path, name: &str) -> Result<DataSetInfo, Da
         return Err(DataError::InvalidName { name: name.to_owned() });
     }
     let content = Content::read(&Source::find(dir)?)?;
-    let folder = data_dir.join(name);
-    let info = content.describe(name, &folder);
+    let info = content.describe(name, &data_dir.join(name));
+    take_over(&content, info, data_dir)
+}
 
+/// Takes the IDX data set in `dir` over if it is one that the program knows by its checksums, under its own name and with its
+/// own description; none if it is another.
+///
+/// # Errors
+/// As [`import`].
+pub fn adopt(dir: &Path, data_dir: &Path) -> Result<Option<DataSetInfo>, DataError> {
+    let content = Content::read(&Source::find(dir)?)?;
+    let found = content.describe("", dir).identity();
+    let Some(mut info) = known().into_iter().find(|known| known.identity() == found) else { return Ok(None) };
+    info.folder = data_dir.join(&info.name);
+    take_over(&content, info, data_dir).map(Some)
+}
+
+fn take_over(content: &Content, info: DataSetInfo, data_dir: &Path) -> Result<DataSetInfo, DataError> {
+    let folder = info.folder.clone();
     at(data_dir, "create", fs::create_dir_all(data_dir))?;
     let _turn = take_turn(data_dir)?;
     at(data_dir, "clear", remove_leftovers(data_dir))?;
@@ -233,7 +250,7 @@ mod tests {
     fn an_imported_set_is_found_and_holds_what_the_source_holds() {
         let folders = Folders::new(PLAIN, &[0, 2, 1], &[1, 2]);
         let info = folders.import("small").unwrap();
-        assert_eq!(find(folders.data.path(), "small").unwrap(), info);
+        assert_eq!(find(&[folders.data.path()], "small").unwrap(), info);
         assert_eq!((info.n_train, info.n_test, info.n_classes), (3, 2, 3));
         let set = load(&info).unwrap();
         assert_eq!(set.train.labels, [0, 2, 1]);
@@ -285,7 +302,7 @@ mod tests {
         let description = fs::read_to_string(info.folder.join(FILE_NAME)).unwrap();
         fs::write(info.folder.join(FILE_NAME), description.replace("n_classes = 2", "n_classes = 9")).unwrap();
         assert_eq!(folders.import("small").unwrap(), info);
-        load(&find(folders.data.path(), "small").unwrap()).unwrap();
+        load(&find(&[folders.data.path()], "small").unwrap()).unwrap();
         assert_eq!(folders.entries(), ["small"]);
     }
 
@@ -314,7 +331,7 @@ mod tests {
         let leftover = folders.data.path().join(".import-k1ll3d/small");
         fs::create_dir_all(&leftover).unwrap();
         fs::write(leftover.join(FILE_NAME), "title = ").unwrap();
-        assert!(list(folders.data.path()).unwrap().is_empty());
+        assert!(list(&[folders.data.path()]).unwrap().is_empty());
         folders.import("small").unwrap();
         assert_eq!(folders.entries(), ["small"]);
     }

@@ -13,6 +13,7 @@
 //! 28 × 28 pixels of an image and [`MAX_ITEMS`] allow.
 
 mod description;
+mod download;
 mod error;
 mod fault;
 mod idx;
@@ -24,12 +25,13 @@ mod words;
 
 pub(crate) use description::identity_of;
 pub use description::{DataSetInfo, FileInfo, Role};
+pub use download::download;
 pub use error::DataError;
 pub use fault::FileFault;
 pub use idx::{Kind, MAX_ITEMS};
-pub use import::import;
+pub use import::{adopt, import};
 pub use load::{FileStatus, load, verify};
-pub use registry::{find, list};
+pub use registry::{find, known, list};
 pub use words::is_name;
 
 /// Pixel rows of an image.

@@ -67,7 +67,7 @@ impl Project {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let beside = format!("{name}.tar.zst");
         let target = target.unwrap_or(Path::new(&beside));
-        let summary = archive::archive(&folder, &self.data, with, date, target)?;
+        let summary = archive::archive(&folder, &self.data_folders(), with, date, target)?;
         Ok(Archived { name, summary })
     }
 
@@ -103,8 +103,8 @@ impl Project {
                 scratch.path()
             }
         };
-        let Laid { outputs, data, pipelines, request } = Laid::out(verified, folder, &self.data, to)?;
-        let done = Project { outputs, data, pipelines }.run(&request, options, progress)?;
+        let Laid { outputs, data, pipelines, request } = Laid::out(verified, folder, &self.data_folders(), to)?;
+        let done = Project { outputs, data, shared_data: Vec::new(), pipelines }.run(&request, options, progress)?;
         Ok(Reproduced {
             executed: done.executed,
             changed: reproduce::changed_stages(verified, &done.published),

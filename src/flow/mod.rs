@@ -6,6 +6,7 @@
 //! whose tables can be read.
 
 mod archives;
+mod begin;
 mod carry_out;
 mod coefficients;
 mod data;

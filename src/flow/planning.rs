@@ -30,29 +30,26 @@ pub struct Listed {
     pub title: String,
     /// How many tasks it has; none if it cannot be planned here (a data set that was not imported).
     pub tasks: Option<usize>,
+    /// Whether it comes with the program, and no file of the project.
+    pub is_carried: bool,
 }
 
 impl Project {
-    /// The pipelines that there are.
+    /// The pipelines that there are: the project's own, then those that the program carries.
     ///
     /// # Errors
-    /// There are none, or one cannot be read.
+    /// One cannot be read.
     pub fn pipelines(&self) -> Result<Vec<Listed>> {
         let catalogue = self.catalogue()?;
-        let names = plan::names(&self.pipelines);
-        if names.is_empty() {
-            let folder = self.pipelines.display();
-            return Err(Error::usage(format!(
-                "no pipelines in {folder}: run from the project's root, or name another folder with `--pipelines DIR`"
-            )));
-        }
-        let listed = |name: String| {
-            let spec = Spec::load(&self.pipelines.join(format!("{name}.toml")), &[])?;
+        let own = plan::names(&self.pipelines).into_iter().map(|name| (name, false));
+        let carried = plan::carried_names(&self.pipelines).into_iter().map(|name| (name, true));
+        let listed = |(name, is_carried): (String, bool)| {
+            let spec = Spec::load(&plan::locate(&self.pipelines, &name, None)?, &[])?;
             let tasks = plan::build(&catalogue, &self.pipelines, &Request::new(&name)).ok();
             let tasks = tasks.map(|plan| plan.tasks.len());
-            Ok(Listed { name, figure: spec.header.figure, title: spec.header.title, tasks })
+            Ok(Listed { name, figure: spec.header.figure, title: spec.header.title, tasks, is_carried })
         };
-        names.into_iter().map(listed).collect()
+        own.chain(carried).map(listed).collect()
     }
 
     /// What a request would run now, and what is there already: the same prediction that a run goes by. `force` names a

@@ -14,8 +14,10 @@ use crate::store::PosixStore;
 pub struct Project {
     /// Where results are published, and kept in `.store`.
     pub outputs: PathBuf,
-    /// Where data sets are.
+    /// Where data sets are, and where imported ones go.
     pub data: PathBuf,
+    /// Where those data sets are looked up that are not in `data`.
+    pub shared_data: Vec<PathBuf>,
     /// Where pipelines are looked up by name, and tuned coefficients in `coefficients`.
     pub pipelines: PathBuf,
 }
@@ -24,7 +26,12 @@ impl Project {
     /// With the usual folders in `root`.
     pub fn at(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref();
-        Self { outputs: root.join("outputs"), data: root.join("data"), pipelines: root.join("pipelines") }
+        Self {
+            outputs: root.join("outputs"),
+            data: root.join("data"),
+            shared_data: Vec::new(),
+            pipelines: root.join("pipelines"),
+        }
     }
 
     /// The same, with results in another folder.
@@ -33,8 +40,13 @@ impl Project {
         self
     }
 
+    /// Where data sets are looked up, one folder after the other.
+    pub fn data_folders(&self) -> Vec<PathBuf> {
+        [&self.data].into_iter().chain(&self.shared_data).cloned().collect()
+    }
+
     pub(super) fn catalogue(&self) -> Result<Shipped> {
-        Ok(Shipped::new(Environment::new(&self.data, &self.pipelines)?))
+        Ok(Shipped::new(Environment::new(self.data_folders(), &self.pipelines)?))
     }
 
     pub(super) fn store(&self) -> PosixStore {

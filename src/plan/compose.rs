@@ -12,7 +12,7 @@ use super::{Grid, Pipeline, Plan, PublishedFile, PublishedTable, Stage, Task};
 use crate::error::{Error, Result};
 use crate::spec::matrix::Axis;
 use crate::spec::node::{Fault, Key as SpecKey, Node, Span, Table, Value, instead_of};
-use crate::spec::{Library, Spec, StageSpec};
+use crate::spec::{Library, Spec, StageSpec, carried};
 use crate::store::Key;
 use crate::tables::frame::Cell;
 use crate::task::{Addition, Catalogue, Facts, Kind, KnownValues, Others, Reads, Reference, Source};
@@ -157,7 +157,8 @@ impl Builder<'_> {
                     let message = "a library of terms is included as it is: it takes neither `set` nor `as`".to_owned();
                     return Err(Error::Spec(vec![Fault { message, span: Some(include.span), help: None }]));
                 }
-                let path = file.strip_prefix(self.pipelines).unwrap_or(&file).to_owned();
+                let seen = carried::relative(&file).or_else(|| file.strip_prefix(self.pipelines).ok());
+                let path = seen.unwrap_or(&file).to_owned();
                 libraries.push(Arc::new(Source { path, text: library.text.clone() }));
                 spec.adopt(library).map_err(|fault| Error::Spec(vec![fault]))?;
                 continue;

@@ -3,28 +3,36 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::spec::Library;
 use crate::spec::node::{Fault, Span, choices, suggestion};
+use crate::spec::{Library, carried};
 
-/// The file of a pipeline. A name is looked up among the pipelines; `terms/library` lies in
-/// one of their folders; anything else with a separator or `.toml` is a path.
-pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Result<PathBuf> {
+/// The file of a pipeline. A name is looked up among the pipelines of the project, and then among those that the program
+/// carries; `terms/library` lies in one of their folders; anything else with a separator or `.toml` is a path.
+pub(crate) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Result<PathBuf> {
     let in_folder = pipelines.join(format!("{name}.toml"));
-    // `terms/library` lies in a folder of the pipelines'.
-    let is_path = name.ends_with(".toml") || name.contains(['/', '\\']) && !in_folder.is_file();
-    let file = if is_path { PathBuf::from(name) } else { in_folder };
-    if file.is_file() {
-        return Ok(file);
+    if in_folder.is_file() {
+        return Ok(in_folder);
     }
-    let known = names(pipelines);
+    let as_path = PathBuf::from(name);
+    let is_path = name.ends_with(".toml") || name.contains(['/', '\\']);
+    if is_path && as_path.is_file() {
+        return Ok(as_path);
+    }
+    if let Some(carried) = carried::find(&format!("{name}.toml")) {
+        return Ok(carried);
+    }
+    let (own, carried) = (names(pipelines), carried_names(pipelines));
     let mut fault = Fault { message: format!("there is no pipeline `{name}`"), span: span.cloned(), help: None };
     fault.help = Some(if is_path {
-        format!("No file {}.", file.display())
-    } else if known.is_empty() {
-        format!("No pipelines in {}: run from the project's root.", pipelines.display())
+        format!("No file {}.", as_path.display())
     } else {
-        let there = format!("There are: {}.", choices(&known));
-        suggestion(name, &known).map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
+        let there = match &own[..] {
+            [] => format!("{} has none; the program has: {}.", pipelines.display(), choices(&carried)),
+            own if carried.is_empty() => format!("There are: {}.", choices(own)),
+            own => format!("There are: {}, and those of the program, which `ojaflow pipeline` lists.", choices(own)),
+        };
+        let all: Vec<String> = own.iter().chain(&carried).cloned().collect();
+        suggestion(name, &all).map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
     });
     Err(Error::Spec(vec![fault]))
 }
@@ -35,6 +43,12 @@ pub(super) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Resul
 /// There is no such file, or it cannot be read.
 pub fn library(pipelines: &Path, name: &str) -> Result<Option<Library>> {
     Library::load(&locate(pipelines, name, None)?)
+}
+
+/// The names of the pipelines that the program carries, without those that a folder has itself.
+pub fn carried_names(folder: &Path) -> Vec<String> {
+    let names = carried::list("").into_iter().filter_map(|(file, _)| Some(file.strip_suffix(".toml")?.to_owned()));
+    names.filter(|name| !folder.join(format!("{name}.toml")).is_file()).collect()
 }
 
 /// The names of the pipelines in a folder.
@@ -67,15 +81,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_program_carries_stands_behind_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(locate(folder.path(), "fig4", None).unwrap(), Path::new("ojaflow:fig4.toml"));
+        assert_eq!(locate(folder.path(), "terms/library", None).unwrap(), Path::new("ojaflow:terms/library.toml"));
+        std::fs::write(folder.path().join("fig4.toml"), "").unwrap();
+        assert_eq!(locate(folder.path(), "fig4", None).unwrap(), folder.path().join("fig4.toml"));
+        assert!(!carried_names(folder.path()).contains(&"fig4".to_owned()));
+    }
+
+    #[test]
     fn what_is_not_there_is_answered_with_what_is() {
         let folder = tempfile::tempdir().unwrap();
         let help = |name: &str| match locate(folder.path(), name, None) {
             Err(Error::Spec(faults)) => faults[0].help.clone().unwrap(),
             other => panic!("{other:?}"),
         };
-        assert!(help("own").contains("run from the project's root"));
+        assert!(help("own").contains("has none; the program has: `all`"));
         std::fs::write(folder.path().join("other.toml"), "").unwrap();
-        assert_eq!(help("own"), "There are: `other`.");
+        assert_eq!(help("own"), "There are: `other`, and those of the program, which `ojaflow pipeline` lists.");
+        assert!(help("fig44").starts_with("Did you mean `fig4`?"));
         assert_eq!(help("own.toml"), "No file own.toml.");
     }
 }

@@ -25,7 +25,8 @@ pub use display::{Format, display, status_word, summary};
 pub use equations::{Equations, equations};
 pub use grid::{Grid, Part, Parts};
 pub use levels::{Level, Levels};
-pub use locate::{library, names};
+pub(crate) use locate::locate;
+pub use locate::{carried_names, library, names};
 pub use shares::{Components, Share};
 pub use status::{Disposition, Statuses};
 

@@ -3,6 +3,7 @@
 //! This step knows the shape of a pipeline file, not the meaning of its stages: their parameters stay trees until
 //! `plan` hands them, merged with the values of the matrix, to the kind of stage that knows them.
 
+pub mod carried;
 pub mod include;
 pub mod matrix;
 pub mod node;
@@ -10,7 +11,6 @@ mod pasted;
 mod read;
 pub mod report;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ impl Spec {
     /// # Errors
     /// All faults of shape, each with its place.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = carried::read(path)?;
         Self::parse(path, &text, overrides).map_err(Error::Spec)
     }
 
@@ -243,7 +243,7 @@ impl Library {
     /// # Errors
     /// It cannot be read, or a term is no table.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = carried::read(path)?;
         let document = Node::parse(path.display().to_string(), &text).map_err(Error::Spec)?;
         let mut json = document.to_json();
         let Value::Table(mut root) = document.value else { unreachable!("a TOML document is a table") };

@@ -1,6 +1,7 @@
 //! The committed tables of tuned coefficients: written by tuning pipelines, looked up by data set, setting and rule.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::spec::carried;
 use crate::spec::node::Node;
 use crate::task::Source;
 
@@ -105,37 +107,56 @@ struct Found {
 }
 
 impl Coefficients {
-    /// Reads every `*.toml` of a folder; none is there before the first tuning.
+    /// Reads every table beside these pipelines, and then those that the program carries, as far as they speak of other
+    /// conditions.
     ///
     /// # Errors
-    /// A table cannot be read, is damaged, or two tables speak of the same condition.
-    pub fn load(folder: &Path) -> Result<Self> {
+    /// A table cannot be read, is damaged, or two tables of the folder speak of the same condition.
+    pub fn load(pipelines: &Path) -> Result<Self> {
         let mut all = Self::default();
-        let Ok(entries) = fs::read_dir(folder) else { return Ok(all) };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        paths.sort();
-        for path in paths {
-            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-            let document = Node::parse(path.display().to_string(), text.as_str()).map_err(Error::Spec)?;
-            let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
-            for tuned in &table.coefficients {
-                let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
-                if all.found.insert(condition, Found { tuned: tuned.clone(), table: all.tables.len() }).is_some() {
-                    return Err(Error::usage(format!(
-                        "{}: the coefficients of {}, {}, {} stand in another table as well",
-                        path.display(),
-                        tuned.dataset,
-                        tuned.setting,
-                        tuned.rule
-                    )));
-                }
+        let folder = pipelines.join(FOLDER);
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut own: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        own.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        own.sort();
+        for path in &own {
+            if let Some(condition) = all.read(path)? {
+                let message =
+                    format!("{}: the coefficients of {condition} stand in another table as well", path.display());
+                return Err(Error::usage(message));
             }
-            let name = path.file_name().unwrap_or_default();
-            all.sources.push(Arc::new(Source { path: Path::new(FOLDER).join(name), text }));
-            all.tables.push((path, table));
+        }
+        for (name, path) in carried::list(FOLDER) {
+            if !own.iter().any(|own| own.file_name().is_some_and(|own| *own == *name)) {
+                all.read(&path)?;
+            }
         }
         Ok(all)
+    }
+
+    /// Reads a table; a condition that is there already keeps what it has, and is named.
+    fn read(&mut self, path: &Path) -> Result<Option<String>> {
+        let text = carried::read(path)?;
+        let document = Node::parse(path.display().to_string(), text.as_str()).map_err(Error::Spec)?;
+        let table: CoefficientTable = document.read().map_err(|fault| Error::Spec(vec![fault]))?;
+        let mut double = None;
+        for tuned in &table.coefficients {
+            let condition = (tuned.dataset.clone(), tuned.setting.clone(), tuned.rule.clone());
+            match self.found.entry(condition) {
+                Entry::Vacant(free) => {
+                    free.insert(Found { tuned: tuned.clone(), table: self.tables.len() });
+                }
+                Entry::Occupied(taken) => {
+                    let (dataset, setting, rule) = taken.key();
+                    double.get_or_insert_with(|| format!("{dataset}, {setting}, {rule}"));
+                }
+            }
+        }
+        let name = path.file_name().unwrap_or_default();
+        let seen = carried::relative(path).map_or_else(|| Path::new(FOLDER).join(name), Path::to_owned);
+        self.sources.push(Arc::new(Source { path: seen, text }));
+        self.tables.push((path.to_owned(), table));
+        Ok(double)
     }
 
     /// What was found for a condition, and the file in which it stands.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::coefficients::{self, Coefficients};
+use super::coefficients::Coefficients;
 use crate::datasets::{self, DataError, DataSetInfo};
 use crate::error::Result;
 use crate::task::Planning;
@@ -16,7 +16,7 @@ const MOST_REMEMBERED: usize = 16;
 /// The data sets and the tuned coefficients of a project.
 #[derive(Debug)]
 pub struct Environment {
-    data_dir: PathBuf,
+    data_folders: Vec<PathBuf>,
     /// The committed tables of tuned coefficients.
     pub coefficients: Coefficients,
     data_sets: Mutex<BTreeMap<String, DataSetInfo>>,
@@ -27,10 +27,10 @@ pub struct Environment {
 impl Environment {
     /// # Errors
     /// The tables of coefficients cannot be read.
-    pub fn new(data_dir: &Path, pipelines_dir: &Path) -> Result<Self> {
+    pub fn new(data_folders: Vec<PathBuf>, pipelines_dir: &Path) -> Result<Self> {
         Ok(Self {
-            data_dir: data_dir.to_owned(),
-            coefficients: Coefficients::load(&pipelines_dir.join(coefficients::FOLDER))?,
+            data_folders,
+            coefficients: Coefficients::load(pipelines_dir)?,
             data_sets: Mutex::default(),
             remembered: Mutex::default(),
         })
@@ -45,7 +45,7 @@ impl Environment {
         if let Some(info) = known.get(name) {
             return Ok(info.clone());
         }
-        let info = datasets::find(&self.data_dir, name)?;
+        let info = datasets::find(&self.data_folders, name)?;
         known.insert(name.to_owned(), info.clone());
         Ok(info)
     }

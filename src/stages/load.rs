@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn bench(folder: &Path) -> Bench {
-        Bench::new().resources(Environment::new(&folder.join("data"), &folder.join("pipelines")).unwrap())
+        Bench::new().resources(Environment::new(vec![folder.join("data")], &folder.join("pipelines")).unwrap())
     }
 
     #[test]

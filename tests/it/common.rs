@@ -134,6 +134,8 @@ pub fn ojaflow() -> Command {
     ] {
         command.env_remove(variable);
     }
+    // A user without data sets of their own.
+    command.env("XDG_DATA_HOME", "/nonexistent");
     command
 }
 

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 #[test]
 fn unknown_data_set() {
     let sets = Fixture::new();
-    assert_snapshot!(sets.message(find(&sets.data(), "smal")), @"
+    assert_snapshot!(sets.message(find(&[sets.data()], "smal")), @"
     there is no data set `smal` in data
       expected: one that is there (small)
       found:    `smal`
@@ -32,7 +32,7 @@ fn unknown_data_set() {
 #[test]
 fn unknown_data_set_in_an_empty_folder() {
     let sets = Fixture::new();
-    assert_snapshot!(sets.message(find(&sets.path("elsewhere"), "mnist")), @"
+    assert_snapshot!(sets.message(find(&[sets.path("elsewhere")], "mnist")), @"
     there is no data set `mnist` in elsewhere
       expected: one that is there (none is)
       found:    `mnist`
@@ -374,7 +374,7 @@ fn description_with_a_name_too_few() {
 fn folder_whose_name_is_no_name() {
     let sets = Fixture::new();
     fs::rename(sets.data().join("small"), sets.data().join("small (copy)")).unwrap();
-    assert_snapshot!(sets.message(list(&sets.data())), @"
+    assert_snapshot!(sets.message(list(&[sets.data()])), @"
     data/small (copy): the name of this folder cannot name a data set
       expected: lower-case letters, digits and underscores
       found:    `small (copy)`
@@ -615,7 +615,7 @@ fn no_single_flipped_bit_changes_what_is_loaded() {
             let mut damaged = original.clone();
             damaged[index] ^= 1 << (index % 8);
             fs::write(&path, damaged).unwrap();
-            match find(&sets.data(), "small").and_then(|info| load(&info)) {
+            match find(&[sets.data()], "small").and_then(|info| load(&info)) {
                 Err(_) => n_refused += 1,
                 // The title, a time in a gzip header: nothing that is loaded.
                 Ok(set) => {
@@ -769,7 +769,7 @@ impl Fixture {
     }
 
     fn info(&self) -> DataSetInfo {
-        find(&self.data(), "small").unwrap()
+        find(&[self.data()], "small").unwrap()
     }
 
     fn installed(&self, role: Role) -> PathBuf {
@@ -805,7 +805,7 @@ impl Fixture {
     }
 
     fn load_message(&self) -> String {
-        self.message(find(&self.data(), "small").and_then(|info| load(&info)))
+        self.message(find(&[self.data()], "small").and_then(|info| load(&info)))
     }
 
     fn import_message(&self) -> String {

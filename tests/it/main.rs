@@ -6,6 +6,7 @@
 
 mod common;
 
+mod anywhere;
 mod archives;
 mod cache;
 mod damaged_data;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::common::{Fixture, ojaflow, root, text};
 use ojaflow::flow::{Plan, Project, Request};
 use ojaflow::flow::{SCHEMA_FILE, schema_text};
-use ojaflow::stages::coefficients::{Coefficients, FOLDER};
+use ojaflow::stages::coefficients::Coefficients;
 
 fn shipped() -> Vec<(String, PathBuf)> {
     let names = ojaflow::plan::names(&root().join("pipelines"));
@@ -95,7 +95,7 @@ fn every_pipeline_is_listed_with_its_number_of_tasks() {
 
 #[test]
 fn every_tuned_coefficient_comes_from_the_tuning_as_it_is_today() {
-    let coefficients = Coefficients::load(&root().join("pipelines").join(FOLDER)).unwrap();
+    let coefficients = Coefficients::load(&root().join("pipelines")).unwrap();
     assert!(!coefficients.tables.is_empty(), "figure pipelines read tuned coefficients");
     for (file, table) in &coefficients.tables {
         let name = &table.pipeline;

@@ -186,7 +186,7 @@ pub(crate) fn trained_in_time(
 /// The coefficients of Figures 1 and 7 on MNIST, as tuning picked them: by setting, as the pipelines call it, and rule.
 pub(crate) fn tuned(root: &Path) -> Result<BTreeMap<String, BTreeMap<String, Terms>>> {
     let mut found: BTreeMap<String, BTreeMap<String, Terms>> = BTreeMap::new();
-    let tables = Coefficients::load(&root.join("pipelines").join(coefficients::FOLDER))?.tables.into_iter();
+    let tables = Coefficients::load(&root.join("pipelines"))?.tables.into_iter();
     let of_figures = tables.filter(|(_, table)| ["tune", "tune_rnn"].contains(&table.pipeline.as_str()));
     for Tuned { dataset, setting, rule, survivors, .. } in of_figures.flat_map(|(_, table)| table.coefficients) {
         if let ("mnist", Some(picked)) = (dataset.as_str(), survivors.into_iter().next()) {

@@ -59,7 +59,7 @@ fn data_sets_that_are_damaged_before_they_are_imported() {
         assert!(largest < A_LOT, "{largest} bytes for a few images");
         match imported {
             Ok(info) => {
-                assert_eq!(find(&data, "odd").unwrap(), info);
+                assert_eq!(find(&[&data], "odd").unwrap(), info);
                 let set = load(&info).expect("what was imported can be loaded");
                 assert_eq!((set.train.len(), set.test.len()), (info.n_train, info.n_test));
             }

@@ -26,7 +26,7 @@ pub static BASE: LazyLock<Base> = LazyLock::new(|| {
     fs::create_dir(&pipelines).unwrap();
     fs::write(pipelines.join("small.toml"), SMALL).unwrap();
     let outputs = folder.path().join("outputs");
-    let project = Project { outputs: outputs.clone(), data: tiny_data(), pipelines };
+    let project = Project { outputs: outputs.clone(), data: tiny_data(), shared_data: Vec::new(), pipelines };
     let outcome = project.run(&Request::new("small"), &Options::default(), &Silent).unwrap();
     Base { project, outcome, outputs, _folder: folder }
 });
