@@ -1,8 +1,7 @@
-"""What the tests of the package run on: two published runs, made by the program that the package finds.
+"""What the tests of the package run on: a published run, made by the program that the package finds.
 
-The program comes from OJAFLOW_PROGRAM under `cargo test`, and from the wheel under `tests/wheel.sh`; it finds its pipelines and
-data sets by OJAFLOW_PIPELINES and OJAFLOW_DATA, or without. Nothing here reads the checkout but notebooks and this package's
-README.
+The program comes from OJAFLOW_PROGRAM under `cargo test`, and from the wheel under `tests/wheel.sh`, where it finds the data
+sets that were installed beside it. Nothing here reads the checkout but notebooks, README and settings of this package.
 """
 
 import shutil
@@ -67,6 +66,12 @@ def stand_in(tmp_path, monkeypatch):
         return path
 
     return put
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory):
+    """A folder in which notebooks and README run one after the other: what they share is trained once."""
+    return tmp_path_factory.mktemp("examples")
 
 
 @pytest.fixture(scope="session")

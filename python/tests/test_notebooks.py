@@ -14,24 +14,23 @@ NAMES = ["first_look", "own_question", "own_analysis"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """One for all: what they share is trained once."""
-    return tmp_path_factory.mktemp("notebooks")
-
-
-@pytest.fixture(scope="module")
-def executed(folder, checkout):
+def executed(examples, checkout):
     """Notebooks after every cell of them ran, each once."""
     done = {}
+    patch = pytest.MonkeyPatch()
+    # A kernel writes down who it is, and what it was asked; not where people's own are.
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        patch.setenv(name, str(examples / ".jupyter"))
 
     def execute(name):
         if name not in done:
             notebook = nbformat.read(checkout / "examples" / f"{name}.ipynb", 4)
-            client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+            client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(examples)}})
             done[name] = client.execute()
         return done[name]
 
-    return execute
+    yield execute
+    patch.undo()
 
 
 def shown(notebook, kind):
@@ -84,7 +83,7 @@ def test_own_analysis(executed):
 
 
 @pytest.fixture
-def pandas_part(folder, executed, checkout, monkeypatch):
+def pandas_part(examples, executed, checkout, monkeypatch):
     """Carries out the cells on pandas over a run of one's choice, and gives what they have found."""
     executed("own_analysis")
     notebook = nbformat.read(checkout / "examples" / "own_analysis.ipynb", 4)
@@ -100,8 +99,9 @@ def pandas_part(folder, executed, checkout, monkeypatch):
                     exec(cell.source, names)
         return names["summary"], names["n_unmatched"], names["deviation"]
 
-    [run] = [ojaflow.open(name, outputs=folder / "outputs") for name in ojaflow.published(outputs=folder / "outputs") if name.startswith("fig4")]
-    return run, carry_out
+    outputs = examples / "outputs"
+    [name] = [name for name in ojaflow.published(outputs=outputs) if name.startswith("fig4")]
+    return ojaflow.open(name, outputs=outputs), carry_out
 
 
 def test_the_figure_made_again_is_the_published_one(pandas_part):

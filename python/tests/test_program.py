@@ -106,7 +106,9 @@ def test_much_is_said_and_nobody_waits(stand_in):
 
 def test_interrupted_alone(stand_in, tmp_path):
     """A notebook interrupts its own process: the program is told to stop, and waited for."""
-    path = stand_in(f"trap 'sleep 0.2; echo stopped > {tmp_path}/end; exit 130' INT; touch {tmp_path}/begun; while :; do sleep 0.05; done")
+    path = stand_in(
+        f"trap 'sleep 0.2; echo stopped > {tmp_path}/end; exit 130' INT; touch {tmp_path}/begun; while :; do sleep 0.05; done"
+    )
     script = textwrap.dedent("""
         import ojaflow
         try:

@@ -29,7 +29,9 @@ def test_streams(run):
     table = run["accuracy"]
     assert pa.table(table) == table.arrow()
     assert pl.DataFrame(table).equals(table.polars())
-    assert duckdb.from_arrow(pa.RecordBatchReader.from_stream(table)).fetchall() == [tuple(row.values()) for row in table.rows()]
+    assert duckdb.from_arrow(pa.RecordBatchReader.from_stream(table)).fetchall() == [
+        tuple(row.values()) for row in table.rows()
+    ]
 
 
 def test_columns(run):

@@ -32,7 +32,7 @@ def read(text):
         -math.inf,
         "",
         "bp_oja",
-        'quotes " and \\ and \'',
+        "quotes \" and \\ and '",
         "line\nbreak\ttab\r\x00\x1f\x7f",
         "W_{ℓ-1,ℓ} 🧠",
         [],

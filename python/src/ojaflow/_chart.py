@@ -41,9 +41,7 @@ def chart(name: str, rows: list[dict[str, Any]], figures: Sequence[Mapping[str, 
         shown = [panel]
     else:
         raise UnknownName("panel", panel, panels, f" in `{name}`")
-    drawn = [
-        draw([row for row in rows if row["panel"] == one], {**figure, **described.get(one, {})}, one) for one in shown
-    ]
+    drawn = [draw([row for row in rows if row["panel"] == one], {**figure, **described.get(one, {})}, one) for one in shown]
     return drawn[0] if len(drawn) == 1 else alt.concat(*drawn, columns=figure.get("columns", 2))
 
 

@@ -115,15 +115,15 @@ class Run:
         return iter(self.tables)
 
     def weights(self, run_id: str, step: int | None = None) -> _weights.Weights:
-        """The weights of a network, which stood still for this at some of its steps (`snapshots`).
+        """The weights of a network at one of the steps at which they were kept (`snapshots` of its stage).
 
         Args:
             run_id: from the table of runs.
             step: training samples seen; 0 is the initial network; the last that was kept if left out.
 
         Returns:
-            Arrays by matrix and layer, float32 of shape (n_out, n_in): `weights["forward"][1]` is W_{0,1}. The feedback
-            matrix of a layer is there where it differs from the forward one.
+            Arrays by matrix and layer, float32 of shape (n_out, n_in): `weights["forward"][1]` is W_{0,1}. Feedback weights
+            of their own are `weights["feedback"]`.
 
         Raises:
             MissingLibrary: pyarrow is not installed.
