@@ -170,6 +170,17 @@ def test_progress_on_a_terminal():
     assert drawn[-1] == "" and drawn[-2].strip() == "", "the line is wiped out at the end"
 
 
+def test_progress_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = Terminal()
+    progress = Progress(stream, quiet=False)
+    for event in EVENTS:
+        progress.happened(event)
+        progress.draw()
+    drawn = [line for line in stream.getvalue().split("\r") if line.startswith("█")]
+    assert drawn and all(len(line.split("\n")[0].rstrip()) <= 49 for line in drawn)
+
+
 def test_progress_of_a_run(here, capsys):
     ojaflow.run("smoke", set={"matrix.seed.count": 1})
     first = capsys.readouterr().err.splitlines()

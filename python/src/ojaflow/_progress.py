@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 PAUSE = 0.1
 #: Seconds between two lines where none can be drawn over.
 QUIET_TIME = 5.0
-#: What a line may take: longer ones break, and a broken line cannot be drawn over.
+#: What a line may take at most: longer ones break, and a broken line cannot be drawn over.
 WIDTH = 100
 BAR = 24
 
@@ -97,12 +98,15 @@ class Progress:
         done = f"{self.finished} of {count(self.tasks)}"
         if self.redraws:
             full = BAR * self.finished // max(self.tasks, 1)
-            line = f"{'█' * full}{'░' * (BAR - full)}  {done}  {self.task}"[:WIDTH]
+            line = f"{'█' * full}{'░' * (BAR - full)}  {done}  {self.task}"[: self.width()]
             self.write(f"\r{line.ljust(self.drawn)}")
             self.drawn = len(line)
         elif time.monotonic() - self.last >= QUIET_TIME:
             self.last = time.monotonic()
             self.write(f"  {done}, last: {self.task}\n")
+
+    def width(self) -> int:
+        return WIDTH if in_notebook() else min(WIDTH, shutil.get_terminal_size().columns - 1)
 
     def say(self, text: str) -> None:
         self.clear()

@@ -24,6 +24,9 @@ MANIFEST = "manifest.json"
 #: The format of the manifest that this package reads.
 FORMAT = 1
 ARCHIVE = ".tar.zst"
+#: Unpacked archives that stay until the process ends: a relation of DuckDB reads when its rows are asked for, and does not say
+#: when it is gone.
+UNPACKED: list[object] = [None]
 
 
 class Run:
@@ -152,6 +155,8 @@ class Run:
             duckdb.Error: what DuckDB says of the query.
         """
         connection = self._connection
+        if self._keep not in UNPACKED:
+            UNPACKED.append(self._keep)
         relation: duckdb.DuckDBPyRelation = connection.sql(query, params=parameters)
         return relation
 
