@@ -5,7 +5,7 @@
 
 import polars as pl
 
-# One row a run, layer and component; the mean over runs is what the figure shows.
+# One row per run, layer and component; the mean over runs is what the figure shows.
 summary = (
     pl.scan_parquet("outputs/fig4/explained_variance.parquet")
     .filter(pl.col("cell") == 1)  # of the coefficients that tuning left, those that it picked

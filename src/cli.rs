@@ -379,6 +379,12 @@ pub(crate) struct StoreArgs {
 pub(crate) enum StoreAction {
     /// What is kept, and for whom
     Ls,
+    /// What takes the disk, and for whom
+    ///
+    /// Alone: results that no other pipeline refers to, which `gc` frees once the published folder is removed. Shared: results
+    /// that others refer to as well. Published: what the folder itself takes beside the files that it holds together with the
+    /// store.
+    Du,
     /// Read every result again and compare it with its digest
     Verify {
         /// Read all that is published as well, and make anew what is damaged there; DIR as everywhere

@@ -1,4 +1,4 @@
-"""Writes the tables of speed in benches/README.md and README.md from a saved run, between markers: no number there is typed.
+"""Writes the tables of speed in benches/README.md from a saved run, between markers: no number there is typed.
 
     benches/tables [FOLDER]     from a folder of benches/runs; the newest that is complete if left out
     benches/tables --check      writes nothing, and fails if the tables are not those of the newest
@@ -33,10 +33,6 @@ FLOORS = {
     "episode/bp": "meta-episode, 5 layers, BP",
     "episode/rule_9": "meta-episode, 5 layers, rule (9)",
 }
-# In README.md a short table.
-SHORT = ["online/5-layers/bp", "online/5-layers/bp_oja", "online/10-layers/bp", "online/10-layers/bp_oja",
-         "evaluation/5-layers", "evaluation/10-layers", "recurrent/bptt_oja", "episode/rule_9"]  # fmt: skip
-SHORT_SIDES = ["JAX, scan", "Eigen", "PyTorch, by hand"]
 
 
 def newest():
@@ -58,9 +54,8 @@ def check():
 
 
 def filled(run):
-    """Both READMEs with the tables of a run."""
+    """The README beside it with the tables of a run."""
     peers, kernels = (json.loads((run / name).read_text()) for name in NEEDED)
-    short = works(peers, kernels, SHORT, SHORT_SIDES)
     parts = {
         ROOT / "benches" / "README.md": {
             "machine": f"`{run.relative_to(ROOT)}`, {where(peers, kernels)}",
@@ -68,7 +63,6 @@ def filled(run):
             "experiments": experiments(peers),
             "floors": floors(kernels),
         },
-        ROOT / "README.md": {"speed": "\n\n".join([short, experiments(peers)])},
     }
     return {file: with_parts(file, contents) for file, contents in parts.items()}
 

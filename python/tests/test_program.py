@@ -133,6 +133,7 @@ EVENTS = [
     {"event": "planned", "pipeline": "fig4", "run": 2, "replayed": 1, "cached": 5, "seconds": 200.0},
     {"event": "started", "stage": "train", "task": "train rule = bp", "key": "0"},
     {"event": "finished", "stage": "train", "task": "train rule = bp", "key": "0", "seconds": 1.0},
+    {"event": "measured", "stage": "train", "task": "train rule = no", "key": "0", "what": "accuracy", "step": 250, "value": 0.7},
     {"event": "notice", "text": "a result was damaged"},
     {"event": "failed", "stage": "train", "task": "train rule = bp_oja", "key": "1", "error": "…"},
     {"event": "finished", "stage": "train", "task": "train rule = none", "key": "2", "seconds": 1.0},
@@ -166,6 +167,7 @@ def test_progress_on_a_terminal():
     progress.clear()
     drawn = stream.getvalue().split("\r")
     assert "1 of 3 tasks  train rule = bp" in drawn[2]
+    assert "1 of 3 tasks  train rule = no: accuracy 0.700 at 250" in drawn[3]
     assert "2 of 3 tasks  train rule = none" in drawn[-3]
     assert drawn[-1] == "" and drawn[-2].strip() == "", "the line is wiped out at the end"
 

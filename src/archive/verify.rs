@@ -149,7 +149,7 @@ fn check_list(
     }
     match there.keys().find(|path| !lines.contains_key(path.as_str())) {
         Some(extra) => entry(extra, &format!("is one file too many: {list} does not list it")),
-        None => entry(list, "is not written as ojaflow does: one line a file, sorted by path"),
+        None => entry(list, "is not written as ojaflow does: one line per file, sorted by path"),
     }
 }
 

@@ -19,6 +19,9 @@ use crate::words::duration;
 /// Without a terminal, a line at most this often.
 pub(super) const QUIET_TIME: Duration = Duration::from_secs(5);
 
+/// Events of what tasks measure while they run come at most this often.
+const EVENT_TIME: Duration = Duration::from_secs(1);
+
 /// Columns from which on there is room for a bar beside the numbers.
 const WIDE: usize = 80;
 
@@ -42,6 +45,50 @@ struct Ahead {
     last: Instant,
     done: f64,
     finished: usize,
+    /// In the order of the plan.
+    stages: Vec<Stage>,
+    /// What was measured last, and when an event told of it.
+    measured: Option<String>,
+    heard: Option<Instant>,
+}
+
+/// How far a stage is.
+struct Stage {
+    name: String,
+    finished: usize,
+    tasks: usize,
+}
+
+impl Ahead {
+    fn new(plan: &Plan, statuses: &Statuses) -> Self {
+        let mut stages: Vec<Stage> = Vec::new();
+        for (_, task) in plan.tasks.iter().enumerate().filter(|(index, _)| statuses.runs(*index)) {
+            match stages.iter_mut().find(|stage| stage.name == *task.stage) {
+                Some(stage) => stage.tasks += 1,
+                None => stages.push(Stage { name: task.stage.to_string(), finished: 0, tasks: 1 }),
+            }
+        }
+        let now = Instant::now();
+        Self {
+            tasks: stages.iter().map(|stage| stage.tasks).sum(),
+            total: plan.seconds_ahead(statuses),
+            started: now,
+            last: now,
+            done: 0.0,
+            finished: 0,
+            stages,
+            measured: None,
+            heard: None,
+        }
+    }
+
+    /// The stages that are under way, and what was measured last.
+    fn in_words(&self) -> String {
+        let under_way =
+            self.stages.iter().filter(|stage| stage.tasks > 1 && (1..stage.tasks).contains(&stage.finished));
+        let stages = under_way.map(|stage| format!("{} {}/{}", stage.name, stage.finished, stage.tasks));
+        stages.chain(self.measured.clone()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Shown {
@@ -75,23 +122,36 @@ impl Shown {
     /// One task less ahead.
     fn advance(&self, task: &Task, cost: f64) {
         self.bar.inc((cost * 1e3) as u64);
-        if self.terminal || self.silent {
-            return;
-        }
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(ahead) = &mut *ahead else { return };
         ahead.done += cost;
         ahead.finished += 1;
-        if ahead.last.elapsed() >= QUIET_TIME {
+        if let Some(stage) = ahead.stages.iter_mut().find(|stage| stage.name == *task.stage) {
+            stage.finished += 1;
+        }
+        self.tell(ahead);
+    }
+
+    /// On a terminal at once, elsewhere now and then.
+    fn tell(&self, ahead: &mut Ahead) {
+        if self.silent {
+            return;
+        }
+        if self.terminal {
+            self.bar.set_message(ahead.in_words());
+        } else if ahead.last.elapsed() >= QUIET_TIME {
             ahead.last = Instant::now();
             let elapsed = ahead.started.elapsed().as_secs_f64();
             let left = elapsed / ahead.done.max(1e-9) * (ahead.total - ahead.done).max(0.0);
+            let left = if ahead.done > 0.0 { format!(", {} left", duration(left)) } else { String::new() };
             let (finished, tasks) = (ahead.finished, ahead.tasks);
-            say(&format!("  {finished} of {tasks} tasks, {} left, last: {}", duration(left), task.label));
+            let words = Some(ahead.in_words()).filter(|words| !words.is_empty());
+            let words = words.map_or(String::new(), |words| format!(": {words}"));
+            say(&format!("  {finished} of {tasks} tasks{left}{words}"));
         }
     }
 
-    /// A line a stage, the longest first.
+    /// A line per stage, the longest first.
     pub(super) fn timings(&self) -> String {
         let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stages: Vec<_> = timings.iter().collect();
@@ -118,21 +178,29 @@ impl Progress for Shown {
                 say(&equations);
             }
         }
-        let tasks = (0..plan.tasks.len()).filter(|&task| statuses.runs(task)).count();
-        let total = plan.seconds_ahead(statuses);
+        let ahead = Ahead::new(plan, statuses);
         if self.terminal && !self.silent {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.reset();
-        self.bar.set_length((total * 1e3) as u64);
-        let now = Instant::now();
-        let ahead = Ahead { tasks, total, started: now, last: now, done: 0.0, finished: 0 };
+        self.bar.set_length((ahead.total * 1e3) as u64);
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
     }
 
     fn started(&self, task: &Task) {
         self.happened("started", task, Value::Null);
-        self.bar.set_message(task.label.to_string());
+    }
+
+    fn measured(&self, task: &Task, what: &str, step: u64, value: f64) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ahead) = &mut *ahead else { return };
+        // Of a million short trainings nobody wants to read each step.
+        if ahead.heard.is_none_or(|heard| heard.elapsed() >= EVENT_TIME) {
+            ahead.heard = Some(Instant::now());
+            self.happened("measured", task, json!({ "what": what, "step": step, "value": value }));
+        }
+        ahead.measured = Some(format!("{what} {value:.3} at {step} of {}", task.label));
+        self.tell(ahead);
     }
 
     fn finished(&self, task: &Task, cost: f64, seconds: f64) {

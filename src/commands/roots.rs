@@ -38,7 +38,7 @@ fn shared_data() -> Vec<PathBuf> {
     let program = std::env::current_exe().ok();
     let installed = program.as_deref().and_then(Path::parent).and_then(Path::parent);
     let installed = installed.map(|prefix| prefix.join("share").join("ojaflow").join("data"));
-    user_data().into_iter().chain(installed).collect()
+    user_data().into_iter().chain(installed).filter(|folder| folder.is_dir()).collect()
 }
 
 fn has_data_sets(folder: &Path) -> bool {

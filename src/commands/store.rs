@@ -1,17 +1,19 @@
 //! `ojaflow store`
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::remote;
 use super::terminal::print;
 use crate::cli::{StoreAction, StoreArgs};
 use crate::error::{Error, Result};
-use crate::flow::{Fate, GIVEN_UP_AFTER, Project, seconds_since};
+use crate::flow::{DiskUse, Fate, GIVEN_UP_AFTER, Project, Use, seconds_since};
 use crate::words::{duration, size};
 
 pub(super) fn execute(project: &Project, args: &StoreArgs) -> Result<()> {
     match &args.action {
         None | Some(StoreAction::Ls) => list(project),
+        Some(StoreAction::Du) => disk(project),
         Some(StoreAction::Verify { published: None, .. }) => verify(project),
         Some(StoreAction::Verify { published: Some(folder), .. }) => {
             let project = match folder {
@@ -51,6 +53,23 @@ fn list(project: &Project) -> Result<()> {
     }
     let (results, bytes) = groups.iter().fold((0, 0), |(n, sum), (_, kept)| (n + kept.results, sum + kept.bytes));
     lines.push(format!("{:<22} {results:>8} {:>10}", "all", size(bytes)));
+    print(&lines.join("\n"))
+}
+
+/// What each pipeline takes of the disk, the largest first.
+fn disk(project: &Project) -> Result<()> {
+    let DiskUse { pipelines, nobody, all } = project.disk_use()?;
+    let mut rows: Vec<(&String, &Use)> = pipelines.iter().collect();
+    rows.sort_by_key(|(name, used)| (Reverse(used.alone + used.published), *name));
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("pipeline".len());
+    let mut lines = vec![format!("{:<width$} {:>10} {:>10} {:>10}", "pipeline", "alone", "shared", "published")];
+    for (name, Use { alone, shared, published }) in rows {
+        lines.push(format!("{name:<width$} {:>10} {:>10} {:>10}", size(*alone), size(*shared), size(*published)));
+    }
+    if nobody > 0 {
+        lines.push(format!("{:<width$} {:>10}  `ojaflow store gc` removes it", "nobody", size(nobody)));
+    }
+    lines.push(format!("{} takes {} of the disk", project.outputs.display(), size(all)));
     print(&lines.join("\n"))
 }
 

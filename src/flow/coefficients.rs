@@ -31,7 +31,11 @@ pub(super) fn install(project: &Project, pipeline: &Pipeline, published: &Publis
         }
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         // Beside the target, then into its place: a reader sees the old table or the new one.
-        let mut new = tempfile::NamedTempFile::new_in(&folder).map_err(Error::io("create a file in", &folder))?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        // Temporary files are for their owner alone unless told otherwise; others read this table.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut new = builder.tempfile_in(&folder).map_err(Error::io("create a file in", &folder))?;
         std::io::Write::write_all(&mut new, text.as_bytes()).map_err(Error::io("write", &target))?;
         new.persist(&target).map_err(|error| Error::io("write", &target)(error.error))?;
     }

@@ -38,7 +38,7 @@ pub use project::Project;
 pub use remotes::{Raced, Transferred, WRITERS, Watch};
 pub use schema::{SCHEMA_FILE, schema_text};
 pub use standing::Standing;
-pub use storage::{Fate, GIVEN_UP_AFTER, Kept, Swept, seconds_since};
+pub use storage::{DiskUse, Fate, GIVEN_UP_AFTER, Kept, Swept, Use, seconds_since};
 pub use terms::written_terms;
 pub use work::{Shares, Shift, Worked};
 

@@ -18,7 +18,11 @@ pub(crate) fn locate(pipelines: &Path, name: &str, span: Option<&Span>) -> Resul
     if is_path && as_path.is_file() {
         return Ok(as_path);
     }
-    if let Some(carried) = carried::find(&format!("{name}.toml")) {
+    let carried = match carried::relative(&as_path).and_then(Path::to_str) {
+        Some(relative) => carried::find(relative),
+        None => carried::find(&format!("{name}.toml")),
+    };
+    if let Some(carried) = carried {
         return Ok(carried);
     }
     let (own, carried) = (names(pipelines), carried_names(pipelines));
@@ -83,8 +87,9 @@ mod tests {
     #[test]
     fn what_the_program_carries_stands_behind_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(locate(folder.path(), "fig4", None).unwrap(), Path::new("ojaflow:fig4.toml"));
-        assert_eq!(locate(folder.path(), "terms/library", None).unwrap(), Path::new("ojaflow:terms/library.toml"));
+        assert_eq!(locate(folder.path(), "fig4", None).unwrap(), Path::new("ojaflow:/fig4.toml"));
+        assert_eq!(locate(folder.path(), "ojaflow:/fig4.toml", None).unwrap(), Path::new("ojaflow:/fig4.toml"));
+        assert_eq!(locate(folder.path(), "terms/library", None).unwrap(), Path::new("ojaflow:/terms/library.toml"));
         std::fs::write(folder.path().join("fig4.toml"), "").unwrap();
         assert_eq!(locate(folder.path(), "fig4", None).unwrap(), folder.path().join("fig4.toml"));
         assert!(!carried_names(folder.path()).contains(&"fig4".to_owned()));

@@ -168,7 +168,7 @@ fn write_table(path: &Path, schema: &TableSchema, key: &str, batches: &[RecordBa
     Ok((rows, digest.to_hex().to_string(), bytes))
 }
 
-/// A folder with one part a run; none where no part has a row (a training that keeps no weights), which a folder of empty
+/// A folder with one part per run; none where no part has a row (a training that keeps no weights), which a folder of empty
 /// files would only hide.
 pub(super) fn put_parts(run: &Run<'_>, table: &PublishedTable, new: &Path) -> Result<Option<TableEntry>> {
     let folder = new.join(&table.name);

@@ -74,7 +74,7 @@ impl Judged {
         found
     }
 
-    /// The page: a section a claim, then the figures, which lie in `figures/` beside it.
+    /// The page: a section per claim, then the figures, which lie in `figures/` beside it.
     pub(crate) fn page(&self) -> String {
         let mut page = String::from(
             "# Claims\n\nWritten by `ojaflow report -o docs/claims.md` from the tables `claims` of published runs; do not edit. \
@@ -130,7 +130,7 @@ impl Judged {
         Ok(())
     }
 
-    /// `text` with the table of verdicts between the two lines that mark its place: a row a claim, a column a data set.
+    /// `text` with the table of verdicts between the two lines that mark its place: a row per claim, a column per data set.
     ///
     /// # Errors
     /// It has no such place.

@@ -152,6 +152,10 @@ impl Surroundings for Context<'_> {
         self.run.progress.notice(&format!("{}: {text}", self.task.label));
     }
 
+    fn measured(&self, what: &'static str, step: u64, value: f64) {
+        self.run.progress.measured(self.task, what, step, value);
+    }
+
     fn check_interrupted(&self) -> Result<()> {
         self.run.check_interrupted()
     }

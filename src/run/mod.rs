@@ -33,6 +33,8 @@ pub trait Progress: Sync {
     fn shared(&self, _task: &Task, _cost: f64) {}
     /// `cost` as the plan estimated it; `seconds` as its worker was busy with it.
     fn finished(&self, _task: &Task, _cost: f64, _seconds: f64) {}
+    /// A task that runs has got so far: an accuracy after so many samples.
+    fn measured(&self, _task: &Task, _what: &str, _step: u64, _value: f64) {}
     /// A task could not be carried out, and the run goes on without it.
     fn failed(&self, _task: &Task, _error: &Error) {}
     /// Something worth a line: damage that was repaired, a run that diverged.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-const FOLDER: &str = "ojaflow:";
+const FOLDER: &str = "ojaflow:/";
 
 /// The path of a file that the program carries, named as seen from the folder of the pipelines: `terms/library.toml`.
 pub fn find(relative: &str) -> Option<PathBuf> {
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn other_names_are_not_carried() {
-        assert_eq!(find("fig4.toml"), Some(PathBuf::from("ojaflow:fig4.toml")));
+        assert_eq!(find("fig4.toml"), Some(PathBuf::from("ojaflow:/fig4.toml")));
         assert_eq!(find("../Cargo.toml"), None);
-        assert!(read(Path::new("ojaflow:absent.toml")).is_err());
+        assert!(read(Path::new("ojaflow:/absent.toml")).is_err());
     }
 }

@@ -26,7 +26,7 @@ pub struct CoefficientTable {
     pub start: String,
     /// The key of the race at its end: it covers every training.
     pub key: String,
-    /// One entry a condition.
+    /// One entry per condition.
     #[serde(default)]
     pub coefficients: Vec<Tuned>,
 }

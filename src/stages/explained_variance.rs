@@ -168,7 +168,7 @@ fn write_components(context: &dyn Surroundings, images: &[ActivationRow<'_>], ti
     for image in images {
         values.extend_from_slice(image.activation);
     }
-    // One row an image, one column a unit.
+    // One row per image, one column per unit.
     let view = ArrayView2::from_shape((images.len(), n_units as usize), &values);
     let found = match explained_variance(view.map_err(|error| context.internal(error))?) {
         Ok(found) => found,

@@ -1,4 +1,4 @@
-//! The nodes of a pipeline, in flow order, one kind a file.
+//! The nodes of a pipeline, in flow order, one kind per file.
 //!
 //! A [`Kind`] is what `kind = "…"` names in a pipeline file. Given parameters and the results it will read, it plans a
 //! piece of [`Work`](crate::task::Work), which knows its parameters in canonical form and the tables it makes before it runs.

@@ -107,7 +107,7 @@ impl Column {
 pub enum Layout {
     /// One file, its parts concatenated and sorted, the axes of the matrix as columns.
     File,
-    /// A folder with one part a run, for what is large; joins the axes through `run_id`.
+    /// A folder with one part per run, for what is large; joins the axes through `run_id`.
     Folder,
 }
 

@@ -264,6 +264,8 @@ impl Surroundings for OnBench<'_> {
         self.made.borrow_mut().notices.push(text.to_owned());
     }
 
+    fn measured(&self, _: &'static str, _: u64, _: f64) {}
+
     fn check_interrupted(&self) -> Result<()> {
         match self.bench.patience.get() {
             Some(0) => Err(Error::Interrupted),

@@ -71,6 +71,9 @@ pub trait Surroundings {
     /// Tells the user something worth a line.
     fn notice(&self, text: &str);
 
+    /// Tells the user how it goes, for as long as the task runs: an accuracy after so many samples. Nothing that is kept.
+    fn measured(&self, what: &'static str, step: u64, value: f64);
+
     /// To be called every few milliseconds of work.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ fn pipelines_that_come_with_the_program_run_in_an_empty_folder() {
     let listed = fine(&run(&["pipeline"]));
     assert!(listed.contains("\nfig4 ") && listed.contains("\nlocal_rules "), "{listed}");
     let without = refused(&run(&["pipeline", "smoke"]), 2);
-    assert!(without.contains("ojaflow:smoke.toml:") && without.contains("pip install ojaflow-data"), "{without}");
+    assert!(without.contains("ojaflow:/smoke.toml:") && without.contains("pip install ojaflow-data"), "{without}");
 
     let taken = fine(&run(&["data", "fetch", root().join("data").to_str().unwrap()]));
     assert!(taken.contains("mnist: 60000 training") && taken.contains("fashion_mnist: 60000 training"), "{taken}");

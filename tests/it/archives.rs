@@ -150,7 +150,7 @@ fn other_programs_open_an_archive() {
         assert!(names.contains(&expected), "{expected} in {names:?}");
     }
     let weights = names.iter().filter(|name| name.starts_with("small/data/outputs/small/train_weights/"));
-    assert_eq!(weights.count(), 4, "one part a run");
+    assert_eq!(weights.count(), 4, "one part per run");
     assert!(!names.iter().any(|name| name.contains("data.parquet")), "images were not asked for");
     // What we build with the same files is the same tar, so the tests below differ from a sound archive only in what they say.
     assert!(tar_with(&files) == tar, "the two writers differ");

@@ -22,10 +22,10 @@ use tempfile::TempDir;
 fn unknown_data_set() {
     let sets = Fixture::new();
     assert_snapshot!(sets.message(find(&[sets.data()], "smal")), @"
-    there is no data set `smal` in data
-      expected: one that is there (small)
-      found:    `smal`
-      remedy:   correct the name; add the set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
+     there is no data set `smal` in data
+       expected: one that is there (small)
+       found:    `smal`
+       remedy:   correct the name; get MNIST and Fashion-MNIST with `pip install ojaflow-data` or `ojaflow data fetch`; add another set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
     ");
 }
 
@@ -33,10 +33,10 @@ fn unknown_data_set() {
 fn unknown_data_set_in_an_empty_folder() {
     let sets = Fixture::new();
     assert_snapshot!(sets.message(find(&[sets.path("elsewhere")], "mnist")), @"
-    there is no data set `mnist` in elsewhere
-      expected: one that is there (none is)
-      found:    `mnist`
-      remedy:   correct the name; add the set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
+     there is no data set `mnist` in elsewhere
+       expected: one that is there (none is)
+       found:    `mnist`
+       remedy:   correct the name; get MNIST and Fashion-MNIST with `pip install ojaflow-data` or `ojaflow data fetch`; add another set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
     ");
 }
 

@@ -34,6 +34,7 @@ mod statistics;
 #[cfg(unix)]
 mod terminal;
 mod terms;
+mod tutorials;
 mod verdicts;
 mod walls;
 mod wrong_pipelines;

@@ -82,7 +82,7 @@ fn a_planned_task_takes_at_most_a_kilobyte() {
         let [few, before, many, after] = numbers[..] else { panic!("{said}") };
         if before > 0.0 {
             let each = (after - before) / (many - few);
-            println!("{name}: {each:.0} bytes a task");
+            println!("{name}: {each:.0} bytes per task");
             assert!(many > 40_000.0 && each < MOST_BYTES, "{name}: a task of {many} takes {each:.0} bytes");
         }
     }

@@ -191,7 +191,7 @@ def tuned():
 
 
 def our_networks(data, coefficients, n, n_recurrent):
-    """{(network, rule, step): {measurement: array, one row a seed}}"""
+    """{(network, rule, step): {measurement: array, one row per seed}}"""
     networks, began = {}, time.monotonic()
     done = lambda *what: print(*what, f"after {time.monotonic() - began:.0f} s", file=sys.stderr)
     for network, rule in itertools.product(CHAINS, ("bp", "bp_oja")):
@@ -210,7 +210,7 @@ def our_networks(data, coefficients, n, n_recurrent):
 
 
 def our_quantities(networks):
-    """By the name of the program's table, functions of what a claim selects in it: one value a seed."""
+    """By the name of the program's table, functions of what a claim selects in it: one value per seed."""
 
     def gain(network, name, step=N_SAMPLES):
         return networks[network, "bp_oja", step][name] - networks[network, "bp", step][name]
@@ -233,7 +233,7 @@ def our_quantities(networks):
 
 
 def program_quantities(folder, claims, settings, coefficients):
-    """(claim, table, what the claim selects in it, bound, one value a seed, verdict), with the picked coefficients."""
+    """(claim, table, what the claim selects in it, bound, one value per seed, verdict), with the picked coefficients."""
     published = Published(folder)
     trained = published.frame("train_runs").query("cell == 1")[["rule", "gradient", "oja"]].to_numpy().tolist()
     for (setting, rule), picked in coefficients.items():

@@ -1,5 +1,5 @@
 """The accuracies of `pipelines/surfaces.toml` and `surfaces_rnn.toml` as the tests of racing read them: a file a network
-in ../fixtures/surfaces, a line a cell, a column a seed. Run those pipelines first, then, from the project's root:
+in ../fixtures/surfaces, one line per cell, one column per seed. Run those pipelines first, then, from the project's root:
 
     python tests/reference/surfaces_fixture.py        # needs duckdb
 """

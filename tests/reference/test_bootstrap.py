@@ -47,7 +47,7 @@ class Stage:
         self.seeds = sorted(set(self.runs[self.over]))
 
     def series(self):
-        """{values of the keys: one number a seed, NaN where a run has none}."""
+        """{values of the keys: one number per seed, NaN where a run has none}."""
         found = {}
         for row in self.of.to_dict("records"):
             values = found.setdefault(tuple(row[key] for key in self.keys), np.full(len(self.seeds), np.nan))

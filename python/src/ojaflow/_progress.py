@@ -86,6 +86,8 @@ class Progress:
             case "finished" | "shared":
                 self.finished += 1
                 self.task = event["task"]
+            case "measured":
+                self.task = f"{event['task']}: {event['what']} {event['value']:.3f} at {event['step']}"
             case "notice":
                 self.say(f"  {event['text']}")
             case "failed":

@@ -62,11 +62,11 @@ impl Resamples {
         self.indices.chunks_exact(self.n_runs)
     }
 
-    /// Mean over runs and its percentile interval; `values` holds one finite number a run.
+    /// Mean over runs and its percentile interval; `values` holds one finite number per run.
     ///
     /// # Panics
     ///
-    /// If there is not one value a run, or if `level` is not within (0, 1); so do all the methods below.
+    /// If there is not one value per run, or if `level` is not within (0, 1); so do all the methods below.
     pub fn interval(&self, values: &[f64], level: f64) -> Interval {
         self.check_length(values.len());
         self.interval_of(|runs| mean_of(values, runs), level)
@@ -146,7 +146,7 @@ impl Resamples {
 
     #[track_caller]
     fn check_length(&self, n_values: usize) {
-        assert_eq!(n_values, self.n_runs, "a bootstrap needs one value a run");
+        assert_eq!(n_values, self.n_runs, "a bootstrap needs one value per run");
     }
 }
 

@@ -71,7 +71,7 @@ pub trait Learner {
     /// If the samples do not fit the model.
     fn advance(&mut self, samples: &Samples, order: &[u32]) -> Result<(), Divergence>;
 
-    /// As [`Learner::advance`], and the norms of the last step's update, one entry a layer 1 … L. Empty if `order` is, or
+    /// As [`Learner::advance`], and the norms of the last step's update, one entry per layer 1 … L. Empty if `order` is, or
     /// if a step of this learner is not one sample's.
     ///
     /// # Errors

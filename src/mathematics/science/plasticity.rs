@@ -112,7 +112,7 @@ impl Rule {
         self.terms.iter().any(reads)
     }
 
-    /// ΔW, and ΔB where it moves, as actually run, one a line.
+    /// ΔW, and ΔB where it moves, as actually run, one per line.
     pub fn equation(&self) -> String {
         self.written(Notation::Plain).join("\n")
     }
@@ -167,7 +167,7 @@ impl Rule {
     /// Checks the number of coefficients against a network of `n_layers` layers.
     ///
     /// # Errors
-    /// A term that has one coefficient a layer has not one for each.
+    /// A term that has one coefficient per layer has not one for each.
     pub fn check_layers(&self, n_layers: usize) -> Result<(), InvalidParameter> {
         for (term, coefficient) in &self.terms {
             if let Coefficient::PerLayer(values) = coefficient

@@ -13,13 +13,13 @@ const CONTEXT: &str = "ojaflow random stream v1";
 /// What a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Initial W, one stream a layer.
+    /// Initial W, one stream per layer.
     ForwardWeights,
-    /// Initial B, one stream a layer.
+    /// Initial B, one stream per layer.
     FeedbackWeights,
-    /// What single neurons are perturbed by, one stream a layer.
+    /// What single neurons are perturbed by, one stream per layer.
     Noise,
-    /// What layers hear in a phase of noise, one stream a layer.
+    /// What layers hear in a phase of noise, one stream per layer.
     Mirror,
     /// Which training samples are seen, and when.
     SampleOrder,
@@ -27,7 +27,7 @@ pub enum Purpose {
     Bootstrap,
     /// Tasks of meta-learning.
     Task,
-    /// Samples that a class shows in every task of meta-learning, one stream a class.
+    /// Samples that a class shows in every task of meta-learning, one stream per class.
     TaskSamples,
     /// Draws of tuning seeds: how probable is it that a cell is picked?
     Selection,

@@ -1,4 +1,4 @@
-//! Rows of measurements → for each measurement its values, one a run.
+//! Rows of measurements → for each measurement its values, one per run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(super) struct RunState {
 /// The state of each run, by the cells of the axes that tell runs apart and by its seed.
 pub(super) type RunStates = BTreeMap<(Vec<Cell>, Cell), RunState>;
 
-/// The values of one measurement, one a run; none where a run has none.
+/// The values of one measurement, one per run; none where a run has none.
 pub(super) type Series = Vec<Option<f64>>;
 
 /// Where the runs of a condition were measured (its layers), whatever the step.

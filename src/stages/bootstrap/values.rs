@@ -1,4 +1,4 @@
-//! The values behind a summary, one a run, with the cells that a tuning left to choose from: what claims are judged by.
+//! The values behind a summary, one per run, with the cells that a tuning left to choose from: what claims are judged by.
 
 use std::collections::BTreeMap;
 

@@ -65,10 +65,10 @@ pub(super) struct MetaLearnSpec {
     /// Whether a class shows new images in every task, or the same ones in all tasks of a seed.
     #[serde(default)]
     pub(super) images: ImagesSpec,
-    /// Training samples a class.
+    /// Training samples per class.
     #[serde(default = "training_samples")]
     pub(super) training_samples: usize,
-    /// Query samples a class.
+    /// Query samples per class.
     #[serde(default = "query_samples")]
     pub(super) query_samples: usize,
     /// λ in the penalty λ Σ|θ|.

@@ -31,7 +31,7 @@ pub(super) fn initial_rule(
     for name in terms::names(planning.definitions) {
         let Some(coefficient) = rule.terms.get(name) else { continue };
         let CoefficientSpec::Uniform(value) = coefficient else {
-            return Err(planning.fault("rule", format!("`{name}` is one number in meta-learning, not one a layer")));
+            return Err(planning.fault("rule", format!("`{name}` is one number in meta-learning, not one per layer")));
         };
         let takes_part = *value != 0.0 || learned.iter().any(|learned| learned == name);
         let Some(known) = terms::find(planning.definitions, name, numbers)?.filter(|_| takes_part) else { continue };

@@ -1,4 +1,4 @@
-//! The committed form of what races found: one table a condition, as a person would write it.
+//! The committed form of what races found: one table per condition, as a person would write it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

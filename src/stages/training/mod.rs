@@ -1,4 +1,4 @@
-//! Trainings: one skeleton, a recipe a kind.
+//! Trainings: one skeleton, a recipe per kind.
 //!
 //! `skeleton` goes from the order of the samples to the rows of the tables, whatever learns; `online`, `batch` and
 //! `recurrent` say what learns and how it is written in a pipeline; `rules`, `terms`, `parameters` and `tables` are what they share.

@@ -226,7 +226,7 @@ fn rule_of(terms: &[(String, CoefficientSpec)], target: OjaTargetSpec) -> Result
             return Err(format!("a recurrent network learns by `gradient` and `oja`, not by `{name}`"));
         };
         let CoefficientSpec::Uniform(value) = coefficient else {
-            return Err(format!("`{name}` is one number in a recurrent network, not one a layer"));
+            return Err(format!("`{name}` is one number in a recurrent network, not one per layer"));
         };
         coefficients[index] = Some(*value);
     }

@@ -1,6 +1,6 @@
 //! Learning rules of a pipeline: `[rules.…]` as written, tuned coefficients filled in, terms in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -127,11 +127,17 @@ fn find_condition<'a>(
     coefficients.find(dataset, setting, rule).ok_or_else(|| {
         // Those that share the most with what was asked for.
         let conditions = coefficients.conditions();
-        let starts = [format!("{dataset} / {setting} / "), format!("{dataset} / ")];
-        let near = starts.iter().find(|start| conditions.iter().any(|name| name.starts_with(*start)));
-        let there = choices(conditions.iter().filter(|name| near.is_none_or(|start| name.starts_with(start))));
-        Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}"))
-            .help(format!("There are: {there}."))
+        let beyond = |start: &str| -> BTreeSet<&str> {
+            let rest = conditions.iter().filter_map(|condition| condition.strip_prefix(start));
+            rest.filter_map(|rest| rest.split(" / ").next()).collect()
+        };
+        let (here, of_set) = (beyond(&format!("{dataset} / {setting} / ")), beyond(&format!("{dataset} / ")));
+        let help = match (here.is_empty(), of_set.is_empty()) {
+            (false, _) => format!("In this setting the rules {} are tuned.", choices(here)),
+            (true, false) => format!("On `{dataset}` the settings {} are tuned.", choices(of_set)),
+            (true, true) => format!("Nothing is tuned on `{dataset}`, but on {}.", choices(beyond(""))),
+        };
+        Fault::at(at, format!("no tuned coefficients for {dataset} / {setting} / {rule}")).help(help)
     })
 }
 

@@ -145,7 +145,9 @@ impl Record {
     ) -> Result<()> {
         // A replay only hands weights on: nobody would read its scores.
         if context.wants("evaluations") {
-            self.evaluations.push((step, model.evaluate(held_out, first..held_out.len())));
+            let found = model.evaluate(held_out, first..held_out.len());
+            context.measured("accuracy", step, found.accuracy);
+            self.evaluations.push((step, found));
         }
         if context.wants("trajectory") {
             write_weights(context, "trajectory", step, model)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! outputs/.store/v1/
-//!   results/<kk>/<key>/   one folder a task: commit.json and the files it lists
+//!   results/<kk>/<key>/   one folder per task: commit.json and the files it lists
 //!   packs/<digest>.pack   many small results in one file, where files are dear (`packs`)
 //!   pending/<run>/<key>/  results being written; renamed into `results` as a whole, so they appear all at once
 //!   runs/<run>            what a run is for and the keys that it counts on; locked for as long as it lives, and gone once

@@ -7,8 +7,8 @@ use super::{SOUND, refused, with_options};
 #[test]
 fn unknown_pipeline() {
     assert_snapshot!(refused(SOUND, "smal", &[]), @"
-      × there is no pipeline `smal`
-      help: Did you mean `small`? There are: `small`.
+     × there is no pipeline `smal`
+     help: Did you mean `small`? There are: `small`, and those of the program, which `ojaflow pipeline` lists.
     ");
 }
 

@@ -27,7 +27,7 @@ fn include_of_an_unknown_pipeline() {
        ·            ───────
      2 │ [pipeline]
        ╰────
-      help: There are: `small`.
+      help: Did you mean `fig1`? There are: `small`, and those of the program, which `ojaflow pipeline` lists.
     "#);
 }
 

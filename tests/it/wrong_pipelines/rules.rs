@@ -134,6 +134,6 @@ setting   = "7_layers""#)]), @"
         ·        ──────
      13 │ gradient = 0.01
         ╰────
-      help: There are: none.
+      help: On `mnist` the settings `10_layers`, `5_layers`, `5_layers_feedback_alignment`, `5_layers_naive`, `any_init`, `broadcast_10`, `broadcast_5`, `direct_10`, `direct_5`, `equilibrium_propagation_5`, `kolen_pollack_10`, `kolen_pollack_5`, `none_10`, `none_5`, `predictive_coding_5`, `random_10`, `random_5`, `rnn`, `rnn_256`, `rnn_32`, `rnn_64`, `rnn_orthogonal`, `sign_symmetric_10`, `sign_symmetric_5`, `symmetric_10`, `symmetric_5`, `weight_mirror_10`, `weight_mirror_5` are tuned.
     ");
 }

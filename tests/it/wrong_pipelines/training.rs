@@ -10,7 +10,7 @@ fn unknown_data_set() {
       × pipelines/small.toml:18:11: there is no data set `mnits` in data
       │   expected: one that is there (fashion_mnist, mnist)
       │   found:    `mnits`
-      │   remedy:   correct the name; add the set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
+      │   remedy:   correct the name; get MNIST and Fashion-MNIST with `pip install ojaflow-data` or `ojaflow data fetch`; add another set with `ojaflow data import DIR --as NAME`; or name another data folder with `--data`
         ╭─[pipelines/small.toml:18:11]
      17 │ kind    = "load"
      18 │ dataset = "mnits"

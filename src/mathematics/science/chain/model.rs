@@ -41,7 +41,7 @@ impl Model for Network {
             for (layer, normalization) in (1..).zip(&self.normalization) {
                 let name = if normalization.over_units { OVER_UNITS[kind] } else { OF_A_BATCH[kind] };
                 let units = &as_flat(part(normalization))[..self.architecture().sizes()[layer]];
-                let values = ArrayView2::from_shape((units.len(), 1), units).expect("a column has one number a row");
+                let values = ArrayView2::from_shape((units.len(), 1), units).expect("a column has one number per row");
                 visitor(Parameter { name, layer, values });
             }
         }

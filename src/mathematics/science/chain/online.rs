@@ -128,7 +128,7 @@ impl OnlineTrainer {
         self.online.advance(samples, order)
     }
 
-    /// As [`OnlineTrainer::advance`], and the norms of the last step's update, one entry a layer 1 … L; empty if `order`
+    /// As [`OnlineTrainer::advance`], and the norms of the last step's update, one entry per layer 1 … L; empty if `order`
     /// is.
     ///
     /// # Errors

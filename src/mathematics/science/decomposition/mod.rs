@@ -24,7 +24,7 @@ const BLOCK: usize = 256;
 /// Variances along the principal components, the largest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExplainedVariance {
-    /// λ_k, in the squared unit of the activations, one a unit. An eigenvalue that rounding made negative is 0: a
+    /// λ_k, in the squared unit of the activations, one per unit. An eigenvalue that rounding made negative is 0: a
     /// covariance has none.
     pub variance: Vec<f64>,
     /// λ_k / Σλ; `None` where the total variance is 0.

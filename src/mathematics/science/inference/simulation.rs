@@ -4,7 +4,7 @@
 //! ([`surfaces`]), and lets the survivors run on up to 160 seeds of the figure. What the procedure is expected to give is
 //! the mean, over all experiments of a surface, of the difference of the means of the two cells that were picked.
 //!
-//! `tables_of_statistics` prints everything, from 20,000 experiments a row (six minutes); the other tests ask the same of a
+//! `tables_of_statistics` prints everything, from 20,000 experiments per row (six minutes); the other tests ask the same of a
 //! thousand.
 
 mod experiment;

@@ -79,7 +79,7 @@ impl MetaSettings {
         let mut taking_part = Vec::new();
         for ((term, coefficient), learned) in terms.iter().zip(self.learns()) {
             let &Coefficient::Uniform(theta) = coefficient else {
-                return refuse(format!("`{}` is one number in meta-learning, not one a layer", term.name));
+                return refuse(format!("`{}` is one number in meta-learning, not one per layer", term.name));
             };
             let takes_part = learned || theta != 0.0;
             if let Some(why) = self.feedback.refuses(term).filter(|_| takes_part) {

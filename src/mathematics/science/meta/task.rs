@@ -178,7 +178,7 @@ impl<'a> ClassPool<'a> {
         match self.classes.iter().position(|(_, members)| members.len() < needed) {
             None => Ok(()),
             Some(class) => Err(InvalidParameter::new(format!(
-                "a task needs {needed} samples a class; class {class} of the pool has {}",
+                "a task needs {needed} samples per class; class {class} of the pool has {}",
                 self.classes[class].1.len()
             ))),
         }

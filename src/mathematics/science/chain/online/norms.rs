@@ -64,7 +64,7 @@ impl Signals<'_> {
 }
 
 impl OnlineTrainer {
-    /// Norms of the step that `image` has made, one entry a layer.
+    /// Norms of the step that `image` has made, one entry per layer.
     pub(super) fn update_norms(&self, before: &Before, image: Active<'_>) -> Vec<UpdateNorms> {
         let after = self.network();
         let norms = |layer: usize| {

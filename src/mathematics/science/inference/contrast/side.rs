@@ -10,7 +10,7 @@ const ROUNDING: f64 = 1e-9;
 pub struct Survivor {
     /// π_c, within [0, 1].
     pub probability: f64,
-    /// x_{c,i}, one finite number a run, in the same order of runs throughout a contrast.
+    /// x_{c,i}, one finite number per run, in the same order of runs throughout a contrast.
     pub values: Vec<f64>,
 }
 

@@ -89,7 +89,7 @@ fn a_class_that_comes_up_twice_brings_twice_as_many_samples_all_different() {
     for (n, expected) in [(1, 25), (2, 225), (3, 150)] {
         assert!(together[n] > expected * 7 / 10 && together[n] < expected * 13 / 10 + 8, "{n}: {}", together[n]);
     }
-    // 60 samples a class: enough for three draws of 20, not of 21.
+    // 60 samples per class: enough for three draws of 20, not of 21.
     assert!(pool.check(TaskSize { n_training: 15, ..size }, sampling).is_ok());
     assert!(pool.check(TaskSize { n_training: 16, ..size }, sampling).is_err());
     assert!(pool.check(TaskSize { n_training: 16, ..size }, Sampling::default()).is_ok());
@@ -268,7 +268,7 @@ fn impossible_settings_are_refused_with_the_reason() {
     );
     assert!(
         refusal(MetaSettings { task: task(3, 51), ..settings() })
-            .contains("61 samples a class; class 0 of the pool has 60")
+            .contains("61 samples per class; class 0 of the pool has 60")
     );
     assert!(refusal(MetaSettings { feedback: Feedback::Random, ..settings() }).contains("`feedback_hebb`"));
     assert!(refusal(MetaSettings { learned: Vec::new(), ..settings() }).contains("at least one learned"));
