@@ -87,7 +87,9 @@ class Progress:
                 self.finished += 1
                 self.task = event["task"]
             case "measured":
-                self.task = f"{event['task']}: {event['what']} {event['value']:.3f} at {event['step']}"
+                # What has no number, because it diverged, is null.
+                value = "–" if event["value"] is None else f"{event['value']:.3f}"
+                self.task = f"{event['task']}: {event['what']} {value} at {event['step']}"
             case "notice":
                 self.say(f"  {event['text']}")
             case "failed":
