@@ -66,6 +66,11 @@ fn pipelines_that_come_with_the_program_run_in_an_empty_folder() {
     // With its own name beside the coefficients and terms that the program carries.
     let planned = fine(&run(&["plan", "pathways", "--set", "matrix.seed.count=1"]));
     assert!(planned.contains("tasks:"), "{planned}");
+    // Its archive holds the pipeline as a project does.
+    fine(&run(&["pipeline", "smoke", "--set", "matrix.seed.count=1", "--as", "one"]));
+    fine(&run(&["archive", "one", "-o", home.path().join("one.tar.zst").to_str().unwrap()]));
+    let again = fine(&run(&["reproduce", home.path().join("one.tar.zst").to_str().unwrap(), "--to", "accuracy"]));
+    assert!(again.contains("0 different"), "{again}");
     let published = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(published.collect::<Vec<_>>(), ["outputs"], "nothing else is left behind");
 }

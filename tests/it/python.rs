@@ -39,7 +39,22 @@ fn python_agrees() {
     publish(folder.path(), "fig4", &["matrix.seed.count=2", "stages.activations.samples=1000"]);
     make_up_queries(&outputs.join(".queries"));
     make_up_ties(&outputs.join(".queries/ties"));
-    python.run_tests(&outputs);
+    run_tests(python.tests(&format!("{ROOT}/tests/reference")).env("OJAFLOW_TEST_OUTPUTS", &outputs));
+}
+
+/// The package of `python/`, on this program, from its sources; `tests/wheel.sh` runs the same tests on the wheel.
+#[test]
+fn python_package() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let sources = format!("{ROOT}/python/src");
+    let mut tests = Python::prepared().tests(&format!("{ROOT}/python/tests"));
+    // Where there is nothing, so that nothing of the checkout is found by accident.
+    tests.current_dir(folder.path()).arg("--basetemp").arg(folder.path().join("tests"));
+    for name in ["OJAFLOW_PIPELINES", "OJAFLOW_OUTPUTS"] {
+        tests.env_remove(name);
+    }
+    tests.env("OJAFLOW_PROGRAM", env!("CARGO_BIN_EXE_ojaflow")).env("OJAFLOW_DATA", format!("{ROOT}/data"));
+    run_tests(tests.env("PYTHONPATH", sources));
 }
 
 /// No number of the READMEs' tables of speed was typed: they are what `benches/tables` writes from the newest kept run.
@@ -114,18 +129,22 @@ impl Python {
         Self(interpreter)
     }
 
-    fn run_tests(&self, outputs: &Path) {
+    /// pytest on a folder of tests.
+    fn tests(&self, folder: &str) -> Command {
         let mut command = Command::new(&self.0);
-        command.args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--tb=short", "--durations=5"]);
-        command.arg(format!("{ROOT}/tests/reference")).env("OJAFLOW_TEST_OUTPUTS", outputs);
+        command.args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--tb=short", "--durations=5", folder]);
         // The matrices are small: threads would cost more than they give, and cargo runs other tests beside this one.
         command.env("OPENBLAS_NUM_THREADS", "1").env("PYTHONDONTWRITEBYTECODE", "1");
-        let output = command.output().unwrap();
-        let report = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
-        assert!(!report.contains(" skipped"), "a check that is skipped is no check:\n{report}");
-        println!("{report}");
+        command
     }
+}
+
+fn run_tests(tests: &mut Command) {
+    let output = tests.output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!report.contains(" skipped"), "a check that is skipped is no check:\n{report}");
+    println!("{report}");
 }
 
 fn succeeds(program: &Path, arguments: &[&str]) -> bool {

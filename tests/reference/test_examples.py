@@ -1,11 +1,11 @@
 """The examples in `examples/` make Figure 4's summary from the raw table, and it is the one that was published.
 
-Each is run as it stands, in a folder where `outputs/fig4` is; a changed raw table shows that the comparison can fail.
+Each is run as it stands, in a folder where `outputs/fig4` is; a changed raw table shows that the comparison can fail. The
+notebooks beside them are run by `python/tests`.
 """
 
 import contextlib
 import io
-import json
 import os
 import runpy
 import shutil
@@ -33,19 +33,7 @@ def run_polars():
     return names["summary"].to_pandas(), names["n_unmatched"], names["deviation"]
 
 
-def run_notebook():
-    """The code cells in their order, in one namespace."""
-    notebook = json.loads((EXAMPLES / "fig4_pandas.ipynb").read_text())
-    assert notebook["nbformat"] == 4
-    names = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == [] and cell["execution_count"] is None, "outputs are stripped"
-            exec("".join(cell["source"]), names)
-    return names["summary"], names["n_unmatched"], names["deviation"]
-
-
-ALL = pytest.mark.parametrize("run", [run_sql, run_polars, run_notebook])
+ALL = pytest.mark.parametrize("run", [run_sql, run_polars])
 
 
 @pytest.fixture
