@@ -33,7 +33,7 @@ pub use status::{Disposition, Statuses};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::spec::{Definitions, carried};
+use crate::spec::Definitions;
 use crate::store::{Key, KeyMaterial, KeyedInput};
 use crate::tables::TableSchema;
 use crate::tables::frame::Cell;
@@ -197,8 +197,7 @@ pub struct Pipeline {
 impl Pipeline {
     /// What its file is called in the folder of the pipelines that it lies in, on this machine or in the program.
     pub fn file_name(&self) -> String {
-        let file = carried::relative(&self.file).unwrap_or(&self.file);
-        file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
