@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn want_of_memory_is_no_fault_of_the_file() {
-        let info = find(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data")), "mnist").unwrap();
+        let info = find(&[concat!(env!("CARGO_MANIFEST_DIR"), "/data")], "mnist").unwrap();
         let error = |kind: std::io::ErrorKind| {
             file_error(&info, Role::TrainImages, FileFault::Unreadable(kind.into())).to_string()
         };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn shipped(name: &str) -> DataSet {
-        load(&find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), name).unwrap()).unwrap()
+        load(&find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("data")], name).unwrap()).unwrap()
     }
 
     /// Mean and standard deviation of the training pixels, scaled to 0 … 1.
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_shipped_files_verify() {
-        let info = find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), "mnist").unwrap();
+        let info = find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("data")], "mnist").unwrap();
         let statuses = verify(&info);
         assert!(statuses.iter().map(|status| status.role).eq(Role::ALL));
         assert!(statuses.iter().all(|status| status.problem.is_none()), "{statuses:?}");
