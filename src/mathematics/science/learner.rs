@@ -35,10 +35,7 @@ impl Divergence {
     pub(crate) fn keep(tape: &mut Tape<'_>, divergence: &mut Option<Self>) -> Result<(), Foreign> {
         tape.option("diverged", divergence, |tape, Self { step, layer }| {
             tape.count("step", step)?;
-            let mut n = u64::from(*layer);
-            tape.count("layer", &mut n)?;
-            *layer = u32::try_from(n).map_err(|_| Foreign::new(format!("no network has {n} layers")))?;
-            Ok(())
+            tape.small_count("layer", layer)
         })
     }
 }
@@ -56,7 +53,7 @@ impl UpdateNorms {
             let mut name = std::mem::take(term).into_owned();
             tape.text("term", &mut name)?;
             *term = Cow::Owned(name);
-            tape.numbers("norm", std::slice::from_mut(norm))
+            tape.number("norm", norm)
         })
     }
 }

@@ -108,6 +108,36 @@ impl<'a> Tape<'a> {
         Ok(())
     }
 
+    /// A count that is not large.
+    ///
+    /// # Errors
+    /// Something else was kept here, or a larger one.
+    pub fn small_count(&mut self, name: &str, count: &mut u32) -> Result<(), Foreign> {
+        let mut larger = u64::from(*count);
+        self.count(name, &mut larger)?;
+        *count = u32::try_from(larger).map_err(|_| Foreign::new(format!("`{name}` is {larger}, which is too many")))?;
+        Ok(())
+    }
+
+    /// How many there are of something.
+    ///
+    /// # Errors
+    /// Something else was kept here, or more than this machine can count.
+    pub fn size(&mut self, name: &str, size: &mut usize) -> Result<(), Foreign> {
+        let mut count = *size as u64;
+        self.count(name, &mut count)?;
+        *size = usize::try_from(count).map_err(|_| Foreign::new(format!("`{name}` is {count}, which is too many")))?;
+        Ok(())
+    }
+
+    /// A number in double precision.
+    ///
+    /// # Errors
+    /// Something else was kept here.
+    pub fn number(&mut self, name: &str, number: &mut f64) -> Result<(), Foreign> {
+        self.numbers(name, std::slice::from_mut(number))
+    }
+
     /// Numbers in double precision; as many as there were.
     ///
     /// # Errors
@@ -237,7 +267,7 @@ mod tests {
         fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
             tape.count("steps", &mut self.steps)?;
             tape.singles("weights", &mut self.weights)?;
-            tape.list("sums", &mut self.sums, 4, |tape, x| tape.numbers("sum", std::slice::from_mut(x)))?;
+            tape.list("sums", &mut self.sums, 4, |tape, x| tape.number("sum", x))?;
             tape.text("name", &mut self.name)?;
             tape.option("missing", &mut self.missing, |tape, n| tape.count("n", n))
         }
