@@ -1,6 +1,7 @@
 //! The command line, without logic.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -153,6 +154,20 @@ pub(crate) struct RunArgs {
     /// Commit small results many to a file, where files are dear
     #[arg(long)]
     pub pack: bool,
+    /// Seconds of work after which a long training leaves its state in the store, and again after as many; 0 for never
+    ///
+    /// If it is killed or interrupted, or the power fails, the same command goes on from the last state that it left, and ends
+    /// with the same bytes. Who stops it by Ctrl-C loses no more than a tenth of the time. What was left is removed when the
+    /// result is there; `store gc` removes what no run is to go on with.
+    #[arg(
+        long,
+        env = "OJAFLOW_CHECKPOINT_SECONDS",
+        value_name = "SECONDS",
+        default_value = "300",
+        value_parser = seconds,
+        hide_short_help = true
+    )]
+    pub checkpoint_seconds: Duration,
     /// Fetch results that are not here from an object store: `s3://bucket/prefix`; nothing is written there
     ///
     /// What is there counts as missing in plans and dry runs, and is found by the run.
@@ -501,4 +516,10 @@ pub(crate) enum StoreAction {
         #[arg(long)]
         unfinished: bool,
     },
+}
+
+/// A time in seconds, and parts of them.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -185,7 +185,7 @@ pub(crate) struct Bench<'a> {
 impl<'a> Bench<'a> {
     pub(crate) fn new(limits: &'a Limits) -> Self {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-        let found = datasets::find(&data, "mnist").and_then(|info| datasets::load(&info)).expect("MNIST is in data/");
+        let found = datasets::find(&[data], "mnist").and_then(|info| datasets::load(&info)).expect("MNIST is in data/");
         let labels = found.test.labels.into_iter().map(u16::from).collect();
         let samples = Samples::new(found.test.pixels, labels, datasets::PIXELS, 10).expect("images are well formed");
         Self { samples, limits }

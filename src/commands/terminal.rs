@@ -67,7 +67,13 @@ pub(super) fn options(jobs: Option<u32>) -> Options<'static> {
 /// The same for tasks that a command runs for itself or with others.
 pub(super) fn running(args: &RunArgs) -> Options<'_> {
     let form = if args.pack { Form::Packed } else { Form::Loose };
-    Options { keep_going: args.keep_going, form, remote: args.remote.as_deref(), ..options(args.jobs) }
+    Options {
+        keep_going: args.keep_going,
+        form,
+        leaves_after: Some(args.checkpoint_seconds),
+        remote: args.remote.as_deref(),
+        ..options(args.jobs)
+    }
 }
 
 /// The flag that Ctrl-C raises from now on, instead of ending the program at once.

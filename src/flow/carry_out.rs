@@ -1,6 +1,7 @@
 //! Running a request, level by level, and publishing what it made.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::coefficients::install;
 use super::planning::{check_force, on_this_machine, reader};
@@ -10,7 +11,7 @@ use super::{Outcome, Project, cores, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{Levels, Pipeline, Plan, Request, Statuses};
 use crate::publish::{self, Published};
-use crate::run::{Executed, Failure, Manner, Progress, Run};
+use crate::run::{Executed, Failure, LEAVES_AFTER, Manner, Progress, Run};
 use crate::spec::node::size;
 use crate::store::{Form, Key, Purpose, Session, Store};
 
@@ -32,6 +33,9 @@ pub struct Options<'a> {
     pub keep_going: bool,
     /// In which form results are committed.
     pub form: Form,
+    /// After so much work a task that can go on from where it was leaves its state in the store; after five minutes if left out,
+    /// never if zero.
+    pub leaves_after: Option<Duration>,
     /// The URL of an object store from which results are fetched that are not here.
     pub remote: Option<&'a str>,
     /// Raised from outside to stop between two steps; what is finished is kept.
@@ -95,7 +99,8 @@ impl Project {
             let force = options.force.filter(|_| executed == 0);
             let statuses = predict(force)?;
             progress.planned(&level.plan, &statuses);
-            let run = Run::new(&level.plan, &store, present, &statuses, progress, interrupt);
+            let mut run = Run::new(&level.plan, &store, present, &statuses, progress, interrupt);
+            run.leaves_after = options.leaves_after.unwrap_or(LEAVES_AFTER);
             let jobs = side_by_side(&level.plan, &statuses, options.jobs, request.memory)?;
             let done = run.execute(&Manner { keep_going: options.keep_going, ..Manner::side_by_side(jobs) });
             if !present.stands() && awakened < AWAKENINGS {

@@ -11,7 +11,7 @@ use super::remotes::Second;
 use super::{Options, Project, portable_kernels};
 use crate::error::{Error, Result};
 use crate::plan::{self, Components, Disposition, Level, Levels, Plan, Request, Share, Statuses};
-use crate::run::{Executed, Manner, Progress, Run};
+use crate::run::{Executed, LEAVES_AFTER, Manner, Progress, Run};
 use crate::store::{Key, Session, Store};
 
 /// What a worker is to do, and for how long.
@@ -226,7 +226,8 @@ impl Worker<'_> {
             // What was there a moment ago may have been collected until it was protected.
             let statuses = predict()?;
             self.progress.planned(plan, &statuses);
-            let run = Run::new(plan, store, session.as_ref(), &statuses, self.progress, self.interrupt);
+            let mut run = Run::new(plan, store, session.as_ref(), &statuses, self.progress, self.interrupt);
+            run.leaves_after = options.leaves_after.unwrap_or(LEAVES_AFTER);
             let jobs = side_by_side(plan, &statuses, options.jobs, self.request.memory)?;
             let manner = Manner { jobs, keep_going: options.keep_going, until: self.shift.until, left_to_others };
             let done = run.execute(&manner);

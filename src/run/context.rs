@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 
 use super::Run;
+use super::journal::Journal;
 use crate::error::{Error, Result};
 use crate::plan::{GatheredInput, Input, Task};
 use crate::store::{Key, Pending, PendingTable};
@@ -26,12 +28,20 @@ struct Outputs {
     pending: Option<Pending>,
     writers: BTreeMap<String, PendingTable>,
     handed_on: BTreeMap<String, Vec<RecordBatch>>,
+    journal: Journal,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(run: &'a Run<'a>, task: &'a Task, pending: Option<Pending>, wanted: &[String]) -> Self {
+    /// `journal`: what this task may leave on its way.
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        task: &'a Task,
+        pending: Option<Pending>,
+        wanted: &[String],
+        journal: Journal,
+    ) -> Self {
         let handed_on = wanted.iter().map(|name| (name.clone(), Vec::new())).collect();
-        Self { run, task, outputs: RefCell::new(Outputs { pending, writers: BTreeMap::new(), handed_on }) }
+        Self { run, task, outputs: RefCell::new(Outputs { pending, writers: BTreeMap::new(), handed_on, journal }) }
     }
 
     fn internal(&self, message: impl ToString) -> Error {
@@ -55,7 +65,7 @@ impl<'a> Context<'a> {
     /// Ends the task: commits what is stored, returns what is handed on.
     pub(super) fn finish(self) -> Result<Vec<(String, Table)>> {
         let task = self.task;
-        let Outputs { pending, mut writers, handed_on } = self.outputs.into_inner();
+        let Outputs { pending, mut writers, handed_on, journal } = self.outputs.into_inner();
         if let Some(mut pending) = pending {
             for output in task.work.outputs().iter().filter(|output| task.keeps(output)) {
                 let name = output.table();
@@ -67,6 +77,11 @@ impl<'a> Context<'a> {
                 pending.finish_table(name, &output.schema, writer)?;
             }
             pending.commit(&self.run.plan.material(task))?;
+        }
+        if journal.is_in_store() {
+            // What was committed among others is safe only when they are.
+            self.run.session.settle()?;
+            self.run.session.forget(&task.key);
         }
         let schema = |name: &str| {
             let output = task.work.outputs().iter().find(|output| output.table() == name);
@@ -125,9 +140,14 @@ impl Surroundings for Context<'_> {
         let schema = self.output_schema(output)?;
         schema.check(&rows).map_err(|message| self.internal(message))?;
         let mut outputs = self.outputs.borrow_mut();
-        let Outputs { pending, writers, handed_on } = &mut *outputs;
+        let Outputs { pending, writers, handed_on, journal } = &mut *outputs;
+        let is_kept = pending.is_some() && Run::keeps_outputs(self.task, output);
+        let is_handed_on = handed_on.contains_key(output);
+        if is_kept || is_handed_on {
+            journal.wrote(output, &rows, is_handed_on);
+        }
         if let Some(pending) = pending
-            && Run::keeps_outputs(self.task, output)
+            && is_kept
         {
             if !writers.contains_key(output) {
                 writers.insert(output.to_owned(), pending.begin_table(output, schema)?);
@@ -154,6 +174,46 @@ impl Surroundings for Context<'_> {
 
     fn measured(&self, what: &'static str, step: u64, value: f64) {
         self.run.progress.measured(self.task, what, step, value);
+    }
+
+    fn take_up(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<bool> {
+        let wanted: Vec<&str> = self.task.work.outputs().iter().map(|output| output.table()).collect();
+        let wanted: Vec<&str> = wanted.into_iter().filter(|output| self.wants(output)).collect();
+        let Some(found) = self.outputs.borrow_mut().journal.open(self.run.session, &self.task.key, &wanted) else {
+            return Ok(false);
+        };
+        let schema = |output: &str| self.output_schema(output).map_err(|error| error.to_string());
+        let rows = found.and_then(|mut found| {
+            let rows = found.rows(schema)?;
+            take(&found.state)?;
+            Ok((rows, found.trail))
+        });
+        match rows {
+            Ok((rows, trail)) => {
+                for (output, rows) in rows {
+                    self.write(&output, rows)?;
+                }
+                self.outputs.borrow_mut().journal.goes_on(trail);
+                Ok(true)
+            }
+            Err(why) => {
+                self.notice(&format!("what it left cannot be gone on with: {why}; it begins anew"));
+                self.run.session.forget(&self.task.key);
+                Ok(false)
+            }
+        }
+    }
+
+    fn is_time_to_leave(&self) -> bool {
+        self.outputs.borrow().journal.is_due(self.run.interrupted.load(Ordering::Relaxed))
+    }
+
+    fn leave(&self, state: &[u8]) {
+        let schema = |output: &str| self.output_schema(output);
+        let left = self.outputs.borrow_mut().journal.leave(self.run.session, &self.task.key, schema, state);
+        if let Err(error) = left {
+            self.notice(&format!("{error}; it goes on, and begins anew if it is stopped"));
+        }
     }
 
     fn check_interrupted(&self) -> Result<()> {

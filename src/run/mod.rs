@@ -5,18 +5,21 @@
 //! the same result share the work: one makes it, the other does something else first and then waits.
 
 mod context;
+mod journal;
 mod manner;
 mod schedule;
 mod shared;
 
 use context::Context;
 pub(crate) use context::add_axes;
+use journal::Journal;
 pub use manner::{Executed, Failure, Manner};
 pub(crate) use schedule::failure_note;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::plan::{Disposition, Plan, Statuses, Task};
@@ -41,6 +44,9 @@ pub trait Progress: Sync {
     fn notice(&self, _text: &str) {}
 }
 
+/// After so much work a long task leaves its state in the store: some megabytes at most, whose writing is no share of the time.
+pub const LEAVES_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// Says nothing.
 #[derive(Debug)]
 pub struct Silent;
@@ -61,6 +67,8 @@ pub struct Run<'a> {
     pub progress: &'a dyn Progress,
     /// Set from outside to stop between two steps.
     pub interrupted: &'a AtomicBool,
+    /// After so much work a task that can go on from where it was leaves its state in the store; zero for never.
+    pub leaves_after: Duration,
     /// The tasks of this run that read a table in passing.
     readers: BTreeMap<(usize, String), Vec<usize>>,
     state: State,
@@ -109,7 +117,17 @@ impl<'a> Run<'a> {
                 readers.entry((input.task, input.table.to_string())).or_default().push(index);
             }
         }
-        Self { plan, store, session, statuses, progress, interrupted, readers, state: State::default() }
+        Self {
+            plan,
+            store,
+            session,
+            statuses,
+            progress,
+            interrupted,
+            leaves_after: LEAVES_AFTER,
+            readers,
+            state: State::default(),
+        }
     }
 
     /// Carries a task of the plan out and hands its passing tables on to those who wait for them, unless another run has
@@ -137,7 +155,7 @@ impl<'a> Run<'a> {
             return Ok(Turn::Found);
         }
         self.progress.started(task);
-        let handed_on = self.perform(index, slot, &wanted)?;
+        let handed_on = self.perform(index, slot, &wanted, true)?;
         let lease = Arc::new(lease);
         let mut passing = self.state.passing.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, table) in handed_on {
@@ -183,13 +201,21 @@ impl<'a> Run<'a> {
         passing.values_mut().for_each(|held| held.lease = None);
     }
 
-    /// Runs a task now, on this thread, and puts its result into the slot. Returns the tables `wanted` in memory.
-    fn perform(&self, index: usize, slot: Option<Slot>, wanted: &[String]) -> Result<Vec<(String, Table)>> {
+    /// Runs a task now, on this thread, and puts its result into the slot. Returns the tables `wanted` in memory. Only who has the
+    /// lease may leave something on the way, or take it up: another may be doing so.
+    fn perform(
+        &self,
+        index: usize,
+        slot: Option<Slot>,
+        wanted: &[String],
+        is_leased: bool,
+    ) -> Result<Vec<(String, Table)>> {
         if slot.is_none() && wanted.is_empty() {
             return Ok(Vec::new());
         }
         let task = &self.plan.tasks[index];
-        let context = Context::new(self, task, slot.map(Slot::begin).transpose()?, wanted);
+        let journal = Journal::new(self.leaves_after).filter(|_| is_leased).unwrap_or_default();
+        let context = Context::new(self, task, slot.map(Slot::begin).transpose()?, wanted, journal);
         task.work.run(&context)?;
         context.finish()
     }
@@ -233,7 +259,7 @@ impl<'a> Run<'a> {
                 return Ok(found.table.clone());
             }
             drop(held);
-            let made = self.perform(task, None, &[table.to_owned()])?;
+            let made = self.perform(task, None, &[table.to_owned()], false)?;
             let (_, table) = made.into_iter().next().expect("a task makes the table it is asked for");
             return Ok(Arc::new(table));
         }
@@ -255,9 +281,9 @@ impl<'a> Run<'a> {
                 self.progress.notice(&format!("the result of `{}` is gone or damaged; it runs again", planned.label));
             }
             // Whoever is making it as well is not waited for: it may be this very thread, some calls further out.
-            let _lease = self.session.lease(&planned.key);
+            let lease = self.session.lease(&planned.key);
             let slot = planned.leaves_a_result().then(|| self.session.renew(&planned.key)).transpose()?;
-            self.perform(task, slot, &[])?;
+            self.perform(task, slot, &[], lease.is_some())?;
         }
         let entry = self.store.find(&planned.key)?;
         let found = entry.as_ref().map(&read);

@@ -8,6 +8,7 @@ use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
 use super::context::Context;
+use super::journal::Journal;
 use super::{Manner, Run, Silent};
 use crate::error::{Error, Result};
 use crate::plan::{self, Disposition, Levels, Plan, Request, Statuses};
@@ -110,7 +111,7 @@ fn what_a_task_shares_is_what_its_readers_get_and_only_where_there_are_any() {
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
     let task = |stage: &str| plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
-    let context = |stage: &str| Context::new(&run, task(stage), None, &[]);
+    let context = |stage: &str| Context::new(&run, task(stage), None, &[], Journal::default());
     let (number, double, total) = (context("number"), context("double"), context("total"));
     assert!(number.is_shared("numbers") && !number.is_shared("stream"));
     assert!(!total.is_shared("total"));
@@ -401,7 +402,7 @@ fn seen<T>(bench: &Bench, stage: &str, wanted: &[String], look: impl FnOnce(&dyn
     let statuses = Statuses::predict(&plan, &store, None).unwrap();
     let run = Run::new(&plan, &store, &*session, &statuses, &Silent, &bench.interrupt);
     let task = plan.tasks.iter().find(|task| &*task.stage == stage).unwrap();
-    look(&Context::new(&run, task, None, wanted))
+    look(&Context::new(&run, task, None, wanted, Journal::default()))
 }
 
 #[test]

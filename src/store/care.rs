@@ -113,7 +113,7 @@ pub struct Collected {
     pub kept: usize,
     /// How many results without a sound commit record went.
     pub damaged: usize,
-    /// Traces of runs that died while they wrote.
+    /// Traces of runs that died while they wrote, and what tasks left that no run is to go on with.
     pub leftovers: usize,
     /// Runs that have not finished.
     pub unfinished: Vec<Remembered>,

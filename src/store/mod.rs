@@ -16,6 +16,7 @@
 //! results travel by way of a [`Remote`].
 
 mod care;
+mod checkpoint;
 mod entry;
 mod key;
 mod lease;
@@ -27,6 +28,7 @@ mod remote;
 pub use care::{
     Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Present, Purpose, Remembered, Verified,
 };
+pub use checkpoint::{Checkpoint, Trail};
 pub use entry::{Damaged, Entry};
 pub use key::{Key, KeyMaterial, KeyedInput};
 pub use lease::Lease;
@@ -104,6 +106,23 @@ pub trait Session: Debug + Send + Sync {
     /// # Errors
     /// The store cannot be read.
     fn renew(&self, key: &Key) -> Result<Slot>;
+
+    /// What an earlier try to make a result left before it could finish, with every byte held against its digest.
+    ///
+    /// # Errors
+    /// Something lies there that cannot be trusted: damaged, of another task, or of another version of the program.
+    fn checkpoint(&self, key: &Key) -> Result<Option<Checkpoint>, Damaged>;
+
+    /// Leaves the state of a task that has not finished and, where there is one, a piece of what it has made since it last did,
+    /// in one step: whoever goes on finds what was left before, or this. The trail grows by the piece. Meant for who holds the
+    /// [lease](Session::lease); where two leave something without one, neither may be able to go on.
+    ///
+    /// # Errors
+    /// The store cannot be written. What was left before still counts.
+    fn leave(&self, key: &Key, trail: &mut Trail, piece: Option<&[u8]>, state: &[u8]) -> Result<()>;
+
+    /// Forgets what was left of a task, because it has finished or because it is of no use; as far as the store can be written.
+    fn forget(&self, key: &Key);
 
     /// A local folder in which something can be prepared before it is moved into place; it goes with the run.
     ///

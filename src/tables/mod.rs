@@ -1,5 +1,6 @@
 //! What flows between stages: columns in memory, Parquet on disk, a schema for both.
 
+pub mod aside;
 pub mod assemble;
 pub mod cells;
 pub mod frame;

@@ -29,6 +29,16 @@ pub(crate) struct Bench {
     unwanted: BTreeSet<String>,
     /// How often a task may go on before the user stops it.
     patience: Cell<Option<usize>>,
+    /// What a task left, where it may; each time in the place of what it left before.
+    left: RefCell<Option<Left>>,
+    leaves: Cell<bool>,
+}
+
+/// A state of a task, and the rows that it had written by then.
+#[derive(Clone, Debug)]
+struct Left {
+    state: Vec<u8>,
+    rows: Vec<(String, RecordBatch)>,
 }
 
 impl Bench {
@@ -42,6 +52,8 @@ impl Bench {
             resources: Box::new(()),
             unwanted: BTreeSet::new(),
             patience: Cell::new(None),
+            left: RefCell::default(),
+            leaves: Cell::new(false),
         }
     }
 
@@ -81,6 +93,13 @@ impl Bench {
     pub(crate) fn interrupted_after(self, times: usize) -> Self {
         self.patience.set(Some(times));
         self
+    }
+
+    /// From now on a task leaves its state whenever it can, and goes on from the last one if it was stopped; it is, after it has
+    /// asked so many times whether it should.
+    pub(crate) fn leaves_states(&self, stopped_after: Option<usize>) {
+        self.leaves.set(true);
+        self.patience.set(stopped_after);
     }
 
     /// An axis of the matrix, with the values that were written.
@@ -160,6 +179,7 @@ impl Bench {
             made: RefCell::default(),
         };
         planned.work.run(&surroundings)?;
+        self.left.take();
         let mut made = surroundings.made.into_inner();
         for output in planned.work.outputs() {
             // A table without rows is a table all the same.
@@ -265,6 +285,26 @@ impl Surroundings for OnBench<'_> {
     }
 
     fn measured(&self, _: &'static str, _: u64, _: f64) {}
+    fn take_up(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<bool> {
+        let Some(left) = self.bench.left.borrow().clone() else { return Ok(false) };
+        assert!(self.made.borrow().tables.is_empty(), "it asks before it writes anything");
+        take(&left.state).expect("what a task left is its own");
+        for (output, rows) in left.rows {
+            self.write(&output, rows)?;
+        }
+        Ok(true)
+    }
+
+    fn is_time_to_leave(&self) -> bool {
+        self.bench.leaves.get()
+    }
+
+    fn leave(&self, state: &[u8]) {
+        let made = self.made.borrow();
+        let rows =
+            made.tables.iter().flat_map(|(name, table)| table.batches.iter().map(|rows| (name.clone(), rows.clone())));
+        *self.bench.left.borrow_mut() = Some(Left { state: state.to_vec(), rows: rows.collect() });
+    }
 
     fn check_interrupted(&self) -> Result<()> {
         match self.bench.patience.get() {

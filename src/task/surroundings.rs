@@ -73,6 +73,27 @@ pub trait Surroundings {
 
     /// Tells the user how it goes, for as long as the task runs: an accuracy after so many samples. Nothing that is kept.
     fn measured(&self, what: &'static str, step: u64, value: f64);
+    /// Whether there is something that an earlier try left of this task; asked by a task that can go on from where it was, before
+    /// it writes anything. `take` is shown the state and says whether it can be gone on with. If so, all rows that had been
+    /// written by then are written, and so is what is [left](Surroundings::leave) from now on. If not, the user is told why,
+    /// and the task begins anew.
+    ///
+    /// # Errors
+    /// The rows cannot be written.
+    fn take_up(&self, _take: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Whether so much work has been done since a state was last left that it is time for the next; to be asked as often as
+    /// [`Surroundings::check_interrupted`], and before it. Never, unless the task has asked what there is to
+    /// [take up](Surroundings::take_up).
+    fn is_time_to_leave(&self) -> bool {
+        false
+    }
+
+    /// Leaves a state from which the task can go on, and all rows written so far; files that are not tables are not among them.
+    /// It saves work and nothing else: where it cannot be left, the user is told, and the task goes on.
+    fn leave(&self, _state: &[u8]) {}
 
     /// To be called every few milliseconds of work.
     ///

@@ -130,6 +130,7 @@ pub fn ojaflow() -> Command {
         "OJAFLOW_KERNELS",
         "OJAFLOW_HOST",
         "OJAFLOW_SHARD",
+        "OJAFLOW_CHECKPOINT_SECONDS",
         "NO_COLOR",
     ] {
         command.env_remove(variable);

@@ -9,6 +9,7 @@ mod common;
 mod anywhere;
 mod archives;
 mod cache;
+mod checkpoints;
 mod damaged_data;
 mod diff_and_report;
 mod digests;

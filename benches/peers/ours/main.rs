@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let images = datasets::load(&datasets::find(&root.join("data"), "mnist")?)?;
+    let images = datasets::load(&datasets::find(&[root.join("data")], "mnist")?)?;
     let (train, test) = (samples(images.train)?, samples(images.test)?);
     let pool = ClassPool::new(vec![&train])?;
     let (setting, tuned) = (Setting::read(root)?, setting::tuned(root)?);

@@ -16,7 +16,7 @@ use ojaflow::science::recurrent::{
 };
 use ojaflow::science::samples::Samples;
 use ojaflow::science::seed::{Purpose, stream};
-use ojaflow::stages::coefficients::{self, Coefficients, Tuned};
+use ojaflow::stages::coefficients::{Coefficients, Tuned};
 use serde::Deserialize;
 
 use crate::Result;

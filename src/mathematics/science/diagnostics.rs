@@ -1,9 +1,10 @@
 //! What learning does to the weights: orthonormality, and how well feedback agrees with them.
 
+use super::tape::{Foreign, Tape};
 use crate::kernels::{Backend, InputMajor, Scatter};
 
 /// Diagnostics of the weights into one layer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WeightDiagnostics {
     /// ℓ.
     pub layer: usize,
@@ -15,6 +16,21 @@ pub struct WeightDiagnostics {
     /// Degrees between e_ℓ as the network's pathway has it and as the gradient of the loss has it, mean over the samples where
     /// both exist; 0 at the output if its error is exact, and with symmetric feedback; None if there is no such sample.
     pub error_angle: Option<f64>,
+}
+
+impl WeightDiagnostics {
+    /// Keeps them, or takes them up.
+    ///
+    /// # Errors
+    /// Something else was kept.
+    pub fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.size("layer", &mut self.layer)?;
+        tape.number("orthonormality", &mut self.orthonormality)?;
+        for angle in [&mut self.feedback_angle, &mut self.error_angle] {
+            tape.option("angle", angle, |tape, angle| tape.number("degrees", angle))?;
+        }
+        Ok(())
+    }
 }
 
 /// ‖W Wᵀ − I‖_F.

@@ -11,6 +11,7 @@
 
 use super::learner::Divergence;
 use super::samples::Samples;
+use super::tape::{Foreign, Tape};
 use crate::kernels::{Active, Lanes, LayerSignals};
 
 /// The weights of a network and what local signals do to them. Layers count from 1; a failure names the first layer with a
@@ -82,6 +83,12 @@ impl<S: Synapses, D: Dynamics<S>> Online<D, S> {
     /// Samples seen.
     pub(super) fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Keeps how far it is, or takes it up; both sides see to what is theirs.
+    pub(super) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.count("steps", &mut self.steps)?;
+        Divergence::keep(tape, &mut self.diverged)
     }
 }
 

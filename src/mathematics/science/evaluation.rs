@@ -4,13 +4,14 @@
 //! is taken: each lies between 1 and the number of classes, so the product neither overflows nor loses what makes it more than 1.
 
 use super::loss::{Loss, half_squared_distance};
+use super::tape::{Foreign, Tape};
 use crate::kernels::{self, Backend, Lanes, as_flat, lanes_for};
 
 /// Samples that share a logarithm.
 const TOGETHER: usize = 16;
 
 /// How well a network classifies.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Share of samples whose largest output is that of their label; ties go to the smaller class.
     pub accuracy: f64,
@@ -18,6 +19,19 @@ pub struct Evaluation {
     pub loss: f64,
     /// Number of samples.
     pub n_samples: usize,
+}
+
+impl Evaluation {
+    /// Keeps it, or takes it up.
+    ///
+    /// # Errors
+    /// Something else was kept.
+    pub fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        let mut means = [self.accuracy, self.loss];
+        tape.numbers("means", &mut means)?;
+        [self.accuracy, self.loss] = means;
+        tape.size("samples", &mut self.n_samples)
+    }
 }
 
 /// Answers to samples, in whatever order they come; they are added up in the order of the samples.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::model::Model;
 use super::samples::Samples;
+use super::tape::{Foreign, Tape};
 
 /// A number became infinite or undefined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("diverged: layer {layer} was no longer finite at training sample {step}")]
 pub struct Divergence {
     /// Training samples seen when it was first noticed, counting that one.
@@ -16,7 +17,7 @@ pub struct Divergence {
 }
 
 /// How large the last update of one layer was: Frobenius norms of what was applied, coefficients included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateNorms {
     /// The `gradient` term's part; 0 without it.
     pub gradient: f64,
@@ -27,6 +28,34 @@ pub struct UpdateNorms {
     /// The part of every term of the rule, by its name and in the order of the rule, of W or of B, whichever it moves. Empty
     /// where a network learns by no other terms than these two.
     pub terms: Vec<(Cow<'static, str>, f64)>,
+}
+
+impl Divergence {
+    /// Keeps it, or takes it up.
+    pub(crate) fn keep(tape: &mut Tape<'_>, divergence: &mut Option<Self>) -> Result<(), Foreign> {
+        tape.option("diverged", divergence, |tape, Self { step, layer }| {
+            tape.count("step", step)?;
+            tape.small_count("layer", layer)
+        })
+    }
+}
+
+impl UpdateNorms {
+    /// Keeps them, or takes them up.
+    ///
+    /// # Errors
+    /// Something else was kept.
+    pub fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        let mut norms = [self.gradient, self.oja, self.total];
+        tape.numbers("norms", &mut norms)?;
+        [self.gradient, self.oja, self.total] = norms;
+        tape.list("terms", &mut self.terms, usize::MAX, |tape, (term, norm)| {
+            let mut name = std::mem::take(term).into_owned();
+            tape.text("term", &mut name)?;
+            *term = Cow::Owned(name);
+            tape.number("norm", norm)
+        })
+    }
 }
 
 /// A value that a term's neurons remember from one sample to the next, in one layer of weights.
@@ -89,4 +118,12 @@ pub trait Learner {
 
     /// The model as it is now; a copy if the learner has steps that wait.
     fn model(&self) -> Cow<'_, Self::Model>;
+
+    /// Keeps all that its further course depends on and that is not what it was made of: weights, steps that wait, what
+    /// optimisers, normalisation and neurons remember, where random streams are. Or takes it up, into a learner that was made
+    /// of the same: that one goes on as this one would have, to the last bit. Writing changes nothing.
+    ///
+    /// # Errors
+    /// It was kept of a learner of another kind or shape. This one is then of no use any more.
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign>;
 }

@@ -33,6 +33,9 @@ mod same_bits;
 pub mod samples;
 pub mod seed;
 #[cfg(test)]
+mod taken_up;
+pub mod tape;
+#[cfg(test)]
 mod theory;
 
 /// Activation functions, which the kernels compute.

@@ -8,6 +8,7 @@
 use super::InvalidParameter;
 use super::network::ScaleAndShift;
 use super::optimizer::{Optimizer, OptimizerState};
+use super::tape::{Foreign, Tape};
 use crate::kernels::{Lanes, as_flat, as_flat_mut, zeros};
 
 /// The constants of batch normalisation.
@@ -97,6 +98,16 @@ impl NormalizedLayer {
             standardized: Vec::new(),
             inverse_std: vec![0.0; padded],
         }
+    }
+
+    /// Keeps parameters, running statistics and what optimisers remember, or takes them up.
+    pub(crate) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.singles("gamma", &mut self.gamma)?;
+        tape.singles("beta", &mut self.beta)?;
+        tape.numbers("running mean", &mut self.running_mean)?;
+        tape.numbers("running var", &mut self.running_variance)?;
+        let n = self.gamma.len();
+        self.optimizer_states.iter_mut().try_for_each(|state| state.keep(tape, n))
     }
 
     /// z → u for a batch, remembering what [`NormalizedLayer::backward`] needs and feeding the running statistics.

@@ -3,6 +3,7 @@
 use std::ops::{Add, Div, Mul, SubAssign};
 
 use super::InvalidParameter;
+use super::tape::{Foreign, Tape};
 
 /// How a mini-batch's mean gradient g becomes an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,6 +96,7 @@ pub(crate) trait Precision:
 {
     fn rounded(x: f64) -> Self;
     fn root(self) -> Self;
+    fn keep(tape: &mut Tape<'_>, numbers: &mut [Self]) -> Result<(), Foreign>;
 }
 
 impl Precision for f32 {
@@ -105,6 +107,10 @@ impl Precision for f32 {
     fn root(self) -> Self {
         self.sqrt()
     }
+
+    fn keep(tape: &mut Tape<'_>, numbers: &mut [Self]) -> Result<(), Foreign> {
+        tape.singles("moment", numbers)
+    }
 }
 
 impl Precision for f64 {
@@ -114,6 +120,10 @@ impl Precision for f64 {
 
     fn root(self) -> Self {
         libm::sqrt(self)
+    }
+
+    fn keep(tape: &mut Tape<'_>, numbers: &mut [Self]) -> Result<(), Foreign> {
+        tape.numbers("moment", numbers)
     }
 }
 
@@ -162,6 +172,23 @@ impl<F: Precision> OptimizerState<F> {
                 }
             }
         }
+    }
+
+    /// Keeps its memory, or takes it up: of no parameters before the first update, then of so many.
+    pub(crate) fn keep(&mut self, tape: &mut Tape<'_>, n_parameters: usize) -> Result<(), Foreign> {
+        let mut updates = self.updates as u64;
+        tape.count("updates", &mut updates)?;
+        self.updates = i32::try_from(updates).map_err(|_| Foreign::new(format!("{updates} updates are too many")))?;
+        for moment in [&mut self.first, &mut self.second] {
+            let mut length = moment.len() as u64;
+            tape.count("moments", &mut length)?;
+            if length != 0 && length != n_parameters as u64 {
+                return Err(Foreign::new(format!("moments of {length} parameters, not of {n_parameters}")));
+            }
+            moment.resize(length as usize, F::default());
+            F::keep(tape, moment)?;
+        }
+        Ok(())
     }
 
     /// Forgets where the parameters were heading, but not how large gradients were.

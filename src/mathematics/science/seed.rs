@@ -78,6 +78,16 @@ fn normal([u, v]: [f64; 2]) -> f64 {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
+    /// How many words have been drawn.
+    pub(crate) fn place(&self) -> u128 {
+        self.0.get_word_pos()
+    }
+
+    /// Goes on after so many words, as if they had been drawn.
+    pub(crate) fn go_to(&mut self, place: u128) {
+        self.0.set_word_pos(place);
+    }
+
     /// Uniform in [0, 1): the upper 53 bits of two words (the first is the lower half), times 2⁻⁵³.
     pub fn uniform_f64(&mut self) -> f64 {
         uniform(self.0.next_u64())

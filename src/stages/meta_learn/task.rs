@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::parameters::{DrawFrom, ImagesSpec};
 use crate::error::Result;
+use crate::science::InvalidParameter;
 use crate::science::diagnostics::WeightDiagnostics;
 use crate::science::meta::{ClassPool, EpisodeRecord, EpisodeStatus, MetaLearner, MetaSettings};
 use crate::science::plasticity::Rule;
+use crate::science::tape::{Foreign, Tape};
 use crate::stages::dataset::images;
 use crate::stages::rows::{AngleRow, EpisodeRow, MetaRunRow};
 use crate::stages::training::terms::CanonicalTerms;
@@ -138,12 +140,27 @@ impl Work for MetaLearnTask {
             (&set.train, range)
         });
         let pool = ClassPool::within(parts.collect()).map_err(|error| context.numerics(error))?;
-        let mut learner = MetaLearner::new(self.settings.clone(), &pool, self.canonical.seed)
-            .map_err(|error| context.numerics(error))?;
-        let mut episodes = Vec::new();
-        let mut angles: Vec<(u32, WeightDiagnostics)> = Vec::new();
-        for episode in 1..=self.canonical.episodes {
+        let begin = || -> Result<OuterLoop<'_>, InvalidParameter> {
+            let learner = MetaLearner::new(self.settings.clone(), &pool, self.canonical.seed)?;
+            Ok(OuterLoop { learner, episodes: Vec::new(), angles: Vec::new() })
+        };
+        let mut outer = begin().map_err(|error| context.numerics(error))?;
+        let taken_up = context.take_up(&mut |state| {
+            let mut earlier = begin().map_err(|error| error.to_string())?;
+            Tape::read(state, |tape| earlier.keep(tape)).map_err(|error| error.to_string())?;
+            outer = earlier;
+            Ok(())
+        })?;
+        if taken_up {
+            let (seen, all) = (outer.learner.episodes(), self.canonical.episodes);
+            context.notice(&format!("goes on from episode {seen} of {all}, where it was stopped"));
+        }
+        for episode in outer.learner.episodes() + 1..=self.canonical.episodes {
+            if context.is_time_to_leave() {
+                context.leave(&Tape::written(|tape| outer.keep(tape)));
+            }
             context.check_interrupted()?;
+            let OuterLoop { learner, episodes, angles } = &mut outer;
             if self.canonical.angles.contains(&u64::from(episode)) {
                 episodes.push(learner.run_episode_inspecting(|network, query| {
                     let found = network.weight_diagnostics(query, 0..query.len());
@@ -153,9 +170,9 @@ impl Work for MetaLearnTask {
                 episodes.push(learner.run_episode());
             }
         }
-        self.write_run(context, &episodes)?;
-        write_episodes(context, &self.settings, &episodes)?;
-        write_angles(context, &angles)
+        self.write_run(context, &outer.episodes)?;
+        write_episodes(context, &self.settings, &outer.episodes)?;
+        write_angles(context, &outer.angles)
     }
 
     fn cost(&self) -> f64 {
@@ -177,6 +194,24 @@ impl Work for MetaLearnTask {
 
     fn disk(&self) -> u64 {
         20_000 + u64::from(self.canonical.episodes) * ON_DISK
+    }
+}
+
+/// What is learned, and what it has done so far.
+struct OuterLoop<'a> {
+    learner: MetaLearner<'a>,
+    episodes: Vec<EpisodeRecord>,
+    angles: Vec<(u32, WeightDiagnostics)>,
+}
+
+impl OuterLoop<'_> {
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.learner.keep(tape)?;
+        tape.list("records", &mut self.episodes, usize::MAX, |tape, episode| episode.keep(tape))?;
+        tape.list("angles", &mut self.angles, usize::MAX, |tape, (episode, found)| {
+            tape.small_count("episode", episode)?;
+            found.keep(tape)
+        })
     }
 }
 

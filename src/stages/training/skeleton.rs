@@ -13,6 +13,7 @@ use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::model::Blueprint;
 use crate::science::samples::Samples;
 use crate::science::seed::{Purpose, stream};
+use crate::science::tape::{Foreign, Tape};
 use crate::spec::node::Fault;
 use crate::stages::dataset::images;
 use crate::stages::environment;
@@ -169,20 +170,29 @@ impl<R: Recipe> Work for Training<R> {
         let data = images(context, self.common.images)?;
         let order = stream(course.seed, Purpose::SampleOrder, 0)
             .without_replacement(course.n_training as u32, course.samples as u32);
-        let mut learner = recipe.learner().map_err(|error| context.numerics(error))?;
-        let mut record = Record::default();
+        let mut training = UnderWay::begin(&recipe).map_err(|error| context.numerics(error))?;
+        let taken_up = context.take_up(&mut |state| {
+            training = UnderWay::go_on(&recipe, state, order.len())?;
+            Ok(())
+        })?;
+        let seen = taken_up.then(|| training.learner.steps());
+        if let Some(seen) = seen {
+            context.notice(&format!("goes on from sample {seen} of {}, where it was stopped", order.len()));
+        }
         let mut divergence = None;
         let held_out = data.held_out(course.evaluate_on);
         let remembers = self.outputs().iter().any(|output| output.table() == "state");
-        for step in course.stops() {
-            match advance(&mut learner, context, &data.train, &order[..step as usize])? {
-                Ok(norms) if course.schedule.contains(&step) => record.updates(step, &norms),
+        // A state is left on the way to a stop, never at one: what was to be looked at by then has been.
+        for step in course.stops().into_iter().filter(|&step| seen.is_none_or(|seen| step > seen)) {
+            match training.advance(context, &data.train, &order[..step as usize])? {
+                Ok(norms) if course.schedule.contains(&step) => training.record.updates(step, &norms),
                 Ok(_) => {}
                 Err(diverged) => {
                     divergence = Some(diverged);
                     break;
                 }
             }
+            let UnderWay { learner, record } = &mut training;
             let model = learner.model();
             if course.schedule.contains(&step) {
                 context.check_interrupted()?;
@@ -199,7 +209,7 @@ impl<R: Recipe> Work for Training<R> {
         let seen = divergence.map_or(order.len(), |divergence| divergence.step as usize);
         write_run(context, &recipe.blueprint(), recipe.describe(), course.samples, divergence)?;
         recipe.conclude(context)?;
-        record.write(context, self.outputs())?;
+        training.record.write(context, self.outputs())?;
         write_samples(context, &order[..seen])
     }
 
@@ -229,36 +239,123 @@ impl<R: Recipe> Work for Training<R> {
 /// Samples between two looks at whether the user wants to stop: at most some tens of milliseconds.
 const CHUNK: u64 = 100;
 
-/// Trains until all of `order` has been seen, and measures the last update on the way.
-fn advance<L: Learner>(
-    learner: &mut L,
-    context: &dyn Surroundings,
-    samples: &Samples,
-    order: &[u32],
-) -> Result<std::result::Result<Vec<UpdateNorms>, Divergence>> {
-    let mut norms = Vec::new();
-    while learner.steps() < order.len() as u64 {
-        context.check_interrupted()?;
-        let seen = learner.steps();
-        let next = (order.len() as u64).min(seen + CHUNK);
-        let chunk = &order[seen as usize..next as usize];
-        let advanced = if next == order.len() as u64 {
-            learner.advance_recording(samples, chunk).map(|found| norms = found)
-        } else {
-            learner.advance(samples, chunk)
-        };
-        if let Err(divergence) = advanced {
-            return Ok(Err(divergence));
+/// What learns, and what it has done so far.
+struct UnderWay<L> {
+    learner: L,
+    record: Record,
+}
+
+impl<L: Learner> UnderWay<L> {
+    /// Before the first sample.
+    fn begin(recipe: &impl Recipe<Learner = L>) -> Result<Self, InvalidParameter> {
+        Ok(Self { learner: recipe.learner()?, record: Record::default() })
+    }
+
+    /// From the state that a training by the same recipe left.
+    ///
+    /// # Errors
+    /// It is of another, or of none.
+    fn go_on(recipe: &impl Recipe<Learner = L>, state: &[u8], n_samples: usize) -> Result<Self, String> {
+        let mut training = Self::begin(recipe).map_err(|error| error.to_string())?;
+        Tape::read(state, |tape| training.keep(tape)).map_err(|error| error.to_string())?;
+        match training.learner.steps() {
+            seen if seen <= n_samples as u64 => Ok(training),
+            seen => Err(format!("it has seen {seen} samples of {n_samples}")),
         }
     }
-    Ok(Ok(norms))
+
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.learner.keep(tape)?;
+        self.record.keep(tape)
+    }
+
+    /// Trains until all of `order` has been seen, and measures the last update on the way.
+    fn advance(
+        &mut self,
+        context: &dyn Surroundings,
+        samples: &Samples,
+        order: &[u32],
+    ) -> Result<std::result::Result<Vec<UpdateNorms>, Divergence>> {
+        let mut norms = Vec::new();
+        while self.learner.steps() < order.len() as u64 {
+            if context.is_time_to_leave() {
+                context.leave(&Tape::written(|tape| self.keep(tape)));
+            }
+            context.check_interrupted()?;
+            let seen = self.learner.steps();
+            let next = (order.len() as u64).min(seen + CHUNK);
+            let chunk = &order[seen as usize..next as usize];
+            let advanced = if next == order.len() as u64 {
+                self.learner.advance_recording(samples, chunk).map(|found| norms = found)
+            } else {
+                self.learner.advance(samples, chunk)
+            };
+            if let Err(divergence) = advanced {
+                return Ok(Err(divergence));
+            }
+        }
+        Ok(Ok(norms))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::error::Error;
     use crate::stages::examples::trained;
     use crate::stages::rows::{EvaluationRow, RunRow, SampleRow};
-    use crate::stages::training::Train;
+    use crate::stages::training::{Train, TrainBatch, TrainRecurrent};
+    use crate::task::Kind;
+
+    /// Stopped at every look at whether it should stop, and once more after that: rows, models in passing, evaluations, norms,
+    /// what neurons remember and norms of hidden states come out as if nothing had been.
+    #[test]
+    fn whatever_learns_goes_on_from_where_it_was_stopped() {
+        let lit: Vec<[u8; 4]> = (0..20_u8).map(|n| [n * 12, 255 - n, 40 * (n % 3), 0]).collect();
+        let images: Vec<(&[u8], i32)> = lit.iter().zip(0..).map(|(pixels, n)| (&pixels[..], n % 2)).collect();
+        let bench = trained(&[4, 2], &[], &images[..3], &images);
+        let common = "data = 'train'\nsamples = 12\nschedule = [0, 3, 4, 8, 12]\nsnapshots = [2, 4, 11]\n";
+        let kinds: [(&dyn Kind, String); 3] = [
+            (&Train, format!("{common}layers = [4, 3, 2]\ncoefficients = {{ gradient = 0.1, oja = 0.01 }}")),
+            (
+                &TrainBatch,
+                format!("{common}layers = [4, 3, 2]\noptimizer = 'adam'\nrate = 0.01\nbatch_size = 4\noja = 0.01"),
+            ),
+            (
+                &TrainRecurrent,
+                format!(
+                    "{common}hidden = 3\ntime_steps = 4\nimage_steps = 2\nhidden_norms = [1, 4, 12]\n\
+                     coefficients = {{ gradient = 0.1, oja = 0.01, clip = 0.5 }}"
+                ),
+            ),
+        ];
+        for (kind, parameters) in kinds {
+            bench.leaves_states(None);
+            let expected = bench.run(kind, &parameters).unwrap();
+            for asked in 0.. {
+                bench.leaves_states(Some(asked));
+                let first = bench.run(kind, &parameters);
+                if first.is_ok() {
+                    assert!(
+                        asked > 10,
+                        "{}: it is asked on the way to every stop, and at those of the schedule",
+                        kind.name()
+                    );
+                    break;
+                }
+                assert!(matches!(first, Err(Error::Interrupted)));
+                bench.leaves_states(Some(2));
+                let second = bench.run(kind, &parameters);
+                bench.leaves_states(None);
+                let last = second.or_else(|_| bench.run(kind, &parameters)).unwrap();
+                let batches = |made: &crate::task::bench::Made| {
+                    made.tables.iter().map(|(name, table)| (name.clone(), table.batches.clone())).collect::<Vec<_>>()
+                };
+                assert!(batches(&last) == batches(&expected), "{}, stopped after {asked}", kind.name());
+                let told = last.notices.iter().filter(|notice| notice.contains("goes on from sample")).count();
+                assert_eq!(told, 1, "{:?}", last.notices);
+            }
+        }
+    }
 
     #[test]
     fn a_training_that_diverges_says_when_and_has_rows_until_then() {

@@ -9,6 +9,7 @@ use crate::science::evaluation::Evaluation;
 use crate::science::learner::{Divergence, Owner, Remembered, UpdateNorms};
 use crate::science::model::{Blueprint, Model, Parameter};
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 use crate::stages::rows::{
     BatchOptions, CoefficientRow, EvaluationRow, OtherNorms, RunRow, SampleRow, StateRow, TermNormRow, UpdateRow,
     WeightRow, evaluations_by_loss, updates_of_terms,
@@ -135,6 +136,19 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Keeps what was gathered, or takes it up.
+    pub(super) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.list("evaluations", &mut self.evaluations, usize::MAX, |tape, (step, found)| {
+            tape.count("step", step)?;
+            found.keep(tape)
+        })?;
+        tape.list("updates", &mut self.updates, usize::MAX, |tape, (step, layer, norms)| {
+            tape.count("step", step)?;
+            tape.size("layer", layer)?;
+            norms.keep(tape)
+        })
+    }
+
     /// What happens at a scheduled step: the network is scored on the held-out images from `first` on, and handed on.
     pub(super) fn score_and_hand_on(
         &mut self,

@@ -8,7 +8,7 @@ use super::super::record::{FILE, Record};
 use super::kept::{Found, look};
 use super::layout::{COLLECTED, Layout, RUN, list, make_folder, name};
 use super::runs::{Recorded, recorded};
-use super::{lease, packs, share};
+use super::{checkpoints, lease, packs, share};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::store::{Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Remembered, Verified};
@@ -22,6 +22,7 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
     // Before the runs: what is there now is older than any run that begins from here on, which may happen unseen where there are
     // no locks. Such a run loses nothing that it makes.
     let (pending, there, packs) = (list(&layout.pending())?, layout.keys()?, packs::all(layout)?);
+    let left = layout.unfinished()?;
     let runs = recorded(layout)?;
     let mut keep = keep.clone();
     keep.extend(runs.iter().filter(|run| run.living).flat_map(|run| run.keys.iter().cloned()));
@@ -47,10 +48,18 @@ pub(super) fn collect(layout: &Layout, keep: &BTreeSet<Key>, how: &Collection) -
         let keys: BTreeSet<&Key> = run.keys.iter().filter(|key| !keep.contains(key)).collect();
         unfinished.push((keys, Remembered { purpose: purpose.clone(), fate, results: 0, bytes: 0 }));
     }
+    // What tasks left is of use to runs that live or are to go on, whoever else refers to the results.
+    let goes_on = |run: &&Recorded| run.living || !rubbish.contains(&run.path);
+    let awaited: BTreeSet<&Key> = runs.iter().filter(goes_on).flat_map(|run| &run.keys).collect();
+    let given_up: Vec<Key> = left.into_iter().filter(|key| !awaited.contains(key)).collect();
+    collected.leftovers += given_up.len();
     if !how.dry_run {
         lease::sweep(layout)?;
         for path in &rubbish {
             let _ = files::remove(path);
+        }
+        for key in &given_up {
+            let _ = checkpoints::forget(layout, key);
         }
     }
     for key in there {

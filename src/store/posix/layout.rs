@@ -93,6 +93,20 @@ impl Layout {
         self.root.join("leases")
     }
 
+    fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// The folder of what a task left before it could finish.
+    pub(super) fn checkpoint(&self, key: &Key) -> PathBuf {
+        self.checkpoints().join(&key.as_str()[..2]).join(key.as_str())
+    }
+
+    /// The keys of all tasks that left something.
+    pub(super) fn unfinished(&self) -> Result<Vec<Key>> {
+        Ok(by_key(&self.checkpoints())?.keys)
+    }
+
     /// The folder of a result.
     pub(super) fn folder(&self, key: &Key) -> PathBuf {
         self.results().join(&key.as_str()[..2]).join(key.as_str())
@@ -104,21 +118,17 @@ impl Layout {
     }
 
     pub(super) fn contents(&self) -> Result<Contents> {
-        let mut contents = Contents::default();
-        for shard in list(&self.results())? {
-            let digits = if is_folder(&shard)? { name(&shard).filter(|name| is_shard(name)) } else { None };
-            let Some(digits) = digits else {
-                contents.strays.push(shard);
-                continue;
-            };
-            for folder in list(&shard)? {
-                match name(&folder).and_then(Key::parse).filter(|key| key.as_str().starts_with(digits)) {
-                    Some(key) => contents.keys.push(key),
-                    None => contents.strays.push(folder),
-                }
-            }
-        }
-        let folders = [self.results(), self.packs(), self.pending(), self.runs(), self.leases(), self.notes()];
+        let mut contents = by_key(&self.results())?;
+        contents.strays.extend(by_key(&self.checkpoints())?.strays);
+        let folders = [
+            self.results(),
+            self.packs(),
+            self.pending(),
+            self.runs(),
+            self.leases(),
+            self.checkpoints(),
+            self.notes(),
+        ];
         for path in list(&self.root)? {
             if path != self.collecting_path() && !(folders.contains(&path) && is_folder(&path)?) {
                 contents.strays.push(path);
@@ -172,6 +182,25 @@ impl Layout {
         };
         lock.map_err(Error::io("open", &path))
     }
+}
+
+/// What lies in a folder by its key, and by the first digits of that.
+fn by_key(folder: &Path) -> Result<Contents> {
+    let mut contents = Contents::default();
+    for shard in list(folder)? {
+        let digits = if is_folder(&shard)? { name(&shard).filter(|name| is_shard(name)) } else { None };
+        let Some(digits) = digits else {
+            contents.strays.push(shard);
+            continue;
+        };
+        for folder in list(&shard)? {
+            match name(&folder).and_then(Key::parse).filter(|key| key.as_str().starts_with(digits)) {
+                Some(key) => contents.keys.push(key),
+                None => contents.strays.push(folder),
+            }
+        }
+    }
+    Ok(contents)
 }
 
 fn is_shard(name: &str) -> bool {

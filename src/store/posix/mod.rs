@@ -9,6 +9,9 @@
 //!                         it has published. Unlocked, it tells of an unfinished run, and keeps its results. Its name says on
 //!                         which machine it runs, its time that it still does (`heartbeat`)
 //!   leases/<key>          locked by the run that is making this result, and named in it, so that others need not
+//!   checkpoints/<kk>/<key>/
+//!                         what a long task left before it could finish: `head`, its state, and the pieces of what it had made
+//!                         that the head names (`checkpoints`). Removed when the result is there
 //!   notes/<name>          what may be lost: which published files were found sound, and when
 //!   collecting            locked alone by `gc`, together by runs that start: neither sees the other half done
 //! ```
@@ -17,6 +20,7 @@
 //! `pending` whose run is gone is rubbish that anyone may remove. A reader trusts only `commit.json`, and what it
 //! reads it checks against the digest that stands there. Other files and folders are none of the store's, and are let be.
 
+mod checkpoints;
 mod collect;
 mod draft;
 mod heartbeat;

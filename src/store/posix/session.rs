@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::key::Key;
 use super::super::pending::{Slot, Status};
+use super::checkpoints;
 use super::draft::Place;
 use super::heartbeat::Heart;
 use super::kept::{Found, look};
@@ -14,7 +15,7 @@ use super::packs::{Gathering, Packing, Packs};
 use super::runs::{forget, lines, recorded};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, Scratch};
-use crate::store::{Form, Lease, Purpose, Session};
+use crate::store::{Checkpoint, Damaged, Form, Lease, Purpose, Session, Trail};
 
 /// A living run. The operating system gives its lock up when the process ends, however it ends.
 #[derive(Debug)]
@@ -127,6 +128,19 @@ impl Session for PosixSession {
     fn renew(&self, key: &Key) -> Result<Slot> {
         // It goes before one in a pack, which it could not in another pack.
         Ok(self.loose(key, true))
+    }
+
+    fn checkpoint(&self, key: &Key) -> Result<Option<Checkpoint>, Damaged> {
+        checkpoints::find(&self.layout, key)
+    }
+
+    fn leave(&self, key: &Key, trail: &mut Trail, piece: Option<&[u8]>, state: &[u8]) -> Result<()> {
+        checkpoints::leave(&self.layout, &self.folder(), key, trail, piece, state)
+    }
+
+    fn forget(&self, key: &Key) {
+        // Best effort: a collection removes what stays.
+        let _ = checkpoints::forget(&self.layout, key);
     }
 
     /// On the file system of the published folders.

@@ -122,6 +122,25 @@ impl Block {
         self.pending
     }
 
+    /// v_s, u_s, o_s and ỹ_s of the steps that wait, as far as the rule has use for them.
+    pub(crate) fn parts_mut(&mut self) -> [&mut [Lanes]; 4] {
+        let used = self.used();
+        let Self { by_input, by_error, outward, inward, .. } = self;
+        [by_input, by_error, outward, inward].map(|rows| {
+            let n = used.min(rows.len());
+            &mut rows[..n]
+        })
+    }
+
+    /// Takes it that so many steps wait, and leaves what they are to [`Block::parts_mut`].
+    ///
+    /// # Panics
+    /// If a block has fewer.
+    pub(crate) fn take_up(&mut self, pending: usize) {
+        assert!(pending < STEPS, "a full block is carried out");
+        self.pending = pending;
+    }
+
     #[inline(always)]
     fn keep(&self) -> f32 {
         1.0 - self.rule.decay

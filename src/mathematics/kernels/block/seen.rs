@@ -92,6 +92,11 @@ impl Seen {
         self.lit.fill(0);
     }
 
+    /// All that it has seen: x and a of the steps, and when each entry was lit.
+    pub(crate) fn parts_mut(&mut self) -> ([&mut [Lanes]; 2], &mut [u32]) {
+        ([self.inputs.as_flattened_mut(), self.errors.as_flattened_mut()], &mut self.lit)
+    }
+
     /// What step s sees: x, and a at the same places, or none.
     pub(crate) fn set(&mut self, s: usize, x: Active<'_>, a: &[f32]) {
         for k in 0..x.len() {

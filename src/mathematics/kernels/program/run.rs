@@ -94,6 +94,11 @@ impl Evaluator {
         &as_flat(&self.state[number])[..self.program.state[number].1.size(self.sizes)]
     }
 
+    /// All values that the neurons remember, padded.
+    pub(crate) fn states_mut(&mut self) -> &mut [Vec<Lanes>] {
+        &mut self.state
+    }
+
     /// Computes all numbers and vectors of the equation. [`Self::add`] has to follow.
     pub(crate) fn prepare(&mut self, backend: Backend, signals: SynapseSignals<'_>) {
         let Self { program, sizes, layout, products, values, out, scratch, state, .. } = self;

@@ -19,6 +19,7 @@ use crate::science::normalization::{Normalization, NormalizedLayer};
 use crate::science::optimizer::{Optimizer, OptimizerState};
 use crate::science::plasticity::{Coefficient, Rule, Synapses, Term, Wanted};
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 
 /// How to train in mini-batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -309,6 +310,23 @@ impl Learner for BatchTrainer {
 
     fn model(&self) -> Cow<'_, Network> {
         Cow::Borrowed(&self.network)
+    }
+
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        let Self { network, settings, normalized, terms, optimizer_states, gradients: _, pending, steps, diverged } =
+            self;
+        tape.count("steps", steps)?;
+        Divergence::keep(tape, diverged)?;
+        network.keep(tape)?;
+        for (state, weights) in optimizer_states.iter_mut().zip(&network.forward) {
+            state.keep(tape, as_flat(weights.lanes()).len())?;
+        }
+        normalized.iter_mut().try_for_each(|normalized| normalized.keep(tape))?;
+        terms.iter_mut().try_for_each(|terms| terms.keep(tape))?;
+        // The samples of the batch that is not full.
+        tape.list("pending", pending, settings.batch_size - 1, |tape, sample| {
+            tape.bits("sample", std::slice::from_mut(sample))
+        })
     }
 }
 

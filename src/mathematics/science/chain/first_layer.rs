@@ -6,11 +6,14 @@
 //! every [`STEPS`]-th step of a training, wherever calls begin and end, so that neither they nor looking at the network between
 //! them change a trained bit.
 
+use std::iter;
+
 use crate::kernels::{
     self, Activation, Active, Backend, Block, Forwarded, InputMajor, Lanes, Propagate, Propagated, RowRule, STEPS,
     Seen, Shares, SynapticRule, norm,
 };
 use crate::science::network::Network;
+use crate::science::tape::{Foreign, Tape};
 
 /// The steps of W_{0,1} and B_{1,0} that wait.
 #[derive(Clone, Debug)]
@@ -59,6 +62,31 @@ impl FirstLayer {
     /// Steps that wait.
     pub(super) fn pending(&self) -> usize {
         self.weights.pending()
+    }
+
+    /// Keeps the steps that wait, or takes them up: carried out earlier, they would round otherwise.
+    pub(super) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        let mut pending = self.pending() as u64;
+        tape.count("pending", &mut pending)?;
+        if pending >= STEPS as u64 {
+            return Err(Foreign::new(format!("{pending} steps wait, and at most {} can", STEPS - 1)));
+        }
+        let Self { seen, weights, feedback, .. } = self;
+        for block in iter::once(weights).chain(feedback) {
+            if tape.is_reading() {
+                block.take_up(pending as usize);
+            }
+            // Without steps, what is left of the last block is not read again.
+            if pending > 0 {
+                block.parts_mut().into_iter().try_for_each(|rows| tape.lanes("waiting", rows))?;
+            }
+        }
+        if pending > 0 {
+            let (seen, lit) = seen.parts_mut();
+            seen.into_iter().try_for_each(|seen| tape.lanes("seen", seen))?;
+            tape.bits("lit", lit)?;
+        }
+        Ok(())
     }
 
     /// z_1 of an image.

@@ -6,6 +6,7 @@ use super::network::Network;
 use crate::kernels::{self, InputMajor, Lanes, as_flat, as_flat_mut, lanes_for};
 use crate::science::feedback::WeightMirror;
 use crate::science::seed::{Purpose, Stream, stream};
+use crate::science::tape::{Foreign, Tape};
 
 /// The noise of some layers, and room for what comes of it.
 #[derive(Clone, Debug)]
@@ -29,6 +30,11 @@ impl Mirror {
     /// Those whose B learns.
     pub(super) fn layers(&self) -> Range<usize> {
         self.layers.clone()
+    }
+
+    /// Keeps where the noise is, or takes it up.
+    pub(super) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.streams.iter_mut().try_for_each(|stream| tape.stream("mirror", stream))
     }
 
     /// One phase, of a network without steps that wait.

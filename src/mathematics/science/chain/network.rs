@@ -10,6 +10,7 @@ use crate::science::initialization::Initialization;
 use crate::science::loss::Loss;
 use crate::science::normalization::standardize_units;
 use crate::science::seed::{Purpose, stream};
+use crate::science::tape::{Foreign, Tape};
 
 /// Layer sizes n_0 … n_L, σ and the output, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,6 +221,17 @@ impl Network {
             normalization: Vec::new(),
             backend: kernels::backend(),
         })
+    }
+
+    /// Keeps all of its weights, or takes them up.
+    pub(crate) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.forward.iter_mut().try_for_each(|w| tape.lanes("W", w.lanes_mut()))?;
+        self.backward.iter_mut().try_for_each(|b| tape.lanes("B", b.lanes_mut()))?;
+        for ScaleAndShift { scale, shift, .. } in &mut self.normalization {
+            tape.lanes("scale", scale)?;
+            tape.lanes("shift", shift)?;
+        }
+        Ok(())
     }
 
     /// The same network, computed with the instructions of `backend`; the numbers do not change.

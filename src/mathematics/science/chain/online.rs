@@ -27,6 +27,7 @@ pub use crate::science::learner::{Divergence, UpdateNorms};
 use crate::science::learner::{Learner, Remembered};
 use crate::science::plasticity::{Coefficient, Equation, Rule, Synapses as Moved, Term};
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 use norms::Before;
 
 /// While no weight can exceed this, none can have overflowed, and looking is unnecessary.
@@ -274,6 +275,18 @@ impl PlasticChain {
         Ok(())
     }
 
+    /// Keeps weights, steps that wait and what neurons remember, or takes them up. Between calls no step of a hidden layer waits.
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        let Self { network, first, mirror, waiting: _, synaptic: _, evaluated, bounds } = self;
+        network.keep(tape)?;
+        first.iter_mut().try_for_each(|first| first.keep(tape))?;
+        mirror.iter_mut().try_for_each(|mirror| mirror.keep(tape))?;
+        for Evaluated { evaluator, .. } in evaluated.iter_mut().flatten() {
+            evaluator.states_mut().iter_mut().try_for_each(|state| tape.lanes("state", state))?;
+        }
+        tape.numbers("bounds", bounds)
+    }
+
     /// What [`Self::bounds`] bounds, from the weights themselves; infinite if any is not finite.
     fn bound(&self, layer: usize) -> f64 {
         let network = if layer == 1 { self.network() } else { Cow::Borrowed(&self.network) };
@@ -410,6 +423,12 @@ impl Learner for OnlineTrainer {
 
     fn model(&self) -> Cow<'_, Network> {
         self.network()
+    }
+
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.online.keep(tape)?;
+        self.online.dynamics.keep(tape)?;
+        self.online.synapses.keep(tape)
     }
 }
 

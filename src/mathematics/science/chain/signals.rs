@@ -7,6 +7,7 @@ use crate::kernels::{self, Active, Backend, ErrorBelow, Lanes, LayerSignals, all
 use crate::science::dynamics::Synapses;
 use crate::science::plasticity::{Rule, Wanted};
 use crate::science::seed::{Purpose, Stream, stream};
+use crate::science::tape::{Foreign, Tape};
 
 /// What dynamics of a chain ask of its synapses beside [`Synapses`].
 pub(crate) trait ChainSynapses: Synapses {
@@ -95,6 +96,13 @@ impl Signals {
             loss: 0.0,
             loss_change: 0.0,
         }
+    }
+
+    /// Keeps where the noise is, or takes it up. Signals are made anew for each sample, but for the sign of the zeros that pad
+    /// errors, which comes from the sample before: no number depends on it, and waiting steps hold it.
+    pub(crate) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.errors.iter_mut().try_for_each(|errors| tape.lanes("errors", errors))?;
+        self.streams.iter_mut().try_for_each(|stream| tape.stream("noise", stream))
     }
 
     /// L.

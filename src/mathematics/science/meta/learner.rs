@@ -10,11 +10,13 @@ use crate::science::InvalidParameter;
 use crate::science::network::Network;
 use crate::science::optimizer::{Optimizer, OptimizerState};
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 
 /// What became of an episode's gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EpisodeStatus {
     /// The coefficients were updated.
+    #[default]
     Updated,
     /// They were updated with a gradient that was shortened to the largest norm allowed.
     Clipped,
@@ -25,6 +27,8 @@ pub enum EpisodeStatus {
 }
 
 impl EpisodeStatus {
+    const ALL: [Self; 4] = [Self::Updated, Self::Clipped, Self::SkippedDiverged, Self::SkippedGradient];
+
     /// The name that stands in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +41,7 @@ impl EpisodeStatus {
 }
 
 /// One episode.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EpisodeRecord {
     /// Counted from 1.
     pub episode: u32,
@@ -51,6 +55,25 @@ pub struct EpisodeRecord {
     pub gradient_norm: Option<f64>,
     /// What became of the gradient.
     pub status: EpisodeStatus,
+}
+
+impl EpisodeRecord {
+    /// Keeps it, or takes it up.
+    ///
+    /// # Errors
+    /// Something else was kept.
+    pub fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.small_count("episode", &mut self.episode)?;
+        tape.list("coefficients", &mut self.coefficients, usize::MAX, |tape, theta| tape.number("theta", theta))?;
+        for found in [&mut self.query_loss, &mut self.query_accuracy, &mut self.gradient_norm] {
+            tape.option("found", found, |tape, x| tape.number("x", x))?;
+        }
+        let mut status = self.status.name().to_owned();
+        tape.text("status", &mut status)?;
+        let known = EpisodeStatus::ALL.into_iter().find(|known| known.name() == status);
+        self.status = known.ok_or_else(|| Foreign::new(format!("no episode ends as `{status}`")))?;
+        Ok(())
+    }
 }
 
 /// Sees the trained network and the query samples.
@@ -94,6 +117,23 @@ impl<'a> MetaLearner<'a> {
             pool,
             seed,
         })
+    }
+
+    /// Keeps what further episodes depend on, or takes it up into a loop with the same settings, which then goes on as this one
+    /// would have, to the last bit. Every episode begins with a network of its own, so none is among it. Writing changes nothing.
+    ///
+    /// # Errors
+    /// It was kept of another loop. This one is then of no use any more.
+    pub fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        tape.small_count("episodes", &mut self.episodes)?;
+        tape.numbers("theta", &mut self.coefficients)?;
+        let n = self.coefficients.len();
+        self.adam.keep(tape, n)?;
+        tape.list("good", &mut self.good, usize::MAX, |tape, theta| {
+            theta.resize(n, 0.0);
+            tape.numbers("theta", theta)
+        })?;
+        tape.small_count("skipped", &mut self.skipped_in_a_row)
     }
 
     /// θ as it is now, in the order of the rule's terms.

@@ -15,6 +15,7 @@ use crate::kernels::{
 use crate::science::dynamics::{Online, Synapses};
 use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 
 /// While no input weight can exceed this, none can have overflowed, and looking at all of them is unnecessary.
 const SURELY_FINITE: f32 = 1e30;
@@ -321,6 +322,16 @@ impl Learner for RecurrentTrainer {
 
     fn model(&self) -> Cow<'_, RecurrentNetwork> {
         Cow::Borrowed(self.network())
+    }
+
+    fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        self.online.keep(tape)?;
+        // All signals are made anew for each sample.
+        let PlasticInTime { network, input_bound, .. } = &mut self.online.synapses;
+        tape.lanes("W_x", network.input.lanes_mut())?;
+        tape.lanes("W_h", network.recurrent.lanes_mut())?;
+        tape.lanes("W_o", network.readout.lanes_mut())?;
+        tape.singles("bound", std::slice::from_mut(input_bound))
     }
 }
 

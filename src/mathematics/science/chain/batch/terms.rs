@@ -3,6 +3,7 @@
 use crate::kernels::program::{Beyond, Evaluator, SynapseSignals};
 use crate::kernels::{self, Backend, InputMajor, Lanes, PreFactor, SynapticRule, as_flat, as_flat_mut, lanes_for};
 use crate::science::plasticity::Rule;
+use crate::science::tape::{Foreign, Tape};
 
 /// The terms of a rule, by layer.
 #[derive(Clone, Debug)]
@@ -40,6 +41,14 @@ impl Terms {
             evaluated: (1..sizes.len()).map(of_layer).collect(),
             reads_input_error: rule.terms().iter().any(|(term, _)| term.signals().contains(&PreError)),
         }
+    }
+
+    /// Keeps what neurons remember, or takes it up.
+    pub(super) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        for (_, evaluator) in self.evaluated.iter_mut().flatten() {
+            evaluator.states_mut().iter_mut().try_for_each(|state| tape.lanes("state", state))?;
+        }
+        Ok(())
     }
 
     /// Whether e_0 has to be there.

@@ -18,6 +18,7 @@ use crate::science::feedback::Feedback;
 use crate::science::network::Network;
 use crate::science::plasticity::Rule;
 use crate::science::samples::Samples;
+use crate::science::tape::{Foreign, Tape};
 use broadcast::Broadcast;
 use direct::Direct;
 use equilibrium::Equilibrium;
@@ -89,6 +90,14 @@ impl Pathway {
     /// The signals of the sample that was seen last.
     pub(crate) fn signals(&self) -> &Signals {
         each!(self, way => &way.signals)
+    }
+
+    /// Keeps what the next sample depends on, or takes it up.
+    pub(crate) fn keep(&mut self, tape: &mut Tape<'_>) -> Result<(), Foreign> {
+        if let Pathway::Mirroring(mirroring) = self {
+            tape.count("mirrored", &mut mirroring.seen)?;
+        }
+        self.signals_mut().keep(tape)
     }
 
     /// The same, to be written to.

@@ -330,3 +330,57 @@ fn what_cannot_be_differentiated_or_learned_is_refused_with_the_reason() {
     assert!(why(Feedback::KolenPollack, &["gradient"]).unwrap().contains("the rule has no `decay`"));
     assert_eq!(why(Feedback::KolenPollack, &["gradient", "decay"]), None);
 }
+
+/// With steps back, which need what was good before, and clipping; by kernels and by plain matrices.
+#[test]
+fn an_outer_loop_is_taken_up_between_any_two_episodes() {
+    use crate::science::tape::Tape;
+    let sets = striped_sets();
+    let pool = ClassPool::new(sets.iter().collect()).unwrap();
+    for feedback in [Feedback::Plastic, Feedback::Broadcast { std: 0.1 }] {
+        let skipping = MetaSettings {
+            feedback,
+            rule: rule_nine([1e-3, 0.0, 0.0, 0.0, 0.0, 0.0]),
+            learned: vec!["gradient".to_owned()],
+            step_back: true,
+            ..settings()
+        };
+        let rule = if feedback == Feedback::Plastic { skipping.rule.clone() } else { gradient_alone() };
+        let skipping = MetaSettings { rule, ..skipping };
+        // Half of the gradients are too long, and most of the others are shortened.
+        let tried = MetaSettings { clip: None, skip_above: None, ..skipping.clone() };
+        let mut tried = MetaLearner::new(tried, &pool, 3).unwrap();
+        let mut norms: Vec<f64> = (0..12).filter_map(|_| tried.run_episode().gradient_norm).collect();
+        norms.sort_by(f64::total_cmp);
+        let middle = norms[norms.len() / 2];
+        let skipping = MetaSettings { clip: Some(middle / 2.0), skip_above: Some(middle), ..skipping };
+        let make = || MetaLearner::new(skipping.clone(), &pool, 3).unwrap();
+        let put_down = |learner: &mut MetaLearner<'_>| Tape::written(|tape| learner.keep(tape));
+        let mut straight = make();
+        let expected: Vec<EpisodeRecord> = (0..12).map(|_| straight.run_episode()).collect();
+        let names: BTreeSet<&str> = expected.iter().map(|episode| episode.status.name()).collect();
+        assert!(names.len() > 1, "{feedback:?}: some are skipped or clipped, others not: {names:?}");
+        for cut in 0..12 {
+            let mut first = make();
+            (0..cut).for_each(|_| drop(first.run_episode()));
+            let mut second = make();
+            let kept = put_down(&mut first);
+            Tape::read(&kept, |tape| second.keep(tape)).unwrap();
+            assert_eq!(second.episodes(), cut);
+            let found: Vec<EpisodeRecord> = (cut..12).map(|_| second.run_episode()).collect();
+            assert_eq!(found, expected[cut as usize..], "{feedback:?}, cut at {cut}");
+            assert!(put_down(&mut second) == put_down(&mut straight));
+        }
+        for mut record in expected {
+            let bytes = Tape::written(|tape| record.keep(tape));
+            let mut found = EpisodeRecord::default();
+            Tape::read(&bytes, |tape| found.keep(tape)).unwrap();
+            assert_eq!(found, record);
+        }
+    }
+}
+
+fn gradient_alone() -> crate::science::plasticity::Rule {
+    use crate::science::plasticity::{Coefficient, Rule};
+    Rule::new(&[("gradient", Coefficient::Uniform(1e-3))]).unwrap()
+}
