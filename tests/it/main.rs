@@ -13,6 +13,7 @@ mod checkpoints;
 mod damaged_data;
 mod diff_and_report;
 mod digests;
+mod earlier;
 #[cfg(unix)]
 mod export;
 #[cfg(unix)]

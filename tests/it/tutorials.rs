@@ -8,7 +8,8 @@ use crate::common::{ojaflow, root, text};
 
 /// A reader who follows a tutorial.
 struct Reader {
-    home: tempfile::TempDir,
+    /// Removed with the reader.
+    _home: tempfile::TempDir,
     /// Where the last `cd` led.
     folder: PathBuf,
 }
@@ -52,7 +53,7 @@ impl Reader {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().to_owned();
-        Self { home, folder }
+        Self { _home: home, folder }
     }
 
     /// Follows a tutorial to its end; `fewer` is what makes its long commands short. What the commands printed.

@@ -135,11 +135,11 @@ fn samples(plan: &Plan, kind: &str, runs: &Runs) -> Vec<String> {
             said(|parameters| word(&parameters["batch_size"]))
         ),
         "train_recurrent" => format!(
-            "Each learned online, by backpropagation through time and one update a sample, from {samples} training images of {data}, \
+            "Each learned online, by backpropagation through time and one update per sample, from {samples} training images of {data}, \
              each seen once in an order drawn from the seed."
         ),
         _ => format!(
-            "Each learned online, one update a sample, from {samples} training images of {data}, each seen once in an order drawn \
+            "Each learned online, one update per sample, from {samples} training images of {data}, each seen once in an order drawn \
              from the seed."
         ),
     }];
