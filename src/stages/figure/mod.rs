@@ -355,10 +355,11 @@ impl Work for FigureTask {
         let frame = Frame::new(self.spec.of(), context.gathered(self.table, Axes::Own)?);
         let runs = self.runs.map(|runs| context.gathered(runs, Axes::Own).map(|batch| Frame::new("runs", batch)));
         let figure = self.spec.describe(&frame, runs.transpose()?.as_ref());
-        let mut figure = figure.map_err(|error| context.internal(error))?;
+        // What is wrong with a summary is the query's.
+        let mut figure = figure.map_err(|error| context.numerics(error))?;
         if let (Some(facts), Some(caption)) = (self.facts, &figure.caption) {
             let facts = Frame::new("facts", context.gathered(facts, Axes::Own)?);
-            figure.caption = Some(filled(caption, &facts).map_err(|error| context.internal(error))?);
+            figure.caption = Some(filled(caption, &facts).map_err(|error| context.numerics(error))?);
         }
         let svg = figures::svg(&figure);
         context.write_file("svg", svg.as_bytes())?;
