@@ -1,5 +1,7 @@
 //! Numbers and lists as messages and pages write them.
 
+use std::path::Path;
+
 /// `a`, `b`, `c` — how messages name what can be chosen.
 pub fn choices<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
@@ -55,6 +57,17 @@ pub(crate) fn grouped(number: impl Into<u128>) -> String {
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits")).collect();
     groups.join(",")
+}
+
+/// Paths one after the other: `data, /home/me/data`.
+pub(crate) fn paths(paths: &[impl AsRef<Path>]) -> String {
+    paths.iter().map(|path| path.as_ref().display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Beginning with a capital letter.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `90 s`, `12 min`, `2.5 h`

@@ -9,6 +9,7 @@ use super::part::Part;
 use crate::datasets::{self, DataSetInfo, Role};
 use crate::error::{Error, Result};
 use crate::publish::manifest::{Manifest, Source};
+use crate::words::paths;
 
 /// Names in the payload.
 pub(super) const CRATE: &str = "ro-crate-metadata.json";
@@ -136,11 +137,6 @@ fn published(folder: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Folders, for messages.
-pub(super) fn in_words(folders: &[PathBuf]) -> String {
-    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
 /// The data sets behind the keys, found by what is in them.
 fn data_sets(manifests: &[Manifest], data_folders: &[PathBuf]) -> Result<Vec<DataSet>> {
     let identities = identities(manifests);
@@ -157,7 +153,7 @@ fn data_sets(manifests: &[Manifest], data_folders: &[PathBuf]) -> Result<Vec<Dat
         return Err(Error::usage(format!(
             "no data set in {} has the identity {missing} of the one that was trained on; name the folder that has it \
              with `--data DIR`",
-            in_words(data_folders)
+            paths(data_folders)
         )));
     }
     Ok(found)

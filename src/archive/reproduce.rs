@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::contents::in_words;
 pub use super::likeness::Verdict;
 use super::likeness::{drawings, pictures, tables};
 use super::{Fault, Verified, container};
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::plan::Request;
 use crate::publish::Published;
 use crate::publish::manifest::{Listed, Manifest, TableEntry};
+use crate::words::paths;
 
 /// The scratch folder, as a project: the archive's own pipelines, and data sets that are those of the archive.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Laid {
                     set.name,
                     set.title,
                     if named.is_some() { "another one" } else { "missing" },
-                    in_words(data_folders)
+                    paths(data_folders)
                 ))
             })?;
             let (from, to) = (fs::canonicalize(&info.folder), project.data.join(&set.name));

@@ -5,6 +5,7 @@ use super::terminal::print;
 use crate::cli::{DataAction, DataArgs, Roots};
 use crate::error::{Error, Result};
 use crate::flow::{DataSetInfo, Project, tuning_images};
+use crate::words::paths;
 
 pub(super) fn execute(project: &Project, roots: &Roots, args: &DataArgs) -> Result<()> {
     match &args.action {
@@ -54,7 +55,7 @@ fn list(project: &Project) -> Result<()> {
             "no data set in {}\n\
              MNIST and Fashion-MNIST come with `pip install ojaflow-data` or `ojaflow data fetch FOLDER_OR_URL`; another set \
              with `ojaflow data import DIR --as NAME`; another folder is named with `--data DIR`",
-            project.data_folders().iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+            paths(&project.data_folders())
         ));
     }
     for (info, statuses) in sets {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::flow::{Condition, Published, claims, conditions, grouped, headlines, interval};
-use crate::words::{duration, size};
+use crate::flow::{Condition, Published, claims, conditions, headlines, interval};
+use crate::words::{duration, grouped, size};
 
 /// How the run went.
 pub(super) struct Outcome {
@@ -30,7 +30,12 @@ pub(super) fn text(published: &[Published], outcome: &Outcome, colour: bool) -> 
             for table in &one.manifest.tables {
                 line(
                     &mut text,
-                    format_args!("  {:<28} {:>9} rows  {:>9}", table.path, grouped(table.rows), size(table.bytes)),
+                    format_args!(
+                        "  {:<28} {:>9} rows  {:>9}",
+                        table.path,
+                        grouped(table.rows as u64),
+                        size(table.bytes)
+                    ),
                 );
             }
             for figure in &one.manifest.figures {

@@ -8,7 +8,8 @@ use super::progress::Shown;
 use super::terminal::{print, print_exactly, request, running, say};
 use crate::cli::{self, PipelineArgs, PlanArgs};
 use crate::error::Result;
-use crate::flow::{Ahead, Format, Listed, Options, Project, display, grouped};
+use crate::flow::{Ahead, Format, Listed, Options, Project, display};
+use crate::words::grouped;
 
 pub(super) fn list(project: &Project) -> Result<()> {
     let listed = project.pipelines()?;
@@ -59,7 +60,7 @@ fn show(ahead: &Ahead, format: Format) -> Result<()> {
 
 /// What is known of the levels behind the present one.
 pub(super) fn what_follows(level: usize, at_most: usize) -> String {
-    format!("level {level}; what follows depends on its results: at most {} runs more", grouped(at_most))
+    format!("level {level}; what follows depends on its results: at most {} runs more", grouped(at_most as u64))
 }
 
 fn why(project: &Project, ahead: &Ahead) -> Result<()> {

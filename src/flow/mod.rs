@@ -55,7 +55,7 @@ pub use crate::plan::{
     Disposition, Equations, Format, Plan, Request, Share, Statuses, Task, display, equations, summary,
 };
 pub use crate::publish::{Checked, Finding, Published, Unsound};
-pub(crate) use crate::report::claims::{Condition, claims, conditions, grouped, interval};
+pub(crate) use crate::report::claims::{Condition, claims, conditions, interval};
 pub(crate) use crate::report::headlines::headlines;
 pub use crate::run::{Progress, Silent};
 pub use crate::science::plasticity::Term;

@@ -194,13 +194,6 @@ pub struct Pipeline {
     pub includes: Vec<String>,
 }
 
-impl Pipeline {
-    /// What its file is called in the folder of the pipelines that it lies in, on this machine or in the program.
-    pub fn file_name(&self) -> String {
-        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-}
-
 /// A stage and its tasks.
 #[derive(Debug)]
 pub struct Stage {

@@ -179,7 +179,8 @@ fn made_new(folder: &Path, unsound: &[Unsound]) -> String {
 
 /// The files that the plan was made from, as a project holds them, wherever they were on this machine.
 fn sources(pipeline: &Pipeline) -> Vec<Source> {
-    let mut sources = vec![Source { path: format!("pipelines/{}", pipeline.file_name()), text: pipeline.text.clone() }];
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut sources = vec![Source { path: format!("pipelines/{}", name(&pipeline.file)), text: pipeline.text.clone() }];
     let looked_up_in = |source: &Arc<crate::task::Source>| Source {
         path: format!("pipelines/{}", source.path.display()),
         text: source.text.clone(),

@@ -170,19 +170,6 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// `12,345`
-pub(crate) fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +180,5 @@ mod tests {
         assert_eq!(number(-0.0041236), "-0.004124");
         assert_eq!(number(1234.5), "1234");
         assert_eq!(number(1.5e9), "1.500e9");
-        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::publish;
 use crate::publish::manifest::Manifest;
 use crate::stages::claims::{in_one_word, natural};
+use crate::words::capitalised;
 
 /// The lines between which a page of another hand holds the table.
 const BEGIN: &str = "<!-- claims -->";
@@ -102,7 +103,7 @@ impl Judged {
                     ));
                 }
                 if let Some(first) = claim.conditions.first() {
-                    put(format_args!("\n{}.", sentence(&first.looks)));
+                    put(format_args!("\n{}.", capitalised(&first.looks)));
                 }
             }
         }
@@ -244,11 +245,6 @@ fn short(value: f64) -> String {
 /// As it may stand in a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::claims::{Claim, claims, conditions, grouped, interval};
+use super::claims::{Claim, claims, conditions, interval};
 use super::svg::inline;
 use crate::error::{Error, Result};
 use crate::plan::Equations;
@@ -12,7 +12,7 @@ use crate::publish;
 use crate::publish::manifest::{FileEntry, Manifest, StageEntry, TableEntry};
 use crate::stages::claims::in_one_word;
 use crate::tables::frame::Cell;
-use crate::words::size;
+use crate::words::{grouped, size};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -285,7 +285,7 @@ impl Page {
         let version = stage.tasks.first().map_or(0, |task| task.material.version);
         let n_tasks = match stage.tasks.len() {
             1 => "1 task".to_owned(),
-            n => format!("{} tasks", grouped(n)),
+            n => format!("{} tasks", grouped(n as u64)),
         };
         put!(
             self,
@@ -311,7 +311,7 @@ impl Page {
             self,
             "<details><summary><code>{}</code> <span class=\"soft\">{} rows, {}</span></summary><dl>",
             Text(&table.path),
-            grouped(table.rows),
+            grouped(table.rows as u64),
             size(table.bytes)
         );
         put!(self, "<dt>kind</dt><dd>{}, version {}</dd>", Text(&table.schema.kind), table.schema.version);

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::store::{Checkpoint, Key, Session, Trail};
+use crate::store::{Checkpoint, Key, Session, Trail, behind, in_front};
 use crate::tables::TableSchema;
 use crate::tables::aside::{put_aside, take_back};
 
@@ -56,9 +56,9 @@ pub(super) struct Found {
 }
 
 impl Journal {
-    /// Of a task that leaves its state after so much work; none if that is never.
-    pub(super) fn new(every: Duration) -> Option<Self> {
-        (!every.is_zero()).then_some(Self { every: Some(every), open: None })
+    /// Of a task that leaves its state after so much work; zero is never.
+    pub(super) fn new(every: Duration) -> Self {
+        Self { every: Some(every).filter(|every| !every.is_zero()), open: None }
     }
 
     /// Begins to hold rows of these outputs, and looks for what an earlier try left; why not where that cannot be gone on with.
@@ -176,18 +176,4 @@ fn piece<'s>(
         content.extend(bytes);
     }
     Ok((!parts.is_empty()).then(|| in_front(&parts, &content)))
-}
-
-/// Something said in a line, then bytes.
-fn in_front(said: &impl Serialize, bytes: &[u8]) -> Vec<u8> {
-    let mut all = serde_json::to_vec(said).expect("plain data");
-    all.push(b'\n');
-    all.extend_from_slice(bytes);
-    all
-}
-
-fn behind<'b, T: for<'de> Deserialize<'de>>(all: &'b [u8]) -> Result<(T, &'b [u8]), String> {
-    let at = all.iter().position(|byte| *byte == b'\n').ok_or("it does not say what it is")?;
-    let said = serde_json::from_slice(&all[..at]).map_err(|error| format!("it does not say what it is: {error}"))?;
-    Ok((said, &all[at + 1..]))
 }

@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
             return Ok(Vec::new());
         }
         let task = &self.plan.tasks[index];
-        let journal = Journal::new(self.leaves_after).filter(|_| is_leased).unwrap_or_default();
+        let journal = if is_leased { Journal::new(self.leaves_after) } else { Journal::default() };
         let context = Context::new(self, task, slot.map(Slot::begin).transpose()?, wanted, journal);
         task.work.run(&context)?;
         context.finish()

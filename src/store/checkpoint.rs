@@ -1,5 +1,6 @@
 //! What an unfinished task has left behind, so that it can go on from there.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
@@ -51,9 +52,7 @@ impl Piece {
 pub(super) fn to_bytes(key: &Key, trail: &Trail, state: &[u8]) -> Vec<u8> {
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let head = Head { format: FORMAT, program, key: key.clone(), pieces: trail.pieces.clone() };
-    let mut body = serde_json::to_vec(&head).expect("plain data");
-    body.push(b'\n');
-    body.extend_from_slice(state);
+    let mut body = in_front(&head, state);
     let mut bytes = blake3::hash(&body).to_hex().as_bytes().to_vec();
     bytes.push(b'\n');
     bytes.append(&mut body);
@@ -69,8 +68,7 @@ pub(super) fn from_bytes(bytes: &[u8], key: &Key) -> Result<(Vec<u8>, Trail), St
     if digest != blake3::hash(body).to_hex().as_bytes() {
         return Err("its digest is another".to_owned());
     }
-    let (head, state) = in_two(body).ok_or("it does not say whose it is")?;
-    let head: Head = serde_json::from_slice(head).map_err(|error| format!("it does not say whose it is: {error}"))?;
+    let (head, state): (Head, _) = behind(body)?;
     if head.key != *key {
         return Err(format!("it is one of {}", head.key));
     }
@@ -78,6 +76,24 @@ pub(super) fn from_bytes(bytes: &[u8], key: &Key) -> Result<(Vec<u8>, Trail), St
         return Err(format!("version {} left it", head.program));
     }
     Ok((state.to_vec(), Trail { pieces: head.pieces }))
+}
+
+/// Something said in a line, then bytes.
+pub(crate) fn in_front(said: &impl Serialize, bytes: &[u8]) -> Vec<u8> {
+    let mut all = serde_json::to_vec(said).expect("plain data");
+    all.push(b'\n');
+    all.extend_from_slice(bytes);
+    all
+}
+
+/// What [`in_front`] has put together, apart.
+///
+/// # Errors
+/// It does not begin so.
+pub(crate) fn behind<T: DeserializeOwned>(all: &[u8]) -> Result<(T, &[u8]), String> {
+    let (said, bytes) = in_two(all).ok_or("it does not say what it is")?;
+    let said = serde_json::from_slice(said).map_err(|error| format!("it does not say what it is: {error}"))?;
+    Ok((said, bytes))
 }
 
 /// Before the first end of a line, and after it.

@@ -29,6 +29,7 @@ pub use care::{
     Caretaking, Collected, Collection, Fate, GIVEN_UP_AFTER, PackedUp, Present, Purpose, Remembered, Verified,
 };
 pub use checkpoint::{Checkpoint, Trail};
+pub(crate) use checkpoint::{behind, in_front};
 pub use entry::{Damaged, Entry};
 pub use key::{Key, KeyMaterial, KeyedInput};
 pub use lease::Lease;

@@ -7,13 +7,14 @@ use serde_json::Value;
 use super::super::Project;
 use super::conditions::has_cells;
 use super::data::name_of;
-use super::prose::{count, list, number, numbers, of, when};
+use super::prose::{list, number, numbers, of, when};
 use super::training::is_training;
 use crate::error::{Error, Result};
 use crate::plan::{self, Pipeline, Plan, Request};
 use crate::spec::node::Node;
 use crate::stages::DataFacts;
 use crate::stages::coefficients::{CoefficientTable, Tuned};
+use crate::words::grouped;
 
 /// The tuned coefficients of a pipeline, each with the race behind it, and the race that it runs itself.
 ///
@@ -67,7 +68,7 @@ pub(super) fn described(
 
 fn of_table(project: &Project, table: &CoefficientTable, used: &[&Tuned]) -> Vec<String> {
     let budgets: BTreeSet<u64> = used.iter().map(|one| one.trainings).collect();
-    let budgets: Vec<String> = budgets.into_iter().map(count).collect();
+    let budgets: Vec<String> = budgets.into_iter().map(grouped).collect();
     let data: BTreeSet<&str> = used.iter().map(|one| one.dataset.as_str()).collect();
     let data: Vec<String> = data.into_iter().map(name_of).collect();
     let mut sentences = vec![format!(
@@ -99,7 +100,7 @@ fn race(plan: &Plan, pipeline: &Pipeline) -> Option<String> {
         "A race gave every cell of the grid ({}) a few seeds, from {} on, and those that remained more, until {} beyond three for \
          each cell of the largest grid were used up",
         grid.join("; "),
-        count(race["first_seed"].as_u64().unwrap_or_default()),
+        grouped(race["first_seed"].as_u64().unwrap_or_default()),
         of(race["extra"].as_u64().and_then(|extra| usize::try_from(extra).ok()).unwrap_or_default(), "training")
     );
     let of_race = pipeline.document["stages"][&stage.name]["of"].as_str().unwrap_or_default();

@@ -1,8 +1,9 @@
 //! The data sets of a pipeline.
 
-use super::prose::{count, list};
+use super::prose::list;
 use crate::plan::{Pipeline, Plan};
 use crate::stages::{DataFacts, Known};
+use crate::words::grouped;
 
 /// The data sets, each once.
 pub(super) fn data_sets(plan: &Plan, pipeline: &Pipeline) -> Vec<DataFacts> {
@@ -26,11 +27,11 @@ pub(super) fn in_words(sets: &[DataFacts]) -> String {
                 "{} has {} training and {} test images of {} pixels in {} classes; its last {} training images, the tuning \
                  split, are kept out of training.",
                 name_of(&set.name),
-                count(set.n_train as u64),
-                count(set.n_test as u64),
-                count(set.n_pixels as u64),
+                grouped(set.n_train as u64),
+                grouped(set.n_test as u64),
+                grouped(set.n_pixels as u64),
                 set.n_classes,
-                count(set.n_tuning() as u64)
+                grouped(set.n_tuning() as u64)
             )
         })
         .collect();

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::prose::{count, math, number, word};
+use super::prose::{math, number, word};
+use crate::words::grouped;
 
 /// Widths of a chain: `784–170–130–100–70–10`.
 pub(super) fn widths(layers: &[u64]) -> String {
@@ -89,7 +90,7 @@ pub(super) fn output(parameters: &Value) -> &'static str {
 
 /// The time of a recurrent network.
 pub(super) fn time(parameters: &Value) -> String {
-    let of = |name: &str| count(parameters[name].as_u64().unwrap_or_default());
+    let of = |name: &str| grouped(parameters[name].as_u64().unwrap_or_default());
     format!(
         "{} time steps, of which the first {} showed the image and the others no input",
         of("time_steps"),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::tables::frame::Cell;
+use crate::words::grouped;
 
 /// Mathematics in a sentence: how a terminal shows it, and how LaTeX does.
 pub(super) fn math(plain: &str, latex: &str) -> String {
@@ -59,23 +60,9 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// `60,000`
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        // Four digits are read at a glance, but stand beside five here.
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// A number as it was written or found; large whole ones with commas.
 pub(super) fn number(value: f64) -> String {
-    if value.fract() == 0.0 && (1000.0..1e15).contains(&value) { count(value as u64) } else { value.to_string() }
+    if value.fract() == 0.0 && (1000.0..1e15).contains(&value) { grouped(value as u64) } else { value.to_string() }
 }
 
 /// What stands in a record, as a number or a word.
@@ -90,7 +77,7 @@ pub(super) fn word(value: &Value) -> String {
 /// The value of an axis, as it stands in tables.
 pub(super) fn cell(value: &Cell) -> String {
     match value {
-        Cell::Integer(value) => u64::try_from(*value).map_or_else(|_| value.to_string(), count),
+        Cell::Integer(value) => u64::try_from(*value).map_or_else(|_| value.to_string(), grouped),
         Cell::Null => "none".to_owned(),
         // Among others in a list it would fall apart.
         Cell::Text(word) if word.contains(',') => format!("“{word}”"),
@@ -113,7 +100,7 @@ pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
 /// `1 run`, `20 runs`
 pub(super) fn of(number: usize, what: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
-    format!("{} {what}{ending}", count(number as u64))
+    format!("{} {what}{ending}", grouped(number as u64))
 }
 
 /// When something happens: every so many samples where they are even, else one by one.
@@ -122,25 +109,19 @@ pub(super) fn when(steps: &[u64]) -> String {
         && steps.len() > 4
         && steps.windows(2).all(|pair| pair[1] - pair[0] == second - first)
     {
-        return format!("every {} samples from {} to {}", count(second - first), count(*first), count(*last));
+        return format!("every {} samples from {} to {}", grouped(second - first), grouped(*first), grouped(*last));
     }
     format!("after {} samples", counts(steps))
 }
 
 /// `1, 2 and 3`
 pub(super) fn counts(numbers: &[u64]) -> String {
-    list(&numbers.iter().map(|&number| count(number)).collect::<Vec<_>>())
+    list(&numbers.iter().map(|&number| grouped(number)).collect::<Vec<_>>())
 }
 
 /// The numbers of a list in a record.
 pub(super) fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
-}
-
-/// Beginning with a capital letter.
-pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,7 +137,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_in_papers() {
-        assert_eq!([999, 5_000, 60_000, 1_234_567].map(count), ["999", "5,000", "60,000", "1,234,567"]);
+        assert_eq!([999_u64, 5_000, 60_000, 1_234_567].map(grouped), ["999", "5,000", "60,000", "1,234,567"]);
         assert_eq!([0.01, 10_000.0, 10.0, 0.000_316].map(number), ["0.01", "10,000", "10", "0.000316"]);
         assert_eq!(when(&[0, 250, 500, 750, 1000]), "every 250 samples from 0 to 1,000");
         assert_eq!(when(&[4000, 4500, 5000]), "after 4,000, 4,500 and 5,000 samples");

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::conditions::{conditions, has_cells};
-use super::prose::{count, counts, list, number, numbers, when, word};
+use super::prose::{counts, list, number, numbers, when, word};
 use crate::plan::{Pipeline, Plan};
+use crate::words::grouped;
 
 /// A sentence for each stage that looks at networks.
 pub(super) fn measurements(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
@@ -62,7 +63,7 @@ fn place(parameters: &Value) -> String {
     let split = if parameters["split"] == "tuning" { "images of the tuning split" } else { "test images" };
     match &parameters["samples"] {
         Value::Number(samples) => {
-            parts.push(format!("on the first {} {split}", count(samples.as_u64().unwrap_or_default())));
+            parts.push(format!("on the first {} {split}", grouped(samples.as_u64().unwrap_or_default())));
         }
         Value::String(_) => parts.push(format!("on the first of the {split} of each class")),
         _ => {}
@@ -98,7 +99,7 @@ pub(super) fn statistics(plan: &Plan, pipeline: &Pipeline) -> Vec<String> {
             "Means are over runs ({}); intervals are {} % percentile bootstrap intervals from {} resamples of the runs.",
             word(&bootstrap["over"]),
             number((percent * 1e6).round() / 1e6),
-            count(bootstrap["resamples"].as_u64().unwrap_or_default())
+            grouped(bootstrap["resamples"].as_u64().unwrap_or_default())
         );
         once(&mut sentences, sentence);
     }
@@ -153,7 +154,7 @@ fn verdicts(claims: &Value, has_cells: bool) -> String {
     let looked = match looks.as_slice() {
         [] => format!("once, at a two-sided level of {level} %"),
         looks => {
-            let looks: Vec<String> = looks.iter().map(|&look| count(look)).collect();
+            let looks: Vec<String> = looks.iter().map(|&look| grouped(look)).collect();
             format!("at {} runs, at a two-sided level of {level} % over all looks (Pocock's bounds)", list(&looks))
         }
     };

@@ -8,9 +8,10 @@ use super::conditions::{Conditions, conditions};
 use super::data::{data_of, name_of};
 use super::networks::{activation, feedback, initialisation, output, time, widths};
 use super::parts::{Part, Shown};
-use super::prose::{cell, count, list, math, number, numbers, of, sentence, when, word};
+use super::prose::{cell, list, math, number, numbers, of, when, word};
 use crate::plan::{Plan, Stage};
 use crate::tables::frame::Cell;
+use crate::words::{capitalised, grouped};
 
 /// Whether networks learn in a stage of this kind.
 pub(super) fn is_training(kind: &str) -> bool {
@@ -45,7 +46,7 @@ fn networks(kind: &str, runs: &Runs) -> String {
     let layers = |parameters: &Value| widths(&numbers(&parameters["layers"]));
     let mut sentences = Vec::new();
     if kind == "train_recurrent" {
-        let hidden = said(|parameters| count(parameters["hidden"].as_u64().unwrap_or_default()));
+        let hidden = said(|parameters| grouped(parameters["hidden"].as_u64().unwrap_or_default()));
         sentences.push(format!("Networks had {hidden} recurrent hidden units, unrolled for {}.", said(time)));
         sentences.push(format!("The activation function was {}.", said(activation)));
         sentences.push("The readout of the last step was a softmax, and the loss the cross-entropy.".to_owned());
@@ -55,7 +56,7 @@ fn networks(kind: &str, runs: &Runs) -> String {
             said(layers)
         ));
         sentences.push(format!("The activation function was {}.", said(activation)));
-        sentences.push(format!("{}.", sentence(&said(|parameters| output(parameters).to_owned()))));
+        sentences.push(format!("{}.", capitalised(&said(|parameters| output(parameters).to_owned()))));
         if kind != "train_batch" {
             sentences.push(format!("The errors of hidden layers came {}.", said(feedback)));
         }
@@ -127,7 +128,7 @@ fn values((name, values): &(&str, Vec<&Cell>)) -> String {
 fn samples(plan: &Plan, kind: &str, runs: &Runs) -> Vec<String> {
     let said = |property: fn(&Value) -> String| runs.said(|(_, parameters)| property(parameters));
     let data = runs.said(|(task, _)| name_of(&data_of(plan, *task)));
-    let samples = said(|parameters| count(parameters["samples"].as_u64().unwrap_or_default()));
+    let samples = said(|parameters| grouped(parameters["samples"].as_u64().unwrap_or_default()));
     let mut sentences = vec![match kind {
         "train_batch" => format!(
             "Each learned from {samples} training images of {data}, each seen once in an order drawn from the seed, in batches of \

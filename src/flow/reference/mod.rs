@@ -21,6 +21,7 @@ use crate::spec::node::{Node, instead_of};
 use crate::spec::{Definitions, NamedNode};
 use crate::stages::{self, claims::Claims, figure};
 use crate::task::{Kind, Storage};
+use crate::words::capitalised;
 pub use page::Page;
 use page::{Block, Key};
 use parameters::parameters;
@@ -159,11 +160,6 @@ fn read(topic: &str, fragment: &str) -> Vec<Block> {
         blocks.push(Block::Text(paragraph.join(" ")));
     }
     blocks
-}
-
-fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// What a line of a fragment stands for.

@@ -3,6 +3,7 @@
 use std::ops::{Add, Div, Mul, SubAssign};
 
 use super::InvalidParameter;
+use super::plasticity::Notation;
 use super::tape::{Foreign, Tape};
 
 /// How a mini-batch's mean gradient g becomes an update.
@@ -39,12 +40,11 @@ impl Optimizer {
         Optimizer::Adam { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
     }
 
-    /// What it remembers of gradients called G, and the update that it makes of them: in plain text, or in LaTeX.
-    pub(crate) fn written(&self, latex: bool) -> (Vec<String>, String) {
-        let (becomes, square, hat) = if latex {
-            (r"\leftarrow", "G^2", [r"\hat M", r"\sqrt{\hat S}"])
-        } else {
-            ("←", "G²", ["M̂", "√Ŝ"])
+    /// What it remembers of gradients called G, and the update that it makes of them.
+    pub(in crate::science) fn written(&self, notation: Notation) -> (Vec<String>, String) {
+        let (becomes, square, hat) = match notation {
+            Notation::Plain => ("←", "G²", ["M̂", "√Ŝ"]),
+            Notation::Latex => (r"\leftarrow", "G^2", [r"\hat M", r"\sqrt{\hat S}"]),
         };
         match *self {
             Optimizer::Sgd { rate } => (Vec::new(), format!("-{rate} G")),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[doc(hidden)]
 pub use equation::probes;
 pub use equation::{Equation, Fault as EquationFault, Part, Written, WrittenState};
-use notation::Notation;
+pub(in crate::science) use notation::Notation;
 pub use signal::{Signal, Synapses, Wanted};
 pub use term::{Combination, Form, Term};
 
@@ -125,47 +125,54 @@ impl Rule {
     fn written(&self, notation: Notation) -> Vec<String> {
         let mut lines = Vec::new();
         for synapses in [Synapses::Forward, Synapses::Feedback] {
-            let mut sum = String::new();
-            for (term, coefficient) in self.terms.iter().filter(|(t, _)| t.synapses == synapses) {
-                let (mut sign, text) = term.written(notation);
-                let factor = match coefficient {
-                    Coefficient::Uniform(c) => {
-                        sign *= if *c < 0.0 { -1.0 } else { 1.0 };
-                        c.abs().to_string()
-                    }
-                    Coefficient::PerLayer(c) => {
-                        let values: Vec<_> = c.iter().map(f64::to_string).collect();
-                        let layer = match notation {
-                            Notation::Plain => "ℓ",
-                            Notation::Latex => r"\ell",
-                        };
-                        format!("({})_{layer}", values.join(", "))
-                    }
-                };
-                sum.push_str(match (sum.is_empty(), sign < 0.0) {
-                    (true, false) => "",
-                    (true, true) => "-",
-                    (false, false) => " + ",
-                    (false, true) => " - ",
-                });
-                sum.push_str(&format!("{factor} {text}"));
-            }
+            let sum = self.sum(synapses, notation);
             if synapses == Synapses::Feedback && sum.is_empty() {
                 continue;
             }
-            let delta = match notation {
-                Notation::Plain => "Δ",
-                Notation::Latex => r"\Delta ",
-            };
             let sum = if sum.is_empty() { "0" } else { &sum };
-            lines.push(format!("{delta}{} = {sum}", notation.synapses(synapses)));
+            lines.push(format!("{} = {sum}", notation.change(synapses)));
         }
-        for (term, _) in &self.terms {
-            if let Form::Written(equation) = &term.form {
-                lines.extend(equation.updates(notation));
-            }
-        }
+        lines.extend(self.updates(notation));
         lines
+    }
+
+    /// What its terms add to these synapses; empty where none does.
+    pub(in crate::science) fn sum(&self, synapses: Synapses, notation: Notation) -> String {
+        let mut sum = String::new();
+        for (term, coefficient) in self.terms.iter().filter(|(t, _)| t.synapses == synapses) {
+            let (mut sign, text) = term.written(notation);
+            let factor = match coefficient {
+                Coefficient::Uniform(c) => {
+                    sign *= if *c < 0.0 { -1.0 } else { 1.0 };
+                    c.abs().to_string()
+                }
+                Coefficient::PerLayer(c) => {
+                    let values: Vec<_> = c.iter().map(f64::to_string).collect();
+                    let layer = match notation {
+                        Notation::Plain => "ℓ",
+                        Notation::Latex => r"\ell",
+                    };
+                    format!("({})_{layer}", values.join(", "))
+                }
+            };
+            sum.push_str(match (sum.is_empty(), sign < 0.0) {
+                (true, false) => "",
+                (true, true) => "-",
+                (false, false) => " + ",
+                (false, true) => " - ",
+            });
+            sum.push_str(&format!("{factor} {text}"));
+        }
+        sum
+    }
+
+    /// What becomes of the values that neurons of its terms remember, and the numbers that they name, one per line.
+    pub(in crate::science) fn updates(&self, notation: Notation) -> Vec<String> {
+        let written = self.terms.iter().filter_map(|(term, _)| match &term.form {
+            Form::Written(equation) => Some(equation.updates(notation)),
+            _ => None,
+        });
+        written.flatten().collect()
     }
 
     /// Checks the number of coefficients against a network of `n_layers` layers.

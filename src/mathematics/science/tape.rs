@@ -101,11 +101,7 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Something else was kept here.
     pub fn count(&mut self, name: &str, count: &mut u64) -> Result<(), Foreign> {
-        self.entry(name, 1)?;
-        let mut bytes = count.to_le_bytes();
-        self.raw(&mut bytes)?;
-        *count = u64::from_le_bytes(bytes);
-        Ok(())
+        self.each(name, std::slice::from_mut(count), u64::to_le_bytes, u64::from_le_bytes)
     }
 
     /// A count that is not large.
@@ -143,13 +139,7 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Something else was kept here, or another number of them.
     pub fn numbers(&mut self, name: &str, numbers: &mut [f64]) -> Result<(), Foreign> {
-        self.entry(name, numbers.len())?;
-        for x in numbers {
-            let mut bytes = x.to_le_bytes();
-            self.raw(&mut bytes)?;
-            *x = f64::from_le_bytes(bytes);
-        }
-        Ok(())
+        self.each(name, numbers, f64::to_le_bytes, f64::from_le_bytes)
     }
 
     /// Numbers in single precision; as many as there were.
@@ -157,22 +147,26 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// As [`Tape::numbers`].
     pub fn singles(&mut self, name: &str, numbers: &mut [f32]) -> Result<(), Foreign> {
-        self.entry(name, numbers.len())?;
-        for x in numbers {
-            let mut bytes = x.to_le_bytes();
-            self.raw(&mut bytes)?;
-            *x = f32::from_le_bytes(bytes);
-        }
-        Ok(())
+        self.each(name, numbers, f32::to_le_bytes, f32::from_le_bytes)
     }
 
     /// Numbers without a sign; as many as there were.
     pub(crate) fn bits(&mut self, name: &str, numbers: &mut [u32]) -> Result<(), Foreign> {
-        self.entry(name, numbers.len())?;
-        for x in numbers {
-            let mut bytes = x.to_le_bytes();
+        self.each(name, numbers, u32::to_le_bytes, u32::from_le_bytes)
+    }
+
+    fn each<T: Copy, const N: usize>(
+        &mut self,
+        name: &str,
+        values: &mut [T],
+        to_bytes: fn(T) -> [u8; N],
+        from_bytes: fn([u8; N]) -> T,
+    ) -> Result<(), Foreign> {
+        self.entry(name, values.len())?;
+        for value in values {
+            let mut bytes = to_bytes(*value);
             self.raw(&mut bytes)?;
-            *x = u32::from_le_bytes(bytes);
+            *value = from_bytes(bytes);
         }
         Ok(())
     }

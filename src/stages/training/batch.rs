@@ -286,12 +286,8 @@ fn runs_schema() -> TableSchema {
 
 /// `weights`, with the vectors of a normalised network.
 fn weights_schema() -> TableSchema {
-    let mut schema = WeightRow::schema();
-    for column in schema.columns.iter_mut().filter(|column| column.name == "matrix") {
-        column.description =
-            "forward (W); scale and shift (n_out x 1) of y = f(scale * W y + shift) where normalised".into();
-    }
-    schema
+    let matrix = "forward (W); scale and shift (n_out x 1) of y = f(scale * W y + shift) where normalised";
+    WeightRow::schema().describing("matrix", None, matrix)
 }
 
 static OUTPUTS: LazyLock<Vec<Output>> =

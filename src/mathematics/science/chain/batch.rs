@@ -17,7 +17,7 @@ use crate::science::learner::{Divergence, Learner, UpdateNorms};
 use crate::science::network::Network;
 use crate::science::normalization::{Normalization, NormalizedLayer};
 use crate::science::optimizer::{Optimizer, OptimizerState};
-use crate::science::plasticity::{Coefficient, Rule, Synapses, Term, Wanted};
+use crate::science::plasticity::{Coefficient, Notation, Rule, Synapses, Term, Wanted};
 use crate::science::samples::Samples;
 use crate::science::tape::{Foreign, Tape};
 
@@ -61,38 +61,32 @@ impl BatchSettings {
     /// What a batch does to W, with the coefficients as numbers, one equation a line: G is the mean gradient, ⟨⟩ a mean over the
     /// batch, a hat Adam's bias correction. `beside` are the terms beside the optimiser.
     pub fn equation(&self, beside: &Rule) -> String {
-        self.written(beside, false).join("\n")
+        self.written(beside, Notation::Plain).join("\n")
     }
 
     /// As [`BatchSettings::equation`], in LaTeX, one equation an entry.
     pub fn latex(&self, beside: &Rule) -> Vec<String> {
-        self.written(beside, true)
+        self.written(beside, Notation::Latex)
     }
 
-    fn written(&self, beside: &Rule, latex: bool) -> Vec<String> {
-        let rule = |named: &[(&str, f64)]| {
-            let named: Vec<_> = named.iter().map(|&(name, value)| (name, Coefficient::Uniform(value))).collect();
-            let rule = Rule::new(&named).expect("shipped terms");
-            if latex { rule.latex().swap_remove(0) } else { rule.equation() }
+    fn written(&self, beside: &Rule, notation: Notation) -> Vec<String> {
+        let [open, close] = match notation {
+            Notation::Plain => ["⟨", "⟩"],
+            Notation::Latex => [r"\langle ", r" \rangle"],
         };
-        let [open, close] = if latex { [r"\langle ", r" \rangle"] } else { ["⟨", "⟩"] };
-        let sum_of = |equation: String| equation.split_once(" = ").map(|(_, sum)| sum.to_owned()).unwrap_or_default();
-        let gradient = sum_of(rule(&[("gradient", -1.0)]));
-        let gradient = gradient.strip_prefix("1 ").unwrap_or(&gradient);
-        let (mut lines, mut update) = self.optimizer.written(latex);
+        let shipped =
+            |name, coefficient| Rule::new(&[(name, Coefficient::Uniform(coefficient))]).expect("a shipped term");
+        // The term has a minus in front of it, and its coefficient stands in the optimiser.
+        let gradient = shipped("gradient", -1.0).sum(Synapses::Forward, notation);
+        let gradient = gradient.strip_prefix("1 ").expect("a coefficient stands in front");
+        let (mut lines, mut update) = self.optimizer.written(notation);
         lines.insert(0, format!("G = {open}{gradient}{close}"));
-        let mut also = |equation: String| update.push_str(&format!(" + {open}{}{close}", sum_of(equation)));
-        if self.oja != 0.0 {
-            also(rule(&[("oja", self.oja)]));
+        let oja = (self.oja != 0.0).then(|| shipped("oja", self.oja));
+        for rule in oja.iter().chain((!beside.terms().is_empty()).then_some(beside)) {
+            update.push_str(&format!(" + {open}{}{close}", rule.sum(Synapses::Forward, notation)));
         }
-        let mut others = if latex { beside.latex() } else { beside.equation().lines().map(str::to_owned).collect() };
-        if !beside.terms().is_empty() {
-            also(others.remove(0));
-            lines.append(&mut others);
-        }
-        let moved = rule(&[]);
-        let moved = moved.split_once(" = ").map_or("", |(moved, _)| moved);
-        lines.push(format!("{moved} = {update}"));
+        lines.extend(beside.updates(notation));
+        lines.push(format!("{} = {update}", notation.change(Synapses::Forward)));
         lines
     }
 }

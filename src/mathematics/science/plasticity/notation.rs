@@ -42,7 +42,7 @@ impl Synapses {
 
 /// How an equation is written.
 #[derive(Clone, Copy)]
-pub(super) enum Notation {
+pub(in crate::science) enum Notation {
     Plain,
     Latex,
 }
@@ -60,6 +60,15 @@ impl Notation {
             Notation::Plain => synapses.plain(),
             Notation::Latex => synapses.latex(),
         }
+    }
+
+    /// ΔW or ΔB.
+    pub(in crate::science) fn change(self, synapses: Synapses) -> String {
+        let delta = match self {
+            Notation::Plain => "Δ",
+            Notation::Latex => r"\Delta ",
+        };
+        format!("{delta}{}", self.synapses(synapses))
     }
 
     pub(super) fn transpose(self) -> &'static str {
